@@ -1,0 +1,25 @@
+// Time and timers as engines see them. The simulated versions come with the simulator that needs them.
+
+/** Stops a timer. Calling it twice, or after the timer fired, does nothing. */
+export type Cancel = () => void
+
+/** What time it is. */
+export interface Clock {
+  /** Wall-clock time in milliseconds since 1970; may jump. */
+  now(): number
+  /** Nanoseconds since an arbitrary start, as a float; never goes back. */
+  monotonic(): number
+  /** Calls `fire` once after `afterMs`. A waiting timer does not keep the process alive. */
+  timer(afterMs: number, fire: () => void): Cancel
+}
+
+/** The clock of the machine. */
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now() * 1e6,
+  timer(afterMs, fire) {
+    const handle = setTimeout(fire, afterMs)
+    handle.unref()
+    return () => clearTimeout(handle)
+  },
+}
