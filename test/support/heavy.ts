@@ -46,8 +46,6 @@ export interface HeavyResult {
 export interface HeavySuite {
   /** The file's name without `.ts`. */
   readonly name: string
-  /** Share of the budget relative to the other suites; 1 if absent. */
-  readonly weight?: number
   /**
    * The least that a whole run must cover, by names of `counts`. The runner fails the suite below it, so a run
    * that quietly did nothing never passes. A suite that is short of it when its budget ends goes on.

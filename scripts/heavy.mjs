@@ -1,0 +1,196 @@
+// npm run test:faults | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list]
+//
+// Finds the heavy suites (`test/faults/*.ts`, contract in test/support/heavy.ts), divides the budget among them, runs
+// each in a process of its own, prints what was covered, and ends with status 1 if anything failed. Suites with cases
+// that failed before come first, then the most recently changed ones; failed cases are remembered in .cache/heavy.json.
+import { fork, spawnSync } from 'node:child_process'
+import { readdirSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { readCache, writeCache } from './lib/cache.mjs'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SUITES = fileURLToPath(new URL('../test/faults/', import.meta.url))
+const CHILD = fileURLToPath(new URL('./lib/heavy-child.mjs', import.meta.url))
+const MEMORY = 'heavy.json'
+const DEFAULT_BUDGET_SECONDS = { faults: 60, soak: 1800 }
+
+// A suite may go on past its share until it has covered its minimum, but not for ever.
+const graceMs = (budgetMs) => budgetMs + 180_000
+
+main()
+
+async function main() {
+  const options = readOptions()
+  const suites = findSuites(options)
+  if (suites.length === 0) return usage(`no suite ${options.suite ?? ''} in test/faults`)
+  if (options.list) return print(suites.map((suite) => suite.name).join('\n'))
+  if (spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: 'inherit' }).status !== 0) process.exit(1)
+
+  print(`${options.mode}: ${suites.length} suites, budget ${options.budgetMs / 1000} s, seed ${options.seed}`)
+  const started = performance.now()
+  const outcomes = await runAll(suites, options)
+  remember(outcomes, options)
+  summarise(outcomes, options, (performance.now() - started) / 1000)
+}
+
+// ---- Options and discovery ----
+
+function readOptions() {
+  const { values, positionals } = parse()
+  const mode = positionals[0]
+  if (!(mode in DEFAULT_BUDGET_SECONDS)) usage('say faults or soak')
+  const seed = Number(values.seed ?? defaultSeed(mode))
+  const budgetSeconds = Number(values.budget ?? DEFAULT_BUDGET_SECONDS[mode])
+  if (!Number.isSafeInteger(seed) || seed < 0) usage('--seed takes a whole number of at least 0')
+  if (!(budgetSeconds > 0)) usage('--budget takes a number of seconds above 0')
+  if (values.case !== undefined && values.suite === undefined) usage('--case needs --suite')
+  return { mode, seed, budgetMs: budgetSeconds * 1000, suite: values.suite, case: values.case, list: values.list }
+}
+
+function parse() {
+  const string = { type: 'string' }
+  const options = { budget: string, seed: string, suite: string, case: string, list: { type: 'boolean' } }
+  try {
+    return parseArgs({ allowPositionals: true, options })
+  } catch (error) {
+    return usage(error.message)
+  }
+}
+
+/** The short run repeats itself from day to day, so that a red run means a change; the soak goes somewhere new. */
+function defaultSeed(mode) {
+  return mode === 'soak' ? Math.floor(Date.now() / 1000) : 1
+}
+
+function findSuites({ suite: wanted }) {
+  const memory = readCache(MEMORY) ?? {}
+  return readdirSync(SUITES)
+    .filter((file) => file.endsWith('.ts') && (wanted === undefined || file === `${wanted}.ts`))
+    .map((file) => ({
+      name: basename(file, '.ts'),
+      file: SUITES + file,
+      changedMs: statSync(SUITES + file).mtimeMs,
+      remembered: memory[basename(file, '.ts')] ?? [],
+    }))
+    .sort((a, b) => Number(b.remembered.length > 0) - Number(a.remembered.length > 0) || b.changedMs - a.changedMs)
+}
+
+// ---- Running ----
+
+/** Two at a time; each takes its part of the time that is left when it starts, so early finishers leave theirs. */
+async function runAll(suites, options) {
+  const lanes = Math.min(2, availableParallelism(), suites.length)
+  const deadline = performance.now() + options.budgetMs
+  const waiting = [...suites]
+  const outcomes = []
+  let laneTimeGivenMs = 0
+
+  const lane = async () => {
+    for (let suite = waiting.shift(); suite !== undefined; suite = waiting.shift()) {
+      const leftMs = Math.max(1000, deadline - performance.now())
+      const share = (lanes * options.budgetMs - laneTimeGivenMs) / (waiting.length + 1)
+      const budgetMs = Math.round(Math.max(1000, Math.min(leftMs, share)))
+      laneTimeGivenMs += budgetMs
+      outcomes.push(await runSuite(suite, budgetMs, options))
+    }
+  }
+  await Promise.all(Array.from({ length: lanes }, lane))
+  return outcomes
+}
+
+function runSuite(suite, budgetMs, { seed, mode, case: only }) {
+  const context = { budgetMs, seed, soak: mode === 'soak', remembered: suite.remembered, only }
+  const started = performance.now()
+  return new Promise((resolve) => {
+    let outcome = { error: 'the process ended without a result' }
+    const child = fork(CHILD, {
+      cwd: ROOT,
+      execArgv: ['--enable-source-maps', '--expose-gc', '--import', './scripts/typescript.mjs'],
+      env: { ...process.env, VERIFY: process.env.VERIFY ?? '1' },
+    })
+    const alarm = setTimeout(() => {
+      outcome = { error: `still running ${Math.round(graceMs(budgetMs) / 1000)} s after its start: killed` }
+      child.kill('SIGKILL')
+    }, graceMs(budgetMs))
+    child.on('message', (message) => {
+      if (message.line !== undefined) print(`  ${suite.name}: ${message.line}`)
+      else outcome = message
+    })
+    child.on('error', (error) => {
+      outcome = { error: error.message }
+    })
+    child.on('close', (status, signal) => {
+      clearTimeout(alarm)
+      if (status !== 0 && outcome.error === undefined) outcome = { error: `the process ended with ${signal ?? status}` }
+      resolve({ suite, seconds: (performance.now() - started) / 1000, ...outcome })
+    })
+    child.send({ file: suite.file, context })
+  })
+}
+
+// ---- Memory and report ----
+
+/** A replay takes back its own case once it passes; a whole run replaces what was remembered of its suite. */
+function remember(outcomes, options) {
+  const memory = readCache(MEMORY) ?? {}
+  for (const { suite, result, error } of outcomes) {
+    if (error !== undefined) continue // Nothing is known of the remembered cases: keep them.
+    const failed = result.failures.map((failure) => failure.caseName)
+    const kept = options.case === undefined ? [] : suite.remembered.filter((name) => name !== options.case)
+    memory[suite.name] = [...new Set([...failed, ...kept])]
+  }
+  writeCache(MEMORY, memory)
+}
+
+function summarise(outcomes, options, seconds) {
+  let passed = 0
+  let failed = 0
+  for (const outcome of outcomes) {
+    const problems = problemsOf(outcome, options)
+    const cases = outcome.result?.cases ?? 0
+    passed += Math.max(0, cases - (outcome.result?.failures.length ?? 0))
+    failed += problems.length
+    print(
+      `${problems.length === 0 ? 'ok  ' : 'FAIL'} ${outcome.suite.name}: ${cases} cases in ${outcome.seconds.toFixed(1)} s`,
+    )
+    for (const [name, count] of Object.entries(outcome.result?.counts ?? {})) print(`       ${name}: ${count}`)
+    for (const problem of problems) print(problem)
+  }
+  writeCache(`results/${options.mode}.json`, { passed, failed })
+  print(`${options.mode}: ${passed} passed, ${failed} failed in ${seconds.toFixed(1)} s`)
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+function problemsOf({ suite, result, atLeast, error }, options) {
+  const replay = `npm run test:${options.mode} -- --suite ${suite.name} --seed ${options.seed}`
+  const describe = (message, command) => `  ${message.replaceAll('\n', '\n  ')}\n  reproduce: ${command}`
+  if (error !== undefined) return [describe(error, replay)]
+  const problems = result.failures.map(({ caseName, message }) =>
+    describe(`${caseName}\n${message}`, `${replay} --case ${quote(caseName)}`),
+  )
+  if (options.case !== undefined) return problems
+  if (result.cases === 0) problems.push(describe('no case ran', replay))
+  for (const [name, least] of Object.entries(atLeast)) {
+    const covered = result.counts[name] ?? 0
+    if (covered < least) problems.push(describe(`covered only ${covered} ${name}, at least ${least} wanted`, replay))
+  }
+  return problems
+}
+
+function quote(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`)
+}
+
+function usage(message) {
+  process.stderr.write(
+    `heavy: ${message}\nusage: heavy.mjs faults|soak [--budget S] [--seed N] [--suite NAME [--case NAME]] [--list]\n`,
+  )
+  process.exit(2)
+}

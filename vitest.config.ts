@@ -1,0 +1,27 @@
+import { defineConfig } from 'vitest/config'
+
+const HEAVY = 'test/faults/**'
+const EXTERNAL = 'test/external/**'
+const PACKAGING = 'test/packaging/**'
+
+// One project a kind of test, chosen by the npm scripts: `unit` needs Node alone, `external` Debian programs,
+// `packaging` packs and installs the tarball. The suites of test/faults have a runner of their own (scripts/heavy.mjs).
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: '100%',
+    env: { VERIFY: '1' },
+    restoreMocks: true,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    coverage: { provider: 'v8', include: ['ts/**/*.ts'], reporter: ['text', 'json-summary'] },
+    projects: [
+      { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [HEAVY, EXTERNAL, PACKAGING] } },
+      { extends: true, test: { name: 'external', include: [`${EXTERNAL}/*.test.ts`] } },
+      {
+        extends: true,
+        test: { name: 'packaging', include: [`${PACKAGING}/*.test.ts`], testTimeout: 180_000, hookTimeout: 180_000 },
+      },
+    ],
+  },
+})
