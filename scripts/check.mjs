@@ -1,0 +1,175 @@
+// npm run check [-- STEP...]: everything that can be judged without running the product. Prints one line a step, with
+// the tool's own words where it complains, and ends with status 1 if a step failed.
+//
+// The clang tools come from the system. Where one is missing, its step says which Debian package holds it and counts
+// as not run: a failure under CI=true, elsewhere a line at the end that cannot be overlooked.
+import { spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { writeCache } from './lib/cache.mjs'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const TIDY_BUILD = 'build-tidy'
+const CLANG_FORMAT = { program: 'clang-format-16', aptPackage: 'clang-format-16' }
+const CLANG_TIDY = { program: 'clang-tidy-16', aptPackage: 'clang-tidy-16' }
+const CLANG = { program: 'clang++-16', aptPackage: 'clang-16' }
+const CMAKE = { program: 'cmake', aptPackage: 'cmake' }
+const NINJA = { program: 'ninja', aptPackage: 'ninja-build' }
+
+/** Every step returns what is wrong as text; the empty string means nothing is. */
+const STEPS = [
+  { name: 'types', run: () => complaints(bin('tsc'), ['-p', 'tsconfig.test.json']) },
+  { name: 'biome', run: () => complaints(bin('biome'), ['check', '--error-on-warnings', '.']) },
+  { name: 'floors', run: checkFloors },
+  { name: 'unused', run: () => complaints(bin('knip'), ['--no-progress', '--treat-config-hints-as-errors']) },
+  { name: 'package', run: checkPackage },
+  { name: 'clang-format', run: checkNativeFormat, needs: [CLANG_FORMAT] },
+  { name: 'clang-tidy', run: checkNativeCode, needs: [CLANG_TIDY, CLANG, CMAKE, NINJA] },
+]
+
+main()
+
+async function main() {
+  const wanted = process.argv.slice(2)
+  const unknown = wanted.filter((name) => !STEPS.some((step) => step.name === name))
+  if (unknown.length > 0) {
+    print(`check: unknown step ${unknown.join(', ')}; there are ${STEPS.map((step) => step.name).join(', ')}`)
+    process.exit(2)
+  }
+  const waiting = STEPS.filter((step) => wanted.length === 0 || wanted.includes(step.name))
+  const outcomes = []
+  const lane = async () => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) outcomes.push(await perform(step))
+  }
+  await Promise.all([lane(), lane()])
+  summarise(outcomes, wanted.length === 0)
+}
+
+async function perform({ name, run, needs = [] }) {
+  const started = performance.now()
+  const missing = needs.filter(({ program }) => !isInstalled(program))
+  if (missing.length > 0) {
+    const packages = missing.map(({ aptPackage }) => aptPackage).join(' ')
+    print(`NOT RUN ${name}: needs ${missing.map(({ program }) => program).join(', ')}: apt-get install ${packages}`)
+    return { state: 'missing', packages }
+  }
+  const wrong = await run().catch((error) => error.stack)
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  print(wrong === '' ? `ok      ${name} (${seconds} s)` : `FAIL    ${name} (${seconds} s)\n${wrong}`)
+  return { state: wrong === '' ? 'passed' : 'failed' }
+}
+
+function summarise(outcomes, whole) {
+  const count = (state) => outcomes.filter((outcome) => outcome.state === state).length
+  const packages = outcomes.flatMap((outcome) => outcome.packages ?? []).join(' ')
+  const strict = process.env.CI === 'true'
+  const failed = count('failed') + (strict ? count('missing') : 0)
+  if (whole) writeCache('results/check.json', { passed: count('passed'), failed })
+  print(`check: ${count('passed')} passed, ${count('failed')} failed, ${count('missing')} not run`)
+  if (packages !== '') print(`check: INCOMPLETE, what did not run fails in CI: apt-get install ${packages}`)
+  process.exitCode = failed === 0 ? 0 : 1
+}
+
+// ---- Steps ----
+
+/** The import rules. A cruise that saw no modules has checked nothing, whatever it says. */
+async function checkFloors() {
+  const command = [bin('depcruise'), ['-c', '.dependency-cruiser.mjs', '--output-type', 'json', 'ts', 'bin']]
+  const { stdout, stderr } = await output(...command)
+  let summary
+  try {
+    summary = JSON.parse(stdout).summary
+  } catch {
+    return stdout + stderr
+  }
+  const expected = filesBelow('ts', '.ts').length
+  if (summary.totalCruised < expected) {
+    return `dependency-cruiser saw ${summary.totalCruised} modules, ts/ alone has ${expected}: is @swc/core installed?`
+  }
+  return summary.violations
+    .map(({ rule, from, to, cycle }) => `${rule.name}: ${from} -> ${cycle?.map(({ name }) => name).join(' -> ') ?? to}`)
+    .join('\n')
+}
+
+/** `exports`, `types` and `files` of package.json against what the build has really made. */
+async function checkPackage() {
+  const build = await complaints(process.execPath, ['scripts/build.mjs'])
+  if (build !== '') return build
+  return complaints(bin('publint'), ['run', '--strict', '--pack', 'false'])
+}
+
+async function checkNativeFormat() {
+  const files = [...filesBelow('native', '.cc'), ...filesBelow('native', '.h')]
+  if (files.length === 0) return 'no sources below native/'
+  return complaints(CLANG_FORMAT.program, ['--dry-run', '--Werror', ...files])
+}
+
+/** The core and its tests with the flags of CMake; the binding, which CMake alone does not build, with our own. */
+async function checkNativeCode() {
+  const configure = ['-S', '.', '-B', TIDY_BUILD, '-G', 'Ninja', `-DCMAKE_CXX_COMPILER=${CLANG.program}`]
+  const options = ['-DCMAKE_EXPORT_COMPILE_COMMANDS=ON', '-DBEDPLATE_TESTS=ON', '-DBEDPLATE_FUZZ=ON']
+  const configured = await complaints(CMAKE.program, [...configure, ...options])
+  if (configured !== '') return configured
+
+  const commands = JSON.parse(readFileSync(join(ROOT, TIDY_BUILD, 'compile_commands.json'), 'utf8'))
+  const known = new Set(commands.map(({ file }) => file))
+  const sources = filesBelow('native', '.cc').map((file) => join(ROOT, file))
+  const inCMake = sources.filter((file) => known.has(file))
+  const others = sources.filter((file) => !known.has(file))
+  if (inCMake.length === 0) return 'compile_commands.json names no file of native/'
+
+  const binding = [
+    '-std=c++20',
+    '-fno-exceptions',
+    '-DNAPI_VERSION=9',
+    '-DNODE_ADDON_API_DISABLE_DEPRECATED',
+    '-Inative',
+  ]
+  const headers = ['node-addon-api', 'node-api-headers/include'].flatMap((name) => ['-isystem', `node_modules/${name}`])
+  const tidy = (files, flags) =>
+    files.length === 0 ? '' : complaints(CLANG_TIDY.program, ['--quiet', ...files, ...flags])
+  const found = await Promise.all([tidy(inCMake, ['-p', TIDY_BUILD]), tidy(others, ['--', ...binding, ...headers])])
+  return found.join('')
+}
+
+// ---- Helpers ----
+
+/** What the program printed if it failed; the empty string if it ended with 0. */
+async function complaints(program, args) {
+  const { status, stdout, stderr } = await output(program, args)
+  return status === 0 ? '' : stdout + stderr || `${program} ended with ${status}`
+}
+
+function output(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+    const text = { stdout: '', stderr: '' }
+    for (const stream of ['stdout', 'stderr']) {
+      child[stream].setEncoding('utf8').on('data', (chunk) => {
+        text[stream] += chunk
+      })
+    }
+    child.on('error', reject)
+    child.on('close', (status, signal) => resolve({ status: status ?? signal, ...text }))
+  })
+}
+
+function bin(name) {
+  return join(ROOT, 'node_modules', '.bin', name)
+}
+
+function isInstalled(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
+
+/** Paths relative to the root. */
+function filesBelow(folder, extension) {
+  return readdirSync(join(ROOT, folder), { recursive: true })
+    .filter((name) => name.endsWith(extension))
+    .map((name) => join(folder, name))
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`)
+}
