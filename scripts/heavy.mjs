@@ -1,4 +1,4 @@
-// npm run test:faults | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list]
+// npm run test:faults | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list] [--from FOLDER]
 //
 // Finds the heavy suites (`test/faults/*.ts`, contract in test/support/heavy.ts), divides the budget among them, runs
 // each in a process of its own, prints what was covered, and ends with status 1 if anything failed. Suites with cases
@@ -6,13 +6,13 @@
 import { fork, spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readCache, writeCache } from './lib/cache.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const SUITES = fileURLToPath(new URL('../test/faults/', import.meta.url))
+const SUITES = fileURLToPath(new URL('../test/faults', import.meta.url))
 const CHILD = fileURLToPath(new URL('./lib/heavy-child.mjs', import.meta.url))
 const MEMORY = 'heavy.json'
 const DEFAULT_BUDGET_SECONDS = { faults: 60, soak: 1800 }
@@ -25,7 +25,7 @@ main()
 async function main() {
   const options = readOptions()
   const suites = findSuites(options)
-  if (suites.length === 0) return usage(`no suite ${options.suite ?? ''} in test/faults`)
+  if (suites.length === 0) return usage(`no suite ${options.suite ?? ''} in ${options.from}`)
   if (options.list) return print(suites.map((suite) => suite.name).join('\n'))
   if (spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: 'inherit' }).status !== 0) process.exit(1)
 
@@ -47,12 +47,13 @@ function readOptions() {
   if (!Number.isSafeInteger(seed) || seed < 0) usage('--seed takes a whole number of at least 0')
   if (!(budgetSeconds > 0)) usage('--budget takes a number of seconds above 0')
   if (values.case !== undefined && values.suite === undefined) usage('--case needs --suite')
-  return { mode, seed, budgetMs: budgetSeconds * 1000, suite: values.suite, case: values.case, list: values.list }
+  const { suite, case: only, list, from = SUITES } = values
+  return { mode, seed, budgetMs: budgetSeconds * 1000, suite, case: only, list, from: resolve(from) }
 }
 
 function parse() {
   const string = { type: 'string' }
-  const options = { budget: string, seed: string, suite: string, case: string, list: { type: 'boolean' } }
+  const options = { budget: string, seed: string, suite: string, case: string, list: { type: 'boolean' }, from: string }
   try {
     return parseArgs({ allowPositionals: true, options })
   } catch (error) {
@@ -65,14 +66,14 @@ function defaultSeed(mode) {
   return mode === 'soak' ? Math.floor(Date.now() / 1000) : 1
 }
 
-function findSuites({ suite: wanted }) {
+function findSuites({ suite: wanted, from }) {
   const memory = readCache(MEMORY) ?? {}
-  return readdirSync(SUITES)
+  return readdirSync(from)
     .filter((file) => file.endsWith('.ts') && (wanted === undefined || file === `${wanted}.ts`))
     .map((file) => ({
       name: basename(file, '.ts'),
-      file: SUITES + file,
-      changedMs: statSync(SUITES + file).mtimeMs,
+      file: join(from, file),
+      changedMs: statSync(join(from, file)).mtimeMs,
       remembered: memory[basename(file, '.ts')] ?? [],
     }))
     .sort((a, b) => Number(b.remembered.length > 0) - Number(a.remembered.length > 0) || b.changedMs - a.changedMs)
@@ -104,8 +105,8 @@ async function runAll(suites, options) {
 function runSuite(suite, budgetMs, { seed, mode, case: only }) {
   const context = { budgetMs, seed, soak: mode === 'soak', remembered: suite.remembered, only }
   const started = performance.now()
-  return new Promise((resolve) => {
-    let outcome = { error: 'the process ended without a result' }
+  return new Promise((settle) => {
+    let outcome
     const child = fork(CHILD, {
       cwd: ROOT,
       execArgv: ['--enable-source-maps', '--expose-gc', '--import', './scripts/typescript.mjs'],
@@ -124,8 +125,8 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
     })
     child.on('close', (status, signal) => {
       clearTimeout(alarm)
-      if (status !== 0 && outcome.error === undefined) outcome = { error: `the process ended with ${signal ?? status}` }
-      resolve({ suite, seconds: (performance.now() - started) / 1000, ...outcome })
+      outcome ??= { error: `the process ended with ${signal ?? `status ${status}`} and no result` }
+      settle({ suite, seconds: (performance.now() - started) / 1000, ...outcome })
     })
     child.send({ file: suite.file, context })
   })
@@ -190,7 +191,7 @@ function print(line) {
 
 function usage(message) {
   process.stderr.write(
-    `heavy: ${message}\nusage: heavy.mjs faults|soak [--budget S] [--seed N] [--suite NAME [--case NAME]] [--list]\n`,
+    `heavy: ${message}\nusage: heavy.mjs faults|soak [--budget S] [--seed N] [--suite NAME [--case NAME]] [--list] [--from FOLDER]\n`,
   )
   process.exit(2)
 }

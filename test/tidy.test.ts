@@ -102,7 +102,9 @@ describe('the documents', () => {
 /** What is started or imported from outside: package exports, commands, workers, tests, heavy suites, benchmarks. */
 function entryPoints(): string[] {
   const published = JSON.stringify([manifest.exports, manifest.bin]).match(/dist\/[\w/.-]+\.js/g) ?? []
-  const started = files.filter((file) => /(\.test|\.bench|-worker)\.ts$|^test\/faults\/[^/]+\.ts$/.test(file))
+  const started = files.filter((file) =>
+    /(\.test|\.bench|-worker)\.ts$|^test\/(faults|scripts\/heavy-suites)\/[^/]+\.ts$/.test(file),
+  )
   const configured = read('vitest.config.ts').match(/test\/support\/[\w-]+\.ts/g) ?? []
   return [...published.map(toSource), ...started, ...configured]
 }

@@ -1,0 +1,13 @@
+import type { HeavySuite } from '../../support/heavy.ts'
+
+/** One case fails, unless it is the only one asked for. */
+const suite: HeavySuite = {
+  name: 'breaks',
+  async run({ only, remembered, report }) {
+    report(`remembered: ${remembered.join(', ') || 'nothing'}`)
+    if (only !== undefined) return { cases: 1, counts: {}, failures: [] }
+    return { cases: 2, counts: {}, failures: [{ caseName: "seed=7 it's", message: 'lost a write' }] }
+  },
+}
+
+export default suite

@@ -1,0 +1,68 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+let cache: string
+
+beforeEach(() => {
+  cache = mkdtempSync(join(tmpdir(), 'bedplate-heavy-'))
+})
+
+afterEach(() => rmSync(cache, { recursive: true }))
+
+function heavy(...args: string[]): { status: number | null; output: string } {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    ['scripts/heavy.mjs', 'faults', '--from', 'test/scripts/heavy-suites', '--budget', '2', ...args],
+    { cwd: ROOT, encoding: 'utf8', env: { ...process.env, BEDPLATE_CACHE_DIR: cache } },
+  )
+  return { status, output: stdout + stderr }
+}
+
+describe('the runner of heavy suites', () => {
+  it('ends with 0 when every case held and enough was covered', () => {
+    const { status, output } = heavy('--suite', 'holds', '--seed', '5')
+    expect(output).toContain('holds: seed 5, IO')
+    expect(output).toContain('faults: 3 passed, 0 failed')
+    expect(status).toBe(0)
+  })
+
+  it('fails a suite that covered less than it must', () => {
+    const { status, output } = heavy('--suite', 'covers-little')
+    expect(output).toContain('covered only 4 images, at least 10 wanted')
+    expect(status).toBe(1)
+  })
+
+  it('fails a suite whose process died', () => {
+    const { status, output } = heavy('--suite', 'dies')
+    expect(output).toContain('the process ended with SIGKILL')
+    expect(status).toBe(1)
+  })
+
+  it('prints a line that replays a failed case, and remembers it until the replay passes', () => {
+    const first = heavy('--suite', 'breaks')
+    expect(first.status).toBe(1)
+    expect(first.output).toContain(`reproduce: npm run test:faults -- --suite breaks --seed 1 --case 'seed=7 it'\\''s'`)
+    expect(heavy('--suite', 'breaks').output).toContain("remembered: seed=7 it's")
+    expect(heavy('--suite', 'breaks', '--case', "seed=7 it's").status).toBe(0)
+    expect(heavy('--suite', 'breaks').output).toContain('remembered: nothing')
+  })
+
+  it('runs suites with remembered failures first, and adds everything up', () => {
+    heavy('--suite', 'breaks')
+    expect(heavy('--list').output.split('\n')[0]).toBe('breaks')
+    expect(heavy().status).toBe(1)
+    expect(JSON.parse(readFileSync(join(cache, 'results/faults.json'), 'utf8'))).toEqual({ passed: 8, failed: 3 })
+  })
+
+  it('refuses wrong words with status 2', () => {
+    expect(heavy('--suite', 'nowhere').status).toBe(2)
+    expect(heavy('--seed', 'x').status).toBe(2)
+    expect(heavy('--case', 'alone').status).toBe(2)
+  })
+})
