@@ -1,0 +1,44 @@
+// The addon's only entry. It is context-aware: every worker thread that loads it gets its own
+// exports, and the core below holds no state that belongs to one of them.
+#include <napi.h>
+
+#include "binding/crc32c_binding.h"
+#include "crc32c/crc32c.h"
+
+namespace bedplate::binding {
+namespace {
+
+// Rises whenever a call below changes its meaning. The loader (ts/native/loader.ts) refuses an
+// addon with another number: a binary left over from another version must not be called.
+constexpr uint32_t kInterfaceVersion = 1;
+
+// describe(): { interfaceVersion: number, nodeApiVersion: number, compiler: string, crc32c: string
+// } What this binary is, for `bedplate doctor`. Called once, so node-addon-api.
+Napi::Value Describe(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Napi::Object description = Napi::Object::New(env);
+  description.Set("interfaceVersion", Napi::Number::New(env, kInterfaceVersion));
+  description.Set("nodeApiVersion", Napi::Number::New(env, NAPI_VERSION));
+#if defined(__clang__)
+  description.Set("compiler", "clang " __clang_version__);
+#elif defined(__GNUC__)
+  description.Set("compiler", "gcc " __VERSION__);
+#else
+  description.Set("compiler", "unknown");
+#endif
+  description.Set("crc32c", crc32c::ImplementationName());
+  return description;
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  exports.Set("describe", Napi::Function::New<Describe>(env, "describe"));
+  napi_value crc32c = nullptr;
+  napi_create_function(env, "crc32c", NAPI_AUTO_LENGTH, Crc32c, nullptr, &crc32c);
+  exports.Set("crc32c", crc32c);
+  return exports;
+}
+
+NODE_API_MODULE(bedplate, Init)
+
+}  // namespace
+}  // namespace bedplate::binding

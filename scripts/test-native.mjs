@@ -1,0 +1,101 @@
+// npm run test:native -- [--budget SECONDS]
+//
+// The GoogleTest suites of native/test under AddressSanitizer with UBSan and under ThreadSanitizer, then every fuzzer
+// of native/fuzz for its share of the budget (default 20 s). Fails if a tool is missing, and says which package has it.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { writeCache } from './lib/cache.mjs'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const CLANG = 'clang++-16'
+const DEFAULT_BUDGET_SECONDS = 20
+
+/** Each with the Debian package that holds it. */
+const TOOLS = [
+  { what: 'cmake', aptPackage: 'cmake', isThere: () => isInstalled('cmake') },
+  { what: 'ninja', aptPackage: 'ninja-build', isThere: () => isInstalled('ninja') },
+  { what: 'g++', aptPackage: 'g++', isThere: () => isInstalled('g++') },
+  { what: CLANG, aptPackage: 'clang-16', isThere: () => isInstalled(CLANG) },
+  { what: 'libFuzzer', aptPackage: 'libclang-rt-16-dev', isThere: () => existsSync('/usr/lib/llvm-16/lib/clang/16/lib') },
+  { what: 'GoogleTest', aptPackage: 'libgtest-dev', isThere: () => existsSync('/usr/include/gtest/gtest.h') },
+]
+
+const SUITES = [
+  { name: 'tests under ASan and UBSan', folder: 'build-asan', sanitize: 'address,undefined' },
+  { name: 'tests under TSan', folder: 'build-tsan', sanitize: 'thread' },
+]
+
+main()
+
+function main() {
+  const budgetSeconds = readBudget()
+  const missing = TOOLS.filter(({ isThere }) => !isThere())
+  if (missing.length > 0) {
+    print(`test:native: missing ${missing.map(({ what }) => what).join(', ')}`)
+    print(`  apt-get install --no-install-recommends ${missing.map(({ aptPackage }) => aptPackage).join(' ')}`)
+    process.exit(1)
+  }
+  const outcomes = [...SUITES.map(runSuite), ...runFuzzers(budgetSeconds)]
+  const failed = outcomes.filter(({ ok }) => !ok)
+  for (const { name, ok } of outcomes) print(`${ok ? 'ok  ' : 'FAIL'} ${name}`)
+  print(`test:native: ${outcomes.length - failed.length} passed, ${failed.length} failed`)
+  writeCache('results/native.json', { passed: outcomes.length - failed.length, failed: failed.length })
+  process.exitCode = failed.length === 0 ? 0 : 1
+}
+
+function readBudget() {
+  try {
+    const { values } = parseArgs({ options: { budget: { type: 'string' } } })
+    const seconds = Number(values.budget ?? DEFAULT_BUDGET_SECONDS)
+    if (seconds > 0) return seconds
+    print('test:native: --budget takes a number of seconds above 0')
+  } catch (error) {
+    print(`test:native: ${error.message}`)
+  }
+  return process.exit(2)
+}
+
+function runSuite({ name, folder, sanitize }) {
+  const ok =
+    build(folder, ['-DBEDPLATE_TESTS=ON', `-DBEDPLATE_SANITIZE=${sanitize}`]) &&
+    run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--progress'])
+  return { name, ok }
+}
+
+/** libFuzzer keeps what it learnt in .cache/corpus, so each run starts where the last one ended. */
+function runFuzzers(budgetSeconds) {
+  const names = readdirSync(join(ROOT, 'native/fuzz')).map((file) => file.replace(/_fuzz\.cc$/, ''))
+  const built = build('build-fuzz', ['-DBEDPLATE_FUZZ=ON', `-DCMAKE_CXX_COMPILER=${CLANG}`])
+  const seconds = Math.max(1, Math.round(budgetSeconds / names.length))
+  return names.map((name) => {
+    const corpus = join(ROOT, '.cache/corpus', name)
+    mkdirSync(corpus, { recursive: true })
+    const limits = [`-max_total_time=${seconds}`, '-max_len=16384', '-timeout=10', '-print_final_stats=1']
+    const ok = built && run(join('build-fuzz', `fuzz_${name}`), [corpus, ...limits, `-artifact_prefix=${corpus}.crash-`])
+    return { name: `fuzzer ${name}, ${seconds} s`, ok }
+  })
+}
+
+function build(folder, options) {
+  return run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...options]) && run('cmake', ['--build', folder, '-j', '2'])
+}
+
+/** Runs quietly: the output is shown only if the program failed. */
+function run(program, args) {
+  const path = program.includes('/') ? join(ROOT, program) : program
+  const { status, stdout, stderr, error } = spawnSync(path, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 })
+  if (status === 0) return true
+  print(`${program} ${args.join(' ')}\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
+  return false
+}
+
+function isInstalled(program) {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`)
+}
