@@ -11,6 +11,8 @@ export interface Clock {
   monotonic(): number
   /** Calls `fire` once after `afterMs`. A waiting timer does not keep the process alive. */
   timer(afterMs: number, fire: () => void): Cancel
+  /** Resolves in a later turn of the event loop: long work calls it so that others get their turn. */
+  turn(): Promise<void>
 }
 
 /** The clock of the machine. */
@@ -22,4 +24,5 @@ export const realClock: Clock = {
     handle.unref()
     return () => clearTimeout(handle)
   },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
 }

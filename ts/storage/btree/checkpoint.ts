@@ -1,0 +1,107 @@
+// A checkpoint: the state at one log position, written beside everything that is still needed, then one meta flipped.
+//
+// Order, each step durable before the next begins:
+//   1. the log up to L
+//   2. the pages of the state, to places that neither meta nor an open snapshot needs, and the list of free pages
+//   3. the meta block that holds the older state
+//   4. only then: pages and log segments that the older meta needed are free
+import { isCode } from '../../base/errors.ts'
+import type { Clock } from '../../io/clock.ts'
+import type { Log } from '../log/types.ts'
+import type { Catalogue } from './catalogue.ts'
+import { encodePageNumbers } from './free-list.ts'
+import { encodeMeta, type Meta } from './meta.ts'
+import { chainPageBytes, writeChain } from './overflow.ts'
+import { NO_PAGE, type PageReference, PageType } from './page.ts'
+import type { Pager } from './pager.ts'
+
+/** Pages written before other work gets a turn. */
+const PAGES_A_TURN = 64
+
+/** The two metas as they are on disk, and which block holds the newer one. */
+export interface MetaState {
+  current: Meta
+  /** Absent if its block was found damaged. */
+  older: Meta | undefined
+  currentSlot: 0 | 1
+  /** Pages of the current meta's list of free pages. */
+  freeListPages: PageReference[]
+}
+
+/** What a checkpoint works on. */
+export interface CheckpointTarget {
+  pager: Pager
+  catalogue: Catalogue
+  log: Log
+  clock: Clock
+  metas: MetaState
+  /** Page numbers taken but not part of any state yet: a bulk load under way. */
+  unattached: ReadonlySet<number>
+}
+
+/**
+ * Writes the state of this moment.
+ * @param flushTo - The log position that has to be durable first; less than the last one only while the log is held.
+ * @returns The metas as they are now. On DISK_FULL nothing has changed; on other errors nothing is known.
+ */
+export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number): Promise<MetaState> {
+  const { pager, log, metas } = target
+  const epoch = pager.openEpoch()
+  pager.beginCheckpoint(epoch)
+  const { list, ...meta } = captureState(target, epoch)
+  try {
+    await log.flushedTo(flushTo ?? meta.position)
+    await writeDirtyPages(pager, target.clock, epoch)
+    writeChain(pager, { type: PageType.freeList, treeId: 0, numbers: list.pages, birth: epoch }, list.bytes)
+    await pager.file.sync()
+    const slot = metas.currentSlot === 0 ? 1 : 0
+    pager.file.write(encodeMeta(meta), slot * pager.pageSizeBytes)
+    await pager.file.sync()
+    return { current: meta, older: metas.current, currentSlot: slot, freeListPages: list.pages.map((page) => ({ page, birth: epoch })) }
+  } catch (error) {
+    // Whoever gets DISK_FULL goes on with the old metas: the list's pages are nobody's then.
+    if (isCode(error, 'DISK_FULL')) for (const page of list.pages) pager.freeList.release(page)
+    throw error
+  } finally {
+    pager.closeEpoch(epoch)
+  }
+}
+
+/** The meta of this moment, and its list of free pages laid out. No I/O: it is one instant of the single writer. */
+function captureState(target: CheckpointTarget, epoch: number): Meta & { list: { pages: number[]; bytes: Uint8Array } } {
+  const { pager, catalogue, log, metas, unattached } = target
+  const { freeList } = pager
+  for (const { page, birth } of metas.freeListPages) freeList.retire({ page, birth, retiredAt: epoch })
+  metas.freeListPages = [] // so that a next try does not retire them again
+
+  // Taking pages for the list can only make the list shorter, so the first count is enough.
+  const bytesBefore = encodePageNumbers(unusedPages(target)).length
+  const pages = Array.from({ length: Math.ceil(bytesBefore / chainPageBytes(pager.pageSizeBytes)) }, () => freeList.allocate())
+  const unused = unusedPages(target)
+  return {
+    pageSizeBytes: pager.pageSizeBytes,
+    epoch,
+    position: log.lastPosition,
+    pageCount: freeList.pageCount,
+    catalogue: catalogue.root,
+    freeList: pages.length === 0 ? NO_PAGE : { page: pages[0] as number, birth: epoch },
+    uuid: metas.current.uuid,
+    freeCount: unused.length,
+    nextTreeId: catalogue.nextTreeId,
+    list: { pages, bytes: encodePageNumbers(unused) },
+  }
+}
+
+function unusedPages({ pager, unattached }: CheckpointTarget): Float64Array {
+  const unused = pager.freeList.unusedPages()
+  return unattached.size === 0 ? unused : Float64Array.from([...unused, ...unattached]).sort()
+}
+
+async function writeDirtyPages(pager: Pager, clock: Clock, epoch: number): Promise<void> {
+  let written = 0
+  for (const page of pager.dirtyPages(epoch)) {
+    if (!page.dirty) continue // evicted or freed while others had their turn
+    pager.writePage(page)
+    if (++written % PAGES_A_TURN === 0) await clock.turn()
+  }
+}

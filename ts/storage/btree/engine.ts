@@ -1,0 +1,428 @@
+// The engine of a store, on bytes: applies commits at once to the tree in memory, logs their outcome, folds the log into
+// the data file by checkpoints. One writer; every method that is not async runs in one turn.
+//
+// Invariants:
+//   1. The tree in memory is the state after log record `position`. A checkpoint is exactly the state at its position.
+//   2. Space in the log is reserved, and long values are written, before anything in memory changes.
+//   3. After a failed write or fsync nothing is accepted any more: what is on disk is unknown until reopened.
+import { BedplateError, isCode } from '../../base/errors.ts'
+import type { Clock } from '../../io/clock.ts'
+import type { Disk, DiskLock } from '../../io/disk.ts'
+import type { Random } from '../../io/random.ts'
+import type { Log } from '../log/types.ts'
+import { Catalogue, lookUpTree } from './catalogue.ts'
+import { type CheckpointTarget, type MetaState, writeCheckpoint } from './checkpoint.ts'
+import type { ByteRange } from './cursor.ts'
+import { NO_PAGE, type LeafValue, type PageReference } from './page.ts'
+import type { Pager } from './pager.ts'
+import { RecordWriter } from './record.ts'
+import { dropPrepared, prepareValue, type Tree } from './tree.ts'
+
+/** The name of the tree that a store's own `get` and `put` work on. */
+export const DEFAULT_TREE = ''
+
+/** One change, on bytes. */
+export type ByteOperation =
+  | { kind: 'put'; tree: string; key: Uint8Array; value: Uint8Array }
+  | { kind: 'delete'; tree: string; key: Uint8Array }
+  | { kind: 'clear'; tree: string; range: ByteRange }
+  | { kind: 'drop'; tree: string }
+
+/** Told of every change by plain writes while a transaction runs. */
+export interface WriteObserver {
+  wroteKey(tree: string, key: Uint8Array): void
+  wroteRange(tree: string, range: ByteRange): void
+}
+
+/** A moment that is kept readable. */
+export interface Pin {
+  readonly pager: Pager
+  readonly catalogue: PageReference
+  /** The log position it shows. */
+  readonly position: number
+  readonly sinceMs: number
+  close(): void
+}
+
+/** What an open store consists of; made by `openEngine`. */
+export interface EngineParts {
+  disk: Disk
+  clock: Clock
+  random: Random
+  path: string
+  lock: DiskLock | undefined
+  readOnly: boolean
+  pager: Pager
+  catalogue: Catalogue
+  log: Log
+  metas: MetaState
+  checkpointLogBytes: number
+  cacheBytes: number
+}
+
+export class Engine {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly path: string
+  readonly readOnly: boolean
+  readonly cacheBytes: number
+  pager: Pager
+  catalogue: Catalogue
+  readonly log: Log
+  metas: MetaState
+  checkpoints = 0
+  /** Called after every change of figures that a watcher may want. */
+  onCheckpoint: () => void = () => {}
+  /** Set while a transaction runs. */
+  observer: WriteObserver | undefined
+  /** Page numbers of bulk loads under way. */
+  readonly unattached = new Set<number>()
+
+  private readonly lock: DiskLock | undefined
+  private readonly checkpointLogBytes: number
+  private readonly record = new RecordWriter()
+  private readonly pins = new Set<Pin>()
+  private logBytesSinceCheckpoint = 0
+  private failure: BedplateError | undefined
+  private state: 'open' | 'closing' | 'closed' = 'open'
+  /** The end of the queue of checkpoints and everything else that replaces metas. */
+  private exclusive: Promise<unknown> = Promise.resolve()
+  private checkpointQueued = false
+
+  constructor(parts: EngineParts) {
+    this.disk = parts.disk
+    this.clock = parts.clock
+    this.random = parts.random
+    this.path = parts.path
+    this.lock = parts.lock
+    this.readOnly = parts.readOnly
+    this.pager = parts.pager
+    this.catalogue = parts.catalogue
+    this.log = parts.log
+    this.metas = parts.metas
+    this.checkpointLogBytes = parts.checkpointLogBytes
+    this.cacheBytes = parts.cacheBytes
+  }
+
+  get position(): number {
+    return this.log.lastPosition
+  }
+
+  // -- reading --------------------------------------------------------------------------------------------------
+
+  /** The root of a tree of the current state. */
+  root(tree: string): PageReference {
+    return this.catalogue.tree(tree)?.root ?? NO_PAGE
+  }
+
+  /** The value, as a view that dies with the next write. */
+  get(tree: string, key: Uint8Array): Uint8Array | undefined {
+    this.assertOpen()
+    const value = this.catalogue.tree(tree)?.get(key)
+    this.pager.trim()
+    return value
+  }
+
+  has(tree: string, key: Uint8Array): boolean {
+    this.assertOpen()
+    const found = this.catalogue.tree(tree)?.has(key) ?? false
+    this.pager.trim()
+    return found
+  }
+
+  /** Keeps this moment readable until the pin is closed. */
+  pin(): Pin {
+    this.assertOpen()
+    const { pager, pins } = this
+    const epoch = pager.openEpoch()
+    let open = true
+    const pin: Pin = {
+      pager,
+      catalogue: this.catalogue.root,
+      position: this.position,
+      sinceMs: this.clock.now(),
+      close() {
+        if (!open) return
+        open = false
+        pins.delete(pin)
+        pager.closeEpoch(epoch)
+      },
+    }
+    pins.add(pin)
+    return pin
+  }
+
+  get openPins(): ReadonlySet<Pin> {
+    return this.pins
+  }
+
+  // -- writing --------------------------------------------------------------------------------------------------
+
+  /** Applies one `put`. @returns The promise of its durability. */
+  put(treeName: string, key: Uint8Array, value: Uint8Array): Promise<void> {
+    this.assertWritable()
+    const existing = this.catalogue.tree(treeName)
+    const treeId = existing?.id ?? this.catalogue.nextTreeId
+    this.record.begin()
+    if (existing === undefined) this.record.createTree(treeId, Buffer.from(treeName))
+    this.record.put(treeId, key, value)
+    this.reserve()
+    const cell = prepareValue(this.pager, treeId, key, value)
+    this.change([cell], existing !== undefined, () => {
+      const tree = existing ?? this.catalogue.create(treeId, treeName)
+      tree.put(key, cell)
+    })
+    this.observer?.wroteKey(treeName, key)
+    return this.commit()
+  }
+
+  /** Applies all of `operations` at one instant. @returns The promise of their durability. */
+  apply(operations: readonly ByteOperation[], options: { observed: boolean } = { observed: true }): Promise<void> {
+    this.assertWritable()
+    const ids = this.encode(operations)
+    if (this.record.bytes.length === 0) return this.log.acknowledged // nothing to remove
+    this.reserve()
+    const cells = this.prepareAll(operations, ids)
+    this.change([...cells.values()], operations.length === 1 && operations[0]?.kind === 'delete', () => {
+      for (const operation of operations) this.perform(operation, ids, cells)
+    })
+    if (options.observed) this.notify(operations)
+    return this.commit()
+  }
+
+  // -- durability -----------------------------------------------------------------------------------------------
+
+  /** Folds the log into the data file: after it, reopening replays nothing older than this call. */
+  checkpoint(): Promise<void> {
+    this.assertWritable()
+    return this.runExclusive(() => this.writeCheckpoint())
+  }
+
+  /** Runs `work` when no checkpoint and no other such work is running. */
+  runExclusive<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.exclusive.then(work)
+    this.exclusive = run.catch(() => {})
+    return run
+  }
+
+  /** The checkpoint itself; only inside `runExclusive`. */
+  async writeCheckpoint(flushTo?: number): Promise<void> {
+    this.assertUsable()
+    this.logBytesSinceCheckpoint = 0
+    try {
+      this.metas = await writeCheckpoint(this.checkpointTarget(), flushTo)
+    } catch (error) {
+      throw this.failed(error)
+    }
+    this.checkpoints++
+    this.adoptMetas()
+    this.onCheckpoint()
+  }
+
+  /** Lets go of what the replaced meta needed. */
+  adoptMetas(): void {
+    const { current, older } = this.metas
+    this.pager.metaEpochs = older === undefined ? [current.epoch] : [older.epoch, current.epoch]
+    this.pager.reclaim()
+    this.log.discardUpTo(Math.min(current.position, older?.position ?? current.position))
+  }
+
+  checkpointTarget(): CheckpointTarget {
+    const { pager, catalogue, log, clock, metas, unattached } = this
+    return { pager, catalogue, log, clock, metas, unattached }
+  }
+
+  /** Folds everything in and lets go of the files. Open pins and handles are of no use afterwards. */
+  async close(): Promise<void> {
+    if (this.state !== 'open') return
+    this.state = 'closing'
+    try {
+      await this.exclusive
+      if (this.failure === undefined && !this.readOnly) {
+        if (this.position > this.metas.current.position) await this.finalCheckpoint()
+        await this.log.close()
+      }
+    } finally {
+      this.state = 'closed'
+      this.log.abandon()
+      await this.pager.close()
+      this.lock?.release()
+    }
+  }
+
+  /** What can be said of figures even after a failure. */
+  get failedWith(): BedplateError | undefined {
+    return this.failure
+  }
+
+  assertOpen(): void {
+    if (this.state !== 'open') throw new BedplateError('CLOSED', `the store ${this.path} is closed`)
+    if (this.failure !== undefined) throw this.failure
+  }
+
+  assertWritable(): void {
+    this.assertOpen()
+    if (this.readOnly) throw new BedplateError('READ_ONLY', `the store ${this.path} was opened for reading only`)
+    this.assertUsable()
+  }
+
+  /** Takes note of an error that leaves the disk in an unknown state. @returns What to throw. */
+  failed(error: unknown): unknown {
+    if (isCode(error, 'DISK_FULL') || isCode(error, 'UNAVAILABLE')) return error
+    this.failure ??= new BedplateError('IO', `the store ${this.path} failed and takes no more work until it is reopened`, {
+      cause: error,
+      hint: 'close it, see to the disk, and open it again: what was acknowledged is recovered',
+    })
+    return error
+  }
+
+  // -- inside ---------------------------------------------------------------------------------------------------
+
+  private assertUsable(): void {
+    if (this.failure !== undefined) throw this.failure
+    if (this.log.failure !== undefined) throw this.failed(this.log.failure)
+  }
+
+  /** A full disk is no reason not to close: the log has everything. */
+  private async finalCheckpoint(): Promise<void> {
+    try {
+      await this.writeCheckpoint()
+    } catch (error) {
+      if (!isCode(error, 'DISK_FULL')) throw error
+    }
+  }
+
+  private reserve(): void {
+    if (this.pager.isStarved) {
+      throw new BedplateError('DISK_FULL', `${this.path}: no space to write back changed pages`, {
+        hint: 'free some space on the disk; nothing was changed',
+      })
+    }
+    try {
+      this.log.reserve(this.record.bytes.length)
+    } catch (error) {
+      throw this.failed(error)
+    }
+  }
+
+  /** Writes all of `operations` into the record, new trees first. @returns The id of each tree they name. */
+  private encode(operations: readonly ByteOperation[]): Map<string, number> {
+    const { record, catalogue } = this
+    const ids = new Map<string, number>()
+    let nextId = catalogue.nextTreeId
+    record.begin()
+    for (const operation of operations) {
+      const { tree } = operation
+      let id = ids.get(tree) ?? catalogue.tree(tree)?.id
+      if (id === undefined) {
+        if (operation.kind !== 'put') continue // there is nothing to remove in a tree that does not exist
+        id = nextId++
+        record.createTree(id, Buffer.from(tree))
+      }
+      ids.set(tree, id)
+      if (operation.kind === 'put') record.put(id, operation.key, operation.value)
+      else if (operation.kind === 'delete') record.delete(id, operation.key)
+      else if (operation.kind === 'clear') record.clear(id, operation.range)
+      else record.dropTree(id)
+    }
+    return ids
+  }
+
+  private prepareAll(operations: readonly ByteOperation[], ids: ReadonlyMap<string, number>): Map<ByteOperation, LeafValue> {
+    const cells = new Map<ByteOperation, LeafValue>()
+    try {
+      for (const operation of operations) {
+        if (operation.kind !== 'put') continue
+        const id = ids.get(operation.tree) as number
+        cells.set(operation, prepareValue(this.pager, id, operation.key, operation.value))
+      }
+    } catch (error) {
+      for (const cell of cells.values()) dropPrepared(this.pager, cell)
+      throw this.failed(error)
+    }
+    return cells
+  }
+
+  private perform(operation: ByteOperation, ids: ReadonlyMap<string, number>, cells: ReadonlyMap<ByteOperation, LeafValue>): void {
+    const { catalogue } = this
+    const tree = catalogue.tree(operation.tree)
+    switch (operation.kind) {
+      case 'put':
+        this.treeFor(tree, operation.tree, ids).put(operation.key, cells.get(operation) as LeafValue)
+        break
+      case 'delete':
+        tree?.delete(operation.key)
+        break
+      case 'clear':
+        tree?.deleteRange(operation.range)
+        break
+      case 'drop':
+        catalogue.drop(operation.tree)
+        break
+    }
+    this.pager.trim()
+  }
+
+  private treeFor(tree: Tree | undefined, name: string, ids: ReadonlyMap<string, number>): Tree {
+    return tree ?? this.catalogue.create(ids.get(name) as number, name)
+  }
+
+  /**
+   * Runs the step that changes memory.
+   * @param neutral - True if an error in it leaves the state as it was: one operation that failed on its way down.
+   */
+  private change(cells: readonly LeafValue[], neutral: boolean, step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      if (neutral && isCode(error, 'CORRUPTION')) {
+        for (const cell of cells) dropPrepared(this.pager, cell)
+        throw error
+      }
+      this.failed(error)
+      throw error
+    }
+  }
+
+  private notify(operations: readonly ByteOperation[]): void {
+    const { observer } = this
+    if (observer === undefined) return
+    for (const operation of operations) {
+      if (operation.kind === 'put' || operation.kind === 'delete') observer.wroteKey(operation.tree, operation.key)
+      else observer.wroteRange(operation.tree, operation.kind === 'clear' ? operation.range : { lowerInclusive: true, upperInclusive: true })
+    }
+  }
+
+  /** Logs the record of what was just applied. */
+  private commit(): Promise<void> {
+    const { bytes } = this.record
+    this.log.append(bytes)
+    this.logBytesSinceCheckpoint += bytes.length
+    try {
+      this.pager.trim()
+    } catch (error) {
+      this.failed(error) // the write itself is safe in the log
+    }
+    this.checkpointIfDue()
+    return this.log.acknowledged
+  }
+
+  private checkpointIfDue(): void {
+    if (this.checkpointQueued) return
+    const manyDirty = this.pager.dirtyBytes * 2 > this.pager.capacityPages * this.pager.pageSizeBytes
+    const due = this.logBytesSinceCheckpoint >= (manyDirty ? this.checkpointLogBytes / 4 : this.checkpointLogBytes)
+    if (!due) return
+    this.checkpointQueued = true
+    this.runExclusive(() => this.writeCheckpoint())
+      .catch(() => {}) // a full disk: tried again after as much log; all else is kept in `failure`
+      .finally(() => {
+        this.checkpointQueued = false
+      })
+  }
+}
+
+/** The root of a tree in the state that a pin keeps. */
+export function rootIn(pin: Pin, tree: string): PageReference {
+  return lookUpTree(pin.pager, pin.catalogue, tree)?.root ?? NO_PAGE
+}

@@ -1,0 +1,184 @@
+// Opening a store: lock, metas, list of free pages, replay of the log.
+import { BedplateError, isCode } from '../../base/errors.ts'
+import type { Clock } from '../../io/clock.ts'
+import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
+import { overlayFile } from '../../io/overlay-file.ts'
+import type { Random } from '../../io/random.ts'
+import { openLog } from '../log/index.ts'
+import type { Durability, Log } from '../log/types.ts'
+import { Catalogue } from './catalogue.ts'
+import type { MetaState } from './checkpoint.ts'
+import { Engine } from './engine.ts'
+import { decodePageNumbers, FreeList, type RetiredPage } from './free-list.ts'
+import { decodeMeta, META_BYTES, type Meta, type MetaResult } from './meta.ts'
+import { chainPages } from './overflow.ts'
+import { PAGE_HEADER_BYTES, type PageReference, PageType } from './page.ts'
+import { Pager } from './pager.ts'
+import { replayer } from './replay.ts'
+import { checkFormat, createStore, DATA_FILE, isVacant, newerVersion } from './store-directory.ts'
+import { MAX_PAGE_SIZE_BYTES } from './types.ts'
+
+/** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
+export interface EngineOptions {
+  disk: Disk
+  clock: Clock
+  random: Random
+  path: string
+  create: boolean | 'new'
+  readOnly: boolean
+  pageSizeBytes: number
+  cacheBytes: number
+  durability: Durability
+  checkpointLogBytes: number
+  firstSegmentBytes: number
+  maxSegmentBytes: number
+}
+
+/** Opens (or makes) the store at `options.path`. Whatever fails, the lock and the files are given back. */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { disk, path } = options
+  await makeOrFind(options)
+  const lock = disk.lock(path, options.readOnly ? 'reader' : 'writer')
+  let file: DiskFile | undefined
+  try {
+    file = disk.open(joinPath(path, DATA_FILE), options.readOnly ? 'read' : 'write')
+    const { pager, metas } = openPager(options.readOnly ? overlayFile(file) : file, options)
+    const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
+    const log = await openStoreLog(options, metas.current, replayer(catalogue, pager))
+    const engine = new Engine({ ...options, lock, pager, catalogue, log, metas })
+    return engine
+  } catch (error) {
+    file?.close()
+    lock.release()
+    throw error
+  }
+}
+
+async function makeOrFind(options: EngineOptions): Promise<void> {
+  const { disk, path, create } = options
+  if (!isVacant(disk, path)) {
+    if (create === 'new') throw new BedplateError('ALREADY_EXISTS', `${path} exists already`)
+    if (disk.kind(path) === 'file') throw new BedplateError('INCOMPATIBLE', `${path} is a file; a store is a directory`)
+    checkFormat(disk, path)
+    return
+  }
+  if (create === false) {
+    throw new BedplateError('NOT_FOUND', `there is no store at ${path}`, { hint: 'make one: openBTree(path, { create: true })' })
+  }
+  if (options.readOnly) throw new BedplateError('INVALID_INPUT', 'a store cannot be created for reading only')
+  await createStore(disk, options.random, path, options.pageSizeBytes)
+}
+
+function openStoreLog(options: EngineOptions, meta: Meta, apply: (record: Uint8Array) => void): Promise<Log> {
+  return openLog({
+    disk: options.disk,
+    clock: options.clock,
+    directory: options.path,
+    uuid: meta.uuid,
+    durability: options.durability,
+    keptElsewhere: meta.position,
+    readOnly: options.readOnly,
+    firstSegmentBytes: options.firstSegmentBytes,
+    maxSegmentBytes: options.maxSegmentBytes,
+    replay: (_sequence, record) => apply(record),
+  })
+}
+
+// -- metas and free pages -----------------------------------------------------------------------------------------
+
+/** Reads the metas and builds the pager on the newer one. */
+export function openPager(file: DiskFile, options: { cacheBytes: number }): { pager: Pager; metas: MetaState } {
+  const metas = readMetas(file)
+  const { current, older } = metas
+  // A pager only to read the lists with: it sees no page of the tree.
+  const reader = new Pager(file, { ...current, cacheBytes: 0, freeList: new FreeList() })
+  const currentList = readFreeList(reader, current)
+  const olderFree = older === undefined ? undefined : readOlderList(reader, older)
+  if (older !== undefined && olderFree === undefined) metas.older = undefined
+  const { free, retired } = divide(currentList.numbers, metas.older, olderFree)
+  metas.freeListPages = currentList.pages
+  const pager = new Pager(file, {
+    pageSizeBytes: current.pageSizeBytes,
+    cacheBytes: options.cacheBytes,
+    freeList: new FreeList(current.pageCount, free, retired),
+    epoch: current.epoch + 1,
+  })
+  pager.metaEpochs = metas.older === undefined ? [current.epoch] : [metas.older.epoch, current.epoch]
+  return { pager, metas }
+}
+
+/** What the current state does not use is free, unless the older meta still does. */
+function divide(
+  unused: number[],
+  older: Meta | undefined,
+  olderFree: Set<number> | undefined,
+): { free: number[]; retired: RetiredPage[] } {
+  if (older === undefined || olderFree === undefined) return { free: unused.reverse(), retired: [] }
+  const free: number[] = []
+  const retired: RetiredPage[] = []
+  for (const page of unused) {
+    if (page >= older.pageCount || olderFree.has(page)) free.push(page)
+    else retired.push({ page, birth: older.epoch, retiredAt: older.epoch + 1 })
+  }
+  return { free: free.reverse(), retired } // the lowest is taken first
+}
+
+function readFreeList(pager: Pager, meta: Meta): { numbers: number[]; pages: PageReference[] } {
+  const pages: PageReference[] = []
+  const pieces: Uint8Array[] = []
+  for (const page of chainPages(pager, meta.freeList, PageType.freeList, meta.pageCount)) {
+    pages.push({ page: page.pageNumber, birth: page.birth })
+    pieces.push(page.bytes.slice(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + page.dataLength))
+  }
+  const numbers = decodePageNumbers(Buffer.concat(pieces), meta.freeCount, meta.pageCount)
+  if (numbers === undefined) throw new BedplateError('CORRUPTION', `${pager.file.path}: the list of free pages is broken`)
+  return { numbers, pages }
+}
+
+/** The older meta is a fallback: if its list cannot be read, it is none, and nothing has to be kept for it. */
+function readOlderList(pager: Pager, meta: Meta): Set<number> | undefined {
+  try {
+    return new Set(readFreeList(pager, meta).numbers)
+  } catch (error) {
+    if (isCode(error, 'CORRUPTION')) return undefined
+    throw error
+  }
+}
+
+/** Both metas: the whole one with the larger epoch is the current one. */
+export function readMetas(file: DiskFile): MetaState {
+  const first = readMeta(file, 0)
+  const second = findSecond(file, first)
+  for (const result of [first, second]) if (result.kind === 'newer') throw newerVersion(file.path, result.version)
+  const a = first.kind === 'ok' ? first.meta : undefined
+  const b = second.kind === 'ok' ? second.meta : undefined
+  if (a === undefined && b === undefined) throw noMeta(file, first)
+  const currentSlot = b === undefined || (a !== undefined && a.epoch > b.epoch) ? 0 : 1
+  return {
+    current: (currentSlot === 0 ? a : b) as Meta,
+    older: currentSlot === 0 ? b : a,
+    currentSlot,
+    freeListPages: [],
+  }
+}
+
+function noMeta(file: DiskFile, first: MetaResult): BedplateError {
+  if (file.size() === 0) return new BedplateError('CORRUPTION', `${file.path} is empty`, { hint: 'restore a backup' })
+  if (first.kind === 'foreign') return new BedplateError('INCOMPATIBLE', `${file.path} is not the data file of a B-tree store`)
+  return new BedplateError('CORRUPTION', `${file.path}: both meta blocks are damaged`, { hint: 'restore a backup' })
+}
+
+/** The second meta lies one page in; without the first one, the page size has to be guessed. */
+function findSecond(file: DiskFile, first: MetaResult): MetaResult {
+  if (first.kind === 'ok') return readMeta(file, first.meta.pageSizeBytes)
+  for (let size = META_BYTES; size <= MAX_PAGE_SIZE_BYTES; size *= 2) {
+    const result = readMeta(file, size)
+    if (result.kind === 'newer' || (result.kind === 'ok' && result.meta.pageSizeBytes === size)) return result
+  }
+  return { kind: 'foreign' }
+}
+
+function readMeta(file: DiskFile, position: number): MetaResult {
+  const bytes = new Uint8Array(META_BYTES)
+  return decodeMeta(bytes.subarray(0, file.read(bytes, position)))
+}

@@ -1,0 +1,187 @@
+// What the log says about the B-tree: one record a commit, holding its outcome as a list of operations.
+//
+//   operation  = kind u8 | treeId varint | body
+//   1 put        keyLength varint | key | valueLength varint | value
+//   2 delete     keyLength varint | key
+//   3 clear      flags u8 (1: lower bound, 2: it counts, 4: upper bound, 8: it counts) | bounds: length varint | key
+//   4 createTree nameLength varint | name
+//   5 dropTree   nothing
+//   6 bulkLoad   nothing: the tree was built apart. Both metas have to be past this record
+//   varint     = unsigned LEB128
+import { BedplateError } from '../../base/errors.ts'
+import type { ByteRange } from './cursor.ts'
+
+export const OperationKind = { put: 1, delete: 2, clear: 3, createTree: 4, dropTree: 5, bulkLoad: 6 } as const
+
+const MAX_VARINT_BYTES = 8
+
+/** What replay has to do; in the order of the record. Byte arrays are views of the record. */
+export interface RecordVisitor {
+  put(treeId: number, key: Uint8Array, value: Uint8Array): void
+  delete(treeId: number, key: Uint8Array): void
+  clear(treeId: number, range: ByteRange): void
+  createTree(treeId: number, name: Uint8Array): void
+  dropTree(treeId: number): void
+  bulkLoad(treeId: number): void
+}
+
+/** Builds one record at a time in memory that it reuses: `bytes` is good until the next `begin`. */
+export class RecordWriter {
+  private buffer = new Uint8Array(4096)
+  private length = 0
+
+  begin(): void {
+    this.length = 0
+    if (this.buffer.length > 1 << 20) this.buffer = new Uint8Array(4096) // one huge record is no reason to keep its memory
+  }
+
+  get bytes(): Uint8Array {
+    return this.buffer.subarray(0, this.length)
+  }
+
+  put(treeId: number, key: Uint8Array, value: Uint8Array): void {
+    this.head(OperationKind.put, treeId, key.length + value.length)
+    this.varint(key.length)
+    this.raw(key)
+    this.varint(value.length)
+    this.raw(value)
+  }
+
+  delete(treeId: number, key: Uint8Array): void {
+    this.head(OperationKind.delete, treeId, key.length)
+    this.varint(key.length)
+    this.raw(key)
+  }
+
+  clear(treeId: number, range: ByteRange): void {
+    const { lower, upper } = range
+    this.head(OperationKind.clear, treeId, 1 + (lower?.length ?? 0) + (upper?.length ?? 0))
+    this.buffer[this.length++] =
+      (lower === undefined ? 0 : 1 | (range.lowerInclusive ? 2 : 0)) | (upper === undefined ? 0 : 4 | (range.upperInclusive ? 8 : 0))
+    for (const bound of [lower, upper]) {
+      if (bound === undefined) continue
+      this.varint(bound.length)
+      this.raw(bound)
+    }
+  }
+
+  createTree(treeId: number, name: Uint8Array): void {
+    this.head(OperationKind.createTree, treeId, name.length)
+    this.varint(name.length)
+    this.raw(name)
+  }
+
+  dropTree(treeId: number): void {
+    this.head(OperationKind.dropTree, treeId, 0)
+  }
+
+  bulkLoad(treeId: number): void {
+    this.head(OperationKind.bulkLoad, treeId, 0)
+  }
+
+  /** Makes room for a whole operation, so that the parts need no checks, and writes its first two fields. */
+  private head(kind: number, treeId: number, bodyBytes: number): void {
+    const needed = this.length + 1 + 3 * MAX_VARINT_BYTES + bodyBytes
+    if (needed > this.buffer.length) {
+      const larger = new Uint8Array(Math.max(needed, this.buffer.length * 2))
+      larger.set(this.buffer.subarray(0, this.length))
+      this.buffer = larger
+    }
+    this.buffer[this.length++] = kind
+    this.varint(treeId)
+  }
+
+  private varint(value: number): void {
+    let rest = value
+    while (rest >= 0x80) {
+      this.buffer[this.length++] = rest | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.buffer[this.length++] = rest
+  }
+
+  private raw(bytes: Uint8Array): void {
+    if (bytes.length > 32) this.buffer.set(bytes, this.length)
+    else for (let i = 0; i < bytes.length; i++) this.buffer[this.length + i] = bytes[i] as number
+    this.length += bytes.length
+  }
+}
+
+/** Reads a record; bytes that are not one give CORRUPTION. */
+export function visitRecord(record: Uint8Array, visitor: RecordVisitor): void {
+  const reader = new RecordReader(record)
+  while (!reader.atEnd) {
+    const kind = reader.byte()
+    const treeId = reader.varint()
+    switch (kind) {
+      case OperationKind.put:
+        visitor.put(treeId, reader.sized(), reader.sized())
+        break
+      case OperationKind.delete:
+        visitor.delete(treeId, reader.sized())
+        break
+      case OperationKind.clear:
+        visitor.clear(treeId, reader.range())
+        break
+      case OperationKind.createTree:
+        visitor.createTree(treeId, reader.sized())
+        break
+      case OperationKind.dropTree:
+        visitor.dropTree(treeId)
+        break
+      case OperationKind.bulkLoad:
+        visitor.bulkLoad(treeId)
+        break
+      default:
+        throw reader.broken(`unknown operation ${kind}`)
+    }
+  }
+}
+
+class RecordReader {
+  private readonly bytes: Uint8Array
+  private at = 0
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes
+  }
+
+  get atEnd(): boolean {
+    return this.at >= this.bytes.length
+  }
+
+  byte(): number {
+    if (this.atEnd) throw this.broken('it ends too early')
+    return this.bytes[this.at++] as number
+  }
+
+  varint(): number {
+    let value = 0
+    let scale = 1
+    for (let i = 0; i < MAX_VARINT_BYTES; i++) {
+      const byte = this.byte()
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+      scale *= 0x80
+    }
+    throw this.broken('a number has too many bytes')
+  }
+
+  sized(): Uint8Array {
+    const length = this.varint()
+    if (length > this.bytes.length - this.at) throw this.broken(`${length} bytes are said to follow byte ${this.at}`)
+    this.at += length
+    return this.bytes.subarray(this.at - length, this.at)
+  }
+
+  range(): ByteRange {
+    const flags = this.byte()
+    const lower = flags & 1 ? this.sized() : undefined
+    const upper = flags & 4 ? this.sized() : undefined
+    return { lower, lowerInclusive: (flags & 2) !== 0, upper, upperInclusive: (flags & 8) !== 0 }
+  }
+
+  broken(problem: string): BedplateError {
+    return new BedplateError('CORRUPTION', `a log record of ${this.bytes.length} bytes cannot be read: ${problem}`)
+  }
+}

@@ -1,0 +1,133 @@
+// A store is a directory: `FORMAT` (engine and version, for people and for other engines), `data`, `log-*`, `LOCK`, and
+// `stats.json` while it is open. It appears whole: made under another name, synced, renamed, its parent synced.
+import { BedplateError } from '../../base/errors.ts'
+import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
+import type { Random } from '../../io/random.ts'
+import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
+import { FIRST_TREE_ID } from './catalogue.ts'
+import { NO_PAGE } from './page.ts'
+
+export const DATA_FILE = 'data'
+const FORMAT_FILE = 'FORMAT'
+const ENGINE = 'btree'
+const UUID_BYTES = 16
+
+/** What the file FORMAT of a store says: `bedplate <engine> <version>`. */
+interface Format {
+  engine: string
+  version: number
+}
+
+/** Makes an empty store at `path`, where nothing but an empty directory may be. */
+export async function createStore(disk: Disk, random: Random, path: string, pageSizeBytes: number): Promise<void> {
+  await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+    const data = disk.open(joinPath(temporary, DATA_FILE), 'create')
+    try {
+      writeEmptyData(data, pageSizeBytes, random.bytes(UUID_BYTES))
+      await data.sync()
+    } finally {
+      data.close()
+    }
+  })
+}
+
+/** Runs `fill` on a new directory with a FORMAT file, then gives it its name, durably. */
+export async function makeDirectoryAtomically(
+  disk: Disk,
+  random: Random,
+  path: string,
+  fill: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = `${path.replace(/\/+$/, '')}.creating-${Buffer.from(random.bytes(6)).toString('hex')}`
+  disk.mkdir(temporary)
+  try {
+    await writeFormat(disk, temporary)
+    await fill(temporary)
+    await disk.syncDirectory(temporary)
+    if (disk.kind(path) === 'directory') disk.rmdir(path) // it is empty, or this fails and nothing is lost
+    disk.rename(temporary, path)
+  } catch (error) {
+    removeDirectory(disk, temporary)
+    throw error
+  }
+  await disk.syncDirectory(parentDirectory(path))
+}
+
+/** Checks that `path` holds a store of this engine and version. */
+export function checkFormat(disk: Disk, path: string): void {
+  const format = readFormat(disk, path)
+  if (format === undefined) {
+    throw new BedplateError('INCOMPATIBLE', `${path} is not a bedplate store: it has no readable ${FORMAT_FILE} file`)
+  }
+  if (format.engine !== ENGINE) {
+    throw new BedplateError('INCOMPATIBLE', `${path} is a store of the engine "${format.engine}", not "${ENGINE}"`, {
+      hint: `open it with bedplate/${format.engine}`,
+    })
+  }
+  if (format.version > FORMAT_VERSION) throw newerVersion(path, format.version)
+}
+
+/** The error for files that a later bedplate wrote. */
+export function newerVersion(path: string, version: number): BedplateError {
+  return new BedplateError('INCOMPATIBLE', `${path} has format version ${version}; this bedplate reads up to ${FORMAT_VERSION}`, {
+    hint: 'update bedplate',
+  })
+}
+
+/** True if a store could be made at `path`: nothing is there, or an empty directory. */
+export function isVacant(disk: Disk, path: string): boolean {
+  const kind = disk.kind(path)
+  return kind === undefined || (kind === 'directory' && disk.list(path).length === 0)
+}
+
+function readFormat(disk: Disk, path: string): Format | undefined {
+  const name = joinPath(path, FORMAT_FILE)
+  if (disk.kind(name) !== 'file') return undefined
+  const file = disk.open(name, 'read')
+  try {
+    const bytes = new Uint8Array(64)
+    const text = Buffer.from(bytes.subarray(0, file.read(bytes, 0))).toString('latin1')
+    const match = /^bedplate ([a-z]{1,16}) (\d{1,6})\n/.exec(text)
+    return match === null ? undefined : { engine: match[1] as string, version: Number(match[2]) }
+  } finally {
+    file.close()
+  }
+}
+
+async function writeFormat(disk: Disk, directory: string): Promise<void> {
+  const file = disk.open(joinPath(directory, FORMAT_FILE), 'create')
+  try {
+    file.write(Buffer.from(`bedplate ${ENGINE} ${FORMAT_VERSION}\n`), 0)
+    await file.sync()
+  } finally {
+    file.close()
+  }
+}
+
+/** Writes the two metas of an empty store. */
+function writeEmptyData(data: { write(bytes: Uint8Array, position: number): void }, pageSizeBytes: number, uuid: Uint8Array): void {
+  const empty: Meta = {
+    pageSizeBytes,
+    epoch: 0,
+    position: 0,
+    pageCount: FIRST_PAGE,
+    catalogue: NO_PAGE,
+    freeList: NO_PAGE,
+    uuid,
+    freeCount: 0,
+    nextTreeId: FIRST_TREE_ID,
+  }
+  const pages = new Uint8Array(FIRST_PAGE * pageSizeBytes)
+  pages.set(encodeMeta(empty), 0)
+  pages.set(encodeMeta({ ...empty, epoch: 1 }), pageSizeBytes)
+  data.write(pages, 0)
+}
+
+function removeDirectory(disk: Disk, directory: string): void {
+  try {
+    for (const name of disk.list(directory)) disk.unlink(joinPath(directory, name))
+    disk.rmdir(directory)
+  } catch {
+    // What led here is the error worth telling; a leftover `.creating-` directory harms nobody.
+  }
+}
