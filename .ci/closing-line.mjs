@@ -1,5 +1,5 @@
 // Adds up what the steps of .ci/run counted and prints the closing line, `N passed, N failed`. A step counts by its
-// result file (vitest's, or `{passed, failed}`), else by what ctest printed, else as one test. Ends with 1 on a failure.
+// result file (vitest's, or `{passed, failed}`), else as one test. Ends with 1 on a failure.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
 const LOGS = '.cache/ci'
@@ -9,7 +9,7 @@ const totals = { passed: 0, failed: 0 }
 for (const file of readdirSync(LOGS).filter((name) => name.endsWith('.status'))) {
   const name = file.replace(/\.status$/, '')
   const good = readFileSync(`${LOGS}/${file}`, 'utf8').trim() === '0'
-  const { passed, failed } = fromResults(name) ?? fromCtest(name) ?? { passed: good ? 1 : 0, failed: 0 }
+  const { passed, failed } = fromResults(name) ?? { passed: good ? 1 : 0, failed: 0 }
   totals.passed += passed
   totals.failed += good || failed > 0 ? failed : 1 // A step that broke outside any test is a failure too.
 }
@@ -21,13 +21,4 @@ function fromResults(name) {
   if (!existsSync(path)) return undefined
   const result = JSON.parse(readFileSync(path, 'utf8'))
   return { passed: result.passed ?? result.numPassedTests, failed: result.failed ?? result.numFailedTests }
-}
-
-function fromCtest(name) {
-  const log = readFileSync(`${LOGS}/${name}.log`, 'utf8')
-  const runs = [...log.matchAll(/(\d+) tests failed out of (\d+)/g)]
-  if (runs.length === 0) return undefined
-  const failed = runs.reduce((sum, run) => sum + Number(run[1]), 0)
-  const all = runs.reduce((sum, run) => sum + Number(run[2]), 0)
-  return { passed: all - failed, failed }
 }
