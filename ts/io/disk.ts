@@ -7,8 +7,12 @@
 //   that is empty, short or full of garbage after a power cut.
 // - Unsynced writes may survive in any combination, in any order, torn at sector bounds.
 // - After a failed `sync` nothing is known of the unsynced bytes: the caller must refuse further work until reopened.
-// - Failures are BedplateErrors: NOT_FOUND, ALREADY_EXISTS, PERMISSION, DISK_FULL (ENOSPC, EDQUOT), IO (all else),
-//   each with the system's error as `cause` and the path in the text.
+// - Failures are BedplateErrors: NOT_FOUND (also if a part of the path is a file), ALREADY_EXISTS (also for a directory
+//   that is not empty), PERMISSION, DISK_FULL (ENOSPC, EDQUOT), INVALID_INPUT (a directory where a file is meant, a name
+//   the system does not take), UNAVAILABLE (too many open files), IO (all else), each with the system's error as `cause`
+//   and the path in the text. READ_ONLY: a write on a file opened for reading. CLOSED: a call on a closed file.
+// - A write that fails may have written some of its bytes.
+// - A held lock may show as names that start with `LOCK` in its directory; they are the disk's own business.
 // - Paths are ordinary strings with `/`; on the real disk they may be relative to the working directory.
 
 /** What a lock protects against: a writer excludes everybody, readers exclude writers only. */
@@ -48,7 +52,10 @@ export interface DiskFile {
   sync(): Promise<void>
   /** The same, blocking the calling thread: for back-pressure and for exits only. */
   syncNow(): void
-  /** Closes the file. Calling it twice does nothing. Does not sync. */
+  /**
+   * Closes the file. Calling it twice does nothing. Does not sync. Asynchronous calls under way still end as they would
+   * have; new calls are refused at once.
+   */
   close(): void
 }
 
@@ -61,7 +68,10 @@ export interface Disk {
   list(directory: string): string[]
   /** Makes one directory; the parent must exist. */
   mkdir(path: string): void
-  /** Atomically gives `from` the name `to`, replacing a file (not a directory) that has it. */
+  /**
+   * Atomically gives `from` the name `to`, replacing a file (not a directory) that has it. Durable with the
+   * `syncDirectory` of the directory of `to`.
+   */
   rename(from: string, to: string): void
   /** Removes a file. An open handle to it keeps working. */
   unlink(path: string): void

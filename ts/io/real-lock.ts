@@ -10,7 +10,7 @@
 // A holder is alive if its process is, on the same boot of the same machine, with the same start time (pids are reused).
 // What cannot be judged from here counts as alive: holders on other hosts (network file systems) or in other pid
 // namespaces (containers). An empty or unreadable file is one that a power cut left behind.
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
 import { threadId } from 'node:worker_threads'
@@ -21,6 +21,7 @@ import { diskError, isSystemError } from './disk-errors.ts'
 const WRITER = 'LOCK'
 const READER_PREFIX = 'LOCK.reader-'
 const TEMPORARY_PREFIX = 'LOCK.new-'
+const GUARD_PREFIX = 'LOCK.stale-'
 
 /** What a lock file says, as JSON. What the platform cannot tell is left out. */
 interface LockHolder {
@@ -55,12 +56,11 @@ export function lockDirectory(directory: string, kind: LockKind): DiskLock {
 
 function lockAsWriter(directory: string): DiskLock {
   const path = joinPath(directory, WRITER)
-  const holder = describeSelf()
-  takeWriterFile(directory, path, holder)
+  const holder = takeFile(directory, path)
   try {
     for (const name of fs.readdirSync(directory)) {
       if (name.startsWith(READER_PREFIX)) refuseOrClear(directory, joinPath(directory, name))
-      if (name.startsWith(TEMPORARY_PREFIX)) clearIfStale(joinPath(directory, name))
+      if (name.startsWith(TEMPORARY_PREFIX) || name.startsWith(GUARD_PREFIX)) clearIfStale(joinPath(directory, name))
     }
   } catch (error) {
     releaseFile(path, holder.nonce)
@@ -81,7 +81,7 @@ function lockAsReader(directory: string): DiskLock {
     if (held) releaseFile(path, holder.nonce)
     throw error
   }
-  return held ? lockOn(path, holder.nonce) : { release: () => {} }
+  return held ? lockOn(path, holder.nonce) : { release: () => undefined }
 }
 
 /** Makes the reader's file; false if the medium cannot be written. */
@@ -95,24 +95,17 @@ function makeReaderFile(directory: string, path: string, holder: LockHolder): bo
   }
 }
 
-/**
- * Makes LOCK ours or throws LOCKED. A stale one is replaced by rename, after a second look that it is the same stale one.
- *
- * Two processes that take over one stale lock can still both win: if the first renames and looks within the microseconds
- * between the second look and the rename of the other. Only a lock that the kernel frees by itself closes that window,
- * and Node offers none; the native engine adds flock(2).
- */
-function takeWriterFile(directory: string, path: string, holder: LockHolder): void {
+/** Makes the file at `path` ours, or throws LOCKED. Gives what it says now. */
+function takeFile(directory: string, path: string): LockHolder {
+  const holder = describeSelf()
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const temporary = writeTemporary(directory, holder)
     try {
-      if (createFrom(temporary, path)) return
+      if (createFrom(temporary, path)) return holder
       const content = readIfThere(path)
       if (content === undefined) continue // It was given back just now.
       refuseIfAlive(directory, content)
-      if (readIfThere(path) !== content) continue // Another one was faster; look at that one.
-      fs.renameSync(temporary, path)
-      if (parseHolder(readIfThere(path))?.nonce === holder.nonce) return
+      if (replaceStale(directory, path, content, temporary)) return holder
     } catch (error) {
       // A writer that cleared leftovers removed our temporary file in its first moment, when it was still empty.
       if (!isSystemError(error, 'ENOENT')) throw error
@@ -121,6 +114,28 @@ function takeWriterFile(directory: string, path: string, holder: LockHolder): vo
     }
   }
   throw new BedplateError('LOCKED', `${directory} is contended: others take and give back its lock all the time`)
+}
+
+/**
+ * Puts `temporary` in the place of the stale file at `path`; false if it is no longer the one with `content`.
+ *
+ * Two that found the same stale file must not both replace it: so the right to replace it is a lock file of its own,
+ * named after the stale content. Who holds that one looks again, and what is still stale then nobody else can replace.
+ * A stale content never comes back, for it holds a nonce. If the holder of the guard dies, the guard is a stale file
+ * like any other.
+ */
+function replaceStale(directory: string, path: string, content: string, temporary: string): boolean {
+  const name = path.slice(path.lastIndexOf('/') + 1) // Not the path: others may spell it differently.
+  const stale = createHash('sha256').update(`${name}\n${content}`).digest('hex').slice(0, 16)
+  const guardPath = joinPath(directory, `${GUARD_PREFIX}${stale}`)
+  const guard = takeFile(directory, guardPath)
+  try {
+    if (readIfThere(path) !== content) return false
+    fs.renameSync(temporary, path)
+    return true
+  } finally {
+    releaseFile(guardPath, guard.nonce)
+  }
 }
 
 const MAX_ATTEMPTS = 20
@@ -137,7 +152,10 @@ function createFrom(temporary: string, path: string): boolean {
   }
 }
 
-/** For file systems without hard links (FAT, some network ones): the file is empty for a moment before it has content. */
+/**
+ * For file systems without hard links (FAT, some network ones). There the file is empty for a moment before it has its
+ * content: whoever looks in that moment takes it for stale. Only a lock that the kernel keeps would be safe.
+ */
 function createExclusively(temporary: string, path: string): boolean {
   try {
     fs.copyFileSync(temporary, path, fs.constants.COPYFILE_EXCL)
