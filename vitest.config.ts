@@ -10,6 +10,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxWorkers: '100%',
+    globalSetup: ['test/support/global-setup.ts'],
     env: { VERIFY: '1' },
     restoreMocks: true,
     testTimeout: 30_000,

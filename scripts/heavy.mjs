@@ -27,7 +27,8 @@ async function main() {
   const suites = findSuites(options)
   if (suites.length === 0) return usage(`no suite ${options.suite ?? ''} in ${options.from}`)
   if (options.list) return print(suites.map((suite) => suite.name).join('\n'))
-  if (spawnSync(process.execPath, ['scripts/build.mjs'], { cwd: ROOT, stdio: 'inherit' }).status !== 0) process.exit(1)
+  const build = spawnSync(process.execPath, ['scripts/build.mjs', '--keep-going'], { cwd: ROOT, stdio: 'inherit' })
+  if (build.status !== 0) process.exit(1)
 
   print(`${options.mode}: ${suites.length} suites, budget ${options.budgetMs / 1000} s, seed ${options.seed}`)
   const started = performance.now()

@@ -4,7 +4,6 @@ import { delimiter, join } from 'node:path'
 /** The Debian package that holds each program used by the external tests. */
 const PACKAGES = {
   python3: 'python3',
-  sqlite3: 'sqlite3',
 } as const
 
 export type Program = keyof typeof PACKAGES
