@@ -93,7 +93,7 @@ describe('an overlay file', () => {
         for (const file of files) file.close()
         expect(disk.openHandles).toBe(0)
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     )
   })
 })
