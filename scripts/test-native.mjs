@@ -19,7 +19,11 @@ const TOOLS = [
   { what: 'ninja', aptPackage: 'ninja-build', isThere: () => isInstalled('ninja') },
   { what: 'g++', aptPackage: 'g++', isThere: () => isInstalled('g++') },
   { what: CLANG, aptPackage: 'clang-16', isThere: () => isInstalled(CLANG) },
-  { what: 'libFuzzer', aptPackage: 'libclang-rt-16-dev', isThere: () => existsSync('/usr/lib/llvm-16/lib/clang/16/lib') },
+  {
+    what: 'libFuzzer',
+    aptPackage: 'libclang-rt-16-dev',
+    isThere: () => existsSync('/usr/lib/llvm-16/lib/clang/16/lib'),
+  },
   { what: 'GoogleTest', aptPackage: 'libgtest-dev', isThere: () => existsSync('/usr/include/gtest/gtest.h') },
 ]
 
@@ -74,13 +78,16 @@ function runFuzzers(budgetSeconds) {
     const corpus = join(ROOT, '.cache/corpus', name)
     mkdirSync(corpus, { recursive: true })
     const limits = [`-max_total_time=${seconds}`, '-max_len=16384', '-timeout=10', '-print_final_stats=1']
-    const ok = built && run(join('build-fuzz', `fuzz_${name}`), [corpus, ...limits, `-artifact_prefix=${corpus}.crash-`])
+    const ok =
+      built && run(join('build-fuzz', `fuzz_${name}`), [corpus, ...limits, `-artifact_prefix=${corpus}.crash-`])
     return { name: `fuzzer ${name}, ${seconds} s`, ok }
   })
 }
 
 function build(folder, options) {
-  return run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...options]) && run('cmake', ['--build', folder, '-j', '2'])
+  return (
+    run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...options]) && run('cmake', ['--build', folder, '-j', '2'])
+  )
 }
 
 /** Runs quietly: the output is shown only if the program failed. */

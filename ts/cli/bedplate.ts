@@ -1,0 +1,35 @@
+// The command `bedplate`: finds the subcommand and leaves the rest to it. Every subcommand is loaded only when it is
+// asked for, and so is the parser of the general options: `kvstore get` has to start fast.
+import { runProgram } from './program.ts'
+
+/** What a module behind a subcommand exports. */
+interface CommandModule {
+  /** Runs the subcommand with the arguments after its name and gives the exit status: 0 done, 1 failed, 2 wrong usage. */
+  run(args: readonly string[]): Promise<number>
+}
+
+interface Subcommand {
+  readonly summary: string
+  readonly load: () => Promise<CommandModule>
+}
+
+const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
+  ['doctor', { summary: 'say which engines run on this machine, and why', load: () => import('./doctor.ts') }],
+  ['build-native', { summary: 'compile the native core for this machine', load: () => import('./build-native.ts') }],
+])
+
+/** Runs the command line `bedplate ...args` and gives its exit status. */
+export async function main(args: readonly string[]): Promise<number> {
+  const subcommand = SUBCOMMANDS.get(args[0] ?? '')
+  if (subcommand === undefined) return overview(args)
+  const { run } = await subcommand.load()
+  return run(args.slice(1))
+}
+
+/** `bedplate`, `bedplate --help`, `bedplate --version`, and what is none of ours. */
+async function overview(args: readonly string[]): Promise<number> {
+  return runProgram(args.length === 0 ? ['--help'] : args, 'bedplate', (program) => {
+    program.description('The engine room of a data-intensive application.')
+    for (const [name, { summary }] of SUBCOMMANDS) program.command(name).description(summary)
+  })
+}

@@ -1,0 +1,128 @@
+// Finds the native core, or the reason why there is none. Nothing happens before the first call.
+//
+// Looked for in this order; the first that loads is taken:
+//   1. override  the file that the environment variable BEDPLATE_NATIVE names; nothing else is tried then.
+//                `off` means: no native core.
+//   2. built     build/Release/bedplate.node: a checkout's own build, or that of `bedplate build-native`
+//   3. prebuilt  prebuilds/<platform>-<arch>/bedplate[.glibc|.musl].node: what the package brings along
+// Without one, the TypeScript twins do the work. They give the same results and the same files.
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BedplateError } from '../base/errors.ts'
+import { type Addon, type AddonDescription, INTERFACE_VERSION } from './addon.ts'
+import { detectLibc } from './libc.ts'
+
+/** One place where the native core was looked for. */
+export interface NativeAttempt {
+  source: 'override' | 'built' | 'prebuilt'
+  path: string
+  /** `loaded`, or why not. */
+  outcome: string
+}
+
+/** Which engine runs, and why. */
+export interface NativeReport {
+  engine: 'native' | 'typescript'
+  /** Every place looked at, in order; the last one was loaded if `engine` is `native`. */
+  attempts: NativeAttempt[]
+  /** What the loaded binary says of itself. */
+  binary?: AddonDescription
+  /** Why there is no native core, in words. */
+  reason?: string
+}
+
+/** What a search ended with. */
+export interface NativeSearch {
+  addon: Addon | undefined
+  report: NativeReport
+}
+
+const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
+const MISSING = 'no such file'
+const TURNED_OFF = 'turned off by BEDPLATE_NATIVE=off'
+const require = createRequire(import.meta.url)
+
+let found: NativeSearch | undefined
+
+/** The native core if there is one that fits; looked for once in each thread. */
+export function loadNative(): Addon | undefined {
+  return search().addon
+}
+
+/** Says which engine runs and why, and where it was looked for. */
+export function describeNative(): NativeReport {
+  return search().report
+}
+
+/**
+ * The native core for a caller who insists on it.
+ * @param what - Who insists; begins the message.
+ * @throws NOT_SUPPORTED if there is none; the text says why.
+ */
+export function requireNative(what: string): Addon {
+  const { addon, report } = search()
+  if (addon !== undefined) return addon
+  throw new BedplateError('NOT_SUPPORTED', `${what} needs the native core: ${report.reason}`, {
+    hint: 'npx bedplate build-native makes one where there is a C++ compiler; npx bedplate doctor says more',
+  })
+}
+
+let noticed = false
+
+/** Says once in this process, on stderr, that the twins do the work. For commands; a library keeps quiet. */
+export function noticeTwins(): void {
+  const { reason } = describeNative()
+  if (noticed || reason === undefined || reason === TURNED_OFF) return
+  noticed = true
+  process.stderr.write(`bedplate: no native core (${reason}); the TypeScript twins do its work, slower\n`)
+}
+
+function search(): NativeSearch {
+  found ??= searchIn(PACKAGE, process.env['BEDPLATE_NATIVE'])
+  return found
+}
+
+/** The search itself, with its inputs given: `override` is the value of BEDPLATE_NATIVE. */
+export function searchIn(packageDirectory: string, override: string | undefined): NativeSearch {
+  const attempts: NativeAttempt[] = []
+  for (const [source, path] of candidates(packageDirectory, override)) {
+    const result = tryToLoad(path)
+    attempts.push({ source, path, outcome: typeof result === 'string' ? result : 'loaded' })
+    if (typeof result !== 'string') {
+      return { addon: result, report: { engine: 'native', attempts, binary: result.describe() } }
+    }
+  }
+  return { addon: undefined, report: { engine: 'typescript', attempts, reason: explain(attempts) } }
+}
+
+function candidates(packageDirectory: string, override: string | undefined): [NativeAttempt['source'], string][] {
+  if (override === 'off') return []
+  if (override !== undefined && override !== '') return [['override', resolve(override)]]
+  const tag = process.platform === 'linux' ? `.${detectLibc()}` : ''
+  return [
+    ['built', resolve(packageDirectory, 'build/Release/bedplate.node')],
+    ['prebuilt', resolve(packageDirectory, `prebuilds/${process.platform}-${process.arch}/bedplate${tag}.node`)],
+  ]
+}
+
+/** The addon at `path`, or why it cannot be used. */
+function tryToLoad(path: string): Addon | string {
+  if (!existsSync(path)) return MISSING
+  try {
+    const addon = require(path) as Addon
+    const { interfaceVersion } = addon.describe()
+    if (interfaceVersion === INTERFACE_VERSION) return addon
+    return `made for another version of bedplate (interface ${interfaceVersion}, wanted ${INTERFACE_VERSION})`
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function explain(attempts: readonly NativeAttempt[]): string {
+  if (attempts.length === 0) return TURNED_OFF
+  const broken = attempts.filter(({ source, outcome }) => source === 'override' || outcome !== MISSING)
+  if (broken.length > 0) return broken.map(({ path, outcome }) => `${path}: ${outcome}`).join('; ')
+  return `no binary for ${process.platform}-${process.arch}`
+}
