@@ -125,3 +125,18 @@ class OverlayFile implements DiskFile {
     if (this.#closed) throw closedError(this.path)
   }
 }
+
+/** A file that exists in memory alone. */
+export function memoryFile(name: string): DiskFile {
+  return new OverlayFile({
+    path: name,
+    size: () => 0,
+    read: () => 0,
+    readAsync: async () => 0,
+    write: () => {},
+    truncate: () => {},
+    sync: async () => {},
+    syncNow: () => {},
+    close: () => {},
+  })
+}

@@ -24,6 +24,10 @@ export class TreeBuilder {
   private readonly branches: Page[] = []
   private keyCount = 0
 
+  get treeId(): number {
+    return this.target.treeId
+  }
+
   constructor(target: BuildTarget) {
     this.target = target
     this.birth = target.pager.epoch

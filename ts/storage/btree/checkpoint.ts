@@ -24,7 +24,7 @@ export interface MetaState {
   /** Absent if its block was found damaged. */
   older: Meta | undefined
   currentSlot: 0 | 1
-  /** Pages of the current meta's list of free pages. */
+  /** Pages of the newest list of free pages: the current meta's, or the one that a checkpoint is writing. */
   freeListPages: PageReference[]
 }
 
@@ -57,10 +57,13 @@ export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number
     const slot = metas.currentSlot === 0 ? 1 : 0
     pager.file.write(encodeMeta(meta), slot * pager.pageSizeBytes)
     await pager.file.sync()
-    return { current: meta, older: metas.current, currentSlot: slot, freeListPages: list.pages.map((page) => ({ page, birth: epoch })) }
+    return { current: meta, older: metas.current, currentSlot: slot, freeListPages: metas.freeListPages }
   } catch (error) {
     // Whoever gets DISK_FULL goes on with the old metas: the list's pages are nobody's then.
-    if (isCode(error, 'DISK_FULL')) for (const page of list.pages) pager.freeList.release(page)
+    if (isCode(error, 'DISK_FULL')) {
+      for (const page of list.pages) pager.freeList.release(page)
+      metas.freeListPages = []
+    }
     throw error
   } finally {
     pager.closeEpoch(epoch)
@@ -72,11 +75,11 @@ function captureState(target: CheckpointTarget, epoch: number): Meta & { list: {
   const { pager, catalogue, log, metas, unattached } = target
   const { freeList } = pager
   for (const { page, birth } of metas.freeListPages) freeList.retire({ page, birth, retiredAt: epoch })
-  metas.freeListPages = [] // so that a next try does not retire them again
 
   // Taking pages for the list can only make the list shorter, so the first count is enough.
   const bytesBefore = encodePageNumbers(unusedPages(target)).length
   const pages = Array.from({ length: Math.ceil(bytesBefore / chainPageBytes(pager.pageSizeBytes)) }, () => freeList.allocate())
+  metas.freeListPages = pages.map((page) => ({ page, birth: epoch }))
   const unused = unusedPages(target)
   return {
     pageSizeBytes: pager.pageSizeBytes,

@@ -1,5 +1,6 @@
 // A cursor walks the entries of one frozen root in key order, either way. It keeps the path from the root instead of
 // links between leaves: leaves are copied on write, so a neighbour's address is never stable.
+import { compareBytes } from '../compare.ts'
 import { checkLevel, valueAt } from './leaf-value.ts'
 import { childAt, childIndexFor, copyKeyAt, keyAt, keyLengthAt, type Page, type PageReference, search } from './page.ts'
 import type { Pager } from './pager.ts'
@@ -165,3 +166,16 @@ function slotOf(page: Page, key: Uint8Array, counts: boolean): number {
   return counts ? slot : slot + 1
 }
 
+/** True if `key` lies in `range`. */
+export function contains(range: ByteRange, key: Uint8Array): boolean {
+  const { lower, lowerInclusive, upper, upperInclusive } = range
+  if (lower !== undefined) {
+    const order = compareBytes(key, lower)
+    if (order < 0 || (order === 0 && !lowerInclusive)) return false
+  }
+  if (upper !== undefined) {
+    const order = compareBytes(key, upper)
+    if (order > 0 || (order === 0 && !upperInclusive)) return false
+  }
+  return true
+}

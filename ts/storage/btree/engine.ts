@@ -41,7 +41,21 @@ export interface Pin {
   /** The log position it shows. */
   readonly position: number
   readonly sinceMs: number
+  /** Another holder of the same moment: it ends when all have closed. */
+  share(): Pin
+  /** Throws CLOSED if this holder has closed. */
+  assertOpen(): void
   close(): void
+}
+
+/** What the holders of one pinned moment share. */
+interface Moment {
+  pager: Pager
+  epoch: number
+  catalogue: PageReference
+  position: number
+  sinceMs: number
+  holders: number
 }
 
 /** What an open store consists of; made by `openEngine`. */
@@ -89,6 +103,9 @@ export class Engine {
   /** The end of the queue of checkpoints and everything else that replaces metas. */
   private exclusive: Promise<unknown> = Promise.resolve()
   private checkpointQueued = false
+  private loads = 0
+  private compacting = false
+  private onRecord: ((record: Uint8Array) => void) | undefined
 
   constructor(parts: EngineParts) {
     this.disk = parts.disk
@@ -134,19 +151,33 @@ export class Engine {
   /** Keeps this moment readable until the pin is closed. */
   pin(): Pin {
     this.assertOpen()
-    const { pager, pins } = this
-    const epoch = pager.openEpoch()
-    let open = true
-    const pin: Pin = {
+    const { pager } = this
+    const moment: Moment = {
       pager,
+      epoch: pager.openEpoch(),
       catalogue: this.catalogue.root,
       position: this.position,
       sinceMs: this.clock.now(),
+      holders: 0,
+    }
+    return this.hold(moment)
+  }
+
+  private hold(moment: Moment): Pin {
+    const { pins } = this
+    let open = true
+    moment.holders++
+    const pin: Pin = {
+      ...moment,
+      share: () => this.hold(moment),
+      assertOpen() {
+        if (!open) throw new BedplateError('CLOSED', 'the snapshot is closed')
+      },
       close() {
         if (!open) return
         open = false
         pins.delete(pin)
-        pager.closeEpoch(epoch)
+        if (--moment.holders === 0) moment.pager.closeEpoch(moment.epoch)
       },
     }
     pins.add(pin)
@@ -189,6 +220,105 @@ export class Engine {
     })
     if (options.observed) this.notify(operations)
     return this.commit()
+  }
+
+  // -- work on the whole store ----------------------------------------------------------------------------------
+
+  /** The id that tree `name` has, or will have if it comes to exist: no other tree gets it. */
+  idFor(name: string): number {
+    return this.catalogue.tree(name)?.id ?? this.catalogue.nextTreeId++
+  }
+
+  /** Keeps compaction away while pages are written that belong to no state yet. */
+  beginLoad(): () => void {
+    if (this.compacting) throw new BedplateError('UNAVAILABLE', `${this.path} is being compacted: load again when that is done`)
+    this.loads++
+    return () => void this.loads--
+  }
+
+  /** Keeps bulk loads away while the data file is replaced. */
+  beginCompaction(): () => void {
+    if (this.loads > 0) throw new BedplateError('UNAVAILABLE', `a bulk load of ${this.path} is under way: compact when it is done`)
+    this.compacting = true
+    return () => {
+      this.compacting = false
+    }
+  }
+
+  /**
+   * Makes a tree that was built apart the content of the empty tree `name`, durably. Only inside `runExclusive`.
+   * @param pages - All pages of the built tree; from here on they are the state's.
+   */
+  async attach(name: string, treeId: number, built: { root: PageReference; keyCount: number }, pages: readonly number[]): Promise<void> {
+    this.assertWritable()
+    const existing = this.catalogue.tree(name)
+    if (existing !== undefined && (existing.root.page !== 0 || existing.id !== treeId)) {
+      throw new BedplateError('CONFLICT', 'others wrote to the tree while it was being loaded')
+    }
+    this.record.begin()
+    if (existing === undefined) this.record.createTree(treeId, Buffer.from(name))
+    this.record.bulkLoad(treeId)
+    this.reserve()
+    const before = this.position
+    this.log.hold()
+    this.change([], false, () => {
+      const tree = existing ?? this.catalogue.create(treeId, name)
+      tree.replaceRoot(built.root, built.keyCount)
+    })
+    for (const page of pages) this.unattached.delete(page)
+    this.log.append(this.record.bytes)
+    this.observer?.wroteRange(name, { lowerInclusive: true, upperInclusive: true })
+    try {
+      await this.writeCheckpoint(before)
+    } catch (error) {
+      // The marker in the log must never be written without the pages: from here only reopening helps.
+      this.fail(error)
+      throw error
+    }
+    this.log.release()
+    await this.log.flushed()
+    await this.checkpointIfSpace() // so that the fallback meta knows of the load too
+  }
+
+  /** Copies every record logged from now on, for a compacted file to catch up with. */
+  collectRecords(maxBytes: number): { finish(): readonly Uint8Array[]; stop(): void } {
+    const records: Uint8Array[] = []
+    let bytes = 0
+    this.onRecord = (record) => {
+      bytes += record.length
+      if (bytes <= maxBytes) records.push(record.slice())
+    }
+    const stop = (): void => {
+      this.onRecord = undefined
+    }
+    return {
+      stop,
+      finish() {
+        if (bytes <= maxBytes) return records
+        throw new BedplateError('UNAVAILABLE', `more than ${maxBytes} bytes were written during the compaction`, {
+          hint: 'compact again at a quieter time; nothing was lost',
+        })
+      },
+    }
+  }
+
+  /** Goes on with another data file that holds the same state. */
+  adopt(pager: Pager, catalogue: Catalogue, metas: MetaState): void {
+    const replaced = this.pager
+    this.pager = pager
+    this.catalogue = catalogue
+    this.metas = metas
+    replaced.closeWhenUnpinned()
+  }
+
+  /** Runs I/O whose failure leaves the disk in an unknown state. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      this.fail(error)
+      throw error
+    }
   }
 
   // -- durability -----------------------------------------------------------------------------------------------
@@ -240,7 +370,7 @@ export class Engine {
     try {
       await this.exclusive
       if (this.failure === undefined && !this.readOnly) {
-        if (this.position > this.metas.current.position) await this.finalCheckpoint()
+        if (this.position > this.metas.current.position) await this.checkpointIfSpace()
         await this.log.close()
       }
     } finally {
@@ -249,11 +379,6 @@ export class Engine {
       await this.pager.close()
       this.lock?.release()
     }
-  }
-
-  /** What can be said of figures even after a failure. */
-  get failedWith(): BedplateError | undefined {
-    return this.failure
   }
 
   assertOpen(): void {
@@ -267,14 +392,18 @@ export class Engine {
     this.assertUsable()
   }
 
-  /** Takes note of an error that leaves the disk in an unknown state. @returns What to throw. */
-  failed(error: unknown): unknown {
-    if (isCode(error, 'DISK_FULL') || isCode(error, 'UNAVAILABLE')) return error
+  /** Takes note of an error unless it is one that changed nothing. @returns What to throw. */
+  private failed(error: unknown): unknown {
+    if (!isCode(error, 'DISK_FULL') && !isCode(error, 'UNAVAILABLE')) this.fail(error)
+    return error
+  }
+
+  /** Takes no more work: what is on disk is unknown until the store is reopened. */
+  private fail(error: unknown): void {
     this.failure ??= new BedplateError('IO', `the store ${this.path} failed and takes no more work until it is reopened`, {
       cause: error,
       hint: 'close it, see to the disk, and open it again: what was acknowledged is recovered',
     })
-    return error
   }
 
   // -- inside ---------------------------------------------------------------------------------------------------
@@ -284,8 +413,8 @@ export class Engine {
     if (this.log.failure !== undefined) throw this.failed(this.log.failure)
   }
 
-  /** A full disk is no reason not to close: the log has everything. */
-  private async finalCheckpoint(): Promise<void> {
+  /** A checkpoint that a full disk may put off: the log has everything. */
+  private async checkpointIfSpace(): Promise<void> {
     try {
       await this.writeCheckpoint()
     } catch (error) {
@@ -398,6 +527,7 @@ export class Engine {
   private commit(): Promise<void> {
     const { bytes } = this.record
     this.log.append(bytes)
+    this.onRecord?.(bytes)
     this.logBytesSinceCheckpoint += bytes.length
     try {
       this.pager.trim()

@@ -704,6 +704,28 @@ export function pageProblem(page: Page): string | undefined {
   return undefined
 }
 
+/**
+ * Checks what a search relies on but `pageProblem` takes on trust: heads, prefix room, cells that do not overlap, garbage
+ * that adds up. For `verify`; the page has passed `pageProblem`. O(count log count).
+ */
+export function slotProblem(page: Page): string | undefined {
+  const cells = Array.from({ length: page.count }, (_, index) => cellOffset(page, index))
+  let liveBytes = 0
+  for (let index = 0; index < page.count; index++) {
+    if (headOf(keyAt(page, index), page.prefixLength) !== page.u32[(PAGE_HEADER_BYTES >> 2) + index]) {
+      return `head ${index} does not match its key`
+    }
+    liveBytes += cellBytesAt(page, cells[index] as number)
+  }
+  cells.sort((a, b) => a - b)
+  for (let i = 1; i < cells.length; i++) {
+    const before = cells[i - 1] as number
+    if (before + cellBytesAt(page, before) > (cells[i] as number)) return `cells at ${before} and ${cells[i]} overlap`
+  }
+  const heap = heapBytes(page)
+  return liveBytes === heap ? undefined : `heap accounts for ${heap} live bytes, cells for ${liveBytes}`
+}
+
 /** Checks checksum, address and life of a page that was read for `reference`, then its inside. */
 export function checkPage(page: Page, reference: PageReference, where: string): void {
   const at = `${where}, page ${reference.page} (offset ${reference.page * page.sizeBytes})`

@@ -61,7 +61,16 @@ export class Pager {
     return this.admit(page, reference, this.file.read(page.bytes, reference.page * this.pageSizeBytes))
   }
 
-  /** The same without blocking: for callers that found `cached` empty. The reference must stay alive (by a snapshot). */
+  /** The page as it is in the file, past the cache, unless memory is ahead of the file: for checks of what is stored. */
+  readFresh(reference: PageReference): Page {
+    const cached = this.pages.get(reference.page)
+    if (cached?.dirty) return this.read(reference)
+    const page = new Page(this.pageSizeBytes)
+    this.check(page, reference, this.file.read(page.bytes, reference.page * this.pageSizeBytes))
+    return page
+  }
+
+  /** The same as `read` without blocking: for callers that found `cached` empty. The reference must stay alive (by a snapshot). */
   async readAsync(reference: PageReference): Promise<Page> {
     const page = new Page(this.pageSizeBytes)
     const read = await this.fetch(page.bytes, reference.page * this.pageSizeBytes)
@@ -259,6 +268,12 @@ export class Pager {
   }
 
   private admit(page: Page, reference: PageReference, bytesRead: number): Page {
+    this.check(page, reference, bytesRead)
+    this.pages.set(page.pageNumber, page)
+    return page
+  }
+
+  private check(page: Page, reference: PageReference, bytesRead: number): void {
     if (bytesRead < this.pageSizeBytes) {
       throw new BedplateError(
         'CORRUPTION',
@@ -269,8 +284,6 @@ export class Pager {
     checkPage(page, reference, this.file.path)
     page.pageNumber = reference.page
     page.birth = reference.birth
-    this.pages.set(page.pageNumber, page)
-    return page
   }
 
   private adopt(page: Page): void {

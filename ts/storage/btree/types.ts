@@ -162,10 +162,10 @@ export interface BTreeStats {
   snapshots: { open: number; oldestAgeMs: number }
 }
 
-/** What `verify` found. It throws CORRUPTION at the first broken rule unless told to collect. */
+/** What `verify` found. */
 export interface VerifyReport {
   ok: boolean
-  /** Each names the file, the offset and the rule. */
+  /** At most 100; each names the file, the page, its offset and the broken rule. */
   problems: string[]
   pages: { branch: number; leaf: number; overflow: number; free: number }
   keys: number

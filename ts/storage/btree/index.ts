@@ -1,0 +1,80 @@
+// The B-tree store: what users import as `bedplate/btree`.
+import { BedplateError } from '../../base/errors.ts'
+import { describe } from '../../base/options.ts'
+import { realClock } from '../../io/clock.ts'
+import { realRandom } from '../../io/random.ts'
+import { realDisk } from '../../io/real-disk.ts'
+import { FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES } from '../log/types.ts'
+import { codecsOf, Store } from './btree.ts'
+import { checkStoreOptions } from './check-options.ts'
+import { openEngine } from './open.ts'
+import { keepStatsFile } from './stats.ts'
+import { type BTree, type BTreeOptions, CHECKPOINT_LOG_BYTES } from './types.ts'
+
+export { BedplateError, type ErrorCode } from '../../base/errors.ts'
+export type { Durability, LogStats } from '../log/types.ts'
+export type {
+  BatchOperation,
+  Encoding,
+  FlatBlock,
+  KeyRange,
+  OrderedReader,
+  OrderedStore,
+  RangeIterable,
+  RangeOptions,
+} from '../ordered-store.ts'
+export type {
+  BTree,
+  BTreeOptions,
+  BTreeStats,
+  BTreeTree,
+  PageDescription,
+  Snapshot,
+  Transaction,
+  TransactionOptions,
+  TransactionTree,
+  TreeOptions,
+  VerifyReport,
+} from './types.ts'
+
+/**
+ * Opens the B-tree store in the directory `path`: a durable ordered map from keys to values.
+ *
+ * Reads are synchronous (a page that is not cached costs one device read); writes are applied at once, and their promise
+ * is durability. One process opens a store for writing, or several for reading.
+ *
+ * @param path - A directory, relative to the working directory or absolute.
+ * @param options - See BTreeOptions. Encodings decide the types of keys and values.
+ * @returns The open store. Close it: `await store.close()` or `await using`.
+ * @throws NOT_FOUND without `create`, LOCKED if another process has it open, INCOMPATIBLE for foreign or newer files,
+ *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, PERMISSION, DISK_FULL, IO.
+ *
+ * @example
+ * const store = await openBTree('./cities', { create: true, valueEncoding: 'json' })
+ * await store.put('city:fr:Lyon', { population: 522_228 })
+ * for (const [key, city] of store.range({ gte: 'city:fr:', lt: 'city:fs:' })) console.log(key, city)
+ * await store.close()
+ */
+export async function openBTree<K = string, V = string>(path: string, options: BTreeOptions = {}): Promise<BTree<K, V>> {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw new BedplateError('INVALID_INPUT', `openBTree: path must be the name of a directory, got ${describe(path)}`)
+  }
+  const checked = checkStoreOptions(options)
+  const codecs = codecsOf<K, V>(options)
+  if (options.native === true) {
+    throw new BedplateError('NOT_SUPPORTED', 'openBTree: there is no native B-tree in this version', {
+      hint: 'leave `native` away: the TypeScript engine writes the same files',
+    })
+  }
+  const engine = await openEngine({
+    disk: realDisk,
+    clock: realClock,
+    random: realRandom,
+    path,
+    ...checked,
+    checkpointLogBytes: CHECKPOINT_LOG_BYTES,
+    firstSegmentBytes: FIRST_SEGMENT_BYTES,
+    maxSegmentBytes: MAX_SEGMENT_BYTES,
+  })
+  return new Store<K, V>(engine, codecs, checked.readOnly ? undefined : keepStatsFile(engine))
+}

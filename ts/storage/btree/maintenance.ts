@@ -1,0 +1,128 @@
+// Work on a store as a whole: bulk load, backup, compaction.
+import { BedplateError } from '../../base/errors.ts'
+import { joinPath } from '../../io/disk.ts'
+import { TreeBuilder } from './bulk-load.ts'
+import { Catalogue } from './catalogue.ts'
+import { copyState } from './copy.ts'
+import type { Engine } from './engine.ts'
+import { openPager } from './open.ts'
+import { replayer } from './replay.ts'
+import { DATA_FILE, isVacant, makeDirectoryAtomically } from './store-directory.ts'
+
+/** Entries added before other work gets a turn. */
+const ENTRIES_A_TURN = 512
+/** The most bytes of log records that may come in while a store is compacted. */
+const MAX_COMPACTION_TAIL_BYTES = 64 * 1024 * 1024
+const UUID_BYTES = 16
+const COMPACTED_FILE = 'data.compact'
+
+/**
+ * Builds tree `name` from sorted entries. The pages are written where nothing refers to; then, in one turn, the tree takes
+ * them over and a marker is logged. The log is held until a checkpoint has made the pages part of the durable state, so
+ * what is logged behind the marker can never be durable without them.
+ */
+export async function bulkLoadTree<E>(
+  engine: Engine,
+  name: string,
+  entries: Iterable<E> | AsyncIterable<E>,
+  encode: (entry: E) => readonly [Uint8Array, Uint8Array],
+): Promise<number> {
+  engine.assertWritable()
+  assertEmpty(engine, name)
+  const { pager } = engine
+  const endLoad = engine.beginLoad()
+  const pages: number[] = []
+  try {
+    const builder = new TreeBuilder({
+      pager,
+      treeId: engine.idFor(name),
+      onAllocate: (page) => {
+        pages.push(page)
+        engine.unattached.add(page)
+      },
+    })
+    let count = 0
+    for await (const entry of entries) {
+      engine.assertWritable()
+      const [key, value] = encode(entry)
+      builder.add(key, value)
+      if (++count % ENTRIES_A_TURN === 0) await engine.clock.turn()
+    }
+    const built = builder.finish()
+    if (count > 0) await engine.runExclusive(() => engine.attach(name, builder.treeId, built, pages))
+    return count
+  } catch (error) {
+    for (const page of pages) if (engine.unattached.delete(page)) pager.freeList.release(page)
+    throw error
+  } finally {
+    endLoad()
+  }
+}
+
+function assertEmpty(engine: Engine, name: string): void {
+  if (engine.root(name).page === 0) return
+  throw new BedplateError('INVALID_INPUT', `bulk load needs an empty tree; ${name === '' ? 'this one' : `"${name}"`} has keys`, {
+    hint: 'clear() it first, or use batch()',
+  })
+}
+
+/** Writes a dense copy of this moment to a new store at `path`, on the same disk interface. */
+export async function backupStore(engine: Engine, path: string): Promise<void> {
+  engine.assertOpen()
+  const { disk, random, clock } = engine
+  if (typeof path !== 'string' || path === '') throw new BedplateError('INVALID_INPUT', 'backup needs the path of a new directory')
+  if (!isVacant(disk, path)) throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
+  const pin = engine.pin()
+  try {
+    await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+      const file = disk.open(joinPath(temporary, DATA_FILE), 'create')
+      try {
+        // Another uuid: its log and ours must never be mixed up.
+        await copyState(pin, file, { uuid: random.bytes(UUID_BYTES), nextTreeId: engine.catalogue.nextTreeId }, clock)
+      } finally {
+        file.close()
+      }
+    })
+  } finally {
+    pin.close()
+  }
+}
+
+/**
+ * Rewrites the data file densely: copies a pinned state beside it, applies what was written meanwhile, gives the copy the
+ * file's name. Until that rename a crash finds the old file, after it the new one; the log has the rest in both cases.
+ */
+export function compactStore(engine: Engine): Promise<void> {
+  engine.assertWritable()
+  return engine.runExclusive(async () => {
+    const { disk, clock } = engine
+    const endCompaction = engine.beginCompaction()
+    const path = joinPath(engine.path, COMPACTED_FILE)
+    if (disk.kind(path) !== undefined) disk.unlink(path)
+    const file = disk.open(path, 'create')
+    const pin = engine.pin()
+    const tail = engine.collectRecords(MAX_COMPACTION_TAIL_BYTES)
+    let adopted = false
+    try {
+      await copyState(pin, file, { uuid: engine.metas.current.uuid, nextTreeId: engine.catalogue.nextTreeId }, clock)
+      engine.assertWritable()
+      const { pager, metas } = openPager(file, engine)
+      const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
+      const apply = replayer(catalogue, pager)
+      for (const record of tail.finish()) apply(record)
+      disk.rename(path, joinPath(engine.path, DATA_FILE))
+      adopted = true
+      engine.adopt(pager, catalogue, metas)
+      await engine.guard(() => disk.syncDirectory(engine.path))
+      await engine.writeCheckpoint()
+    } finally {
+      tail.stop()
+      pin.close()
+      endCompaction()
+      if (!adopted) {
+        file.close()
+        disk.unlink(path)
+      }
+    }
+  })
+}

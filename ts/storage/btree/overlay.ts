@@ -1,0 +1,216 @@
+// The private writes of a transaction to one tree, over the snapshot that it reads: a small B-tree of its own in memory
+// (key -> a put value or a mark of deletion) and the ranges it has cleared.
+import { BedplateError } from '../../base/errors.ts'
+import { memoryFile } from '../../io/overlay-file.ts'
+import { compareBytes } from '../compare.ts'
+import { type ByteRange, contains, Cursor, WHOLE_RANGE, type WalkRange } from './cursor.ts'
+import type { ByteOperation } from './engine.ts'
+import { FreeList } from './free-list.ts'
+import { NO_PAGE } from './page.ts'
+import { Pager } from './pager.ts'
+import { prepareValue, Tree } from './tree.ts'
+import type { ByteReader, ByteWalk } from './walk.ts'
+
+const DELETED = new Uint8Array(1)
+const PUT_MARK = 1
+
+/** A bound that the overlays of one transaction share. */
+export class ByteBudget {
+  private left: number
+  private readonly total: number
+
+  constructor(maxBytes: number) {
+    this.left = maxBytes
+    this.total = maxBytes
+  }
+
+  /** @throws INVALID_INPUT once more is spent than there is. */
+  spend(bytes: number): void {
+    this.left -= bytes
+    if (this.left >= 0) return
+    throw new BedplateError('INVALID_INPUT', `the transaction holds more than ${this.total} bytes of writes`, {
+      hint: 'commit in smaller steps, or raise maxBytes',
+    })
+  }
+}
+
+export class Overlay {
+  private readonly pager: Pager
+  private readonly tree: Tree
+  private readonly cleared: ByteRange[] = []
+  private readonly budget: ByteBudget
+
+  constructor(pageSizeBytes: number, budget: ByteBudget) {
+    this.budget = budget
+    this.pager = new Pager(memoryFile('a transaction'), { pageSizeBytes, cacheBytes: 0, freeList: new FreeList(), epoch: 1 })
+    this.tree = new Tree(this.pager, 1, NO_PAGE, () => {})
+  }
+
+  put(key: Uint8Array, value: Uint8Array): void {
+    const marked = new Uint8Array(value.length + 1)
+    marked[0] = PUT_MARK
+    marked.set(value, 1)
+    this.set(key, marked)
+  }
+
+  delete(key: Uint8Array): void {
+    this.set(key, DELETED)
+  }
+
+  clear(range: ByteRange): void {
+    this.budget.spend((range.lower?.length ?? 0) + (range.upper?.length ?? 0) + 1)
+    this.tree.deleteRange(range)
+    this.cleared.push(range)
+  }
+
+  /** True if nothing was written. */
+  get isEmpty(): boolean {
+    return this.tree.keyCount === 0 && this.cleared.length === 0
+  }
+
+  /** What the transaction sees of `base`. */
+  over(base: ByteReader): ByteReader {
+    return {
+      get: (key) => {
+        const own = this.find(key)
+        return own === undefined ? base.get(key) : valueOf(own)
+      },
+      has: (key) => {
+        const own = this.find(key)
+        return own === undefined ? base.has(key) : valueOf(own) !== undefined
+      },
+      getAsync: async (key) => {
+        const own = this.find(key)
+        return own === undefined ? await base.getAsync(key) : valueOf(own)
+      },
+      walk: (range) => new MergedWalk(base.walk({ ...range, limit: Number.POSITIVE_INFINITY }), this.walk(range), range, this.cleared.slice()),
+    }
+  }
+
+  /** The operations that make the same of the tree: what was cleared first, then what was written since. */
+  operations(tree: string): ByteOperation[] {
+    const operations: ByteOperation[] = this.cleared.map((range) => ({ kind: 'clear', tree, range }))
+    const cursor = new Cursor(this.pager, this.tree.root, WHOLE_RANGE)
+    while (cursor.next()) {
+      const key = cursor.key()
+      const value = valueOf(cursor.value())
+      operations.push(value === undefined ? { kind: 'delete', tree, key } : { kind: 'put', tree, key, value: value.slice() })
+    }
+    return operations
+  }
+
+  private set(key: Uint8Array, marked: Uint8Array): void {
+    this.budget.spend(key.length + marked.length)
+    this.tree.put(key, prepareValue(this.pager, this.tree.id, key, marked))
+    this.pager.trim()
+  }
+
+  /** What was written for `key`: the marked value, the mark of deletion, or undefined if the snapshot decides. */
+  private find(key: Uint8Array): Uint8Array | undefined {
+    const own = this.tree.get(key)
+    if (own !== undefined) return own
+    return isCleared(this.cleared, key) ? DELETED : undefined
+  }
+
+  private walk(range: WalkRange): OverlayWalk {
+    const epoch = this.pager.openEpoch()
+    const cursor = new Cursor(this.pager, this.tree.root, { ...range, limit: Number.POSITIVE_INFINITY })
+    return { cursor, close: () => this.pager.closeEpoch(epoch) }
+  }
+}
+
+interface OverlayWalk {
+  cursor: Cursor
+  close(): void
+}
+
+/** Two walks in one direction, merged; the overlay's entry wins where both have the key. */
+class MergedWalk implements ByteWalk {
+  private readonly base: ByteWalk
+  private readonly own: OverlayWalk
+  private readonly cleared: readonly ByteRange[]
+  private readonly direction: 1 | -1
+  private remaining: number
+  private baseKey: Uint8Array | undefined
+  private ownKey: Uint8Array | undefined
+  private atOwn = false
+  private started = false
+
+  constructor(base: ByteWalk, own: OverlayWalk, range: WalkRange, cleared: readonly ByteRange[]) {
+    this.base = base
+    this.own = own
+    this.cleared = cleared
+    this.direction = range.reverse ? -1 : 1
+    this.remaining = range.limit
+  }
+
+  next(): boolean {
+    for (;;) {
+      if (this.remaining <= 0) return false
+      if (this.movesBase()) this.baseKey = this.base.next() ? this.base.key() : undefined
+      const found = this.settle()
+      if (found !== undefined) return found
+    }
+  }
+
+  async nextAsync(): Promise<boolean> {
+    for (;;) {
+      if (this.remaining <= 0) return false
+      if (this.movesBase()) this.baseKey = (await this.base.nextAsync()) ? this.base.key() : undefined
+      const found = this.settle()
+      if (found !== undefined) return found
+    }
+  }
+
+  key(): Uint8Array {
+    return (this.atOwn ? this.ownKey : this.baseKey) as Uint8Array
+  }
+
+  value(): Uint8Array {
+    return this.atOwn ? (valueOf(this.own.cursor.value()) as Uint8Array) : this.base.value()
+  }
+
+  async valueAsync(): Promise<Uint8Array> {
+    return this.atOwn ? this.value() : await this.base.valueAsync()
+  }
+
+  close(): void {
+    this.base.close()
+    this.own.close()
+  }
+
+  /** True if the base has to move before the next entry is known: at the start, and when its entry was the last answer. */
+  private movesBase(): boolean {
+    if (this.started && this.baseKey === undefined) return false
+    return !this.started || !this.atOwn || this.isShadowed()
+  }
+
+  /** True if the base stands on the key that the overlay has just answered for. */
+  private isShadowed(): boolean {
+    return this.baseKey !== undefined && this.ownKey !== undefined && compareBytes(this.baseKey, this.ownKey) === 0
+  }
+
+  /** With the base moved: picks the next entry. @returns True at one, false at the end, undefined to look further. */
+  private settle(): boolean | undefined {
+    if (!this.started || this.atOwn) this.ownKey = this.own.cursor.next() ? this.own.cursor.key() : undefined
+    this.started = true
+    const { baseKey, ownKey } = this
+    if (baseKey === undefined && ownKey === undefined) {
+      this.remaining = 0
+      return false
+    }
+    this.atOwn = baseKey === undefined || (ownKey !== undefined && compareBytes(ownKey, baseKey) * this.direction <= 0)
+    const hidden = this.atOwn ? valueOf(this.own.cursor.value()) === undefined : isCleared(this.cleared, baseKey as Uint8Array)
+    if (hidden) return undefined
+    this.remaining--
+    return true
+  }
+}
+
+function valueOf(marked: Uint8Array): Uint8Array | undefined {
+  return marked[0] === PUT_MARK ? marked.subarray(1) : undefined
+}
+
+function isCleared(cleared: readonly ByteRange[], key: Uint8Array): boolean {
+  return cleared.some((range) => contains(range, key))
+}

@@ -1,0 +1,259 @@
+// Transactions: optimistic, serializable. A transaction reads a snapshot and writes into private overlays; at its end, in one
+// turn, it checks that nobody changed what it read and applies its writes as one commit (Kung and Robinson, "On Optimistic
+// Methods for Concurrency Control", TODS 1981, backward validation). One that only read needs no check.
+import { BedplateError, isCode } from '../../base/errors.ts'
+import { resolveRange } from '../compare.ts'
+import type { BatchOperation, KeyRange } from '../ordered-store.ts'
+import { checkTreeName, checkValue, codecsOf, keyCheck, unknownBatchType } from './arguments.ts'
+import { checkTreeOptions } from './check-options.ts'
+import type { ByteRange, WalkRange } from './cursor.ts'
+import { type ByteOperation, DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
+import { ByteBudget, Overlay } from './overlay.ts'
+import { ConflictWatch } from './read-set.ts'
+import { type Codecs, Reader } from './reader.ts'
+import { DEFAULT_TRANSACTION_BYTES, type Transaction, type TransactionOptions, type TransactionTree, type TreeOptions } from './types.ts'
+import { type ByteReader, type ByteWalk, PinnedReader } from './walk.ts'
+
+/** Transactions of one store run one after the other. */
+export class TransactionQueue {
+  private last: Promise<unknown> = Promise.resolve()
+
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.last.then(work)
+    this.last = run.catch(() => {})
+    return run
+  }
+}
+
+/** Runs `fn` until it commits, fails, or has met `retries` conflicts; resolves when its writes are durable. */
+export async function runTransaction<K, V, T>(
+  engine: Engine,
+  queue: TransactionQueue,
+  codecs: Codecs<K, V>,
+  fn: (tx: Transaction<K, V>) => T | Promise<T>,
+  options: TransactionOptions,
+): Promise<T> {
+  engine.assertWritable()
+  const { retries = 0, maxBytes = DEFAULT_TRANSACTION_BYTES } = options
+  const { result, durable } = await queue.run(async () => {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await attemptOnce(engine, codecs, fn, maxBytes)
+      } catch (error) {
+        if (!isCode(error, 'CONFLICT') || attempt >= retries) throw error
+      }
+    }
+  })
+  await durable
+  return result
+}
+
+async function attemptOnce<K, V, T>(
+  engine: Engine,
+  codecs: Codecs<K, V>,
+  fn: (tx: Transaction<K, V>) => T | Promise<T>,
+  maxBytes: number,
+): Promise<{ result: T; durable: Promise<void> }> {
+  const work = new TransactionWork(engine, maxBytes)
+  engine.observer = work.watch
+  try {
+    const result = await fn(new TransactionHandle<K, V>(work, codecs))
+    // No promise carries a promise: resolving with one would wait for durability before the next transaction starts.
+    return { result, durable: work.commit() }
+  } finally {
+    engine.observer = undefined
+    work.close()
+  }
+}
+
+/** Runs `fn` in this turn. Others cannot come between, so there is nothing to check. */
+export function runTransactionSync<K, V, T>(engine: Engine, codecs: Codecs<K, V>, fn: (tx: Transaction<K, V>) => T): T {
+  engine.assertWritable()
+  const work = new TransactionWork(engine, DEFAULT_TRANSACTION_BYTES)
+  try {
+    const result = fn(new TransactionHandle<K, V>(work, codecs))
+    if (result instanceof Promise) {
+      result.catch(() => {}) // it will fail on its closed transaction, and has been told why
+      throw new BedplateError('INVALID_INPUT', 'transactionSync takes a function that does not wait', {
+        hint: 'use transaction() for async functions',
+      })
+    }
+    work.commit()
+    return result
+  } finally {
+    work.close()
+  }
+}
+
+/** One run of a transaction: its snapshot, its writes, and what to watch for. */
+class TransactionWork {
+  readonly engine: Engine
+  readonly watch = new ConflictWatch()
+  readonly pin: Pin
+  private readonly budget: ByteBudget
+  private readonly overlays = new Map<string, Overlay>()
+
+  constructor(engine: Engine, maxBytes: number) {
+    this.engine = engine
+    this.pin = engine.pin()
+    this.budget = new ByteBudget(maxBytes)
+  }
+
+  overlay(tree: string): Overlay {
+    this.pin.assertOpen()
+    let overlay = this.overlays.get(tree)
+    if (overlay === undefined) {
+      overlay = new Overlay(this.pin.pager.pageSizeBytes, this.budget)
+      this.overlays.set(tree, overlay)
+    }
+    return overlay
+  }
+
+  /** What the transaction sees of a tree; notes what it reads of the snapshot. */
+  reader(tree: string): ByteReader {
+    const base = watched(new PinnedReader(this.engine, this.pin, tree), tree, this.watch)
+    const over = this.overlay(tree).over(base)
+    const open = (): void => this.pin.assertOpen()
+    return {
+      get: (key) => (open(), over.get(key)),
+      has: (key) => (open(), over.has(key)),
+      getAsync: async (key) => (open(), await over.getAsync(key)),
+      walk: (range) => (open(), over.walk(range)),
+    }
+  }
+
+  /** Applies all writes at one instant. @throws CONFLICT if others changed what was read. */
+  commit(): Promise<void> {
+    const operations: ByteOperation[] = []
+    for (const [tree, overlay] of this.overlays) if (!overlay.isEmpty) operations.push(...overlay.operations(tree))
+    this.engine.assertWritable()
+    if (operations.length === 0) return Promise.resolve()
+    const tree = this.watch.conflict()
+    if (tree !== undefined) {
+      throw new BedplateError('CONFLICT', `others changed what the transaction read in ${tree === '' ? 'the default tree' : `tree "${tree}"`}`, {
+        hint: 'run the whole transaction again, or give it retries',
+      })
+    }
+    return this.engine.apply(operations)
+  }
+
+  close(): void {
+    this.pin.close()
+  }
+}
+
+/** Notes every read of the snapshot. */
+function watched(reader: ByteReader, tree: string, watch: ConflictWatch): ByteReader {
+  return {
+    get(key) {
+      watch.readKey(tree, key)
+      return reader.get(key)
+    },
+    has(key) {
+      watch.readKey(tree, key)
+      return reader.has(key)
+    },
+    async getAsync(key) {
+      watch.readKey(tree, key)
+      return await reader.getAsync(key)
+    },
+    walk: (range) => new WatchedWalk(reader.walk(range), range, (read) => watch.readRange(tree, read)),
+  }
+}
+
+/** A walk that has read as far as it came: from its start to the last key it gave, or to the range's end. */
+class WatchedWalk implements ByteWalk {
+  private readonly walk: ByteWalk
+  private readonly range: WalkRange
+  private readonly read: { -readonly [Name in keyof ByteRange]: ByteRange[Name] }
+  private readonly note: (range: ByteRange) => void
+  private noted = false
+
+  constructor(walk: ByteWalk, range: WalkRange, note: (range: ByteRange) => void) {
+    this.walk = walk
+    this.range = range
+    this.note = note
+    const { lower, lowerInclusive, upper, upperInclusive } = range
+    this.read = { lower, lowerInclusive, upper, upperInclusive }
+  }
+
+  next(): boolean {
+    return this.reached(this.walk.next())
+  }
+
+  async nextAsync(): Promise<boolean> {
+    return this.reached(await this.walk.nextAsync())
+  }
+
+  key(): Uint8Array {
+    return this.walk.key()
+  }
+
+  value(): Uint8Array {
+    return this.walk.value()
+  }
+
+  valueAsync(): Promise<Uint8Array> {
+    return this.walk.valueAsync()
+  }
+
+  close(): void {
+    this.walk.close()
+  }
+
+  private reached(found: boolean): boolean {
+    const { range, read } = this
+    if (range.reverse) {
+      read.lower = found ? this.walk.key() : range.lower
+      read.lowerInclusive = found || range.lowerInclusive
+    } else {
+      read.upper = found ? this.walk.key() : range.upper
+      read.upperInclusive = found || range.upperInclusive
+    }
+    if (!this.noted) this.note(read)
+    this.noted = true
+    return found
+  }
+}
+
+/** One tree as the function of a transaction sees it. */
+class TransactionTreeHandle<K, V> extends Reader<K, V> implements TransactionTree<K, V> {
+  protected readonly work: TransactionWork
+  private readonly name: string
+
+  constructor(work: TransactionWork, name: string, codecs: Codecs<K, V>) {
+    super(work.reader(name), codecs, keyCheck(work.pin.pager.pageSizeBytes))
+    this.work = work
+    this.name = name
+  }
+
+  put(key: K, value: V): void {
+    this.work.overlay(this.name).put(this.encodeKey(key), checkValue(this.codecs.value.encode(value)))
+  }
+
+  delete(key: K): void {
+    this.work.overlay(this.name).delete(this.encodeKey(key))
+  }
+
+  batch(operations: readonly BatchOperation<K, V>[]): void {
+    for (const operation of operations) {
+      if (operation.type === 'put') this.put(operation.key, operation.value)
+      else if (operation.type === 'delete') this.delete(operation.key)
+      else throw unknownBatchType((operation as { type: unknown }).type)
+    }
+  }
+
+  clear(range: KeyRange<K> = {}): void {
+    this.work.overlay(this.name).clear(resolveRange(range, this.codecs.key))
+  }
+}
+
+class TransactionHandle<K, V> extends TransactionTreeHandle<K, V> implements Transaction<K, V> {
+  constructor(work: TransactionWork, codecs: Codecs<K, V>) {
+    super(work, DEFAULT_TREE, codecs)
+  }
+
+  tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): TransactionTree<K2, V2> {
+    return new TransactionTreeHandle<K2, V2>(this.work, checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+  }
+}
