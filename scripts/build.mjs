@@ -28,7 +28,7 @@ function main() {
   const { keepGoing, force } = readOptions()
   if (!existsSync(TSC)) fail('the TypeScript compiler is not installed: run npm ci first', 1)
   const typesAreRight = withLock(LOCK, () => {
-    const right = buildTypeScript(force)
+    const right = buildTypeScript(force, keepGoing)
     buildNative(force)
     return right
   })
@@ -45,8 +45,9 @@ function readOptions() {
 }
 
 /** Compiles ts/ into dist/ and says whether its types are right. A compiler that cannot run at all ends the process. */
-function buildTypeScript(force) {
-  if (!force && lastOutcome('typescript') === 'made') return true
+function buildTypeScript(force, keepGoing) {
+  const last = force ? undefined : lastOutcome('typescript')
+  if (last === 'made' || (last === 'failed' && keepGoing)) return last === 'made'
   const sources = fingerprint('typescript')
   if (force || !existsSync(STAGING)) rmSync(TSC_MEMORY, { force: true })
   const { status, stdout } = spawnSync(

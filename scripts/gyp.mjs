@@ -30,7 +30,7 @@ const require = createRequire(import.meta.url)
  */
 export function missingTools() {
   const missing = []
-  const lacks = (names) => !names.some((name) => name !== undefined && isInstalled(name))
+  const lacks = (names) => !names.some((name) => name && isInstalled(name))
   if (process.platform !== 'win32') {
     if (lacks([process.env.CXX?.split(' ')[0], 'c++', 'g++', 'clang++']))
       missing.push('a C++20 compiler (g++ or clang++)')

@@ -22,3 +22,4 @@ export {
   type SimulatedDiskOptions,
   type SyncCall,
 } from './simulated-disk.ts'
+export { compiledUrl, spawnWorker } from './worker.ts'
