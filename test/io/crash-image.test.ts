@@ -167,6 +167,22 @@ describe('a power cut', () => {
     expect(seen).toEqual(new Set(['abcdef', 'abXYef', 'ab', 'abXY']))
   })
 
+  it('shows nothing of what a surviving truncate cut off, also where sectors are mixed', async () => {
+    const disk = await diskWith({ a: 'o'.repeat(2 * SECTOR) })
+    const file = disk.open('a', 'write')
+    file.truncate(0)
+    file.write(bytes('n'), 600)
+    const cut = outcomes(
+      disk,
+      (image) => {
+        const text = read(image, 'a') as string
+        return text.length === 2 * SECTOR ? 'not cut' : `${text.length} ${/^\0*$/.test(text.slice(0, 600))}`
+      },
+      ['sectors'],
+    )
+    expect(cut).toEqual(new Set(['not cut', '0 true', '601 true']))
+  })
+
   it('may leave a renamed file without the data that were never synced', async () => {
     const disk = await diskWith({ current: 'old' })
     const file = disk.open('new', 'create')
@@ -220,6 +236,45 @@ describe('a power cut', () => {
     expect(read(disk.currentImage(), 'a')).toBe('old')
     expect(read(crash(disk, 'all'), 'a')).toBe('old')
     expect(read(other.currentImage(), 'a')).toBe('XXX')
+  })
+
+  it('is not changed by what is written afterwards', async () => {
+    const disk = await diskWith({ a: 'old' })
+    const file = disk.open('a', 'write')
+    file.write(bytes('new'), 0)
+    const images = [disk.currentImage(), crash(disk, 'all')]
+    file.write(bytes('XXX'), 0)
+    await file.sync()
+    expect(read(crash(disk, 'none'), 'a')).toBe('XXX')
+    expect(images.map((image) => read(image, 'a'))).toEqual(['new', 'new'])
+  })
+
+  it('respects a sync that began before the history was trimmed and ended after', async () => {
+    const disk = await diskWith({ a: 'old' })
+    const file = disk.open('a', 'write')
+    file.write(bytes('new'), 0)
+    disk.manualSyncs = true
+    const sync = file.sync()
+    disk.trimHistory()
+    file.write(bytes('x'), 0)
+    disk.completeSync()
+    await sync
+    expect(read(crash(disk, 'none'), 'a')).toBe('new')
+  })
+
+  it('forgets with the history only files that can never come back', async () => {
+    const disk = await diskWith({ a: 'A', b: 'B', c: 'C' })
+    const open = disk.open('c', 'write')
+    for (const path of ['b', 'c']) disk.unlink(path)
+    disk.open('d', 'create').write(bytes('D'), 0)
+    disk.trimHistory()
+    expect(crash(disk, 'none').files()).toEqual(['a', 'b', 'c'])
+    expect(read(crash(disk, 'all'), 'd')).toBe('D')
+    await disk.syncDirectory('.')
+    disk.trimHistory()
+    open.write(bytes('x'), 0)
+    await open.sync()
+    expect(crash(disk, 'all').files()).toEqual(['a', 'd'])
   })
 
   it('may strike after the history was trimmed, but not before', async () => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import fs, { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { BedplateError } from '../../ts/base/errors.ts'
 import type { LockKind } from '../../ts/io/disk.ts'
 import { realDisk } from '../../ts/io/real-disk.ts'
@@ -19,7 +19,10 @@ describe('the lock of a directory on the real disk', () => {
   beforeEach(() => {
     ;({ path: directory, remove } = temporaryDirectory())
   })
-  afterEach(() => remove())
+  afterEach(() => {
+    vi.restoreAllMocks()
+    remove()
+  })
 
   const path = (name = 'LOCK'): string => join(directory, name)
   const tryLock = (kind: LockKind): string | undefined => codeOf(() => realDisk.lock(directory, kind).release())
@@ -146,6 +149,17 @@ describe('the lock of a directory on the real disk', () => {
     const stale = createHash('sha256').update(`LOCK\n${content}`).digest('hex').slice(0, 16)
     writeFileSync(path(`LOCK.stale-${stale}`), '')
     expect([tryLock('writer'), readdirSync(directory)]).toEqual([undefined, []])
+  })
+
+  it('is not taken over from one that has just taken it over', () => {
+    leaveLock({ bootId: 'another boot' })
+    const faster = JSON.stringify({ ...JSON.parse(readFileSync(path(), 'utf8')), bootId: undefined, host: 'elsewhere' })
+    const link = fs.linkSync
+    vi.spyOn(fs, 'linkSync').mockImplementation((from, to) => {
+      link(from, to)
+      if (String(to).includes('LOCK.stale-')) writeFileSync(path(), faster)
+    })
+    expect([tryLock('writer'), readFileSync(path(), 'utf8')]).toEqual(['LOCKED', faster])
   })
 
   it('is not released by one that has lost it', () => {

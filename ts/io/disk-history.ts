@@ -207,13 +207,13 @@ export class DurableState {
     return copy
   }
 
-  /** Forgets the inodes that no name, pending naming or `isOpen` handle can ever bring back. */
-  dropUnreachable(isOpen: (inode: Inode) => boolean): void {
+  /** Forgets the inodes without a name, durable or pending: nothing can ever give them one again. */
+  dropUnreachable(): void {
     const named = new Set<Inode>([ROOT, ...this.nameOf.keys()])
     for (const { effect } of this.pendingNames()) if (effect.kind === 'link') named.add(effect.inode)
     for (const table of [this.files, this.directories]) {
       for (const inode of table.keys()) {
-        if (named.has(inode) || isOpen(inode)) continue
+        if (named.has(inode)) continue
         table.delete(inode)
         this.#namedAt.delete(inode)
       }

@@ -135,7 +135,7 @@ export class SimulatedDisk implements Disk {
   /** Forgets the past, to save memory in long runs: crash points before now are no longer there. */
   trimHistory(): void {
     const now = this.#stateAt(this.#effects.length)
-    now.dropUnreachable((inode) => this.#openInodes.has(inode))
+    now.dropUnreachable()
     this.#effects.fill({ kind: 'forgotten' }, this.#checkpoints[0]?.point)
     this.#checkpoints.splice(0, this.#checkpoints.length, now.clone())
   }
@@ -235,6 +235,11 @@ export class SimulatedDisk implements Disk {
   async syncDirectory(directory: string): Promise<void> {
     const { inode } = this.#directory('sync the directory', directory)
     return this.#sync('directory', directory, inode)
+  }
+
+  syncDirectoryNow(directory: string): void {
+    const { inode } = this.#directory('sync the directory', directory)
+    this.#beginSync('directory', directory, inode).end()
   }
 
   /** The lock lives in memory: a crash ends it. */
