@@ -48,9 +48,10 @@ export function missingTools() {
  * Runs node-gyp or prebuildify.
  * @param options.cwd - The folder that holds binding.gyp.
  * @param options.quiet - Collect the output instead of showing it.
+ * @param options.defines - Variables for binding.gyp, as in `name=value name=value`.
  * @returns `status` (0: built) and, if quiet, `output`.
  */
-export function runBuilder(tool, args, { cwd = process.cwd(), quiet = false } = {}) {
+export function runBuilder(tool, args, { cwd = process.cwd(), quiet = false, defines } = {}) {
   const path = toolPath(tool)
   if (path === undefined) return { status: 1, output: `${tool} is not installed` }
   const temporary = mkdtempSync(join(tmpdir(), 'bedplate-headers-'))
@@ -60,7 +61,7 @@ export function runBuilder(tool, args, { cwd = process.cwd(), quiet = false } = 
       encoding: 'utf8',
       maxBuffer: 1 << 28,
       stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
-      env: builderEnvironment(temporary),
+      env: { ...builderEnvironment(temporary), ...(defines && { GYP_DEFINES: defines }) },
     })
     return { status: status ?? 1, output: quiet ? stdout + stderr : '' }
   } finally {

@@ -16,7 +16,7 @@ interface Builder {
   runBuilder(
     tool: 'node-gyp',
     args: readonly string[],
-    options: { cwd: string; quiet: boolean },
+    options: { cwd: string; quiet: boolean; defines: string },
   ): { status: number; output: string }
 }
 
@@ -51,8 +51,9 @@ async function build(path: string): Promise<void> {
     cpSync(join(PACKAGE, 'native'), join(folder, 'native'), { recursive: true })
     writeFileSync(join(folder, 'binding.gyp'), "{ 'includes': ['native/bedplate.gypi'] }\n")
     // Another compiler may warn of what ours does not.
-    const args = ['configure', 'build', '--jobs', '2', '--', '-Dwarnings_are_errors=false']
-    const { status, output } = builder.runBuilder('node-gyp', args, { cwd: folder, quiet: true })
+    const defines = 'warnings_are_errors=false'
+    const args = ['configure', 'build', '--jobs', '2']
+    const { status, output } = builder.runBuilder('node-gyp', args, { cwd: folder, quiet: true, defines })
     if (status !== 0) throw new BedplateError('IO', `the build failed:\n${output}`)
     checkBinary(join(folder, BINARY))
     putInPlace(join(folder, BINARY), path)
