@@ -73,8 +73,8 @@ export class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
   }
 
   async flushed(): Promise<void> {
-    this.engine.assertWritable()
-    await this.engine.log.flushed()
+    this.engine.assertOpen()
+    if (!this.engine.readOnly) await this.engine.log.flushed()
   }
 
   /** Closes the whole store: trees share it. */

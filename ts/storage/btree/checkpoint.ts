@@ -55,6 +55,7 @@ export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number
     writeChain(pager, { type: PageType.freeList, treeId: 0, numbers: list.pages, birth: epoch }, list.bytes)
     await pager.file.sync()
     const slot = metas.currentSlot === 0 ? 1 : 0
+    pager.metaEpochs = [...pager.metaEpochs, epoch] // from here on the new state may be what a crash leaves
     pager.file.write(encodeMeta(meta), slot * pager.pageSizeBytes)
     await pager.file.sync()
     return { current: meta, older: metas.current, currentSlot: slot, freeListPages: metas.freeListPages }

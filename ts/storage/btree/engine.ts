@@ -9,7 +9,7 @@ import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
-import type { Log } from '../log/types.ts'
+import { type Log, MAX_RECORD_BYTES } from '../log/types.ts'
 import { Catalogue, lookUpTree } from './catalogue.ts'
 import { type CheckpointTarget, type MetaState, writeCheckpoint } from './checkpoint.ts'
 import type { ByteRange } from './cursor.ts'
@@ -99,7 +99,8 @@ export class Engine {
   private readonly pins = new Set<Pin>()
   private logBytesSinceCheckpoint = 0
   private failure: BedplateError | undefined
-  private state: 'open' | 'closing' | 'closed' = 'open'
+  private isOpen = true
+  private closed: Promise<void> | undefined
   /** The end of the queue of checkpoints and everything else that replaces metas. */
   private exclusive: Promise<unknown> = Promise.resolve()
   private checkpointQueued = false
@@ -199,7 +200,7 @@ export class Engine {
     if (existing === undefined) this.record.createTree(treeId, Buffer.from(treeName))
     this.record.put(treeId, key, value)
     this.reserve()
-    const cell = prepareValue(this.pager, treeId, key, value)
+    const cell = this.prepare(treeId, key, value)
     this.change([cell], existing !== undefined, () => {
       const tree = existing ?? this.catalogue.create(treeId, treeName)
       tree.put(key, cell)
@@ -209,8 +210,10 @@ export class Engine {
   }
 
   /** Applies all of `operations` at one instant. @returns The promise of their durability. */
-  apply(operations: readonly ByteOperation[], options: { observed: boolean } = { observed: true }): Promise<void> {
+  apply(operations: readonly ByteOperation[]): Promise<void> {
     this.assertWritable()
+    const [only] = operations
+    if (operations.length === 1 && only?.kind === 'put') return this.put(only.tree, only.key, only.value)
     const ids = this.encode(operations)
     if (this.record.bytes.length === 0) return this.log.acknowledged // nothing to remove
     this.reserve()
@@ -218,7 +221,7 @@ export class Engine {
     this.change([...cells.values()], operations.length === 1 && operations[0]?.kind === 'delete', () => {
       for (const operation of operations) this.perform(operation, ids, cells)
     })
-    if (options.observed) this.notify(operations)
+    this.notify(operations)
     return this.commit()
   }
 
@@ -326,7 +329,9 @@ export class Engine {
   /** Folds the log into the data file: after it, reopening replays nothing older than this call. */
   checkpoint(): Promise<void> {
     this.assertWritable()
-    return this.runExclusive(() => this.writeCheckpoint())
+    return this.runExclusive(async () => {
+      if (this.position > this.metas.current.position) await this.writeCheckpoint()
+    })
   }
 
   /** Runs `work` when no checkpoint and no other such work is running. */
@@ -364,9 +369,13 @@ export class Engine {
   }
 
   /** Folds everything in and lets go of the files. Open pins and handles are of no use afterwards. */
-  async close(): Promise<void> {
-    if (this.state !== 'open') return
-    this.state = 'closing'
+  close(): Promise<void> {
+    this.closed ??= this.closeOnce()
+    return this.closed
+  }
+
+  private async closeOnce(): Promise<void> {
+    this.isOpen = false
     try {
       await this.exclusive
       if (this.failure === undefined && !this.readOnly) {
@@ -374,7 +383,6 @@ export class Engine {
         await this.log.close()
       }
     } finally {
-      this.state = 'closed'
       this.log.abandon()
       await this.pager.close()
       this.lock?.release()
@@ -382,7 +390,7 @@ export class Engine {
   }
 
   assertOpen(): void {
-    if (this.state !== 'open') throw new BedplateError('CLOSED', `the store ${this.path} is closed`)
+    if (!this.isOpen) throw new BedplateError('CLOSED', `the store ${this.path} is closed`)
     if (this.failure !== undefined) throw this.failure
   }
 
@@ -428,8 +436,14 @@ export class Engine {
         hint: 'free some space on the disk; nothing was changed',
       })
     }
+    const bytes = this.record.bytes.length
+    if (bytes > MAX_RECORD_BYTES) {
+      throw new BedplateError('INVALID_INPUT', `a commit of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} that the log takes`, {
+        hint: 'write in smaller batches',
+      })
+    }
     try {
-      this.log.reserve(this.record.bytes.length)
+      this.log.reserve(bytes)
     } catch (error) {
       throw this.failed(error)
     }
@@ -463,14 +477,21 @@ export class Engine {
     try {
       for (const operation of operations) {
         if (operation.kind !== 'put') continue
-        const id = ids.get(operation.tree) as number
-        cells.set(operation, prepareValue(this.pager, id, operation.key, operation.value))
+        cells.set(operation, this.prepare(ids.get(operation.tree) as number, operation.key, operation.value))
       }
     } catch (error) {
       for (const cell of cells.values()) dropPrepared(this.pager, cell)
-      throw this.failed(error)
+      throw error
     }
     return cells
+  }
+
+  private prepare(treeId: number, key: Uint8Array, value: Uint8Array): LeafValue {
+    try {
+      return prepareValue(this.pager, treeId, key, value)
+    } catch (error) {
+      throw this.failed(error)
+    }
   }
 
   private perform(operation: ByteOperation, ids: ReadonlyMap<string, number>, cells: ReadonlyMap<ByteOperation, LeafValue>): void {

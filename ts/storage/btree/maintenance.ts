@@ -7,14 +7,13 @@ import { copyState } from './copy.ts'
 import type { Engine } from './engine.ts'
 import { openPager } from './open.ts'
 import { replayer } from './replay.ts'
-import { DATA_FILE, isVacant, makeDirectoryAtomically } from './store-directory.ts'
+import { COMPACTED_FILE, DATA_FILE, isVacant, makeDirectoryAtomically } from './store-directory.ts'
 
 /** Entries added before other work gets a turn. */
 const ENTRIES_A_TURN = 512
 /** The most bytes of log records that may come in while a store is compacted. */
 const MAX_COMPACTION_TAIL_BYTES = 64 * 1024 * 1024
 const UUID_BYTES = 16
-const COMPACTED_FILE = 'data.compact'
 
 /**
  * Builds tree `name` from sorted entries. The pages are written where nothing refers to; then, in one turn, the tree takes

@@ -15,7 +15,7 @@ import { chainPages } from './overflow.ts'
 import { PAGE_HEADER_BYTES, type PageReference, PageType } from './page.ts'
 import { Pager } from './pager.ts'
 import { replayer } from './replay.ts'
-import { checkFormat, createStore, DATA_FILE, isVacant, newerVersion } from './store-directory.ts'
+import { checkFormat, createStore, DATA_FILE, isVacant, LEFTOVERS, newerVersion } from './store-directory.ts'
 import { MAX_PAGE_SIZE_BYTES } from './types.ts'
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
@@ -41,6 +41,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const lock = disk.lock(path, options.readOnly ? 'reader' : 'writer')
   let file: DiskFile | undefined
   try {
+    if (!options.readOnly) removeLeftovers(disk, path)
     file = disk.open(joinPath(path, DATA_FILE), options.readOnly ? 'read' : 'write')
     const { pager, metas } = openPager(options.readOnly ? overlayFile(file) : file, options)
     const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
@@ -67,6 +68,12 @@ async function makeOrFind(options: EngineOptions): Promise<void> {
   }
   if (options.readOnly) throw new BedplateError('INVALID_INPUT', 'a store cannot be created for reading only')
   await createStore(disk, options.random, path, options.pageSizeBytes)
+}
+
+/** What a compaction or a writer of figures left behind when it was cut off. */
+function removeLeftovers(disk: Disk, path: string): void {
+  const names = disk.list(path)
+  for (const name of LEFTOVERS) if (names.includes(name)) disk.unlink(joinPath(path, name))
 }
 
 function openStoreLog(options: EngineOptions, meta: Meta, apply: (record: Uint8Array) => void): Promise<Log> {

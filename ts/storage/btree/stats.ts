@@ -1,9 +1,9 @@
 // The figures of an open store, and the `stats.json` that its owner keeps for commands of other processes.
 import { joinPath } from '../../io/disk.ts'
 import { DEFAULT_TREE, type Engine } from './engine.ts'
+import { STATS_FILE } from './store-directory.ts'
 import type { BTreeStats } from './types.ts'
 
-const STATS_FILE = 'stats.json'
 const STATS_EVERY_MS = 1000
 
 /** Collects the figures of this moment. Reads the root of every tree. */

@@ -8,6 +8,12 @@ import { FIRST_TREE_ID } from './catalogue.ts'
 import { NO_PAGE } from './page.ts'
 
 export const DATA_FILE = 'data'
+/** The data file of a compaction, until it takes the place of `data`. */
+export const COMPACTED_FILE = 'data.compact'
+/** Figures for onlookers, kept while the store is open for writing; and their next version while it is written. */
+export const STATS_FILE = 'stats.json'
+/** Files that no open store of ours can be using when a writer opens it. */
+export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
 const FORMAT_FILE = 'FORMAT'
 const ENGINE = 'btree'
 const UUID_BYTES = 16

@@ -92,6 +92,7 @@ class TransactionWork {
   readonly pin: Pin
   private readonly budget: ByteBudget
   private readonly overlays = new Map<string, Overlay>()
+  private isOver = false
 
   constructor(engine: Engine, maxBytes: number) {
     this.engine = engine
@@ -100,7 +101,7 @@ class TransactionWork {
   }
 
   overlay(tree: string): Overlay {
-    this.pin.assertOpen()
+    this.assertRunning()
     let overlay = this.overlays.get(tree)
     if (overlay === undefined) {
       overlay = new Overlay(this.pin.pager.pageSizeBytes, this.budget)
@@ -113,13 +114,22 @@ class TransactionWork {
   reader(tree: string): ByteReader {
     const base = watched(new PinnedReader(this.engine, this.pin, tree), tree, this.watch)
     const over = this.overlay(tree).over(base)
-    const open = (): void => this.pin.assertOpen()
     return {
-      get: (key) => (open(), over.get(key)),
-      has: (key) => (open(), over.has(key)),
-      getAsync: async (key) => (open(), await over.getAsync(key)),
-      walk: (range) => (open(), over.walk(range)),
+      get: (key) => this.whileRunning(() => over.get(key)),
+      has: (key) => this.whileRunning(() => over.has(key)),
+      getAsync: async (key) => await this.whileRunning(() => over.getAsync(key)),
+      walk: (range) => this.whileRunning(() => over.walk(range)),
     }
+  }
+
+  private whileRunning<T>(read: () => T): T {
+    this.assertRunning()
+    return read()
+  }
+
+  private assertRunning(): void {
+    this.engine.assertOpen()
+    if (this.isOver) throw new BedplateError('CLOSED', 'the transaction is over: its handles end with its function')
   }
 
   /** Applies all writes at one instant. @throws CONFLICT if others changed what was read. */
@@ -138,6 +148,7 @@ class TransactionWork {
   }
 
   close(): void {
+    this.isOver = true
     this.pin.close()
   }
 }
