@@ -1,0 +1,98 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { BedplateError } from '../../../ts/base/errors.ts'
+import { type RecordVisitor, RecordWriter, visitRecord } from '../../../ts/storage/btree/record.ts'
+
+type Call = [string, number, ...unknown[]]
+
+/** Notes what it is told; byte arrays as hex, since they are views of the record. */
+function recorder(): { calls: Call[]; visitor: RecordVisitor } {
+  const calls: Call[] = []
+  const hex = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString('hex')
+  return {
+    calls,
+    visitor: {
+      put: (id, key, value) => void calls.push(['put', id, hex(key), hex(value)]),
+      delete: (id, key) => void calls.push(['delete', id, hex(key)]),
+      clear: (id, { lower, lowerInclusive, upper, upperInclusive }) =>
+        void calls.push(['clear', id, hex(lower), lower ? lowerInclusive : false, hex(upper), upper ? upperInclusive : false]),
+      createTree: (id, name) => void calls.push(['createTree', id, hex(name)]),
+      dropTree: (id) => void calls.push(['dropTree', id]),
+      bulkLoad: (id) => void calls.push(['bulkLoad', id]),
+    },
+  }
+}
+
+const bytes = fc.uint8Array({ maxLength: 300 })
+const treeId = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+const operation = fc.oneof(
+  fc.record({ kind: fc.constant('put' as const), treeId, key: bytes, value: bytes }),
+  fc.record({ kind: fc.constant('delete' as const), treeId, key: bytes }),
+  fc.record({
+    kind: fc.constant('clear' as const),
+    treeId,
+    lower: fc.option(bytes, { nil: undefined }),
+    lowerInclusive: fc.boolean(),
+    upper: fc.option(bytes, { nil: undefined }),
+    upperInclusive: fc.boolean(),
+  }),
+  fc.record({ kind: fc.constant('createTree' as const), treeId, name: bytes }),
+  fc.record({ kind: fc.constant('dropTree' as const), treeId }),
+  fc.record({ kind: fc.constant('bulkLoad' as const), treeId }),
+)
+
+function perform(visitor: RecordVisitor | RecordWriter, step: fc.TypeOf<typeof operation>): void {
+  if (step.kind === 'put') visitor.put(step.treeId, step.key, step.value)
+  else if (step.kind === 'delete') visitor.delete(step.treeId, step.key)
+  else if (step.kind === 'clear') visitor.clear(step.treeId, step)
+  else if (step.kind === 'createTree') visitor.createTree(step.treeId, step.name)
+  else if (step.kind === 'dropTree') visitor.dropTree(step.treeId)
+  else visitor.bulkLoad(step.treeId)
+}
+
+describe('log record', () => {
+  it('says back what was written', () => {
+    const writer = new RecordWriter()
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 20 }), (steps) => {
+        const expected = recorder()
+        const found = recorder()
+        writer.begin()
+        for (const step of steps) {
+          perform(writer, step)
+          perform(expected.visitor, step)
+        }
+        visitRecord(writer.bytes, found.visitor)
+        expect(found.calls).toEqual(expected.calls)
+      }),
+    )
+  })
+
+  it('has these bytes', () => {
+    const writer = new RecordWriter()
+    writer.begin()
+    writer.createTree(300, Buffer.from('t'))
+    writer.put(300, Buffer.from('k'), Buffer.from('vw'))
+    writer.delete(1, Buffer.from('k'))
+    writer.clear(1, { lower: Buffer.from('a'), lowerInclusive: true, upperInclusive: false })
+    writer.dropTree(2)
+    writer.bulkLoad(3)
+    expect(Buffer.from(writer.bytes).toString('hex')).toBe(
+      ['04ac020174', '01ac02016b027677', '0201016b', '0301030161', '0502', '0603'].join(''),
+    )
+  })
+
+  it('gives CORRUPTION for bytes that are none, and never reads past them', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (record) => {
+        try {
+          visitRecord(record, recorder().visitor)
+        } catch (error) {
+          expect(error).toBeInstanceOf(BedplateError)
+          expect((error as BedplateError).code).toBe('CORRUPTION')
+        }
+      }),
+      { numRuns: 3000 },
+    )
+  })
+})
