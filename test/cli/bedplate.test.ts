@@ -32,12 +32,12 @@ describe('bedplate', () => {
     (args) => {
       const { status, stdout, stderr } = bedplate(args)
       expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-      expect(stderr).toMatch(/^error: /)
+      expect(stderr).toMatch(/^bedplate( doctor)?: .*\nhint: /)
     },
   )
 
   it('suggests the subcommand that was meant', () => {
-    expect(bedplate(['docter']).stderr).toContain('Did you mean doctor?')
+    expect(bedplate(['docter']).stderr).toContain('did you mean doctor?')
   })
 })
 

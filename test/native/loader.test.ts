@@ -5,8 +5,9 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { detectLibc } from '../../ts/native/libc.ts'
-import { describeNative, loadNative, searchIn } from '../../ts/native/loader.ts'
+import { describeNative, loadNative, refuseBigEndian, searchIn } from '../../ts/native/loader.ts'
 import { crc32cPortable } from '../../ts/storage/crc32c/portable.ts'
+import { codeOf } from '../support/errors.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url))
@@ -126,12 +127,12 @@ describe('a package without a native core', () => {
       `bedplate: no native core (no binary for ${process.platform}-${process.arch}); the TypeScript twins do its work, slower\n`,
     )
   })
+})
 
-  it('refuses who insists on native, with what can be done', () => {
-    const { stdout } = runWithout(`
-      import { requireNative } from './dist/native/loader.js'
-      try { requireNative('openBTree({ native: true })') } catch (error) { console.log(error.code, error.hint) }`)
-    expect(stdout).toMatch(/^NOT_SUPPORTED .*bedplate build-native/)
+describe('refuseBigEndian', () => {
+  it('turns away only hosts of the other byte order', () => {
+    expect(codeOf(() => refuseBigEndian('LE'))).toBeUndefined()
+    expect(codeOf(() => refuseBigEndian('BE'))).toBe('NOT_SUPPORTED')
   })
 })
 

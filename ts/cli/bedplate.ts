@@ -1,6 +1,7 @@
 // The command `bedplate`: finds the subcommand and leaves the rest to it. Every subcommand is loaded only when it is
 // asked for, and so is the parser of the general options: `kvstore get` has to start fast.
-import { runProgram } from './program.ts'
+import { noticeTwins } from '../native/loader.ts'
+import { runProgram } from './kit/program.ts'
 
 /** What a module behind a subcommand exports. */
 interface CommandModule {
@@ -11,17 +12,35 @@ interface CommandModule {
 interface Subcommand {
   readonly summary: string
   readonly load: () => Promise<CommandModule>
+  /** True for those that say themselves which engine runs. */
+  readonly speaksOfEngines?: boolean
 }
 
-const SUBCOMMANDS: ReadonlyMap<string, Subcommand> = new Map([
-  ['doctor', { summary: 'say which engines run on this machine, and why', load: () => import('./doctor.ts') }],
-  ['build-native', { summary: 'compile the native core for this machine', load: () => import('./build-native.ts') }],
+const SUBCOMMANDS = new Map<string, Subcommand>([
+  [
+    'doctor',
+    {
+      summary: 'say which engines run on this machine, and why',
+      load: () => import('./doctor.ts'),
+      speaksOfEngines: true,
+    },
+  ],
+  [
+    'build-native',
+    {
+      summary: 'compile the native core for this machine',
+      load: () => import('./build-native.ts'),
+      speaksOfEngines: true,
+    },
+  ],
 ])
 
 /** Runs the command line `bedplate ...args` and gives its exit status. */
 export async function main(args: readonly string[]): Promise<number> {
   const subcommand = SUBCOMMANDS.get(args[0] ?? '')
   if (subcommand === undefined) return overview(args)
+  // A person should know why it is slow; a script that collects standard error should not be told each time.
+  if (subcommand.speaksOfEngines !== true && process.stderr.isTTY) noticeTwins()
   const { run } = await subcommand.load()
   return run(args.slice(1))
 }
@@ -29,7 +48,7 @@ export async function main(args: readonly string[]): Promise<number> {
 /** `bedplate`, `bedplate --help`, `bedplate --version`, and what is none of ours. */
 async function overview(args: readonly string[]): Promise<number> {
   return runProgram(args.length === 0 ? ['--help'] : args, 'bedplate', (program) => {
-    program.description('The engine room of a data-intensive application.')
+    program.description('The engine room of a data-intensive application.').helpCommand(false)
     for (const [name, { summary }] of SUBCOMMANDS) program.command(name).description(summary)
   })
 }

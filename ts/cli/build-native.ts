@@ -8,7 +8,7 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../base/errors.ts'
 import { searchIn } from '../native/loader.ts'
-import { runProgram } from './program.ts'
+import { runProgram } from './kit/program.ts'
 
 /** What scripts/gyp.mjs offers. */
 interface Builder {

@@ -3,7 +3,7 @@ import { BedplateError } from '../base/errors.ts'
 import { detectLibc } from '../native/libc.ts'
 import { describeNative, loadNative, type NativeReport } from '../native/loader.ts'
 import { crc32cPortable } from '../storage/crc32c/portable.ts'
-import { packageVersion, runProgram } from './program.ts'
+import { packageVersion, runProgram } from './kit/program.ts'
 
 /** CRC-32C over 1 MiB by one engine. */
 interface SelfCheck {

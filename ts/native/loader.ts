@@ -8,6 +8,7 @@
 // Without one, the TypeScript twins do the work. They give the same results and the same files.
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { endianness } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../base/errors.ts'
@@ -56,19 +57,6 @@ export function describeNative(): NativeReport {
   return search().report
 }
 
-/**
- * The native core for a caller who insists on it.
- * @param what - Who insists; begins the message.
- * @throws NOT_SUPPORTED if there is none; the text says why.
- */
-export function requireNative(what: string): Addon {
-  const { addon, report } = search()
-  if (addon !== undefined) return addon
-  throw new BedplateError('NOT_SUPPORTED', `${what} needs the native core: ${report.reason}`, {
-    hint: 'npx bedplate build-native makes one where there is a C++ compiler; npx bedplate doctor says more',
-  })
-}
-
 let noticed = false
 
 /** Says once in this process, on stderr, that the twins do the work. For commands; a library keeps quiet. */
@@ -80,8 +68,22 @@ export function noticeTwins(): void {
 }
 
 function search(): NativeSearch {
+  refuseBigEndian(endianness())
   found ??= searchIn(PACKAGE, process.env['BEDPLATE_NATIVE'])
   return found
+}
+
+/**
+ * Every engine asks for the native core before it touches a file, so this is where a host that would misread our files
+ * is turned away: pages and records are little-endian and read in place.
+ * @throws NOT_SUPPORTED
+ */
+export function refuseBigEndian(order: 'BE' | 'LE'): void {
+  if (order === 'LE') return
+  throw new BedplateError(
+    'NOT_SUPPORTED',
+    `bedplate needs a little-endian processor; ${process.arch} is big-endian here`,
+  )
 }
 
 /** The search itself, with its inputs given: `override` is the value of BEDPLATE_NATIVE. */
