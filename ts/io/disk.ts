@@ -79,6 +79,8 @@ export interface Disk {
   rmdir(path: string): void
   /** Makes the names in `directory` durable. */
   syncDirectory(directory: string): Promise<void>
+  /** The same, blocking the calling thread: for back-pressure and for exits only. */
+  syncDirectoryNow(directory: string): void
   /**
    * Takes the lock of a store directory without waiting.
    * @throws LOCKED if another handle, thread or process holds it; the text names the holder.

@@ -59,8 +59,19 @@ export const realDisk: Disk = {
     try {
       await settle<void>('sync the directory', directory, (done) => fs.fsync(descriptor, done))
     } catch (error) {
-      // Some network and user-space file systems refuse to sync directories at all; there is nothing better to do.
-      if (!isSystemError((error as Error).cause, 'EINVAL', 'ENOTSUP')) throw error
+      if (!isUnsyncable((error as Error).cause)) throw error
+    } finally {
+      fs.closeSync(descriptor)
+    }
+  },
+
+  syncDirectoryNow(directory) {
+    if (process.platform === 'win32') return
+    const descriptor = attempt('open', directory, () => fs.openSync(directory, 'r'))
+    try {
+      attempt('sync the directory', directory, () => fs.fsyncSync(descriptor))
+    } catch (error) {
+      if (!isUnsyncable((error as Error).cause)) throw error
     } finally {
       fs.closeSync(descriptor)
     }
@@ -183,6 +194,11 @@ class RealFile implements DiskFile {
   #giveBack(): void {
     attempt('close', this.path, () => fs.closeSync(this.#descriptor))
   }
+}
+
+/** Some network and user-space file systems refuse to sync directories at all; there is nothing better to do. */
+function isUnsyncable(error: unknown): boolean {
+  return isSystemError(error, 'EINVAL', 'ENOTSUP')
 }
 
 /** Removes a file; a directory is refused with one error everywhere (Linux says EISDIR, macOS and Windows EPERM). */

@@ -1,0 +1,110 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { realClock } from '../../../ts/io/clock.ts'
+import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
+import { type Log, type LogOptions, openLog } from '../../../ts/storage/log/index.ts'
+
+const UUID = Uint8Array.from({ length: 16 }, (_, i) => i + 1)
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+let disk: SimulatedDisk
+let replayed: string[]
+
+beforeEach(() => {
+  disk = new SimulatedDisk()
+  disk.mkdir('store')
+})
+
+function open(options: Partial<LogOptions> = {}): Promise<Log> {
+  replayed = []
+  return openLog({
+    disk,
+    clock: realClock,
+    directory: 'store',
+    uuid: UUID,
+    durability: 'sync',
+    keptElsewhere: 0,
+    replay: (sequence, record) => replayed.push(`${sequence}:${decoder.decode(record)}`),
+    firstSegmentBytes: 16_384,
+    maxSegmentBytes: 65_536,
+    ...options,
+  })
+}
+
+function append(log: Log, text: string): Promise<void> {
+  const bytes = encoder.encode(text)
+  log.reserve(bytes.length)
+  log.append(bytes)
+  return log.acknowledged
+}
+
+describe('a log', () => {
+  it('gives back its records, numbered from 1, after it was closed', async () => {
+    const log = await open()
+    await append(log, 'a')
+    await append(log, '')
+    await append(log, 'c')
+    expect(log.lastPosition).toBe(3)
+    expect(log.durablePosition).toBe(3)
+    await log.close()
+    const again = await open()
+    expect(replayed).toEqual(['1:a', '2:', '3:c'])
+    await append(again, 'd')
+    await again.close()
+    await open({ keptElsewhere: 2 })
+    expect(replayed).toEqual(['3:c', '4:d'])
+  })
+
+  it('gives them back without having been closed', async () => {
+    const log = await open()
+    for (let i = 0; i < 100; i++) await append(log, `record ${i}`)
+    log.abandon()
+    for (let i = 0; i < 3; i++) {
+      const again = await open()
+      expect(replayed).toHaveLength(100 + i)
+      await append(again, 'more')
+      again.abandon()
+    }
+  })
+
+  it.each(['sync', 'os', 'memory', { intervalMs: 5 }] as const)('fills many segments with durability %j', async (durability) => {
+    const log = await open({ durability })
+    const expected: string[] = []
+    for (let i = 0; i < 3000; i++) {
+      const text = `${i} ${'x'.repeat(i % 300)}`
+      expected.push(`${i + 1}:${text}`)
+      const done = append(log, text)
+      if (i % 100 === 0) await done
+    }
+    await log.flushed()
+    expect(log.durablePosition).toBe(3000)
+    log.abandon()
+    const again = await open()
+    expect(replayed).toEqual(expected)
+    await again.close()
+    expect(disk.openHandles).toBe(0)
+  })
+
+  it('takes a record larger than a segment', async () => {
+    const log = await open()
+    await append(log, 'small')
+    await append(log, 'L'.repeat(300_000))
+    await append(log, 'small again')
+    await log.close()
+    await open()
+    expect(replayed.map((text) => text.length)).toEqual([7, 300_002, 13])
+  })
+
+  it('recycles the segments that nobody needs', async () => {
+    const log = await open()
+    for (let i = 1; i <= 2000; i++) {
+      await append(log, `${i} ${'x'.repeat(500)}`)
+      if (i % 50 === 0) log.discardUpTo(i - 10)
+    }
+    expect(log.stats().segmentCount).toBeLessThan(4)
+    expect(disk.list('store').length).toBeLessThan(6)
+    await log.close()
+    await open({ keptElsewhere: 1990 })
+    expect(replayed).toHaveLength(10)
+  })
+})

@@ -1,0 +1,33 @@
+// The rules of the log that a test can take away, one at a time, to prove that the crash suite would notice.
+
+/** A rule of this folder; README.md and docs/formats/log.md say what each is for. */
+export type Rule =
+  | 'group sync' // a group is synced before it is acknowledged
+  | 'old segment sync' // a segment is synced before a frame goes into the next one
+  | 'new segment sync' // a segment is synced before it gets its name
+  | 'names before recycling' // a segment that lost its name has durably lost it before it is overwritten
+  | 'names after publishing' // a segment's new name is durable before anything in it is acknowledged
+  | 'page alignment' // after a sync the next frame starts in a page of its own
+  | 'header checksum'
+  | 'payload checksum'
+  | 'segment number' // a frame counts only in the segment it was written for
+  | 'generation' // a frame counts only in the generation it was written for
+  | 'offset' // a frame counts only where it was written
+  | 'durable proof' // a bad frame that had been durable is corruption, not a torn tail
+  | 'rewritten tail' // recovery writes again what it accepted and cannot know to be durable
+  | 'rewrite before name' // the first frame is in its segment before that gets its name, which supersedes older ones
+
+/** A log with one rule taken away. The log without a mutant pays one comparison with `undefined` a rule. */
+export interface Mutant {
+  /** The rule that is missing. */
+  readonly without: Rule
+  /** How often that mattered: 0 means that the test proved nothing. */
+  applied: number
+}
+
+/** Says whether `rule` has been taken away, and counts. */
+export function lacks(mutant: Mutant | undefined, rule: Rule): boolean {
+  if (mutant === undefined || mutant.without !== rule) return false
+  mutant.applied++
+  return true
+}

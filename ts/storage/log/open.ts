@@ -1,0 +1,52 @@
+// Opening a log: read it back, then go on behind it.
+import { BedplateError } from '../../base/errors.ts'
+import { PAGE_BYTES } from './frame.ts'
+import { lacks, type Mutant } from './mutant.ts'
+import { ReadOnlyLog } from './read-only-log.ts'
+import { recover } from './recovery.ts'
+import { SEGMENT_HEADER_BYTES, UUID_BYTES } from './segment.ts'
+import { FIRST_SEGMENT_BYTES, type Log, type LogOptions, MAX_PENDING_BYTES, MAX_SEGMENT_BYTES } from './types.ts'
+import { LogWriter } from './writer.ts'
+
+/** The smallest segment that holds a header and a frame. */
+const SMALLEST_SEGMENT_BYTES = SEGMENT_HEADER_BYTES + PAGE_BYTES
+
+/** `openLog`, with one rule taken away for a test of the tests. */
+export async function openLogWithout(mutant: Mutant | undefined, options: LogOptions): Promise<Log> {
+  const { disk, clock, directory, uuid, durability, keptElsewhere, replay } = options
+  const { firstSegmentBytes = FIRST_SEGMENT_BYTES, maxSegmentBytes = MAX_SEGMENT_BYTES } = options
+  const { maxPendingBytes = MAX_PENDING_BYTES } = options
+  checkSizes({ firstSegmentBytes, maxSegmentBytes, maxPendingBytes })
+  if (uuid.length !== UUID_BYTES) throw new BedplateError('INVALID_INPUT', `a uuid has 16 bytes, not ${uuid.length}`)
+
+  const recovered = await recover({ disk, clock, directory, uuid, keptElsewhere, replay, mutant })
+  if (options.readOnly) return new ReadOnlyLog(recovered)
+
+  const { segments, prepared, lastPosition } = recovered
+  const unproven = lacks(mutant, 'rewritten tail') ? [] : recovered.unproven
+  const [first] = unproven
+  const log = new LogWriter(
+    { disk, clock, directory, uuid, durability, firstSegmentBytes, maxSegmentBytes, maxPendingBytes, mutant },
+    { segments, prepared, lastPosition: first === undefined ? lastPosition : first.header.firstRecord - 1 },
+  )
+  if (first === undefined) return log
+  try {
+    await log.rewrite(unproven)
+    return log
+  } catch (error) {
+    log.abandon()
+    throw error
+  }
+}
+
+function checkSizes(sizes: { firstSegmentBytes: number; maxSegmentBytes: number; maxPendingBytes: number }): void {
+  const { firstSegmentBytes, maxSegmentBytes, maxPendingBytes } = sizes
+  for (const [name, bytes] of Object.entries({ firstSegmentBytes, maxSegmentBytes })) {
+    if (Number.isSafeInteger(bytes) && bytes >= SMALLEST_SEGMENT_BYTES && bytes % PAGE_BYTES === 0) continue
+    throw new BedplateError(
+      'INVALID_INPUT',
+      `${name} is a multiple of ${PAGE_BYTES}, at least ${SMALLEST_SEGMENT_BYTES}`,
+    )
+  }
+  if (!(maxPendingBytes > 0)) throw new BedplateError('INVALID_INPUT', 'maxPendingBytes is above 0')
+}
