@@ -181,8 +181,29 @@ export interface PageDescription {
   checksumOk: boolean
   /** Header fields by name, in the order of the format page. */
   fields: Record<string, number | string>
+  /** Where in `bytes` each part lies: the header fields, then the areas behind it. In order, without gaps or overlaps. */
+  layout: PagePart[]
   /** Leaf: key and value; branch: separator key and child. Keys as stored (prefix put back). */
-  cells: { key: Uint8Array; value?: Uint8Array; child?: number; valueBytes?: number; overflowPage?: number }[]
+  cells: PageCell[]
   /** The raw bytes. */
   bytes: Uint8Array
+}
+
+/** A piece of a page: `length` bytes at `offset` of the page. */
+export interface PagePart {
+  name: string
+  offset: number
+  length: number
+}
+
+/** A cell of a leaf or a branch. */
+export interface PageCell {
+  /** Where in the page its bytes lie; a branch's leftmost child has no cell of its own but the header's reference. */
+  offset: number
+  length: number
+  key: Uint8Array
+  value?: Uint8Array
+  child?: number
+  valueBytes?: number
+  overflowPage?: number
 }
