@@ -17,6 +17,7 @@ interface Subcommand {
 }
 
 const SUBCOMMANDS = new Map<string, Subcommand>([
+  ['kvstore', { summary: 'a durable ordered key-value store', load: () => import('./kvstore/command.ts') }],
   [
     'doctor',
     {

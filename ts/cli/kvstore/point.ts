@@ -1,0 +1,96 @@
+// kvstore create, set, get, delete: the commands that touch one thing.
+import { open as openFile } from 'node:fs/promises'
+import { BedplateError, isCode } from '../../base/errors.ts'
+import { diskError } from '../../io/disk-errors.ts'
+import { openBTree } from '../../storage/btree/index.ts'
+import { UsageError } from '../kit/program.ts'
+import { asBuffer, formatBytes, isText, toLine, toText } from '../kit/text.ts'
+import { answer, bytesOf, type Context, existingTreeOf, treeOf, withReader, withWriter } from './context.ts'
+import { toHex, toJson } from './show.ts'
+
+/** What the store takes at most; more is refused while reading, not after it has filled the memory. */
+const MAX_VALUE_BYTES = 512 * 1024 * 1024
+
+export async function create(context: Context, path: string, options: { pageSize?: string }): Promise<void> {
+  const pageSizeBytes = options.pageSize === undefined ? {} : { pageSizeBytes: Number(options.pageSize) }
+  const store = await openBTree(path, { create: 'new', ...pageSizeBytes }).catch((error: unknown) => {
+    if (!isCode(error, 'ALREADY_EXISTS')) throw error
+    throw new BedplateError('ALREADY_EXISTS', `${path} exists already`, { cause: error, hint: 'choose another name' })
+  })
+  const document = { created: path, pageSizeBytes: store.pageSizeBytes }
+  await store.close()
+  await answer(context, document, `Database created: ${path}`)
+}
+
+export async function set(
+  context: Context,
+  path: string,
+  keyText: string,
+  valueText: string | undefined,
+  options: { file?: string },
+): Promise<void> {
+  const key = bytesOf(context, keyText, 'the key')
+  const value = await valueFrom(context, valueText, options.file)
+  await withWriter(context, path, (store) => treeOf(context, store).put(key, value))
+  await answer(context, { ok: true }, 'OK')
+}
+
+export async function get(context: Context, path: string, keyText: string): Promise<void> {
+  const { options, out } = context
+  const key = bytesOf(context, keyText, 'the key')
+  const value = await withReader(path, async (store) => existingTreeOf(context, store).get(key))
+  if (value === undefined) throw new BedplateError('NOT_FOUND', `${path} has no key ${toLine(key)}`)
+  if (options.json === true) out.line(JSON.stringify(toJson(options, { key, value })))
+  else if (options.raw === true) out.write(value)
+  else if (options.hex === true) out.line(toHex(value))
+  else {
+    out.line(toText(value))
+    if (!isText(value))
+      process.stderr.write('kvstore: the value is not plain text; --raw gives its bytes as they are\n')
+  }
+  await out.flush()
+}
+
+export async function remove(context: Context, path: string, keyText: string): Promise<void> {
+  const key = bytesOf(context, keyText, 'the key')
+  const existed = await withWriter(context, path, async (store) => {
+    const tree = treeOf(context, store)
+    const found = tree.has(key)
+    if (found) await tree.delete(key)
+    return found
+  })
+  await answer(context, { ok: true, existed }, 'OK')
+}
+
+/** The value from the command line, from a file, or (`-`) from standard input; the latter two byte for byte. */
+async function valueFrom(context: Context, text: string | undefined, file: string | undefined): Promise<Uint8Array> {
+  if (file !== undefined) {
+    if (text !== undefined) throw new UsageError('give a value or --file, not both')
+    return readWhole(file)
+  }
+  if (text === undefined)
+    throw new UsageError('the value is missing', 'give it as the last argument, as - or by --file')
+  return text === '-' ? collect(process.stdin, 'standard input') : bytesOf(context, text, 'the value')
+}
+
+async function readWhole(file: string): Promise<Uint8Array> {
+  try {
+    const handle = await openFile(file)
+    return await collect(handle.createReadStream(), file)
+  } catch (error) {
+    throw diskError('read', file, error)
+  }
+}
+
+async function collect(input: AsyncIterable<Uint8Array>, name: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of input) {
+    size += chunk.length
+    if (size > MAX_VALUE_BYTES) {
+      throw new BedplateError('INVALID_INPUT', `${name} is larger than a value can be, ${formatBytes(MAX_VALUE_BYTES)}`)
+    }
+    chunks.push(chunk)
+  }
+  return asBuffer(Buffer.concat(chunks))
+}

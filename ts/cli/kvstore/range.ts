@@ -1,0 +1,35 @@
+// kvstore range: entries in key order.
+import type { RangeOptions } from '../../storage/btree/index.ts'
+import { bytesOf, type Context, existingTreeOf, withReader } from './context.ts'
+import { entryLine } from './show.ts'
+
+export interface RangeArguments {
+  reverse?: boolean
+  limit?: number
+  keys?: boolean
+  values?: boolean
+}
+
+/** Prints the entries with `from` <= key < `to`; without a bound, all there are on that side. */
+export async function range(
+  context: Context,
+  path: string,
+  from: string | undefined,
+  to: string | undefined,
+  { reverse = false, limit, keys = false, values = false }: RangeArguments,
+): Promise<void> {
+  const wanted: RangeOptions<Uint8Array> = {
+    reverse,
+    ...(limit === undefined ? {} : { limit }),
+    ...(from === undefined ? {} : { gte: bytesOf(context, from, 'FROM') }),
+    ...(to === undefined ? {} : { lt: bytesOf(context, to, 'TO') }),
+  }
+  const { options, out } = context
+  await withReader(path, async (store) => {
+    for (const [key, value] of existingTreeOf(context, store).range(wanted)) {
+      const written = out.write(entryLine(options, keys ? { key } : values ? { value } : { key, value }))
+      if (written !== undefined) await written
+    }
+    await out.flush()
+  })
+}
