@@ -10,7 +10,11 @@ export type OptionType = 'boolean' | 'number' | 'string' | 'function' | 'any'
  * @param where - The call, for the text: `openBTree`.
  * @throws INVALID_INPUT
  */
-export function checkOptions(given: unknown, allowed: Readonly<Record<string, OptionType | readonly OptionType[]>>, where: string): void {
+export function checkOptions(
+  given: unknown,
+  allowed: Readonly<Record<string, OptionType | readonly OptionType[]>>,
+  where: string,
+): void {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new BedplateError('INVALID_INPUT', `${where}: options must be an object, got ${describe(given)}`)
   }
@@ -18,16 +22,21 @@ export function checkOptions(given: unknown, allowed: Readonly<Record<string, Op
     if (!Object.hasOwn(allowed, name)) throw unknownOption(name, Object.keys(allowed), where)
     const types = [allowed[name] as OptionType | readonly OptionType[]].flat() as OptionType[]
     if (value === undefined || types.includes('any') || types.includes(typeof value as OptionType)) continue
-    throw new BedplateError('INVALID_INPUT', `${where}: ${name} must be a ${types.join(' or a ')}, got ${describe(value)}`)
+    throw new BedplateError(
+      'INVALID_INPUT',
+      `${where}: ${name} must be a ${types.join(' or a ')}, got ${describe(value)}`,
+    )
   }
 }
 
 /** Names a value of any kind in a few words, for messages. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'
-  if (typeof value === 'string') return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value)
+  if (typeof value === 'string')
+    return value.length > 40 ? `a string of ${value.length} characters` : JSON.stringify(value)
   if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'undefined') return String(value)
-  if (typeof value === 'object') return Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'null-prototype object'}`
+  if (typeof value === 'object')
+    return Array.isArray(value) ? 'an array' : `a ${value.constructor?.name ?? 'null-prototype object'}`
   return `a ${typeof value}`
 }
 
@@ -38,7 +47,7 @@ function unknownOption(name: string, known: readonly string[], where: string): B
 }
 
 /** The known name that `name` is probably a misspelling of. */
-export function nearest(name: string, known: readonly string[]): string | undefined {
+function nearest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {

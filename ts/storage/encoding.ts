@@ -44,7 +44,9 @@ const json: Codec<unknown> = {
     try {
       text = JSON.stringify(value)
     } catch (error) {
-      throw new BedplateError('INVALID_INPUT', `a value cannot be written as JSON: ${(error as Error).message}`, { cause: error })
+      throw new BedplateError('INVALID_INPUT', `a value cannot be written as JSON: ${(error as Error).message}`, {
+        cause: error,
+      })
     }
     if (text === undefined) throw wrongType(value, 'something that JSON can hold', 'json')
     return Buffer.from(text)
@@ -73,7 +75,10 @@ export function valueCodec(encoding: Encoding): ValueCodec<string> | ValueCodec<
   if (encoding === 'utf8') return utf8
   if (encoding === 'buffer') return buffer
   if (encoding === 'json') return json
-  throw new BedplateError('INVALID_INPUT', `valueEncoding must be "utf8", "buffer" or "json", got ${describe(encoding)}`)
+  throw new BedplateError(
+    'INVALID_INPUT',
+    `valueEncoding must be "utf8", "buffer" or "json", got ${describe(encoding)}`,
+  )
 }
 
 function viewOf(bytes: Uint8Array): Buffer {

@@ -1,8 +1,5 @@
 // What every ordered store of the house promises, whatever engine is below: one conformance suite holds them to it.
 
-/** A key or a value as the caller gives it: a string counts as its UTF-8 bytes. */
-export type Bytes = string | Uint8Array
-
 /** `utf8`: strings. `buffer`: Uint8Array. `json`: anything JSON can hold (values only). */
 export type Encoding = 'utf8' | 'buffer' | 'json'
 
@@ -23,9 +20,7 @@ export interface RangeOptions<K = string> extends KeyRange<K> {
 }
 
 /** One change of a batch. */
-export type BatchOperation<K = string, V = string> =
-  | { type: 'put'; key: K; value: V }
-  | { type: 'delete'; key: K }
+export type BatchOperation<K = string, V = string> = { type: 'put'; key: K; value: V } | { type: 'delete'; key: K }
 
 /** Many entries in one piece of memory: `keyLength u32 LE | valueLength u32 LE | key | value`, `count` times. */
 export interface FlatBlock {

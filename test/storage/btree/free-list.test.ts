@@ -39,7 +39,8 @@ describe('free list', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat({ max: 50 }), (bytes, count) => {
         const numbers = decodePageNumbers(bytes, count, 1000)
-        if (numbers !== undefined) expect(numbers.every((page, i) => page >= 2 && page < 1000 && page > (numbers[i - 1] ?? 1))).toBe(true)
+        if (numbers !== undefined)
+          expect(numbers.every((page, i) => page >= 2 && page < 1000 && page > (numbers[i - 1] ?? 1))).toBe(true)
       }),
       { numRuns: 2000 },
     )

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   checkPage,
+  inlineValueAt,
   insertIntoLeaf,
   keyAt,
   mergeInto,
@@ -15,7 +16,6 @@ import {
   slotProblem,
   splitPoint,
   usedBytes,
-  inlineValueAt,
 } from '../../../ts/storage/btree/page.ts'
 import { compareBytes } from '../../../ts/storage/compare.ts'
 
@@ -41,14 +41,17 @@ function contents(page: Page): [string, string][] {
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-const byKey = ([a]: [string, string], [b]: [string, string]): number => compareBytes(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'))
+const byKey = ([a]: [string, string], [b]: [string, string]): number =>
+  compareBytes(Buffer.from(a, 'hex'), Buffer.from(b, 'hex'))
 
 /** Keys that share prefixes of many lengths, end early, and differ in the last byte. */
 const keys = fc
   .tuple(fc.constantFrom('', 'a', 'user:', 'user:profile:', 'zz'), fc.uint8Array({ maxLength: 6 }))
   .map(([prefix, rest]) => Buffer.concat([Buffer.from(prefix), rest]))
 const values = fc.uint8Array({ maxLength: 60 })
-const operations = fc.array(fc.oneof(fc.record({ key: keys, value: values }), fc.record({ key: keys })), { maxLength: 120 })
+const operations = fc.array(fc.oneof(fc.record({ key: keys, value: values }), fc.record({ key: keys })), {
+  maxLength: 120,
+})
 
 function fill(page: Page, steps: { key: Uint8Array; value?: Uint8Array }[]): Map<string, string> {
   const model = new Map<string, string>()
@@ -119,22 +122,31 @@ describe('page', () => {
     put(page, Buffer.from('key'), Buffer.from('value'))
     page.seal()
     expect(() => checkPage(page, { page: 7, birth: 3 }, 'data')).not.toThrow()
-    expect(() => checkPage(page, { page: 8, birth: 3 }, 'data')).toThrow('data, page 8 (offset 8192): holds page 7 (a misdirected write)')
-    expect(() => checkPage(page, { page: 7, birth: 4 }, 'data')).toThrow('is of epoch 3 where 4 was written (a lost write)')
+    expect(() => checkPage(page, { page: 8, birth: 3 }, 'data')).toThrow(
+      'data, page 8 (offset 8192): holds page 7 (a misdirected write)',
+    )
+    expect(() => checkPage(page, { page: 7, birth: 4 }, 'data')).toThrow(
+      'is of epoch 3 where 4 was written (a lost write)',
+    )
     page.bytes[900]! ^= 1
     expect(() => checkPage(page, { page: 7, birth: 3 }, 'data')).toThrow('checksum does not match')
   })
 
   it('never leads outside itself, whatever its bytes are', () => {
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: PAGE_BYTES, maxLength: PAGE_BYTES }), fc.constantFrom(1, 2), (bytes, type) => {
-        const page = new Page(PAGE_BYTES)
-        page.bytes.set(bytes)
-        page.bytes[4] = type
-        page.u16[19] = type - 1
-        if (pageProblem(page) !== undefined) return
-        for (let slot = 0; slot < page.count; slot++) expect(keyAt(page, slot).length).toBeLessThanOrEqual(2 * PAGE_BYTES)
-      }),
+      fc.property(
+        fc.uint8Array({ minLength: PAGE_BYTES, maxLength: PAGE_BYTES }),
+        fc.constantFrom(1, 2),
+        (bytes, type) => {
+          const page = new Page(PAGE_BYTES)
+          page.bytes.set(bytes)
+          page.bytes[4] = type
+          page.u16[19] = type - 1
+          if (pageProblem(page) !== undefined) return
+          for (let slot = 0; slot < page.count; slot++)
+            expect(keyAt(page, slot).length).toBeLessThanOrEqual(2 * PAGE_BYTES)
+        },
+      ),
       { numRuns: 2000 },
     )
   })

@@ -15,7 +15,14 @@ function recorder(): { calls: Call[]; visitor: RecordVisitor } {
       put: (id, key, value) => void calls.push(['put', id, hex(key), hex(value)]),
       delete: (id, key) => void calls.push(['delete', id, hex(key)]),
       clear: (id, { lower, lowerInclusive, upper, upperInclusive }) =>
-        void calls.push(['clear', id, hex(lower), lower ? lowerInclusive : false, hex(upper), upper ? upperInclusive : false]),
+        void calls.push([
+          'clear',
+          id,
+          hex(lower),
+          lower ? lowerInclusive : false,
+          hex(upper),
+          upper ? upperInclusive : false,
+        ]),
       createTree: (id, name) => void calls.push(['createTree', id, hex(name)]),
       dropTree: (id) => void calls.push(['dropTree', id]),
       bulkLoad: (id) => void calls.push(['bulkLoad', id]),
@@ -41,7 +48,10 @@ const operation = fc.oneof(
   fc.record({ kind: fc.constant('bulkLoad' as const), treeId }),
 )
 
-function perform(visitor: RecordVisitor | RecordWriter, step: fc.TypeOf<typeof operation>): void {
+function perform(
+  visitor: RecordVisitor | RecordWriter,
+  step: typeof operation extends fc.Arbitrary<infer T> ? T : never,
+): void {
   if (step.kind === 'put') visitor.put(step.treeId, step.key, step.value)
   else if (step.kind === 'delete') visitor.delete(step.treeId, step.key)
   else if (step.kind === 'clear') visitor.clear(step.treeId, step)

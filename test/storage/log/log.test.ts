@@ -67,23 +67,26 @@ describe('a log', () => {
     }
   })
 
-  it.each(['sync', 'os', 'memory', { intervalMs: 5 }] as const)('fills many segments with durability %j', async (durability) => {
-    const log = await open({ durability })
-    const expected: string[] = []
-    for (let i = 0; i < 3000; i++) {
-      const text = `${i} ${'x'.repeat(i % 300)}`
-      expected.push(`${i + 1}:${text}`)
-      const done = append(log, text)
-      if (i % 100 === 0) await done
-    }
-    await log.flushed()
-    expect(log.durablePosition).toBe(3000)
-    log.abandon()
-    const again = await open()
-    expect(replayed).toEqual(expected)
-    await again.close()
-    expect(disk.openHandles).toBe(0)
-  })
+  it.each(['sync', 'os', 'memory', { intervalMs: 5 }] as const)(
+    'fills many segments with durability %j',
+    async (durability) => {
+      const log = await open({ durability })
+      const expected: string[] = []
+      for (let i = 0; i < 3000; i++) {
+        const text = `${i} ${'x'.repeat(i % 300)}`
+        expected.push(`${i + 1}:${text}`)
+        const done = append(log, text)
+        if (i % 100 === 0) await done
+      }
+      await log.flushed()
+      expect(log.durablePosition).toBe(3000)
+      log.abandon()
+      const again = await open()
+      expect(replayed).toEqual(expected)
+      await again.close()
+      expect(disk.openHandles).toBe(0)
+    },
+  )
 
   it('takes a record larger than a segment', async () => {
     const log = await open()

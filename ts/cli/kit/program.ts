@@ -6,7 +6,7 @@ import { ReaderGone } from './output.ts'
 import { paint } from './style.ts'
 
 /** The exit statuses that every command keeps to. A command that a signal ends gives 128 plus the signal's number. */
-export const EXIT = { done: 0, failed: 1, wrongUsage: 2 } as const
+const EXIT = { done: 0, failed: 1, wrongUsage: 2 } as const
 
 /** The command line cannot be understood. */
 export class UsageError extends Error {

@@ -1,7 +1,8 @@
 // The public handles of a store: they check arguments, turn keys and values into bytes, and call the engine.
-import { compareBytes, resolveRange } from '../compare.ts'
+
 import { checkOptions } from '../../base/options.ts'
-import type { BatchOperation, KeyRange } from '../ordered-store.ts'
+import { compareBytes, resolveRange } from '../compare.ts'
+import type { KeyRange } from '../ordered-store.ts'
 import { checkTreeName, checkValue, codecsOf, keyCheck, unknownBatchType } from './arguments.ts'
 import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
 import { type ByteOperation, DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
@@ -19,6 +20,7 @@ import {
   type Snapshot,
   type Transaction,
   type TransactionOptions,
+  type TreeBatchOperation,
   type TreeOptions,
   type VerifyReport,
 } from './types.ts'
@@ -26,7 +28,7 @@ import { verifyState } from './verify.ts'
 import { LiveReader, PinnedReader } from './walk.ts'
 
 /** One tree of an open store. */
-export class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
+class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
   readonly name: string
   protected readonly engine: Engine
 
@@ -49,7 +51,7 @@ export class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
     return this.engine.apply([{ kind: 'delete', tree: this.name, key: this.encodeKey(key) }])
   }
 
-  batch(operations: readonly BatchOperation<K, V>[]): Promise<void> {
+  batch(operations: readonly TreeBatchOperation<K, V>[]): Promise<void> {
     return this.engine.apply(operations.map((operation) => this.encodeOperation(operation)))
   }
 
@@ -69,7 +71,10 @@ export class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
   }
 
   bulkLoad(entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>): Promise<number> {
-    return bulkLoadTree(this.engine, this.name, entries, (entry) => [this.encodeKey(entry[0]), this.encodeValue(entry[1])])
+    return bulkLoadTree(this.engine, this.name, entries, (entry) => [
+      this.encodeKey(entry[0]),
+      this.encodeValue(entry[1]),
+    ])
   }
 
   async flushed(): Promise<void> {
@@ -86,9 +91,9 @@ export class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
     return checkValue(this.codecs.value.encode(value))
   }
 
-  private encodeOperation(operation: BatchOperation<K, V>): ByteOperation {
-    const tree = this.name
+  private encodeOperation(operation: TreeBatchOperation<K, V>): ByteOperation {
     const { type } = operation
+    const tree = this.treeOf(operation)
     switch (type) {
       case 'put':
         return { kind: 'put', tree, key: this.encodeKey(operation.key), value: this.encodeValue(operation.value) }
@@ -97,6 +102,11 @@ export class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
       default:
         throw unknownBatchType(type)
     }
+  }
+
+  private treeOf({ tree }: TreeBatchOperation<K, V>): string {
+    if (tree === undefined) return this.name
+    return tree === DEFAULT_TREE ? tree : checkTreeName(tree)
   }
 }
 
@@ -131,7 +141,10 @@ export class Store<K, V> extends TreeHandle<K, V> implements BTree<K, V> {
 
   treeNames(): string[] {
     this.engine.assertOpen()
-    return this.engine.catalogue.treeNames().filter((name) => name !== DEFAULT_TREE).sort()
+    return this.engine.catalogue
+      .treeNames()
+      .filter((name) => name !== DEFAULT_TREE)
+      .sort()
   }
 
   dropTree(name: string): Promise<void> {

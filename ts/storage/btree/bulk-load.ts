@@ -2,7 +2,15 @@
 import { BedplateError } from '../../base/errors.ts'
 import { commonPrefixLength, compareBytes } from '../compare.ts'
 import { chainPageCount, writeChain } from './overflow.ts'
-import { insertIntoBranch, insertIntoLeaf, type LeafValue, NO_PAGE, Page, type PageReference, PageType } from './page.ts'
+import {
+  insertIntoBranch,
+  insertIntoLeaf,
+  type LeafValue,
+  NO_PAGE,
+  Page,
+  type PageReference,
+  PageType,
+} from './page.ts'
 import type { Pager } from './pager.ts'
 import { maxInlineBytes, referenceTo } from './tree.ts'
 
@@ -37,9 +45,13 @@ export class TreeBuilder {
   add(key: Uint8Array, value: Uint8Array): void {
     const previous = this.lastKey
     if (previous !== undefined && compareBytes(previous, key) >= 0) {
-      throw new BedplateError('INVALID_INPUT', `bulk load: entry ${this.keyCount + 1} is not greater than the one before`, {
-        hint: 'sort the entries by the unsigned bytes of their keys, without duplicates; or use batch()',
-      })
+      throw new BedplateError(
+        'INVALID_INPUT',
+        `bulk load: entry ${this.keyCount + 1} is not greater than the one before`,
+        {
+          hint: 'sort the entries by the unsigned bytes of their keys, without duplicates; or use batch()',
+        },
+      )
     }
     const cell = this.prepareValue(key, value)
     this.leaf ??= this.newPage(PageType.leaf, 0)

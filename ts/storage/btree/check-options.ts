@@ -32,12 +32,16 @@ export function checkStoreOptions(options: BTreeOptions): CheckedOptions {
   )
   const { create = false, readOnly = false, durability = 'sync' } = options
   const { pageSizeBytes = DEFAULT_PAGE_SIZE_BYTES, cacheBytes = DEFAULT_CACHE_BYTES } = options
-  if (create !== 'new' && typeof create !== 'boolean') throw invalid(`create must be true, false or "new", got ${describe(create)}`)
+  if (create !== 'new' && typeof create !== 'boolean')
+    throw invalid(`create must be true, false or "new", got ${describe(create)}`)
   if (create !== false && readOnly) throw invalid('a store cannot be created for reading only: give create or readOnly')
   if (!isPageSize(pageSizeBytes)) {
-    throw invalid(`pageSizeBytes must be a power of two from ${MIN_PAGE_SIZE_BYTES} to ${MAX_PAGE_SIZE_BYTES}, got ${pageSizeBytes}`)
+    throw invalid(
+      `pageSizeBytes must be a power of two from ${MIN_PAGE_SIZE_BYTES} to ${MAX_PAGE_SIZE_BYTES}, got ${pageSizeBytes}`,
+    )
   }
-  if (!Number.isSafeInteger(cacheBytes) || cacheBytes < 0) throw invalid(`cacheBytes must be a whole number >= 0, got ${cacheBytes}`)
+  if (!Number.isSafeInteger(cacheBytes) || cacheBytes < 0)
+    throw invalid(`cacheBytes must be a whole number >= 0, got ${cacheBytes}`)
   checkDurability(durability)
   return { create, readOnly, durability, pageSizeBytes, cacheBytes }
 }

@@ -72,14 +72,19 @@ export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number
 }
 
 /** The meta of this moment, and its list of free pages laid out. No I/O: it is one instant of the single writer. */
-function captureState(target: CheckpointTarget, epoch: number): Meta & { list: { pages: number[]; bytes: Uint8Array } } {
-  const { pager, catalogue, log, metas, unattached } = target
+function captureState(
+  target: CheckpointTarget,
+  epoch: number,
+): Meta & { list: { pages: number[]; bytes: Uint8Array } } {
+  const { pager, catalogue, log, metas } = target
   const { freeList } = pager
   for (const { page, birth } of metas.freeListPages) freeList.retire({ page, birth, retiredAt: epoch })
 
   // Taking pages for the list can only make the list shorter, so the first count is enough.
   const bytesBefore = encodePageNumbers(unusedPages(target)).length
-  const pages = Array.from({ length: Math.ceil(bytesBefore / chainPageBytes(pager.pageSizeBytes)) }, () => freeList.allocate())
+  const pages = Array.from({ length: Math.ceil(bytesBefore / chainPageBytes(pager.pageSizeBytes)) }, () =>
+    freeList.allocate(),
+  )
   metas.freeListPages = pages.map((page) => ({ page, birth: epoch }))
   const unused = unusedPages(target)
   return {

@@ -18,7 +18,12 @@ const COPY_EPOCH = 1
  * Writes every tree of the pinned state into `file`, which must be empty, page after page, and syncs it.
  * @param identity - The uuid and the next tree id that the copy's metas shall carry.
  */
-export async function copyState(pin: Pin, file: DiskFile, identity: Pick<Meta, 'uuid' | 'nextTreeId'>, clock: Clock): Promise<void> {
+export async function copyState(
+  pin: Pin,
+  file: DiskFile,
+  identity: Pick<Meta, 'uuid' | 'nextTreeId'>,
+  clock: Clock,
+): Promise<void> {
   const { pageSizeBytes } = pin.pager
   const target = new Pager(file, { pageSizeBytes, cacheBytes: 0, freeList: new FreeList(), epoch: COPY_EPOCH })
   const catalogue = new TreeBuilder({ pager: target, treeId: CATALOGUE_TREE_ID })

@@ -10,10 +10,10 @@ import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
 import { type Log, MAX_RECORD_BYTES } from '../log/types.ts'
-import { Catalogue, lookUpTree } from './catalogue.ts'
+import { type Catalogue, lookUpTree } from './catalogue.ts'
 import { type CheckpointTarget, type MetaState, writeCheckpoint } from './checkpoint.ts'
 import type { ByteRange } from './cursor.ts'
-import { NO_PAGE, type LeafValue, type PageReference } from './page.ts'
+import { type LeafValue, NO_PAGE, type PageReference } from './page.ts'
 import type { Pager } from './pager.ts'
 import { RecordWriter } from './record.ts'
 import { dropPrepared, prepareValue, type Tree } from './tree.ts'
@@ -234,14 +234,16 @@ export class Engine {
 
   /** Keeps compaction away while pages are written that belong to no state yet. */
   beginLoad(): () => void {
-    if (this.compacting) throw new BedplateError('UNAVAILABLE', `${this.path} is being compacted: load again when that is done`)
+    if (this.compacting)
+      throw new BedplateError('UNAVAILABLE', `${this.path} is being compacted: load again when that is done`)
     this.loads++
     return () => void this.loads--
   }
 
   /** Keeps bulk loads away while the data file is replaced. */
   beginCompaction(): () => void {
-    if (this.loads > 0) throw new BedplateError('UNAVAILABLE', `a bulk load of ${this.path} is under way: compact when it is done`)
+    if (this.loads > 0)
+      throw new BedplateError('UNAVAILABLE', `a bulk load of ${this.path} is under way: compact when it is done`)
     this.compacting = true
     return () => {
       this.compacting = false
@@ -252,7 +254,12 @@ export class Engine {
    * Makes a tree that was built apart the content of the empty tree `name`, durably. Only inside `runExclusive`.
    * @param pages - All pages of the built tree; from here on they are the state's.
    */
-  async attach(name: string, treeId: number, built: { root: PageReference; keyCount: number }, pages: readonly number[]): Promise<void> {
+  async attach(
+    name: string,
+    treeId: number,
+    built: { root: PageReference; keyCount: number },
+    pages: readonly number[],
+  ): Promise<void> {
     this.assertWritable()
     const existing = this.catalogue.tree(name)
     if (existing !== undefined && (existing.root.page !== 0 || existing.id !== treeId)) {
@@ -408,10 +415,14 @@ export class Engine {
 
   /** Takes no more work: what is on disk is unknown until the store is reopened. */
   private fail(error: unknown): void {
-    this.failure ??= new BedplateError('IO', `the store ${this.path} failed and takes no more work until it is reopened`, {
-      cause: error,
-      hint: 'close it, see to the disk, and open it again: what was acknowledged is recovered',
-    })
+    this.failure ??= new BedplateError(
+      'IO',
+      `the store ${this.path} failed and takes no more work until it is reopened`,
+      {
+        cause: error,
+        hint: 'close it, see to the disk, and open it again: what was acknowledged is recovered',
+      },
+    )
   }
 
   // -- inside ---------------------------------------------------------------------------------------------------
@@ -438,9 +449,13 @@ export class Engine {
     }
     const bytes = this.record.bytes.length
     if (bytes > MAX_RECORD_BYTES) {
-      throw new BedplateError('INVALID_INPUT', `a commit of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} that the log takes`, {
-        hint: 'write in smaller batches',
-      })
+      throw new BedplateError(
+        'INVALID_INPUT',
+        `a commit of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} that the log takes`,
+        {
+          hint: 'write in smaller batches',
+        },
+      )
     }
     try {
       this.log.reserve(bytes)
@@ -472,7 +487,10 @@ export class Engine {
     return ids
   }
 
-  private prepareAll(operations: readonly ByteOperation[], ids: ReadonlyMap<string, number>): Map<ByteOperation, LeafValue> {
+  private prepareAll(
+    operations: readonly ByteOperation[],
+    ids: ReadonlyMap<string, number>,
+  ): Map<ByteOperation, LeafValue> {
     const cells = new Map<ByteOperation, LeafValue>()
     try {
       for (const operation of operations) {
@@ -494,7 +512,11 @@ export class Engine {
     }
   }
 
-  private perform(operation: ByteOperation, ids: ReadonlyMap<string, number>, cells: ReadonlyMap<ByteOperation, LeafValue>): void {
+  private perform(
+    operation: ByteOperation,
+    ids: ReadonlyMap<string, number>,
+    cells: ReadonlyMap<ByteOperation, LeafValue>,
+  ): void {
     const { catalogue } = this
     const tree = catalogue.tree(operation.tree)
     switch (operation.kind) {
@@ -540,7 +562,11 @@ export class Engine {
     if (observer === undefined) return
     for (const operation of operations) {
       if (operation.kind === 'put' || operation.kind === 'delete') observer.wroteKey(operation.tree, operation.key)
-      else observer.wroteRange(operation.tree, operation.kind === 'clear' ? operation.range : { lowerInclusive: true, upperInclusive: true })
+      else
+        observer.wroteRange(
+          operation.tree,
+          operation.kind === 'clear' ? operation.range : { lowerInclusive: true, upperInclusive: true },
+        )
     }
   }
 

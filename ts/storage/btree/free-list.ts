@@ -5,7 +5,6 @@
 // neither meta lies in that interval: a pinned snapshot holds back the pages of its own moment, not all later ones.
 import { assert } from '../../base/errors.ts'
 import { FIRST_PAGE } from './meta.ts'
-import { PAGE_HEADER_BYTES } from './page.ts'
 
 /** A page that left the current state. */
 export interface RetiredPage {
@@ -96,11 +95,6 @@ function isNeeded({ birth, retiredAt }: RetiredPage, needed: readonly number[]):
 
 // The list on disk: rising page numbers, each as the LEB128 of its distance to the one before, cut into free-list pages
 // at any byte; `dataLength` of each page says how many bytes of the stream it holds.
-
-/** Payload bytes of one free-list page. */
-export function freeListPageBytes(pageSizeBytes: number): number {
-  return pageSizeBytes - PAGE_HEADER_BYTES
-}
 
 /** The numbers as one stream. */
 export function encodePageNumbers(numbers: Float64Array): Uint8Array {

@@ -36,6 +36,7 @@ export type {
   Transaction,
   TransactionOptions,
   TransactionTree,
+  TreeBatchOperation,
   TreeOptions,
   VerifyReport,
 } from './types.ts'
@@ -58,7 +59,10 @@ export type {
  * for (const [key, city] of store.range({ gte: 'city:fr:', lt: 'city:fs:' })) console.log(key, city)
  * await store.close()
  */
-export async function openBTree<K = string, V = string>(path: string, options: BTreeOptions = {}): Promise<BTree<K, V>> {
+export async function openBTree<K = string, V = string>(
+  path: string,
+  options: BTreeOptions = {},
+): Promise<BTree<K, V>> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new BedplateError('INVALID_INPUT', `openBTree: path must be the name of a directory, got ${describe(path)}`)
   }

@@ -60,17 +60,23 @@ export async function bulkLoadTree<E>(
 
 function assertEmpty(engine: Engine, name: string): void {
   if (engine.root(name).page === 0) return
-  throw new BedplateError('INVALID_INPUT', `bulk load needs an empty tree; ${name === '' ? 'this one' : `"${name}"`} has keys`, {
-    hint: 'clear() it first, or use batch()',
-  })
+  throw new BedplateError(
+    'INVALID_INPUT',
+    `bulk load needs an empty tree; ${name === '' ? 'this one' : `"${name}"`} has keys`,
+    {
+      hint: 'clear() it first, or use batch()',
+    },
+  )
 }
 
 /** Writes a dense copy of this moment to a new store at `path`, on the same disk interface. */
 export async function backupStore(engine: Engine, path: string): Promise<void> {
   engine.assertOpen()
   const { disk, random, clock } = engine
-  if (typeof path !== 'string' || path === '') throw new BedplateError('INVALID_INPUT', 'backup needs the path of a new directory')
-  if (!isVacant(disk, path)) throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
+  if (typeof path !== 'string' || path === '')
+    throw new BedplateError('INVALID_INPUT', 'backup needs the path of a new directory')
+  if (!isVacant(disk, path))
+    throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
   const pin = engine.pin()
   try {
     await makeDirectoryAtomically(disk, random, path, async (temporary) => {

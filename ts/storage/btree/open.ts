@@ -64,7 +64,9 @@ async function makeOrFind(options: EngineOptions): Promise<void> {
     return
   }
   if (create === false) {
-    throw new BedplateError('NOT_FOUND', `there is no store at ${path}`, { hint: 'make one: openBTree(path, { create: true })' })
+    throw new BedplateError('NOT_FOUND', `there is no store at ${path}`, {
+      hint: 'make one: openBTree(path, { create: true })',
+    })
   }
   if (options.readOnly) throw new BedplateError('INVALID_INPUT', 'a store cannot be created for reading only')
   await createStore(disk, options.random, path, options.pageSizeBytes)
@@ -138,7 +140,8 @@ function readFreeList(pager: Pager, meta: Meta): { numbers: number[]; pages: Pag
     pieces.push(page.bytes.slice(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + page.dataLength))
   }
   const numbers = decodePageNumbers(Buffer.concat(pieces), meta.freeCount, meta.pageCount)
-  if (numbers === undefined) throw new BedplateError('CORRUPTION', `${pager.file.path}: the list of free pages is broken`)
+  if (numbers === undefined)
+    throw new BedplateError('CORRUPTION', `${pager.file.path}: the list of free pages is broken`)
   return { numbers, pages }
 }
 
@@ -153,7 +156,7 @@ function readOlderList(pager: Pager, meta: Meta): Set<number> | undefined {
 }
 
 /** Both metas: the whole one with the larger epoch is the current one. */
-export function readMetas(file: DiskFile): MetaState {
+function readMetas(file: DiskFile): MetaState {
   const first = readMeta(file, 0)
   const second = findSecond(file, first)
   for (const result of [first, second]) if (result.kind === 'newer') throw newerVersion(file.path, result.version)
@@ -171,7 +174,8 @@ export function readMetas(file: DiskFile): MetaState {
 
 function noMeta(file: DiskFile, first: MetaResult): BedplateError {
   if (file.size() === 0) return new BedplateError('CORRUPTION', `${file.path} is empty`, { hint: 'restore a backup' })
-  if (first.kind === 'foreign') return new BedplateError('INCOMPATIBLE', `${file.path} is not the data file of a B-tree store`)
+  if (first.kind === 'foreign')
+    return new BedplateError('INCOMPATIBLE', `${file.path} is not the data file of a B-tree store`)
   return new BedplateError('CORRUPTION', `${file.path}: both meta blocks are damaged`, { hint: 'restore a backup' })
 }
 

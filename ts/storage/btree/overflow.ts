@@ -19,7 +19,9 @@ export function chainPageCount(length: number, pageSizeBytes: number): number {
  * @returns The first page. On an error (DISK_FULL) the pages are free again and nothing has changed.
  */
 export function writeOverflow(pager: Pager, treeId: number, bytes: Uint8Array): PageReference {
-  const numbers = Array.from({ length: chainPageCount(bytes.length, pager.pageSizeBytes) }, () => pager.freeList.allocate())
+  const numbers = Array.from({ length: chainPageCount(bytes.length, pager.pageSizeBytes) }, () =>
+    pager.freeList.allocate(),
+  )
   try {
     writeChain(pager, { type: PageType.overflow, treeId, numbers, birth: pager.epoch }, bytes)
   } catch (error) {
@@ -53,7 +55,8 @@ export function writeChain(
 /** Reads a chain of exactly `length` bytes. Bounded by `length`, whatever the pages say. */
 export function readOverflow(pager: Pager, first: PageReference, length: number): Uint8Array {
   const value = new ChainValue(pager, first, length)
-  for (const page of chainPages(pager, first, PageType.overflow, chainPageCount(length, pager.pageSizeBytes))) value.add(page)
+  for (const page of chainPages(pager, first, PageType.overflow, chainPageCount(length, pager.pageSizeBytes)))
+    value.add(page)
   return value.finish()
 }
 
@@ -133,10 +136,12 @@ class ChainWalk {
 
   enter(bytesRead: number): Page {
     const { pager, page, reference } = this
-    if (this.count++ === this.maxPages) throw chainCorruption(pager, reference.page, `chain is longer than its ${this.maxPages} pages`)
+    if (this.count++ === this.maxPages)
+      throw chainCorruption(pager, reference.page, `chain is longer than its ${this.maxPages} pages`)
     if (bytesRead < pager.pageSizeBytes) throw chainCorruption(pager, reference.page, 'lies beyond the end of the file')
     checkPage(page, reference, pager.file.path)
-    if (page.type !== this.type) throw chainCorruption(pager, reference.page, `is of type ${page.type}, not ${this.type}`)
+    if (page.type !== this.type)
+      throw chainCorruption(pager, reference.page, `is of type ${page.type}, not ${this.type}`)
     page.pageNumber = reference.page
     page.birth = reference.birth
     this.reference = page.reference
@@ -154,5 +159,8 @@ export function retireOverflow(pager: Pager, first: PageReference, length: numbe
 }
 
 function chainCorruption(pager: Pager, page: number, problem: string): BedplateError {
-  return new BedplateError('CORRUPTION', `${pager.file.path}, page ${page} (offset ${page * pager.pageSizeBytes}): ${problem}`)
+  return new BedplateError(
+    'CORRUPTION',
+    `${pager.file.path}, page ${page} (offset ${page * pager.pageSizeBytes}): ${problem}`,
+  )
 }

@@ -3,7 +3,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { memoryFile } from '../../io/overlay-file.ts'
 import { compareBytes } from '../compare.ts'
-import { type ByteRange, contains, Cursor, WHOLE_RANGE, type WalkRange } from './cursor.ts'
+import { type ByteRange, Cursor, contains, type WalkRange, WHOLE_RANGE } from './cursor.ts'
 import type { ByteOperation } from './engine.ts'
 import { FreeList } from './free-list.ts'
 import { NO_PAGE } from './page.ts'
@@ -42,7 +42,12 @@ export class Overlay {
 
   constructor(pageSizeBytes: number, budget: ByteBudget) {
     this.budget = budget
-    this.pager = new Pager(memoryFile('a transaction'), { pageSizeBytes, cacheBytes: 0, freeList: new FreeList(), epoch: 1 })
+    this.pager = new Pager(memoryFile('a transaction'), {
+      pageSizeBytes,
+      cacheBytes: 0,
+      freeList: new FreeList(),
+      epoch: 1,
+    })
     this.tree = new Tree(this.pager, 1, NO_PAGE, () => {})
   }
 
@@ -73,17 +78,23 @@ export class Overlay {
     return {
       get: (key) => {
         const own = this.find(key)
-        return own === undefined ? base.get(key) : valueOf(own)
+        return own === undefined ? base.get(key) : unmark(own)
       },
       has: (key) => {
         const own = this.find(key)
-        return own === undefined ? base.has(key) : valueOf(own) !== undefined
+        return own === undefined ? base.has(key) : unmark(own) !== undefined
       },
       getAsync: async (key) => {
         const own = this.find(key)
-        return own === undefined ? await base.getAsync(key) : valueOf(own)
+        return own === undefined ? await base.getAsync(key) : unmark(own)
       },
-      walk: (range) => new MergedWalk(base.walk({ ...range, limit: Number.POSITIVE_INFINITY }), this.walk(range), range, this.cleared.slice()),
+      walk: (range) =>
+        new MergedWalk(
+          base.walk({ ...range, limit: Number.POSITIVE_INFINITY }),
+          this.walk(range),
+          range,
+          this.cleared.slice(),
+        ),
     }
   }
 
@@ -93,8 +104,10 @@ export class Overlay {
     const cursor = new Cursor(this.pager, this.tree.root, WHOLE_RANGE)
     while (cursor.next()) {
       const key = cursor.key()
-      const value = valueOf(cursor.value())
-      operations.push(value === undefined ? { kind: 'delete', tree, key } : { kind: 'put', tree, key, value: value.slice() })
+      const value = unmark(cursor.value())
+      operations.push(
+        value === undefined ? { kind: 'delete', tree, key } : { kind: 'put', tree, key, value: value.slice() },
+      )
     }
     return operations
   }
@@ -167,7 +180,7 @@ class MergedWalk implements ByteWalk {
   }
 
   value(): Uint8Array {
-    return this.atOwn ? (valueOf(this.own.cursor.value()) as Uint8Array) : this.base.value()
+    return this.atOwn ? (unmark(this.own.cursor.value()) as Uint8Array) : this.base.value()
   }
 
   async valueAsync(): Promise<Uint8Array> {
@@ -200,14 +213,16 @@ class MergedWalk implements ByteWalk {
       return false
     }
     this.atOwn = baseKey === undefined || (ownKey !== undefined && compareBytes(ownKey, baseKey) * this.direction <= 0)
-    const hidden = this.atOwn ? valueOf(this.own.cursor.value()) === undefined : isCleared(this.cleared, baseKey as Uint8Array)
+    const hidden = this.atOwn
+      ? unmark(this.own.cursor.value()) === undefined
+      : isCleared(this.cleared, baseKey as Uint8Array)
     if (hidden) return undefined
     this.remaining--
     return true
   }
 }
 
-function valueOf(marked: Uint8Array): Uint8Array | undefined {
+function unmark(marked: Uint8Array): Uint8Array | undefined {
   return marked[0] === PUT_MARK ? marked.subarray(1) : undefined
 }
 

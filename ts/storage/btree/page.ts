@@ -243,7 +243,13 @@ export function search(page: Page, key: Uint8Array): number {
 }
 
 /** Orders the suffix of the cell at `cell` against the rest of `key` after `prefixLength`. */
-function compareSuffix(bytes: Uint8Array, cell: number, cellHeader: number, key: Uint8Array, prefixLength: number): number {
+function compareSuffix(
+  bytes: Uint8Array,
+  cell: number,
+  cellHeader: number,
+  key: Uint8Array,
+  prefixLength: number,
+): number {
   const suffixLength = readU16(bytes, cell)
   const start = cell + cellHeader
   const keyLength = key.length - prefixLength
@@ -651,7 +657,12 @@ export function mergeInto(left: Page, right: Page, separator?: Uint8Array): bool
 
   const before = copyToScratch(left)
   clearCells(left)
-  layOut(left, count === 0 ? 0 : slotsFor(freeBytes, count, liveBytes / count), firstKey(before, right, separator), prefixLength)
+  layOut(
+    left,
+    count === 0 ? 0 : slotsFor(freeBytes, count, liveBytes / count),
+    firstKey(before, right, separator),
+    prefixLength,
+  )
   appendCells(left, before, 0, before.count)
   if (separator !== undefined) {
     const inserted = insertIntoBranch(left, left.count, separator, right.reference)
@@ -687,7 +698,9 @@ function mergedPrefixLength(left: Page, right: Page, separator: Uint8Array | und
 export function pageProblem(page: Page): string | undefined {
   const { type, count, capacity, prefixLength, heapStart, sizeBytes } = page
   if (type === PageType.overflow || type === PageType.freeList) {
-    return page.dataLength <= sizeBytes - PAGE_HEADER_BYTES ? undefined : `payload of ${page.dataLength} bytes leaves the page`
+    return page.dataLength <= sizeBytes - PAGE_HEADER_BYTES
+      ? undefined
+      : `payload of ${page.dataLength} bytes leaves the page`
   }
   if (type !== PageType.leaf && type !== PageType.branch) return `unknown page type ${type}`
   if ((type === PageType.leaf) !== (page.level === 0)) return `type ${type} at level ${page.level}`

@@ -5,7 +5,7 @@
 // place and retires the original. So readers never see a page change, and what a meta refers to is never overwritten.
 import { assert, BedplateError, isCode } from '../../base/errors.ts'
 import type { DiskFile } from '../../io/disk.ts'
-import { FreeList } from './free-list.ts'
+import type { FreeList } from './free-list.ts'
 import { checkPage, Page, type PageReference, type PageType } from './page.ts'
 import { MIN_CACHE_PAGES } from './types.ts'
 
@@ -42,7 +42,10 @@ export class Pager {
   private hits = 0
   private misses = 0
 
-  constructor(file: DiskFile, options: { pageSizeBytes: number; cacheBytes: number; freeList: FreeList; epoch: number }) {
+  constructor(
+    file: DiskFile,
+    options: { pageSizeBytes: number; cacheBytes: number; freeList: FreeList; epoch: number },
+  ) {
     this.file = file
     this.pageSizeBytes = options.pageSizeBytes
     this.capacityPages = Math.max(MIN_CACHE_PAGES, Math.floor(options.cacheBytes / options.pageSizeBytes))

@@ -28,7 +28,12 @@ class KeySet {
   /** True if the sets share a key, or could. */
   meets(other: KeySet): boolean {
     if (this.isEverything || other.isEverything) return !this.isEmpty && !other.isEmpty
-    return this.hasKeyOf(other) || other.hasKeyInRangesOf(this) || this.hasKeyInRangesOf(other) || rangesMeet(this.ranges, other.ranges)
+    return (
+      this.hasKeyOf(other) ||
+      other.hasKeyInRangesOf(this) ||
+      this.hasKeyInRangesOf(other) ||
+      rangesMeet(this.ranges, other.ranges)
+    )
   }
 
   get isEmpty(): boolean {

@@ -11,7 +11,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import type { ByteRange } from './cursor.ts'
 
-export const OperationKind = { put: 1, delete: 2, clear: 3, createTree: 4, dropTree: 5, bulkLoad: 6 } as const
+const OperationKind = { put: 1, delete: 2, clear: 3, createTree: 4, dropTree: 5, bulkLoad: 6 } as const
 
 const MAX_VARINT_BYTES = 8
 
@@ -57,7 +57,8 @@ export class RecordWriter {
     const { lower, upper } = range
     this.head(OperationKind.clear, treeId, 1 + (lower?.length ?? 0) + (upper?.length ?? 0))
     this.buffer[this.length++] =
-      (lower === undefined ? 0 : 1 | (range.lowerInclusive ? 2 : 0)) | (upper === undefined ? 0 : 4 | (range.upperInclusive ? 8 : 0))
+      (lower === undefined ? 0 : 1 | (range.lowerInclusive ? 2 : 0)) |
+      (upper === undefined ? 0 : 4 | (range.upperInclusive ? 8 : 0))
     for (const bound of [lower, upper]) {
       if (bound === undefined) continue
       this.varint(bound.length)

@@ -61,7 +61,11 @@ export function keepStatsFile(engine: Engine): () => void {
     if (engine.position === writtenFor) return
     writtenFor = engine.position
     try {
-      const text = JSON.stringify({ ...collectStats(engine), writtenAt: new Date(engine.clock.now()).toISOString() }, null, 2)
+      const text = JSON.stringify(
+        { ...collectStats(engine), writtenAt: new Date(engine.clock.now()).toISOString() },
+        null,
+        2,
+      )
       replaceFile(engine, path, Buffer.from(`${text}\n`))
     } catch {
       // The figures are for onlookers; the store itself tells its own caller what is wrong.

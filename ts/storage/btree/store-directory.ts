@@ -3,8 +3,8 @@
 import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
-import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
+import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
 import { NO_PAGE } from './page.ts'
 
 export const DATA_FILE = 'data'
@@ -75,9 +75,13 @@ export function checkFormat(disk: Disk, path: string): void {
 
 /** The error for files that a later bedplate wrote. */
 export function newerVersion(path: string, version: number): BedplateError {
-  return new BedplateError('INCOMPATIBLE', `${path} has format version ${version}; this bedplate reads up to ${FORMAT_VERSION}`, {
-    hint: 'update bedplate',
-  })
+  return new BedplateError(
+    'INCOMPATIBLE',
+    `${path} has format version ${version}; this bedplate reads up to ${FORMAT_VERSION}`,
+    {
+      hint: 'update bedplate',
+    },
+  )
 }
 
 /** True if a store could be made at `path`: nothing is there, or an empty directory. */
@@ -111,7 +115,11 @@ async function writeFormat(disk: Disk, directory: string): Promise<void> {
 }
 
 /** Writes the two metas of an empty store. */
-function writeEmptyData(data: { write(bytes: Uint8Array, position: number): void }, pageSizeBytes: number, uuid: Uint8Array): void {
+function writeEmptyData(
+  data: { write(bytes: Uint8Array, position: number): void },
+  pageSizeBytes: number,
+  uuid: Uint8Array,
+): void {
   const empty: Meta = {
     pageSizeBytes,
     epoch: 0,

@@ -11,7 +11,13 @@ import { type ByteOperation, DEFAULT_TREE, type Engine, type Pin } from './engin
 import { ByteBudget, Overlay } from './overlay.ts'
 import { ConflictWatch } from './read-set.ts'
 import { type Codecs, Reader } from './reader.ts'
-import { DEFAULT_TRANSACTION_BYTES, type Transaction, type TransactionOptions, type TransactionTree, type TreeOptions } from './types.ts'
+import {
+  DEFAULT_TRANSACTION_BYTES,
+  type Transaction,
+  type TransactionOptions,
+  type TransactionTree,
+  type TreeOptions,
+} from './types.ts'
 import { type ByteReader, type ByteWalk, PinnedReader } from './walk.ts'
 
 /** Transactions of one store run one after the other. */
@@ -140,9 +146,13 @@ class TransactionWork {
     if (operations.length === 0) return Promise.resolve()
     const tree = this.watch.conflict()
     if (tree !== undefined) {
-      throw new BedplateError('CONFLICT', `others changed what the transaction read in ${tree === '' ? 'the default tree' : `tree "${tree}"`}`, {
-        hint: 'run the whole transaction again, or give it retries',
-      })
+      throw new BedplateError(
+        'CONFLICT',
+        `others changed what the transaction read in ${tree === '' ? 'the default tree' : `tree "${tree}"`}`,
+        {
+          hint: 'run the whole transaction again, or give it retries',
+        },
+      )
     }
     return this.engine.apply(operations)
   }
@@ -265,6 +275,10 @@ class TransactionHandle<K, V> extends TransactionTreeHandle<K, V> implements Tra
   }
 
   tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): TransactionTree<K2, V2> {
-    return new TransactionTreeHandle<K2, V2>(this.work, checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+    return new TransactionTreeHandle<K2, V2>(
+      this.work,
+      checkTreeName(name),
+      codecsOf<K2, V2>(checkTreeOptions(options)),
+    )
   }
 }

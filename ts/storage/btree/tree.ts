@@ -48,7 +48,7 @@ export function findLeaf(pager: Pager, root: PageReference, key: Uint8Array): Pa
 }
 
 /** Reads a child and checks that it stands one level below: so no path is endless. */
-export function readChild(pager: Pager, branch: Page, child: number): Page {
+function readChild(pager: Pager, branch: Page, child: number): Page {
   const page = pager.read(childAt(branch, child))
   checkLevel(pager, branch, page)
   return page
@@ -446,7 +446,7 @@ function fitsMerged(left: Page, right: Page): boolean {
 }
 
 /** The shortest key that is greater than all of `left` and not greater than any of `right` (suffix truncation). */
-export function separatorBetween(left: Page, right: Page): Uint8Array {
+function separatorBetween(left: Page, right: Page): Uint8Array {
   const below = keyAt(left, left.count - 1)
   const above = keyAt(right, 0)
   return above.subarray(0, commonPrefixLength(below, above) + 1)

@@ -79,11 +79,15 @@ export interface TransactionTree<K = string, V = string> extends OrderedReader<K
   clear(range?: KeyRange<K>): void
 }
 
-/** One named tree of a store. Its writes share the store's log: `batch` on the store's handles is atomic across trees. */
+/** A change of a batch. With `tree` it goes to the tree of that name ('' is the default tree), in the batch's encodings. */
+export type TreeBatchOperation<K = string, V = string> = BatchOperation<K, V> & { tree?: string }
+
+/** One named tree of a store. All trees share the store's log, so a batch or a transaction is atomic across them. */
 export interface BTreeTree<K = string, V = string> extends OrderedStore<K, V> {
   readonly name: string
   /** The exact number of keys. */
   readonly keyCount: number
+  batch(operations: readonly TreeBatchOperation<K, V>[]): Promise<void>
   /** Writes `value` if the key holds `expected` now (undefined: is absent); `value` undefined deletes. */
   compareAndSwap(key: K, expected: V | undefined, value: V | undefined): Promise<boolean>
   /**
@@ -93,9 +97,6 @@ export interface BTreeTree<K = string, V = string> extends OrderedStore<K, V> {
    */
   bulkLoad(entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>): Promise<number>
 }
-
-/** An operation of a batch across trees: without `tree` it goes to the tree the batch is called on. */
-export type TreeBatchOperation = BatchOperation<unknown, unknown> & { tree?: string }
 
 /** An open B-tree store: its default tree, and everything that concerns the store as a whole. */
 export interface BTree<K = string, V = string> extends BTreeTree<K, V>, AsyncDisposable {
@@ -151,7 +152,14 @@ export interface BTreeStats {
   usedPages: number
   freePages: number
   retiredPages: number
-  cache: { capacityPages: number; residentPages: number; dirtyPages: number; hits: number; misses: number; hitRatio: number }
+  cache: {
+    capacityPages: number
+    residentPages: number
+    dirtyPages: number
+    hits: number
+    misses: number
+    hitRatio: number
+  }
   log: LogStats
   position: number
   durablePosition: number

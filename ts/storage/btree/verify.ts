@@ -98,7 +98,8 @@ class Verifier {
     const page = this.read(root, what)
     if (page === undefined) return 0
     const keys = await this.subtree(page, what, id, {})
-    if (page.keyCount !== keys) this.problem(page.pageNumber, `says that ${what} has ${page.keyCount} keys; it has ${keys}`)
+    if (page.keyCount !== keys)
+      this.problem(page.pageNumber, `says that ${what} has ${page.keyCount} keys; it has ${keys}`)
     return keys
   }
 
@@ -178,7 +179,8 @@ class Verifier {
   /** Notes what a page is for. @returns False if it was in use already. */
   private use(page: number, what: string): boolean {
     const other = this.uses.get(page)
-    if (page < FIRST_PAGE || page >= this.expected.pageCount) this.problem(page, `part of ${what}, lies outside the file`)
+    if (page < FIRST_PAGE || page >= this.expected.pageCount)
+      this.problem(page, `part of ${what}, lies outside the file`)
     else if (other !== undefined) this.problem(page, `is used twice: as ${other} and as ${what}`)
     else {
       this.uses.set(page, what)

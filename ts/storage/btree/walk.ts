@@ -66,7 +66,9 @@ export class LiveReader implements ByteReader {
 
   walk(range: WalkRange): ByteWalk {
     const pin = this.engine.pin()
-    return new PinnedWalk(this.engine, pin, new Cursor(pin.pager, this.engine.root(this.tree), range), () => pin.close())
+    return new PinnedWalk(this.engine, pin, new Cursor(pin.pager, this.engine.root(this.tree), range), () =>
+      pin.close(),
+    )
   }
 }
 

@@ -29,8 +29,8 @@ export class Group {
   readonly firstRecord: number
   /** Where it will be written. */
   readonly segment: SegmentFile
-  /** The bytes that the frame may have, so that it ends within the segment. */
-  readonly limitBytes: number
+  /** Where it will start at the latest: how much of what comes before it must be padded is not known yet. */
+  readonly #plannedStart: number
   recordCount = 0
   /** The frame: room for its header, then the payload. */
   #buffer: Uint8Array
@@ -39,29 +39,30 @@ export class Group {
   #resolve: (() => void) | undefined
   #reject: ((error: Error) => void) | undefined
 
-  constructor(firstRecord: number, segment: SegmentFile, limitBytes: number, buffer: Uint8Array) {
+  /** @param buffer - At least FRAME_HEADER_BYTES, to be used and replaced by larger ones. */
+  constructor(firstRecord: number, segment: SegmentFile, buffer: Uint8Array) {
     this.firstRecord = firstRecord
     this.segment = segment
-    this.limitBytes = limitBytes
+    this.#plannedStart = alignUp(segment.plannedEnd, PAGE_BYTES)
     this.#buffer = buffer
+  }
+
+  /** Where it will end at the latest. */
+  get plannedEnd(): number {
+    return this.#plannedStart + this.#frameBytes
   }
 
   get lastRecord(): number {
     return this.firstRecord + this.recordCount - 1
   }
 
-  /** The size of the frame so far. */
-  get frameBytes(): number {
-    return this.#frameBytes
-  }
-
   get payloadBytes(): number {
     return this.#frameBytes - FRAME_HEADER_BYTES
   }
 
-  /** Says whether a record of `bytes` finds room. */
+  /** Says whether a record of `bytes` finds room in the segment. */
   fits(bytes: number): boolean {
-    return this.#frameBytes + RECORD_OVERHEAD_BYTES + bytes <= this.limitBytes
+    return this.plannedEnd + RECORD_OVERHEAD_BYTES + bytes <= this.segment.sizeBytes
   }
 
   /** Copies a record. */

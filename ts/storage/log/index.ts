@@ -2,13 +2,7 @@
 import { openLogWithout } from './open.ts'
 import type { Log, LogOptions } from './types.ts'
 
-export type { Durability, Log, LogOptions, LogStats } from './types.ts'
-export {
-  FIRST_SEGMENT_BYTES,
-  MAX_PENDING_BYTES,
-  MAX_RECORD_BYTES,
-  MAX_SEGMENT_BYTES,
-} from './types.ts'
+export type { Log, LogOptions } from './types.ts'
 
 /**
  * Opens the log in a directory, or starts one there. Replays every record above `keptElsewhere` in order, and resolves

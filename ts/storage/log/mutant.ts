@@ -15,7 +15,7 @@ export type Rule =
   | 'offset' // a frame counts only where it was written
   | 'durable proof' // a bad frame that had been durable is corruption, not a torn tail
   | 'rewritten tail' // recovery writes again what it accepted and cannot know to be durable
-  | 'rewrite before name' // the first frame is in its segment before that gets its name, which supersedes older ones
+  | 'frame before name' // the first frame is in its segment before that gets its name, which supersedes older ones
 
 /** A log with one rule taken away. The log without a mutant pays one comparison with `undefined` a rule. */
 export interface Mutant {

@@ -62,7 +62,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 }
 
 /** The error for bytes that are not what was written. */
-export function logCorruption(path: string, offset: number, problem: string): BedplateError {
+function logCorruption(path: string, offset: number, problem: string): BedplateError {
   return new BedplateError('CORRUPTION', `${path} at offset ${offset}: ${problem}`, {
     hint: 'nothing on disk was changed; restore the store from a backup',
   })

@@ -15,7 +15,7 @@ import { crc32c } from '../crc32c/index.ts'
 import { PAGE_BYTES, readU64, viewOf, writeU64 } from './frame.ts'
 
 export const SEGMENT_HEADER_BYTES = PAGE_BYTES
-export const LOG_FORMAT_VERSION = 1
+const LOG_FORMAT_VERSION = 1
 export const UUID_BYTES = 16
 
 const MAGIC = 0x534c5042 // "BPLS"

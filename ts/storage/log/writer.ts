@@ -1,14 +1,12 @@
-// The log that is written to: groups records into frames, frames into segments, and tells when they are durable.
+// The log that is written to: gathers records into groups, writes each group as one frame, says when it is durable.
 //
-// One generator, `#commit`, does all the work in order: it takes a group, writes its frame, and yields what has to be
-// synced before it may go on. Two drivers move it: `#drive` awaits each sync, while the next group gathers its records;
-// `#commitNow` blocks, and may take over from the other one in the middle. So there is one order of events, not two.
+// All writing is one generator, `#commit`, so that it has one order. It takes a group, writes its frame, and yields what
+// must be synced before it goes on; the next group gathers its records meanwhile. `Work` moves it along.
 //
 // A new segment is written under a temporary name, its first frame included, and synced; then it gets its name, and the
 // directory is synced; then the frame counts as durable. So a segment of the log always starts with a whole frame.
 import { assert, BedplateError } from '../../base/errors.ts'
-import type { Cancel, Clock } from '../../io/clock.ts'
-import { type Disk, joinPath } from '../../io/disk.ts'
+import type { Cancel } from '../../io/clock.ts'
 import {
   alignUp,
   checksumSeed,
@@ -19,20 +17,16 @@ import {
 } from './frame.ts'
 import { BufferPool, Group } from './group.ts'
 import { lacks, type Mutant } from './mutant.ts'
-import { SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from './segment.ts'
-import { removeFile, SegmentFile } from './segment-file.ts'
+import type { SegmentHeader } from './segment.ts'
+import { type PoolOptions, SegmentPool } from './segment-pool.ts'
 import type { Frame } from './segment-reader.ts'
 import { type Durability, type Log, type LogStats, MAX_RECORD_BYTES } from './types.ts'
+import { type Steps, type SyncTarget, Work } from './work.ts'
 
 /** Everything the writer takes as given. */
-export interface WriterOptions {
-  disk: Disk
-  clock: Clock
-  directory: string
+export interface WriterOptions extends PoolOptions {
   uuid: Uint8Array
   durability: Durability
-  firstSegmentBytes: number
-  maxSegmentBytes: number
   maxPendingBytes: number
   mutant?: Mutant | undefined
 }
@@ -41,19 +35,11 @@ export interface WriterOptions {
 export interface WriterStart {
   /** The segments that are there, in order. */
   segments: readonly SegmentHeader[]
-  /** Names of files that no one needs; one of them may be recycled. */
+  /** Names of files that were to become segments. */
   prepared: readonly string[]
   /** The number before that of the first record to be written. All records up to it are durable. */
   lastPosition: number
 }
-
-/** What a step of the work waits for. A DiskFile is one. */
-interface SyncTarget {
-  sync(): Promise<void>
-  syncNow(): void
-}
-
-type Steps = Generator<SyncTarget, void, void>
 
 interface Waiter {
   readonly position: number
@@ -61,9 +47,7 @@ interface Waiter {
   readonly reject: (error: Error) => void
 }
 
-/** Files that wait to become segments; more are removed instead of recycled. */
-const MAX_AHEAD = 2
-/** With durability `memory`, so many bytes are written behind the caller's back. */
+/** With durability `memory`, records are written once so many bytes wait. */
 const WRITE_BEHIND_BYTES = 1024 * 1024
 const RESOLVED = Promise.resolve()
 
@@ -75,27 +59,21 @@ export class LogWriter implements Log {
   readonly #syncsGroups: boolean
   /** The names in the directory, as something to sync. */
   readonly #names: SyncTarget
+  readonly #pool: SegmentPool
+  readonly #work: Work
   readonly #buffers = new BufferPool()
-
-  /** The segments of the log, in order; the last is the current one, if this writer has written already. */
-  readonly #segments: SegmentHeader[]
-  #current: SegmentFile | undefined
-  /** Files that will be the next segments, in order of their numbers. */
-  readonly #ahead: SegmentFile[] = []
-  /** The segment that the newest group will be written to. */
-  #target: SegmentFile | undefined
-  #isPreparing = false
 
   /** Groups to be written, in order. The last one takes records if it is `#open`. */
   readonly #queue: Group[] = []
   #open: Group | undefined
-  /** Groups that were taken from the queue and not acknowledged yet. */
-  #inFlight: Group[] = []
+  /** The group of the newest record, and the one that was taken from the queue and is not acknowledged yet. */
   #newest: Group | undefined
+  #inFlight: Group | undefined
   #pendingBytes = 0
   /** Records from this number on are held back. */
   #heldFrom = Number.POSITIVE_INFINITY
 
+  // Record numbers: appended, written to a file, durable; and how far somebody waits for a sync.
   #last: number
   #written: number
   #durable: number
@@ -103,19 +81,14 @@ export class LogWriter implements Log {
   #waiters: Waiter[] = []
   #cancelTimer: Cancel | undefined
 
-  /** The work under way, what it waits for, and a number that changes with each of its steps. */
-  #steps: Steps | undefined
-  #waitsFor: SyncTarget | undefined
-  #step = 0
-  #isDriving = false
-
   #state: 'open' | 'closing' | 'closed' = 'open'
   #closed: Promise<void> | undefined
   #failure: BedplateError | undefined
-  readonly #counts = { appends: 0, frames: 0, syncs: 0 }
+  #appends = 0
+  #frames = 0
 
   constructor(options: WriterOptions, start: WriterStart) {
-    const { disk, directory } = options
+    const { disk, clock, directory } = options
     this.#options = options
     this.#seed = checksumSeed(options.uuid)
     this.#generation = (start.segments.at(-1)?.generation ?? 0) + 1
@@ -124,11 +97,13 @@ export class LogWriter implements Log {
       sync: () => disk.syncDirectory(directory),
       syncNow: () => disk.syncDirectoryNow(directory),
     }
-    this.#segments = [...start.segments]
+    const fail = (error: unknown): Error => this.#fail(error)
+    this.#pool = new SegmentPool(options, start.segments, start.prepared, fail)
+    // Whoever appends in the same turn of the event loop shares the first group.
+    this.#work = new Work({ begin: () => this.#commit(), turn: () => clock.turn(), fail })
     this.#last = start.lastPosition
     this.#written = start.lastPosition
     this.#durable = start.lastPosition
-    this.#reusePrepared(start.prepared)
   }
 
   get lastPosition(): number {
@@ -154,16 +129,16 @@ export class LogWriter implements Log {
       throw new BedplateError('INVALID_INPUT', `a record may have ${MAX_RECORD_BYTES} bytes, not ${bytes}`)
     }
     if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.maxPendingBytes) this.#relieve(bytes)
-    if (!this.#hasRoom(bytes)) this.#makeRoom(bytes)
+    if (!this.#open?.fits(bytes)) this.#provideRoom(bytes)
   }
 
   append(record: Uint8Array): number {
     const group = this.#open?.fits(record.length) ? this.#open : this.#openGroup(record.length)
     group.append(record)
     this.#pendingBytes += RECORD_OVERHEAD_BYTES + record.length
-    this.#counts.appends++
+    this.#appends++
     this.#last++
-    if (!this.#isDriving) this.#wakeIfDue()
+    if (!this.#work.isAwake) this.#wakeIfDue()
     return this.#last
   }
 
@@ -179,13 +154,13 @@ export class LogWriter implements Log {
     await new Promise<void>((resolve, reject) => {
       this.#waiters.push({ position: wanted, resolve, reject })
       this.#syncWanted = Math.max(this.#syncWanted, wanted)
-      this.#wake()
+      this.#work.wake()
     })
   }
 
   hold(): void {
     this.#assertUsable()
-    if (this.#heldFrom <= this.#last + 1) return
+    if (this.#heldFrom !== Number.POSITIVE_INFINITY) return
     this.#closeGroup()
     this.#heldFrom = this.#last + 1
   }
@@ -198,21 +173,11 @@ export class LogWriter implements Log {
 
   discardUpTo(position: number): void {
     this.#assertUsable()
-    for (;;) {
-      const [oldest, successor] = this.#segments
-      if (oldest === undefined || successor === undefined || successor.firstRecord - 1 > position) return
-      this.#segments.shift()
-      this.#recycle(oldest)
-    }
+    this.#pool.discardUpTo(position)
   }
 
   stats(): LogStats {
-    const files = [...this.#segments, ...this.#ahead]
-    return {
-      ...this.#counts,
-      segmentBytes: files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-      segmentCount: this.#segments.length,
-    }
+    return { appends: this.#appends, frames: this.#frames, syncs: this.#work.syncs, ...this.#pool.size }
   }
 
   close(): Promise<void> {
@@ -223,13 +188,14 @@ export class LogWriter implements Log {
   abandon(): void {
     if (this.#state === 'closed') return
     this.#rejectAll(new BedplateError('CLOSED', 'the log was closed: the outcome of this write is unknown'))
-    this.#letGo(false)
+    this.#stop()
+    this.#pool.abandon()
   }
 
   /** Writes again what recovery accepted and cannot know to be durable. Resolves when it is. */
   async rewrite(frames: readonly Frame[]): Promise<void> {
     const payloadBytes = frames.reduce((sum, { payload }) => sum + payload.length, 0)
-    this.#makeRoom(payloadBytes)
+    this.#provideRoom(payloadBytes)
     const group = this.#openGroup(payloadBytes)
     for (const { header, payload } of frames) group.appendPayload(payload, header.recordCount)
     this.#pendingBytes += payloadBytes
@@ -237,15 +203,14 @@ export class LogWriter implements Log {
     await this.flushed()
   }
 
-  // -- the work, step by step -------------------------------------------------------------------------------------
+  // -- writing, step by step ----------------------------------------------------------------------------------------
 
   /** Writes and syncs until there is nothing left to do. */
   *#commit(): Steps {
     for (;;) {
       const group = this.#takeGroup()
       if (group !== undefined) {
-        this.#inFlight.push(group)
-        if (group.segment !== this.#current) yield* this.#enterSegment(group)
+        if (group.segment !== this.#pool.current) yield* this.#enterSegment(group)
         else this.#writeFrame(group)
         if (this.#syncsGroups && this.#durable < group.lastRecord) yield* this.#syncCurrent()
         this.#settle(group)
@@ -261,17 +226,18 @@ export class LogWriter implements Log {
     const group = this.#queue[0]
     if (group === undefined || group.firstRecord >= this.#heldFrom) return undefined
     if (group === this.#open) this.#closeGroup()
-    return this.#queue.shift()
+    this.#inFlight = this.#queue.shift()
+    return group
   }
 
   /** Makes everything durable that was written. */
   *#syncCurrent(): Steps {
     const { mutant } = this.#options
-    const segment = this.#current
+    const { current } = this.#pool
     const upTo = this.#written
-    assert(segment !== undefined, 'what was written was written to a segment')
-    if (!lacks(mutant, 'page alignment')) segment.startNewPage()
-    if (!lacks(mutant, 'group sync')) yield segment.file
+    assert(current !== undefined, 'what was written was written to a segment')
+    if (!lacks(mutant, 'page alignment')) current.startNewPage()
+    if (!lacks(mutant, 'group sync')) yield current.file
     this.#becomeDurable(upTo)
   }
 
@@ -279,45 +245,39 @@ export class LogWriter implements Log {
   *#enterSegment(group: Group): Steps {
     const { mutant, uuid } = this.#options
     const { segment, firstRecord } = group
-    const previous = this.#current
+    const header = { segment: segment.number, generation: this.#generation, firstRecord, sizeBytes: segment.sizeBytes }
     // From now on, a bad frame in the old segment is corruption.
     if (this.#written > this.#durable && !lacks(mutant, 'old segment sync')) yield* this.#syncCurrent()
     // Were its old name to come back after its content has changed, the log would hold a stranger.
     if (segment.recycled && !lacks(mutant, 'names before recycling')) yield this.#names
-    const isEarly = lacks(mutant, 'rewrite before name')
-    segment.writeHeader({ generation: this.#generation, firstRecord }, uuid)
-    if (!isEarly) this.#writeFrame(group)
+    segment.writeHeader(header, uuid)
+    const isLate = lacks(mutant, 'frame before name')
+    if (!isLate) this.#writeFrame(group)
     if (!lacks(mutant, 'new segment sync')) yield segment.file
     segment.publish()
     if (!lacks(mutant, 'names after publishing')) yield this.#names
-    if (isEarly) this.#writeFrame(group)
-
-    this.#ahead.splice(this.#ahead.indexOf(segment), 1)
-    this.#current = segment
-    const { number, sizeBytes } = segment
-    this.#segments.push({ segment: number, generation: this.#generation, firstRecord, sizeBytes })
-    previous?.file.close()
-    if (isEarly) yield segment.file
+    if (isLate) this.#writeFrame(group)
+    if (isLate) yield segment.file
+    this.#pool.enter(segment, header)
     segment.startNewPage()
     this.#becomeDurable(group.lastRecord)
   }
 
   #writeFrame(group: Group): void {
     const { segment, firstRecord, recordCount } = group
-    const durable = this.#durable
     const address = { segment: segment.number, generation: this.#generation, offset: segment.nextFrameOffset }
-    encodeFrameHeader(group.frame, { ...address, firstRecord, recordCount, durable }, this.#seed)
+    encodeFrameHeader(group.frame, { ...address, firstRecord, recordCount, durable: this.#durable }, this.#seed)
     segment.writeFrame(this.#syncsGroups ? group.paddedFrame : group.frame)
     this.#written = group.lastRecord
-    this.#counts.frames++
+    this.#frames++
     this.#buffers.giveBack(group.detach())
     // Groups behind this one were planned for the worst; with none, there is nothing to plan for.
     if (!this.#queue.some((other) => other.segment === segment)) segment.plannedEnd = segment.end
-    if (segment.isHalfFull) this.#prepareNext()
+    if (segment.isHalfFull) this.#pool.prepareNext()
   }
 
   #settle(group: Group): void {
-    this.#inFlight = this.#inFlight.filter((other) => other !== group)
+    this.#inFlight = undefined
     this.#pendingBytes -= group.payloadBytes
     group.acknowledge()
     const { durability, clock } = this.#options
@@ -325,13 +285,11 @@ export class LogWriter implements Log {
     this.#cancelTimer = clock.timer(durability.intervalMs, () => {
       this.#cancelTimer = undefined
       this.#syncWanted = Math.max(this.#syncWanted, this.#written)
-      this.#wake()
+      this.#work.wake()
     })
   }
 
   #becomeDurable(position: number): void {
-    // A blocking sync may have overtaken the one that ends here.
-    if (position <= this.#durable) return
     this.#durable = position
     if (this.#waiters.length === 0) return
     const done = this.#waiters.filter((waiter) => waiter.position <= position)
@@ -339,121 +297,41 @@ export class LogWriter implements Log {
     for (const waiter of done) waiter.resolve()
   }
 
-  // -- the drivers of the work ------------------------------------------------------------------------------------
-
   /** With durability `memory`, writing waits until it is worth it, or asked for. */
   #wakeIfDue(): void {
     if (this.#options.durability === 'memory' && this.#pendingBytes < WRITE_BEHIND_BYTES) return
-    if (this.#last < this.#heldFrom || (this.#queue[0] as Group).firstRecord < this.#heldFrom) this.#wake()
+    if ((this.#queue[0] as Group).firstRecord < this.#heldFrom) this.#work.wake()
   }
 
-  #wake(): void {
-    if (this.#isDriving) return
-    this.#isDriving = true
-    void this.#drive()
-  }
-
-  /** Does the work, awaiting each sync. */
-  async #drive(): Promise<void> {
-    try {
-      // Whoever writes in this turn of the event loop shares the first group.
-      await this.#options.clock.turn()
-      for (let target = this.#goOn(); target !== undefined; target = this.#goOn()) {
-        const step = this.#step
-        await target.sync()
-        this.#counts.syncs++
-        // If a blocking caller has taken over meanwhile, this sync is of no more meaning.
-        if (step === this.#step) this.#advance()
-      }
-    } catch (error) {
-      this.#fail(error)
-    }
-    this.#isDriving = false
-  }
-
-  /** Does the work at once, blocking. @throws The failure of the log, if it fails. */
-  #commitNow(): void {
-    try {
-      for (let target = this.#goOn(); target !== undefined; target = this.#goOn()) {
-        target.syncNow()
-        this.#counts.syncs++
-        this.#advance()
-      }
-    } catch (error) {
-      throw this.#fail(error)
-    }
-  }
-
-  /** What the work waits for, after starting it if need be; undefined if there is none. */
-  #goOn(): SyncTarget | undefined {
-    if (this.#waitsFor === undefined && this.#isAlive) {
-      this.#steps = this.#commit()
-      this.#advance()
-    }
-    return this.#waitsFor
-  }
-
-  #advance(): void {
-    this.#step++
-    const next = this.#steps?.next()
-    this.#waitsFor = next === undefined || next.done ? undefined : next.value
-  }
-
-  get #isAlive(): boolean {
-    return this.#state !== 'closed' && this.#failure === undefined
-  }
-
-  // -- room for records -------------------------------------------------------------------------------------------
+  // -- room for records ---------------------------------------------------------------------------------------------
 
   /** Blocks until what is pending is written (and synced, if callers wait for that). */
   #relieve(bytes: number): void {
-    this.#commitNow()
+    this.#work.runNow()
     if (this.#pendingBytes === 0 || this.#pendingBytes + bytes <= this.#options.maxPendingBytes) return
     throw new BedplateError('UNAVAILABLE', `${this.#pendingBytes} bytes of writes are held back: no more fit`)
   }
 
-  #hasRoom(bytes: number): boolean {
-    if (this.#open?.fits(bytes)) return true
-    if (this.#target === undefined) return false
-    return frameBytesFor(bytes) <= this.#limitIn(this.#target)
+  #provideRoom(bytes: number): void {
+    const segment = this.#newest?.segment
+    if (frameBytesFor(bytes) > this.#limitIn(segment)) this.#pool.provideAfter(segment, frameBytesFor(bytes))
   }
 
-  /** The bytes that one more frame in `segment` may have. */
-  #limitIn(segment: SegmentFile): number {
-    if (this.#open !== undefined && this.#open.segment === segment) {
-      return this.#open.limitBytes - alignUp(this.#open.frameBytes, PAGE_BYTES)
-    }
-    return segment.sizeBytes - alignUp(segment.plannedEnd, PAGE_BYTES)
-  }
-
-  /** Sees to it that the segment after `#target` is there and has room for a frame with one record of `bytes`. */
-  #makeRoom(bytes: number): void {
-    const neededBytes = alignUp(SEGMENT_HEADER_BYTES + frameBytesFor(bytes), PAGE_BYTES)
-    const place = this.#target === undefined ? 0 : this.#ahead.indexOf(this.#target) + 1
-    if ((this.#ahead[place]?.sizeBytes ?? neededBytes) < neededBytes) {
-      for (const segment of this.#ahead.splice(place)) segment.drop()
-    }
-    const segment = this.#ahead[place] ?? this.#createAhead(Math.max(this.#nextSizeBytes, neededBytes))
-    try {
-      while (!segment.isFilled) segment.fillSome()
-    } catch (error) {
-      this.#dropAhead(segment)
-      throw error
-    }
+  /** The bytes that one more frame may have in `segment`, the one that the newest group goes to. */
+  #limitIn(segment: Group['segment'] | undefined): number {
+    if (segment === undefined) return 0
+    return segment.sizeBytes - alignUp(this.#open?.plannedEnd ?? segment.plannedEnd, PAGE_BYTES)
   }
 
   /** Starts a group for a record of `bytes`, for which there is room. */
   #openGroup(bytes: number): Group {
     this.#assertUsable()
     this.#closeGroup()
-    let segment = this.#target
-    if (segment === undefined || frameBytesFor(bytes) > this.#limitIn(segment)) {
-      segment = this.#ahead[segment === undefined ? 0 : this.#ahead.indexOf(segment) + 1]
-      assert(segment?.isFilled === true, 'room was reserved before appending')
-    }
-    const group = new Group(this.#last + 1, segment, this.#limitIn(segment), this.#buffers.take())
+    let segment = this.#newest?.segment
+    if (segment === undefined || frameBytesFor(bytes) > this.#limitIn(segment)) segment = this.#pool.after(segment)
+    assert(segment !== undefined, 'room was reserved before appending')
+    const group = new Group(this.#last + 1, segment, this.#buffers.take())
     assert(group.fits(bytes), 'the reserved room is large enough')
-    this.#target = segment
     this.#open = group
     this.#newest = group
     this.#queue.push(group)
@@ -462,103 +340,12 @@ export class LogWriter implements Log {
 
   /** Later records go to another group. */
   #closeGroup(): void {
-    const group = this.#open
-    if (group === undefined) return
+    if (this.#open === undefined) return
+    this.#open.segment.plannedEnd = this.#open.plannedEnd
     this.#open = undefined
-    group.segment.plannedEnd = group.segment.sizeBytes - group.limitBytes + group.frameBytes
   }
 
-  // -- segments to come, and segments that have gone ---------------------------------------------------------------
-
-  get #nextNumber(): number {
-    return (this.#ahead.at(-1)?.number ?? this.#segments.at(-1)?.segment ?? 0) + 1
-  }
-
-  /** Sizes double from segment to segment, starting anew with each writer: a store that is little used stays small. */
-  get #nextSizeBytes(): number {
-    const { firstSegmentBytes, maxSegmentBytes } = this.#options
-    const newest = this.#ahead.at(-1) ?? this.#current
-    return newest === undefined ? firstSegmentBytes : Math.min(newest.sizeBytes * 2, maxSegmentBytes)
-  }
-
-  #createAhead(sizeBytes: number): SegmentFile {
-    const { disk, directory } = this.#options
-    const segment = SegmentFile.create(disk, { directory, number: this.#nextNumber }, sizeBytes)
-    this.#ahead.push(segment)
-    return segment
-  }
-
-  #dropAhead(segment: SegmentFile): void {
-    const at = this.#ahead.indexOf(segment)
-    if (at >= 0) this.#ahead.splice(at, 1)
-    segment.drop()
-  }
-
-  #prepareNext(): void {
-    if (this.#isPreparing || this.#ahead.length > 0) return
-    this.#isPreparing = true
-    void this.#fillInBackground()
-  }
-
-  /** Preallocates the next segment a piece at a time. Whatever fails here, `reserve` tries again and tells. */
-  async #fillInBackground(): Promise<void> {
-    let segment: SegmentFile | undefined
-    try {
-      segment = this.#createAhead(this.#nextSizeBytes)
-      while (!segment.isFilled) {
-        await this.#options.clock.turn()
-        if (!this.#isAlive || !this.#ahead.includes(segment)) return
-        if (!segment.isFilled) segment.fillSome()
-      }
-      // Its first frame should not have to wait for all of the zeros.
-      await segment.file.sync()
-      this.#counts.syncs++
-    } catch (error) {
-      if (segment !== undefined && this.#isAlive) this.#prepareFailed(segment, error)
-    } finally {
-      this.#isPreparing = false
-    }
-  }
-
-  #prepareFailed(segment: SegmentFile, error: unknown): void {
-    const isUnused = this.#ahead.includes(segment) && this.#target !== segment
-    if (isUnused) this.#dropAhead(segment)
-    else if (segment === this.#current || segment === this.#target) this.#fail(error)
-  }
-
-  /** Lets go of a segment that nobody needs: its space becomes the next segment's, or is given back. */
-  #recycle({ segment, sizeBytes }: SegmentHeader): void {
-    const { disk, directory, maxSegmentBytes } = this.#options
-    const name = segmentName(segment)
-    const isUseful = this.#ahead.length < MAX_AHEAD && sizeBytes >= this.#nextSizeBytes && sizeBytes <= maxSegmentBytes
-    if (!isUseful || !this.#reuse(name, sizeBytes)) removeFile(disk, joinPath(directory, name))
-  }
-
-  /** @returns False if the file could not be reused. */
-  #reuse(name: string, sizeBytes: number): boolean {
-    const { disk, directory } = this.#options
-    try {
-      const segment = SegmentFile.recycle(disk, { directory, number: this.#nextNumber }, { name, sizeBytes })
-      if (segment !== undefined) this.#ahead.push(segment)
-      return segment !== undefined
-    } catch {
-      return false // There are other ways to get a segment.
-    }
-  }
-
-  /**
-   * Clears away what an earlier writer had prepared, and reuses one file of it. Its number has never been part of the
-   * log, so no frame in it can pass for one of ours; without any segment to count from, that would not be certain.
-   */
-  #reusePrepared(names: readonly string[]): void {
-    const { disk, directory, firstSegmentBytes } = this.#options
-    for (const name of names) {
-      const isWanted = this.#segments.length > 0 && this.#ahead.length === 0
-      if (!isWanted || !this.#reuse(name, firstSegmentBytes)) removeFile(disk, joinPath(directory, name))
-    }
-  }
-
-  // -- the end ----------------------------------------------------------------------------------------------------
+  // -- the end ------------------------------------------------------------------------------------------------------
 
   async #close(): Promise<void> {
     if (this.#state === 'closed') return
@@ -570,7 +357,8 @@ export class LogWriter implements Log {
       await flushed
       this.#markClean()
     } finally {
-      this.#letGo(true)
+      this.#stop()
+      this.#pool.close()
     }
   }
 
@@ -579,12 +367,11 @@ export class LogWriter implements Log {
    * what it is. It need not be durable itself. Cuts off what the segment has not used.
    */
   #markClean(): void {
-    const segment = this.#current
+    const segment = this.#pool.current
     if (segment === undefined) return
     try {
       if (this.#limitIn(segment) >= PAGE_BYTES) {
-        const group = new Group(this.#last + 1, segment, PAGE_BYTES, this.#buffers.take())
-        this.#writeFrame(group)
+        this.#writeFrame(new Group(this.#last + 1, segment, this.#buffers.take()))
       }
       segment.shrink(this.#options.firstSegmentBytes)
     } catch {
@@ -592,45 +379,29 @@ export class LogWriter implements Log {
     }
   }
 
-  #letGo(isClean: boolean): void {
-    this.#stop()
-    this.#state = 'closed'
-    this.#current?.file.close()
-    const { firstSegmentBytes } = this.#options
-    for (const [i, segment] of this.#ahead.splice(0).entries()) {
-      // One file of the first size is left for the next writer.
-      const isKept = i === 0 && segment.isFilled && segment.sizeBytes === firstSegmentBytes
-      if (!isClean || isKept) segment.file.close()
-      else segment.drop()
-    }
-  }
-
   /** Notes the first failure: what was to be durable may or may not be. @returns The standing failure. */
   #fail(cause: unknown): BedplateError {
-    const hint = 'open it again: what had been acknowledged is recovered'
     const { directory } = this.#options
-    this.#failure ??= new BedplateError('IO', `the log in ${directory} failed and takes no more records`, {
-      cause,
-      hint,
-    })
-    this.#rejectAll(new BedplateError('IO', `outcome unknown: writing the log in ${directory} failed`, { cause, hint }))
-    this.#stop()
+    const details = { cause, hint: 'open it again: what had been acknowledged is recovered' }
+    this.#failure ??= new BedplateError('IO', `the log in ${directory} failed and takes no more records`, details)
+    this.#rejectAll(new BedplateError('IO', `outcome unknown: writing the log in ${directory} failed`, details))
+    this.#work.stop()
     return this.#failure
   }
 
   #rejectAll(error: BedplateError): void {
-    for (const group of [...this.#inFlight, ...this.#queue]) group.reject(error)
+    this.#inFlight?.reject(error)
+    for (const group of this.#queue) group.reject(error)
     for (const waiter of this.#waiters) waiter.reject(error)
-    this.#inFlight = []
+    this.#inFlight = undefined
     this.#queue.length = 0
     this.#waiters = []
     this.#open = undefined
   }
 
   #stop(): void {
-    this.#step++
-    this.#steps = undefined
-    this.#waitsFor = undefined
+    this.#state = 'closed'
+    this.#work.stop()
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
   }
@@ -641,6 +412,7 @@ export class LogWriter implements Log {
   }
 }
 
+/** The size of a frame with one record. */
 function frameBytesFor(recordBytes: number): number {
   return FRAME_HEADER_BYTES + RECORD_OVERHEAD_BYTES + recordBytes
 }
