@@ -485,14 +485,17 @@ function rebuildFor(page: Page, index: number, key: Uint8Array, bodyBytes: numbe
   const fixedBytes = PAGE_HEADER_BYTES + prefixLength + liveBytes + cellBytes
   const needed = count + 1
   if (fixedBytes + SLOT_BYTES * needed > sizeBytes) return false
-  rebuild(page, prefixLength, slotsFor(sizeBytes - fixedBytes, needed, (liveBytes + cellBytes) / needed))
+  rebuild(page, prefixLength, slotsFor(sizeBytes - fixedBytes, needed, liveBytes + cellBytes))
   return true
 }
 
-/** How many slots to lay out: for as many cells of this size as the page will hold, but never more than there is room for. */
-function slotsFor(freeBytes: number, needed: number, averageCellBytes: number): number {
+/**
+ * How many slots to lay out for `needed` cells of `cellBytes` together: for as many cells of their average size as the page
+ * will hold, but never more than there is room for. In whole numbers, so that every engine lays out the same.
+ */
+function slotsFor(freeBytes: number, needed: number, cellBytes: number): number {
   const spare = freeBytes - SLOT_BYTES * needed
-  return needed + Math.floor(spare / (averageCellBytes + SLOT_BYTES))
+  return needed + Math.floor((spare * needed) / (cellBytes + SLOT_BYTES * needed))
 }
 
 /** The bytes shared by all keys of the page and `key`, which would stand at slot `index`. */
@@ -637,7 +640,7 @@ function fillFrom(page: Page, source: Page, from: number, to: number): void {
   let liveBytes = count * (source.prefixLength - prefixLength)
   for (let index = from; index < to; index++) liveBytes += cellBytesAt(source, cellOffset(source, index))
   const freeBytes = page.sizeBytes - PAGE_HEADER_BYTES - prefixLength - liveBytes
-  layOut(page, slotsFor(freeBytes, count, liveBytes / count), first, prefixLength)
+  layOut(page, slotsFor(freeBytes, count, liveBytes), first, prefixLength)
   appendCells(page, source, from, to)
 }
 
@@ -659,7 +662,7 @@ export function mergeInto(left: Page, right: Page, separator?: Uint8Array): bool
   clearCells(left)
   layOut(
     left,
-    count === 0 ? 0 : slotsFor(freeBytes, count, liveBytes / count),
+    count === 0 ? 0 : slotsFor(freeBytes, count, liveBytes),
     firstKey(before, right, separator),
     prefixLength,
   )
