@@ -1,0 +1,361 @@
+#include "btree/pager.h"
+
+#include <algorithm>
+#include <bit>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+namespace bedplate::btree {
+namespace {
+
+constexpr size_t kSmallestTable = 64;
+// What one write to the file may carry: neighbouring pages go together.
+constexpr size_t kWriteBytes = size_t{1} << 20;
+// How many dirty pages `Trim` asks for at once.
+constexpr size_t kTrimPages = 64;
+
+}  // namespace
+
+// -- frame table ----------------------------------------------------------------------------------
+
+FrameTable::FrameTable(uint64_t expected_frames)
+    : entries_(std::bit_ceil(std::max<size_t>(kSmallestTable, 2 * expected_frames))) {}
+
+size_t FrameTable::HomeOf(uint64_t page) const {
+  // Fibonacci hashing: neighbouring pages are spread, and the upper bits are the good ones.
+  const int shift = 64 - std::countr_zero(entries_.size());
+  return static_cast<size_t>((page * 0x9e3779b97f4a7c15U) >> shift);
+}
+
+Frame* FrameTable::Find(uint64_t page) const {
+  const size_t mask = entries_.size() - 1;
+  for (size_t at = HomeOf(page);; at = (at + 1) & mask) {
+    const Entry& entry = entries_[at];
+    if (entry.frame == nullptr || entry.page == page) return entry.frame;
+  }
+}
+
+void FrameTable::Insert(uint64_t page, Frame* frame) {
+  if (2 * (count_ + 1) > entries_.size()) Grow();
+  const size_t mask = entries_.size() - 1;
+  size_t at = HomeOf(page);
+  while (entries_[at].frame != nullptr) at = (at + 1) & mask;
+  entries_[at] = {page, frame};
+  count_++;
+}
+
+void FrameTable::Remove(uint64_t page) {
+  const size_t mask = entries_.size() - 1;
+  size_t hole = HomeOf(page);
+  while (entries_[hole].page != page || entries_[hole].frame == nullptr) hole = (hole + 1) & mask;
+  // Entries behind it move up, unless that would take them before their home (Knuth, vol. 3, 6.4
+  // R).
+  for (size_t at = (hole + 1) & mask; entries_[at].frame != nullptr; at = (at + 1) & mask) {
+    const size_t home = HomeOf(entries_[at].page);
+    if (((at - home) & mask) < ((at - hole) & mask)) continue;
+    entries_[hole] = entries_[at];
+    hole = at;
+  }
+  entries_[hole] = {};
+  count_--;
+}
+
+void FrameTable::Grow() {
+  std::vector<Entry> old(2 * entries_.size());
+  old.swap(entries_);
+  count_ = 0;
+  for (const Entry& entry : old) {
+    if (entry.frame != nullptr) Insert(entry.page, entry.frame);
+  }
+}
+
+// -- pager ----------------------------------------------------------------------------------------
+
+Pager::Pager(std::unique_ptr<vfs::File> file, Options options)
+    : file_(std::move(file)),
+      page_size_bytes_(options.page_size_bytes),
+      capacity_pages_(std::max(kMinCachePages, options.cache_bytes / options.page_size_bytes)),
+      read_only_(options.read_only),
+      free_list_(std::move(options.free_list)),
+      epoch_(options.epoch),
+      checkpoint_epoch_(options.epoch - 1),
+      frozen_epoch_(options.epoch - 1),
+      table_(std::min<uint64_t>(capacity_pages_, kTrimPages)) {}
+
+Pager::~Pager() {
+  for (Frame* frame : frames_) FrameHandle::Release(frame);
+}
+
+FrameHandle Pager::Keep(Frame* frame) {
+  frame->owners_.fetch_add(1, std::memory_order_relaxed);
+  return FrameHandle(frame);
+}
+
+Status Pager::Corruption(uint64_t page, const std::string& problem) const {
+  return Status::Error(ErrorCode::kCorruption,
+                       file_->path() + ", page " + std::to_string(page) + " (offset " +
+                           std::to_string(page * page_size_bytes_) + "): " + problem,
+                       "restore a backup, or export what can still be read; `verify` lists every "
+                       "broken page");
+}
+
+Status Pager::Peek(const Reference& reference, Frame** frame, Missing* missing) {
+  Frame* found = table_.Find(reference.page);
+  if (found == nullptr) {
+    *missing = {reference, VersionOf(reference.page).load()};
+    *frame = nullptr;
+    return Status::Ok();
+  }
+  if (found->self_.birth != reference.birth) {
+    return Corruption(reference.page, "a reference means it as of epoch " +
+                                          std::to_string(reference.birth) + ", it is of epoch " +
+                                          std::to_string(found->self_.birth));
+  }
+  // Only a change is stored: the line stays shared among the readers.
+  if (!found->referenced_.load(std::memory_order_relaxed)) {
+    found->referenced_.store(true, std::memory_order_relaxed);
+  }
+  *frame = found;
+  return Status::Ok();
+}
+
+Status Pager::Fetch(const Missing& missing, FrameHandle* handle) {
+  misses_.fetch_add(1, std::memory_order_relaxed);
+  FrameHandle fetched(new Frame(page_size_bytes_));
+  const Status status = ReadInto(missing.reference, fetched.get());
+  // Bytes that were written while they were read prove nothing: the reader has to look again.
+  if (VersionOf(missing.reference.page).load() != missing.version) {
+    *handle = FrameHandle();
+    return Status::Ok();
+  }
+  if (!status.ok()) return status;
+  *handle = std::move(fetched);
+  return Status::Ok();
+}
+
+void Pager::Admit(const Missing& missing, FrameHandle* handle) {
+  if (handle->get() == nullptr) return;
+  Frame* present = table_.Find(missing.reference.page);
+  if (present != nullptr) {
+    *handle = Keep(present);
+    return;
+  }
+  if (VersionOf(missing.reference.page).load() != missing.version) {
+    *handle = FrameHandle();
+    return;
+  }
+  Frame* frame = handle->get();
+  frame->owners_.fetch_add(1);  // the table's
+  Adopt(frame);
+}
+
+Status Pager::Read(const Reference& reference, Frame** frame) {
+  Missing missing;
+  if (Status status = Peek(reference, frame, &missing); !status.ok() || *frame != nullptr) {
+    return status;
+  }
+  misses_.fetch_add(1, std::memory_order_relaxed);
+  auto fetched = std::make_unique<Frame>(page_size_bytes_);
+  if (Status status = ReadInto(reference, fetched.get()); !status.ok()) return status;
+  *frame = fetched.release();
+  Adopt(*frame);
+  return Status::Ok();
+}
+
+Status Pager::ReadInto(const Reference& reference, Frame* frame) const {
+  const Page page = frame->page();
+  size_t count = 0;
+  const uint64_t offset = reference.page * page_size_bytes_;
+  if (Status status = file_->Read({page.bytes(), page_size_bytes_}, offset, &count); !status.ok()) {
+    return status;
+  }
+  if (count < page_size_bytes_) {
+    return Corruption(reference.page, "it lies beyond the end of the file, which was cut short");
+  }
+  if (std::string problem = page.ProblemAs(reference); !problem.empty()) {
+    return Corruption(reference.page, problem);
+  }
+  frame->self_ = reference;
+  return Status::Ok();
+}
+
+Frame* Pager::Allocate(PageType type, uint32_t tree_id, uint32_t level) {
+  auto* frame = new Frame(page_size_bytes_);
+  frame->self_ = {free_list_.Allocate(), epoch_};
+  frame->page().Format(type, frame->self_, tree_id, level);
+  Adopt(frame);
+  SetDirty(frame, true);
+  return frame;
+}
+
+Frame* Pager::Writable(Frame* frame) {
+  if (IsPrivate(frame->self_.birth)) {
+    SetDirty(frame, true);
+    return frame;
+  }
+  auto* copy = new Frame(page_size_bytes_);
+  std::memcpy(copy->bytes_.get(), frame->bytes_.get(), page_size_bytes_);
+  copy->self_ = {free_list_.Allocate(), epoch_};
+  copy->page().Identify(copy->self_);
+  Adopt(copy);
+  SetDirty(copy, true);
+  Retire(frame->self_);
+  return copy;
+}
+
+void Pager::Retire(const Reference& reference) {
+  if (IsPrivate(reference.birth)) {
+    Forget(reference.page);
+    free_list_.Release(reference.page);
+    return;
+  }
+  free_list_.Retire({reference.page, reference.birth, epoch_});
+  if (free_list_.wants_reclaim()) Reclaim();
+}
+
+void Pager::Reclaim() {
+  std::vector<uint64_t> needed = meta_epochs_;
+  needed.insert(needed.end(), snapshots_.begin(), snapshots_.end());
+  std::sort(needed.begin(), needed.end());
+  free_list_.Reclaim(needed, [this](uint64_t page) { Forget(page); });
+}
+
+// -- epochs ---------------------------------------------------------------------------------------
+
+uint64_t Pager::OpenEpoch() {
+  frozen_epoch_ = epoch_++;
+  snapshots_.push_back(frozen_epoch_);
+  return frozen_epoch_;
+}
+
+void Pager::CloseEpoch(uint64_t epoch) {
+  const auto found = std::find(snapshots_.rbegin(), snapshots_.rend(), epoch);
+  assert(found != snapshots_.rend());
+  snapshots_.erase(std::next(found).base());
+  frozen_epoch_ = std::max(checkpoint_epoch_, snapshots_.empty() ? 0 : snapshots_.back());
+}
+
+// -- writing to the file --------------------------------------------------------------------------
+
+std::vector<FrameHandle> Pager::DirtyPages(uint64_t epoch) const {
+  std::vector<FrameHandle> dirty;
+  for (Frame* frame : frames_) {
+    if (frame->dirty_ && frame->self_.birth <= epoch) dirty.push_back(Keep(frame));
+  }
+  std::sort(dirty.begin(), dirty.end(), [](const FrameHandle& a, const FrameHandle& b) {
+    return a->self_.page < b->self_.page;
+  });
+  return dirty;
+}
+
+Status Pager::WritePages(const std::vector<FrameHandle>& pages) {
+  std::vector<uint8_t> run;
+  for (size_t i = 0; i < pages.size();) {
+    const uint64_t first = pages[i]->self_.page;
+    run.clear();
+    // Pages are sealed in a copy: readers may be looking at the original.
+    do {
+      const uint64_t number = pages[i]->self_.page;
+      VersionOf(number).fetch_add(1);
+      const uint8_t* bytes = pages[i]->bytes_.get();
+      run.insert(run.end(), bytes, bytes + page_size_bytes_);
+      Page(run.data() + run.size() - page_size_bytes_, page_size_bytes_).Seal();
+      i++;
+    } while (i < pages.size() && run.size() + page_size_bytes_ <= kWriteBytes &&
+             pages[i]->self_.page == first + run.size() / page_size_bytes_);
+    if (Status status = file_->Write(run, first * page_size_bytes_); !status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+void Pager::MarkClean(const std::vector<FrameHandle>& pages) {
+  for (const FrameHandle& handle : pages) SetDirty(handle.get(), false);
+}
+
+Status Pager::WriteThrough(const Page& page) {
+  if (read_only_) {
+    auto* frame = new Frame(page_size_bytes_);
+    std::memcpy(frame->bytes_.get(), page.bytes(), page_size_bytes_);
+    frame->self_ = page.self();
+    Adopt(frame);
+    SetDirty(frame, true);
+    return Status::Ok();
+  }
+  VersionOf(page.page_number()).fetch_add(1);
+  page.Seal();
+  return file_->Write({page.bytes(), page_size_bytes_}, page.page_number() * page_size_bytes_);
+}
+
+Status Pager::ReadThrough(const Reference& reference, const Page& page) {
+  size_t count = 0;
+  const uint64_t offset = reference.page * page_size_bytes_;
+  if (Status status = file_->Read({page.bytes(), page_size_bytes_}, offset, &count); !status.ok()) {
+    return status;
+  }
+  if (count < page_size_bytes_)
+    return Corruption(reference.page, "it lies beyond the end of the file");
+  if (std::string problem = page.ProblemAs(reference); !problem.empty()) {
+    return Corruption(reference.page, problem);
+  }
+  return Status::Ok();
+}
+
+// -- keeping the bound ----------------------------------------------------------------------------
+
+std::vector<FrameHandle> Pager::Trim() {
+  std::vector<FrameHandle> to_write;
+  // Two turns of the hand give every page its second chance; what is still there then is in use.
+  for (size_t steps = 2 * frames_.size(); is_over() && steps > 0; steps--) {
+    if (hand_ >= frames_.size()) hand_ = 0;
+    Frame* frame = frames_[hand_];
+    if (frame->referenced_.exchange(false, std::memory_order_relaxed) ||
+        frame->owners_.load() > 1) {
+      hand_++;
+    } else if (!frame->dirty_) {
+      Drop(frame);  // another frame takes its place under the hand
+    } else {
+      hand_++;
+      if (read_only_) continue;
+      to_write.push_back(Keep(frame));
+      if (to_write.size() >= kTrimPages) break;
+    }
+  }
+  std::sort(to_write.begin(), to_write.end(), [](const FrameHandle& a, const FrameHandle& b) {
+    return a->self_.page < b->self_.page;
+  });
+  return to_write;
+}
+
+CacheStats Pager::stats() const {
+  return {capacity_pages_, frames_.size(), dirty_count_, misses_.load(std::memory_order_relaxed)};
+}
+
+void Pager::Adopt(Frame* frame) {
+  frame->index_ = frames_.size();
+  frames_.push_back(frame);
+  table_.Insert(frame->self_.page, frame);
+}
+
+void Pager::Forget(uint64_t page) {
+  Frame* frame = table_.Find(page);
+  if (frame != nullptr) Drop(frame);
+}
+
+void Pager::Drop(Frame* frame) {
+  SetDirty(frame, false);
+  table_.Remove(frame->self_.page);
+  Frame* last = frames_.back();
+  frames_[frame->index_] = last;
+  last->index_ = frame->index_;
+  frames_.pop_back();
+  FrameHandle::Release(frame);
+}
+
+void Pager::SetDirty(Frame* frame, bool dirty) {
+  if (frame->dirty_ == dirty) return;
+  frame->dirty_ = dirty;
+  dirty_count_ = dirty ? dirty_count_ + 1 : dirty_count_ - 1;
+}
+
+}  // namespace bedplate::btree

@@ -1,0 +1,250 @@
+// The pager: a bounded cache of pages over the data file, and the rule of copy-on-write. The twin
+// is ts/storage/btree/pager.ts.
+//
+// Every state anybody may still look at (an open snapshot, a checkpoint being written, the two
+// metas) is an epoch. A page may be edited in place only if it was born after the newest of them;
+// otherwise the writer edits a copy at another place and retires the original. So readers of a
+// snapshot never see a page change, and what a meta refers to is never overwritten.
+//
+// Who may call what:
+//   shared     inside the gate, as a reader or alone: looks at pages in memory, never waits
+//   exclusive  alone inside the gate: changes memory
+//   writer     holding the writer's lock of the engine: nobody else changes pages meanwhile
+//   anybody    any time
+#ifndef BEDPLATE_BTREE_PAGER_H_
+#define BEDPLATE_BTREE_PAGER_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "btree/free_list.h"
+#include "btree/page.h"
+#include "core/status.h"
+#include "vfs/disk.h"
+
+namespace bedplate::btree {
+
+// The cache holds at least this many pages, whatever its bound in bytes.
+inline constexpr uint64_t kMinCachePages = 16;
+
+// A page in memory.
+class Frame {
+ public:
+  explicit Frame(uint32_t page_size_bytes)
+      : bytes_(new uint8_t[page_size_bytes]), size_bytes_(page_size_bytes) {}
+
+  [[nodiscard]] Page page() const { return {bytes_.get(), size_bytes_}; }
+  [[nodiscard]] const Reference& self() const { return self_; }
+
+ private:
+  friend class Pager;
+  friend class FrameHandle;
+
+  std::unique_ptr<uint8_t[]> bytes_;
+  uint32_t size_bytes_;
+  // What the page says of itself, kept beside the bytes since the cache asks for it all the time.
+  Reference self_;
+  // True while the bytes in memory are newer than those in the file.
+  bool dirty_ = false;
+  // The second-chance bit.
+  std::atomic<bool> referenced_{true};
+  // The table's and those of handles. A frame that has more than one is not evicted.
+  std::atomic<uint32_t> owners_{1};
+  // Its place among the pager's frames.
+  size_t index_ = 0;
+};
+
+// Keeps a frame in memory.
+class FrameHandle {
+ public:
+  FrameHandle() = default;
+  FrameHandle(FrameHandle&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+  FrameHandle& operator=(FrameHandle&& other) noexcept {
+    std::swap(frame_, other.frame_);
+    return *this;
+  }
+  ~FrameHandle() { Release(frame_); }
+
+  [[nodiscard]] Frame* get() const { return frame_; }
+  Frame* operator->() const { return frame_; }
+
+ private:
+  friend class Pager;
+  explicit FrameHandle(Frame* frame) : frame_(frame) {}
+  static void Release(Frame* frame) {
+    if (frame != nullptr && frame->owners_.fetch_sub(1) == 1) delete frame;
+  }
+
+  Frame* frame_ = nullptr;
+};
+
+// Finds frames by page number: open addressing with linear probing.
+class FrameTable {
+ public:
+  explicit FrameTable(uint64_t expected_frames);
+  [[nodiscard]] Frame* Find(uint64_t page) const;
+  void Insert(uint64_t page, Frame* frame);
+  void Remove(uint64_t page);
+
+ private:
+  struct Entry {
+    uint64_t page = 0;
+    Frame* frame = nullptr;
+  };
+  [[nodiscard]] size_t HomeOf(uint64_t page) const;
+  void Grow();
+
+  std::vector<Entry> entries_;
+  size_t count_ = 0;
+};
+
+// Figures of the cache since opening.
+struct CacheStats {
+  uint64_t capacity_pages = 0;
+  uint64_t resident_pages = 0;
+  uint64_t dirty_pages = 0;
+  uint64_t misses = 0;
+};
+
+// A page that a reader found missing, to be read outside the gate.
+struct Missing {
+  Reference reference;
+  // How often the place had been written when the reader looked.
+  uint32_t version = 0;
+};
+
+class Pager {
+ public:
+  struct Options {
+    uint32_t page_size_bytes = 0;
+    uint64_t cache_bytes = 0;
+    FreeList free_list;
+    // The epoch that new pages are born in; larger than that of every snapshot, checkpoint and
+    // meta.
+    uint64_t epoch = 0;
+    bool read_only = false;
+  };
+  Pager(std::unique_ptr<vfs::File> file, Options options);
+  ~Pager();
+  Pager(const Pager&) = delete;
+  Pager& operator=(const Pager&) = delete;
+
+  [[nodiscard]] vfs::File* file() const { return file_.get(); }
+  [[nodiscard]] uint32_t page_size_bytes() const { return page_size_bytes_; }
+  [[nodiscard]] uint64_t capacity_pages() const { return capacity_pages_; }
+  // Exclusive, or shared for what does not change it.
+  [[nodiscard]] FreeList* free_list() { return &free_list_; }
+  [[nodiscard]] uint64_t epoch() const { return epoch_; }
+
+  // -- reading --
+
+  // Shared. The page if it is in memory; null and `*missing` set if not. CORRUPTION if memory holds
+  // another life of that place: only a forged reference can mean one.
+  Status Peek(const Reference& reference, Frame** frame, Missing* missing);
+  // Anybody. The first half of loading: reads and checks the page, outside the gate.
+  Status Fetch(const Missing& missing, FrameHandle* handle);
+  // Exclusive. The second half: gives the page its place, unless one is there or the bytes are
+  // stale; then the handle is of the one that is there, or empty: look again.
+  void Admit(const Missing& missing, FrameHandle* handle);
+  // Exclusive. The page, read from the file if need be.
+  Status Read(const Reference& reference, Frame** frame);
+  // Shared. Keeps a frame in memory.
+  [[nodiscard]] static FrameHandle Keep(Frame* frame);
+
+  // -- changing --
+
+  // Shared. True if nobody but the current state can see a page of that birth.
+  [[nodiscard]] bool IsPrivate(uint64_t birth) const { return birth > frozen_epoch_; }
+  // Exclusive. A new empty page of the current state.
+  [[nodiscard]] Frame* Allocate(PageType type, uint32_t tree_id, uint32_t level);
+  // Exclusive. `frame` itself if it may be edited in place, else a copy of it at a new place; the
+  // original is retired.
+  [[nodiscard]] Frame* Writable(Frame* frame);
+  // Exclusive. Takes a page out of the current state.
+  void Retire(const Reference& reference);
+  // Exclusive. Frees the retired pages that nobody needs any more.
+  void Reclaim();
+
+  // -- epochs: exclusive --
+
+  // Freezes the current state. Its epoch is to be given back to `CloseEpoch`.
+  uint64_t OpenEpoch();
+  void CloseEpoch(uint64_t epoch);
+  // Keeps the state of `epoch` frozen for good: a meta will refer to it.
+  void BeginCheckpoint(uint64_t epoch) { checkpoint_epoch_ = epoch; }
+  // Epochs of the metas on disk, any order.
+  void set_meta_epochs(std::vector<uint64_t> epochs) { meta_epochs_ = std::move(epochs); }
+  [[nodiscard]] const std::vector<uint64_t>& meta_epochs() const { return meta_epochs_; }
+
+  // -- writing to the file --
+
+  // Shared. The dirty pages of the state of `epoch`, in file order, kept in memory.
+  [[nodiscard]] std::vector<FrameHandle> DirtyPages(uint64_t epoch) const;
+  // Anybody, while nobody changes these pages (they are frozen, or the caller is the writer).
+  // Writes them to their places; neighbours go together. `pages` is in file order.
+  Status WritePages(const std::vector<FrameHandle>& pages);
+  // Exclusive. Notes that these pages are in the file now.
+  void MarkClean(const std::vector<FrameHandle>& pages);
+  // Exclusive. Takes a page that is not in the cache and goes past it, such as one of a long value,
+  // to the place that it says: in the file, or in memory if the file is only read.
+  Status WriteThrough(const Page& page);
+  // Anybody who knows that the page does not change. Reads it past the cache.
+  Status ReadThrough(const Reference& reference, const Page& page);
+
+  // -- keeping the bound --
+
+  // Shared.
+  [[nodiscard]] bool is_over() const { return frames_.size() > capacity_pages_; }
+  // True if a full disk has made the cache outgrow twice its bound: writes must be refused.
+  [[nodiscard]] bool is_starved() const { return frames_.size() > 2 * capacity_pages_; }
+  // Exclusive. Drops clean pages until the bound is kept; where only dirty ones are left to drop,
+  // returns some of them: write them as the writer, mark them clean, and call again.
+  [[nodiscard]] std::vector<FrameHandle> Trim();
+  // Shared. Bytes of pages that a checkpoint would have to write.
+  [[nodiscard]] uint64_t dirty_bytes() const { return dirty_count_ * page_size_bytes_; }
+  // Shared.
+  [[nodiscard]] CacheStats stats() const;
+
+  // The error for what is wrong with the page at `page`.
+  [[nodiscard]] Status Corruption(uint64_t page, const std::string& problem) const;
+
+ private:
+  [[nodiscard]] std::atomic<uint32_t>& VersionOf(uint64_t page) {
+    return versions_[page % versions_.size()];
+  }
+  Status ReadInto(const Reference& reference, Frame* frame) const;
+  void Adopt(Frame* frame);
+  void Forget(uint64_t page);
+  void Drop(Frame* frame);
+  void SetDirty(Frame* frame, bool dirty);
+
+  const std::unique_ptr<vfs::File> file_;
+  const uint32_t page_size_bytes_;
+  const uint64_t capacity_pages_;
+  const bool read_only_;
+  FreeList free_list_;
+  uint64_t epoch_;
+  uint64_t checkpoint_epoch_;
+  uint64_t frozen_epoch_;
+  std::vector<uint64_t> meta_epochs_;
+  // Epochs of open snapshots, rising.
+  std::vector<uint64_t> snapshots_;
+
+  FrameTable table_;
+  // All frames of the table, and the hand of the clock that looks for one to drop.
+  std::vector<Frame*> frames_;
+  size_t hand_ = 0;
+  uint64_t dirty_count_ = 0;
+  // How often places were written; many share a counter. See `Fetch`.
+  std::array<std::atomic<uint32_t>, 4096> versions_{};
+  std::atomic<uint64_t> misses_{0};
+};
+
+}  // namespace bedplate::btree
+
+#endif  // BEDPLATE_BTREE_PAGER_H_
