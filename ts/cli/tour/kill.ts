@@ -1,0 +1,180 @@
+// The third stop: a process that writes is killed in mid-batch, and what it was promised is looked for.
+import { spawn } from 'node:child_process'
+import { randomInt } from 'node:crypto'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { compiledUrl } from '../../io/worker.ts'
+import { type BTree, openBTree, type VerifyReport } from '../../storage/btree/index.ts'
+import type { Interrupt } from '../kit/interrupt.ts'
+import { formatNumber, plural } from '../kit/text.ts'
+import { BATCHES_AT_ONCE, destinations, ORDERS, ORDERS_BY_CITY, ORDERS_PER_BATCH, ordersOf } from './orders.ts'
+import type { Report } from './report.ts'
+
+/** The writer is killed after a number of acknowledged batches in this range. */
+const MIN_ACKNOWLEDGED = 60
+const MAX_ACKNOWLEDGED = 160
+
+/** What the writer said before it died. All are numbers of batches. */
+interface LastWords {
+  pid: number
+  begun: number
+  acknowledged: Set<number>
+}
+
+/** What the kill left. Counts are of batches unless the name says orders. */
+export interface KillResult {
+  writerPid: number
+  signal: 'SIGKILL'
+  ordersPerBatch: number
+  begun: number
+  acknowledged: number
+  /** Batches that are there with all their orders. */
+  found: number
+  /** Whole, though nobody was told yet. */
+  beyondAcknowledged: number
+  /** Acknowledged, and not there whole: always 0, or the store has broken its promise. */
+  lost: number
+  /** There in part: always 0. */
+  torn: number
+  reopenMilliseconds: number
+  verify: VerifyReport & { seconds: number }
+}
+
+/**
+ * Runs a writer on the store in `path`, kills it, opens the store again and examines it.
+ * @param path - A store that nobody has open and that holds the cities.
+ * @returns The store, open again, and what was found.
+ * @throws CORRUPTION if something acknowledged is missing or the store is not whole.
+ */
+export async function killWriter(
+  path: string,
+  report: Report,
+  interrupt: Interrupt,
+): Promise<{ store: BTree; result: KillResult }> {
+  const lastWords = await runUntilKilled(path, interrupt)
+  report.line(
+    `Process ${lastWords.pid} wrote batches of ${ORDERS_PER_BATCH} orders, each order with an entry in an index tree, ` +
+      `${BATCHES_AT_ONCE} batches at a time.`,
+  )
+  report.line('Killed with SIGKILL in mid-batch: it could not flush, close or say goodbye.')
+  await report.shown()
+
+  const startedAt = performance.now()
+  const store = await openBTree(path)
+  const reopenMilliseconds = Number((performance.now() - startedAt).toFixed(1))
+  try {
+    const result = { ...examine(store, lastWords), reopenMilliseconds, verify: await verified(store) }
+    describe(result, report)
+    await report.shown()
+    judge(result)
+    return { store, result }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function runUntilKilled(path: string, interrupt: Interrupt): Promise<LastWords> {
+  const killAfter = randomInt(MIN_ACKNOWLEDGED, MAX_ACKNOWLEDGED)
+  const program = fileURLToPath(compiledUrl('./writer-worker.ts', import.meta.url))
+  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', () => resolve())
+  })
+  ended.catch(() => {}) // awaited below, behind what it said
+  const kill = (): boolean => child.kill('SIGKILL')
+  interrupt.signal.addEventListener('abort', kill)
+  const words: LastWords = { pid: child.pid ?? 0, begun: 0, acknowledged: new Set() }
+  try {
+    // To the end of what is in the pipe: it said some of it after the kill was decided, and before that arrived.
+    for await (const line of createInterface({ input: child.stdout })) {
+      note(line, words)
+      if (words.acknowledged.size >= killAfter) kill()
+    }
+    await ended
+  } finally {
+    kill()
+    interrupt.signal.removeEventListener('abort', kill)
+  }
+  interrupt.check()
+  if (child.signalCode !== 'SIGKILL' && words.acknowledged.size < killAfter) {
+    throw new BedplateError('UNAVAILABLE', `the writer ended by itself, with ${child.signalCode ?? child.exitCode}`)
+  }
+  return words
+}
+
+function note(line: string, words: LastWords): void {
+  const [word, rest = ''] = line.split(/ (.*)/)
+  if (word === 'begun') words.begun = Math.max(words.begun, Number(rest) + 1)
+  if (word === 'acknowledged') words.acknowledged.add(Number(rest))
+  if (word !== 'failed') return
+  const { code, message } = JSON.parse(rest) as { code: ErrorCode; message: string }
+  throw new BedplateError(code, `the writer failed: ${message}`)
+}
+
+/** Compares the store with what the writer's batches hold, order by order and byte by byte. */
+function examine(
+  store: BTree,
+  { pid, begun, acknowledged }: LastWords,
+): Omit<KillResult, 'reopenMilliseconds' | 'verify'> {
+  const cities = destinations(store)
+  const orders = store.tree(ORDERS)
+  const index = store.tree(ORDERS_BY_CITY)
+  let found = 0
+  let lost = 0
+  let torn = 0
+  // A batch of each lane may have begun without having been said.
+  for (let batch = 0; batch < begun + BATCHES_AT_ONCE; batch++) {
+    const parts = ordersOf(batch, cities).flatMap(({ key, value, indexKey }) => [
+      orders.get(key) === value,
+      index.has(indexKey),
+    ])
+    const there = parts.filter((isThere) => isThere).length
+    if (there === parts.length) found++
+    else if (acknowledged.has(batch)) lost++
+    if (there > 0 && there < parts.length) torn++
+  }
+  const beyondAcknowledged = found - (acknowledged.size - lost)
+  const counts = { begun, acknowledged: acknowledged.size, found, beyondAcknowledged, lost, torn }
+  return { writerPid: pid, signal: 'SIGKILL', ordersPerBatch: ORDERS_PER_BATCH, ...counts }
+}
+
+async function verified(store: BTree): Promise<KillResult['verify']> {
+  const startedAt = performance.now()
+  const report = await store.verify()
+  return { ...report, seconds: Number(((performance.now() - startedAt) / 1000).toFixed(3)) }
+}
+
+function describe(result: KillResult, report: Report): void {
+  const { begun, acknowledged, found, beyondAcknowledged, lost, torn, reopenMilliseconds, verify } = result
+  const row = (name: string, batches: number, meaning: string): string[] => {
+    return [name, formatNumber(batches), formatNumber(batches * ORDERS_PER_BATCH), meaning]
+  }
+  report.line(
+    `Opened again in ${reopenMilliseconds.toFixed(0)} ms; its dead owner's lock was taken over, its log replayed.`,
+  )
+  report.table([
+    ['', 'batches', 'orders', ''],
+    row('begun', begun, ''),
+    row('acknowledged', acknowledged, 'their promises had resolved'),
+    row('found', found, 'whole, every byte compared'),
+    row('lost', lost, 'acknowledged, but not there'),
+    row('beyond those', beyondAcknowledged, 'on disk before anybody could be told'),
+    row('torn', torn, 'there in part'),
+  ])
+  if (lost === 0 && torn === 0) report.good('Every acknowledged order is back; no batch came back in part.')
+  if (!verify.ok) return
+  const { keys, trees, pages } = verify
+  const where = `${plural(keys, 'key')} in ${plural(trees, 'tree')}, ${plural(pages.leaf + pages.branch, 'page')}`
+  report.good(`verify() finds the store whole: ${where}, read in ${verify.seconds.toFixed(2)} s.`)
+}
+
+function judge({ lost, torn, verify }: KillResult): void {
+  if (lost > 0 || torn > 0) {
+    const batches = `${plural(lost, 'acknowledged batch', 'acknowledged batches')} lost, ${torn} torn`
+    throw new BedplateError('CORRUPTION', `the store has not kept its promise: ${batches}`)
+  }
+  if (!verify.ok) throw new BedplateError('CORRUPTION', `the store is damaged: ${verify.problems.join('; ')}`)
+}

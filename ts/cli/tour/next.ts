@@ -1,0 +1,76 @@
+// The last stop: commands to paste. They are spelt for the directory of the user's shell, which under `npm start` is not
+// always the process's own: npm changes to the package's.
+import { existsSync } from 'node:fs'
+import { isAbsolute, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type BTree, openBTree, type PageDescription } from '../../storage/btree/index.ts'
+import { BY_NAME, BY_POPULATION, CITY_PREFIX, cityKey } from './cities.ts'
+import { ORDERS } from './orders.ts'
+
+/** A command, and what it shows. */
+export interface NextStep {
+  shows: string
+  command: string
+}
+
+const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url))
+const LYON = 2996944
+
+/** What to try on the store in `path`, which nobody has open. */
+export async function nextSteps(path: string): Promise<NextStep[]> {
+  const store = shellWord(fromShell(path))
+  const steps = [
+    [`get ${store} ${cityKey(LYON)}`, 'one record'],
+    [`range ${store} FR/Saint- FR/Saint. --tree ${BY_NAME} --limit 5`, 'names that begin alike'],
+    [`range ${store} US/ US0 --tree ${BY_POPULATION} --reverse --limit 5`, 'the largest cities of a country'],
+    [`range ${store} --tree ${ORDERS} --reverse --limit 3`, 'the last orders before the kill'],
+    [`inspect ${store} page ${await firstLeaf(path)}`, 'a page of the file, bytes beside their meaning'],
+    [`stats ${store}`, 'keys, pages, cache, log'],
+    [`verify ${store}`, 'every rule of the format, checked'],
+  ]
+  const kvstore = kvstoreCommand()
+  return steps.map(([rest, shows = '']) => ({ command: `${kvstore} ${rest}`, shows }))
+}
+
+/** The first page of the file that holds cities; pages 0 and 1 are the metas. */
+async function firstLeaf(path: string): Promise<number> {
+  const store: BTree = await openBTree(path, { readOnly: true })
+  try {
+    const { dataFileBytes, pageSizeBytes } = store.stats()
+    const numbers = Array.from({ length: dataFileBytes / pageSizeBytes }, (_, page) => page)
+    return numbers.find((page) => holdsCities(store.inspectPage(page))) ?? 0
+  } finally {
+    await store.close()
+  }
+}
+
+function holdsCities({ type, checksumOk, cells }: PageDescription): boolean {
+  return (
+    type === 'leaf' &&
+    checksumOk &&
+    Buffer.from(cells[0]?.key ?? [])
+      .toString()
+      .startsWith(CITY_PREFIX)
+  )
+}
+
+/** How kvstore is called from the user's shell: by its file in a checkout, by npx where bedplate is installed. */
+function kvstoreCommand(): string {
+  const isCheckout = existsSync(join(PACKAGE, 'scripts/build.mjs'))
+  return isCheckout ? `node ${shellWord(fromShell(join(PACKAGE, 'bin/kvstore'), ''))}` : 'npx bedplate kvstore'
+}
+
+/** `path` as the shell of the user can name it. A store begins with `./`, so that it shows to be a directory. */
+export function fromShell(path: string, prefix = './'): string {
+  const { npm_lifecycle_event: script, INIT_CWD: shellDirectory } = process.env
+  const here = script === 'start' && shellDirectory !== undefined ? shellDirectory : process.cwd()
+  const way = relative(here, resolve(path))
+  if (isAbsolute(way) || way.startsWith(join('..', '..', '..'))) return resolve(path)
+  return way.startsWith('..') ? way : prefix + way
+}
+
+/** Quotes what a shell would take apart. */
+function shellWord(text: string): string {
+  if (/^[\w@%+=:,./\\-]+$/.test(text)) return text
+  return process.platform === 'win32' ? `"${text}"` : `'${text.replaceAll("'", "'\\''")}'`
+}

@@ -1,0 +1,66 @@
+// What the tour prints for people: titles, lines, aligned tables. With --json nobody reads it and it is dropped.
+import type { Output } from '../kit/output.ts'
+import { paint } from '../kit/style.ts'
+
+const INDENT = '   '
+const GAP = '   '
+/** Figures go to the right of their column. */
+const FIGURE = /^-?[\d,.]+$/
+
+export class Report {
+  private readonly out: Output | undefined
+  private readonly style = paint(process.stdout)
+  private stops = 0
+
+  /** @param out - Where to print; undefined to drop everything. */
+  constructor(out: Output | undefined) {
+    this.out = out
+  }
+
+  /** The line above everything. */
+  heading(text: string): void {
+    this.out?.line(text)
+  }
+
+  /** Begins a stop of the tour. */
+  title(text: string): Promise<void> {
+    this.out?.line(`\n${this.style('bold', `${++this.stops}  ${text}`)}`)
+    return this.shown()
+  }
+
+  line(text = ''): void {
+    this.out?.line(text === '' ? '' : INDENT + text)
+  }
+
+  /** A line that matters less than what it explains. */
+  aside(text: string): void {
+    this.line(this.style('dim', text))
+  }
+
+  /** A line that says that something is as it should be. */
+  good(text: string): void {
+    this.line(this.style('green', text))
+  }
+
+  /** Rows with their columns aligned. */
+  table(rows: readonly (readonly string[])[]): void {
+    const widths: number[] = []
+    for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))
+    for (const row of rows) {
+      const cells = row.map((cell, i) => {
+        const space = ' '.repeat((widths[i] as number) - widthOf(cell))
+        return FIGURE.test(cell) ? space + cell : cell + space
+      })
+      this.line(INDENT + cells.join(GAP).trimEnd())
+    }
+  }
+
+  /** Resolves once everything so far has been handed on. @throws ReaderGone */
+  async shown(): Promise<void> {
+    await this.out?.flush()
+  }
+}
+
+function widthOf(text: string): number {
+  return [...text.normalize('NFC')].length
+}
