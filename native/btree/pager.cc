@@ -164,18 +164,7 @@ Status Pager::Read(const Reference& reference, Frame** frame) {
 }
 
 Status Pager::ReadInto(const Reference& reference, Frame* frame) const {
-  const Page page = frame->page();
-  size_t count = 0;
-  const uint64_t offset = reference.page * page_size_bytes_;
-  if (Status status = file_->Read({page.bytes(), page_size_bytes_}, offset, &count); !status.ok()) {
-    return status;
-  }
-  if (count < page_size_bytes_) {
-    return Corruption(reference.page, "it lies beyond the end of the file, which was cut short");
-  }
-  if (std::string problem = page.ProblemAs(reference); !problem.empty()) {
-    return Corruption(reference.page, problem);
-  }
+  if (Status status = ReadThrough(reference, frame->page()); !status.ok()) return status;
   frame->self_ = reference;
   return Status::Ok();
 }
@@ -275,11 +264,7 @@ void Pager::MarkClean(const std::vector<FrameHandle>& pages) {
 
 Status Pager::WriteThrough(const Page& page) {
   if (read_only_) {
-    auto* frame = new Frame(page_size_bytes_);
-    std::memcpy(frame->bytes_.get(), page.bytes(), page_size_bytes_);
-    frame->self_ = page.self();
-    Adopt(frame);
-    SetDirty(frame, true);
+    past_file_[page.page_number()].assign(page.bytes(), page.bytes() + page_size_bytes_);
     return Status::Ok();
   }
   VersionOf(page.page_number()).fetch_add(1);
@@ -287,7 +272,12 @@ Status Pager::WriteThrough(const Page& page) {
   return file_->Write({page.bytes(), page_size_bytes_}, page.page_number() * page_size_bytes_);
 }
 
-Status Pager::ReadThrough(const Reference& reference, const Page& page) {
+Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
+  const auto kept = past_file_.find(reference.page);
+  if (kept != past_file_.end()) {
+    std::memcpy(page.bytes(), kept->second.data(), page_size_bytes_);
+    return Status::Ok();
+  }
   size_t count = 0;
   const uint64_t offset = reference.page * page_size_bytes_;
   if (Status status = file_->Read({page.bytes(), page_size_bytes_}, offset, &count); !status.ok()) {
@@ -338,6 +328,8 @@ void Pager::Adopt(Frame* frame) {
 }
 
 void Pager::Forget(uint64_t page) {
+  VersionOf(page).fetch_add(
+      1);  // what a reader is fetching from there must not be admitted any more
   Frame* frame = table_.Find(page);
   if (frame != nullptr) Drop(frame);
 }

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -194,7 +195,7 @@ class Pager {
   // to the place that it says: in the file, or in memory if the file is only read.
   Status WriteThrough(const Page& page);
   // Anybody who knows that the page does not change. Reads it past the cache.
-  Status ReadThrough(const Reference& reference, const Page& page);
+  Status ReadThrough(const Reference& reference, const Page& page) const;
 
   // -- keeping the bound --
 
@@ -240,7 +241,9 @@ class Pager {
   std::vector<Frame*> frames_;
   size_t hand_ = 0;
   uint64_t dirty_count_ = 0;
-  // How often places were written; many share a counter. See `Fetch`.
+  // What replay wrote past the cache of a file that is only read. Does not change after opening.
+  std::unordered_map<uint64_t, std::vector<uint8_t>> past_file_;
+  // How often places were written or given up; many share a counter. See `Fetch`.
   std::array<std::atomic<uint32_t>, 4096> versions_{};
   std::atomic<uint64_t> misses_{0};
 };
