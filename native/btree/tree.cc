@@ -70,13 +70,8 @@ Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Mi
   return status;
 }
 
-Tree::Tree(Pager* pager, uint32_t id, const Reference& root, uint64_t key_count,
-           RootMoved on_root_moved)
-    : pager_(pager),
-      id_(id),
-      root_(root),
-      key_count_(key_count),
-      on_root_moved_(std::move(on_root_moved)) {}
+Tree::Tree(Pager* pager, uint32_t id, const Reference& root, RootMoved on_root_moved)
+    : pager_(pager), id_(id), root_(root), on_root_moved_(std::move(on_root_moved)) {}
 
 Status Tree::Put(Bytes key, const LeafValue& value) {
   if (root_.page == 0) {
@@ -85,6 +80,7 @@ Status Tree::Put(Bytes key, const LeafValue& value) {
   }
   Frame* frame = nullptr;
   if (Status status = DescendToWrite(key, &frame); !status.ok()) return status;
+  const uint64_t key_count = PageAt(0).key_count();
   const Page leaf = frame->page();
   const SearchResult at = leaf.Search(key);
   if (at.found) {
@@ -96,7 +92,7 @@ Status Tree::Put(Bytes key, const LeafValue& value) {
   if (!leaf.InsertIntoLeaf(at.slot, key, value)) {
     if (Status status = InsertWithSplit(frame, at.slot, key, value); !status.ok()) return status;
   }
-  return SetKeyCount(key_count_ + 1);
+  return SetKeyCount(key_count + 1);
 }
 
 Status Tree::Delete(Bytes key) {
@@ -105,12 +101,13 @@ Status Tree::Delete(Bytes key) {
   if (Status status = Contains(key, &found); !status.ok() || !found) return status;
   Frame* frame = nullptr;
   if (Status status = DescendToWrite(key, &frame); !status.ok()) return status;
+  const uint64_t key_count = PageAt(0).key_count();
   const Page leaf = frame->page();
   const uint32_t slot = leaf.Search(key).slot;
   if (Status status = DropOverflowOf(leaf, slot); !status.ok()) return status;
   leaf.RemoveCell(slot);
   if (Status status = Rebalance(); !status.ok()) return status;
-  return SetKeyCount(key_count_ - 1);
+  return SetKeyCount(key_count - 1);
 }
 
 Status Tree::DeleteRange(const KeyRange& range) {
@@ -121,11 +118,6 @@ Status Tree::DeleteRange(const KeyRange& range) {
       if (Status status = Delete(key); !status.ok()) return status;
     }
   }
-}
-
-Status Tree::ReplaceRoot(const Reference& root, uint64_t key_count) {
-  key_count_ = key_count;
-  return MoveRoot(root);
 }
 
 // -- the path -------------------------------------------------------------------------------------
@@ -172,7 +164,6 @@ Status Tree::MoveRoot(const Reference& root) {
 }
 
 Status Tree::SetKeyCount(uint64_t key_count) {
-  key_count_ = key_count;
   if (root_.page == 0) return Status::Ok();
   Frame* root = nullptr;
   if (Status status = pager_->Read(root_, &root); !status.ok()) return status;
@@ -271,7 +262,7 @@ Status Tree::GrowRoot(Bytes separator, const Reference& right, Frame* left) {
   if (!root.InsertIntoBranch(0, separator, right)) {
     return Status::Error(ErrorCode::kInternal, "an empty branch has no room for one separator");
   }
-  root.set_key_count(key_count_);
+  root.set_key_count(old.key_count());
   old.set_key_count(0);
   return MoveRoot(frame->self());
 }

@@ -42,7 +42,6 @@ class Tree {
 
   [[nodiscard]] uint32_t id() const { return id_; }
   [[nodiscard]] const Reference& root() const { return root_; }
-  [[nodiscard]] uint64_t key_count() const { return key_count_; }
 
   // Sets the value of `key`.
   Status Put(Bytes key, const LeafValue& value);
@@ -51,7 +50,7 @@ class Tree {
   // Removes all keys of `range`.
   Status DeleteRange(const KeyRange& range);
   // Takes over a root that was built apart (bulk load).
-  Status ReplaceRoot(const Reference& root, uint64_t key_count);
+  Status ReplaceRoot(const Reference& root) { return MoveRoot(root); }
 
  private:
   // One page of the path of the last descent, and the child taken if it is a branch.
@@ -101,7 +100,6 @@ class Tree {
   Pager* pager_;
   uint32_t id_;
   Reference root_;
-  uint64_t key_count_;
   RootMoved on_root_moved_;
   // From the root to the leaf.
   std::vector<Step> path_;
