@@ -37,8 +37,7 @@ class Tree {
   using RootMoved = std::function<Status(const Reference& root)>;
 
   // `root` is none while the tree is empty.
-  Tree(Pager* pager, uint32_t id, const Reference& root, uint64_t key_count,
-       RootMoved on_root_moved);
+  Tree(Pager* pager, uint32_t id, const Reference& root, RootMoved on_root_moved);
 
   [[nodiscard]] uint32_t id() const { return id_; }
   [[nodiscard]] const Reference& root() const { return root_; }
