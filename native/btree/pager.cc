@@ -12,8 +12,6 @@ namespace {
 constexpr size_t kSmallestTable = 64;
 // What one write to the file may carry: neighbouring pages go together.
 constexpr size_t kWriteBytes = size_t{1} << 20;
-// How many dirty pages `Trim` asks for at once.
-constexpr size_t kTrimPages = 64;
 
 }  // namespace
 
@@ -293,7 +291,7 @@ Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
 
 // -- keeping the bound ----------------------------------------------------------------------------
 
-std::vector<FrameHandle> Pager::Trim() {
+std::vector<FrameHandle> Pager::Trim(size_t max_dirty) {
   std::vector<FrameHandle> to_write;
   // Two turns of the hand give every page its second chance; what is still there then is in use.
   for (size_t steps = 2 * frames_.size(); is_over() && steps > 0; steps--) {
@@ -306,9 +304,9 @@ std::vector<FrameHandle> Pager::Trim() {
       Drop(frame);  // another frame takes its place under the hand
     } else {
       hand_++;
-      if (read_only_) continue;
+      if (read_only_ || max_dirty == 0) continue;
       to_write.push_back(Keep(frame));
-      if (to_write.size() >= kTrimPages) break;
+      if (to_write.size() >= max_dirty) break;
     }
   }
   std::sort(to_write.begin(), to_write.end(), [](const FrameHandle& a, const FrameHandle& b) {

@@ -32,6 +32,8 @@ namespace bedplate::btree {
 
 // The cache holds at least this many pages, whatever its bound in bytes.
 inline constexpr uint64_t kMinCachePages = 16;
+// How many dirty pages are written at once to make room.
+inline constexpr size_t kTrimPages = 64;
 
 // A page in memory.
 class Frame {
@@ -199,13 +201,18 @@ class Pager {
 
   // -- keeping the bound --
 
+  // Shared. True if every page in use is in memory: nobody will have to wait for the device.
+  [[nodiscard]] bool is_complete() const {
+    const uint64_t used = free_list_.page_count() - free_list_.free_count();
+    return frames_.size() + kFirstPage >= used;
+  }
   // Shared.
   [[nodiscard]] bool is_over() const { return frames_.size() > capacity_pages_; }
   // True if a full disk has made the cache outgrow twice its bound: writes must be refused.
   [[nodiscard]] bool is_starved() const { return frames_.size() > 2 * capacity_pages_; }
-  // Exclusive. Drops clean pages until the bound is kept; where only dirty ones are left to drop,
-  // returns some of them: write them as the writer, mark them clean, and call again.
-  [[nodiscard]] std::vector<FrameHandle> Trim();
+  // Exclusive. Drops clean pages until the bound is kept. Gives up to `max_dirty` pages that it
+  // would have dropped, were they clean: write them as the writer, mark them clean, and call again.
+  [[nodiscard]] std::vector<FrameHandle> Trim(size_t max_dirty);
   // Shared. Bytes of pages that a checkpoint would have to write.
   [[nodiscard]] uint64_t dirty_bytes() const { return dirty_count_ * page_size_bytes_; }
   // Shared.
