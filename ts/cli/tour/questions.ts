@@ -1,7 +1,16 @@
 // The second stop: what the store is asked, as a program would ask it.
 import type { BTree, RangeOptions } from '../../storage/btree/index.ts'
-import { formatNumber } from '../kit/text.ts'
-import { BY_NAME, BY_POPULATION, type City, cityFrom, cityKey, fromNameEntry, fromPopulationEntry } from './cities.ts'
+import { formatNumber, shorten } from '../kit/text.ts'
+import {
+  BY_NAME,
+  BY_POPULATION,
+  type City,
+  cityFrom,
+  cityKey,
+  fromNameEntry,
+  fromPopulationEntry,
+  operationsFor,
+} from './cities.ts'
 import type { Report } from './report.ts'
 
 /** A question and its answer. */
@@ -15,6 +24,19 @@ export interface Answer {
 
 const PARIS = 2988507
 const PAGE_SIZE = 5
+const SHOWN_CHARACTERS = 48
+
+/** Prints what one city is in each of the trees that the import wrote. */
+export function showTrees(store: BTree, report: Report): void {
+  const key = cityKey(PARIS)
+  report.line('One city is one entry in each of three trees; a batch writes all of them or none:')
+  report.table(
+    operationsFor(cityFrom(key, store.get(key))).map((operation) => {
+      const value = operation.type === 'put' ? operation.value : ''
+      return [operation.tree ?? '(default)', operation.key, shorten(value, SHOWN_CHARACTERS)]
+    }),
+  )
+}
 
 /** Asks the store and prints what it answers. */
 export async function askQuestions(store: BTree, report: Report): Promise<Answer[]> {

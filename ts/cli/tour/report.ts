@@ -4,7 +4,6 @@ import { paint } from '../kit/style.ts'
 
 const INDENT = '   '
 const GAP = '   '
-/** Figures go to the right of their column. */
 const FIGURE = /^-?[\d,.]+$/
 
 export class Report {
@@ -42,14 +41,18 @@ export class Report {
     this.line(this.style('green', text))
   }
 
-  /** Rows with their columns aligned. */
+  /** Rows with their columns aligned: those of figures to the right. */
   table(rows: readonly (readonly string[])[]): void {
-    const widths: number[] = []
-    for (const row of rows) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(cell))
+    const columns = (rows[0] ?? []).map((_, column) => {
+      const cells = rows.map((row) => row[column] ?? '')
+      // The first row may be a heading.
+      return { width: Math.max(...cells.map(widthOf)), isFigures: cells.slice(1).every((cell) => FIGURE.test(cell)) }
+    })
     for (const row of rows) {
-      const cells = row.map((cell, i) => {
-        const space = ' '.repeat((widths[i] as number) - widthOf(cell))
-        return FIGURE.test(cell) ? space + cell : cell + space
+      const cells = columns.map(({ width, isFigures }, column) => {
+        const cell = row[column] ?? ''
+        const space = ' '.repeat(width - widthOf(cell))
+        return isFigures ? space + cell : cell + space
       })
       this.line(INDENT + cells.join(GAP).trimEnd())
     }
