@@ -322,6 +322,7 @@ CacheStats Pager::stats() const {
 void Pager::Adopt(Frame* frame) {
   frame->index_ = frames_.size();
   frames_.push_back(frame);
+  resident_ = frames_.size();
   table_.Insert(frame->self_.page, frame);
 }
 
@@ -339,13 +340,18 @@ void Pager::Drop(Frame* frame) {
   frames_[frame->index_] = last;
   last->index_ = frame->index_;
   frames_.pop_back();
+  resident_ = frames_.size();
   FrameHandle::Release(frame);
 }
 
 void Pager::SetDirty(Frame* frame, bool dirty) {
   if (frame->dirty_ == dirty) return;
   frame->dirty_ = dirty;
-  dirty_count_ = dirty ? dirty_count_ + 1 : dirty_count_ - 1;
+  if (dirty) {
+    dirty_count_++;
+  } else {
+    dirty_count_--;
+  }
 }
 
 }  // namespace bedplate::btree

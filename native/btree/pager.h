@@ -140,7 +140,7 @@ class Pager {
   [[nodiscard]] vfs::File* file() const { return file_.get(); }
   [[nodiscard]] uint32_t page_size_bytes() const { return page_size_bytes_; }
   [[nodiscard]] uint64_t capacity_pages() const { return capacity_pages_; }
-  // Exclusive, or shared for what does not change it.
+  // Changed exclusively by the writer, so the writer may also look at it.
   [[nodiscard]] FreeList* free_list() { return &free_list_; }
   [[nodiscard]] uint64_t epoch() const { return epoch_; }
 
@@ -201,19 +201,19 @@ class Pager {
 
   // -- keeping the bound --
 
-  // Shared. True if every page in use is in memory: nobody will have to wait for the device.
+  // Writer. True if every page in use is in memory: nobody will have to wait for the device.
   [[nodiscard]] bool is_complete() const {
-    const uint64_t used = free_list_.page_count() - free_list_.free_count();
-    return frames_.size() + kFirstPage >= used;
+    return resident_ + kFirstPage + free_list_.free_count() >= free_list_.page_count();
   }
-  // Shared.
-  [[nodiscard]] bool is_over() const { return frames_.size() > capacity_pages_; }
-  // True if a full disk has made the cache outgrow twice its bound: writes must be refused.
-  [[nodiscard]] bool is_starved() const { return frames_.size() > 2 * capacity_pages_; }
+  // Anybody.
+  [[nodiscard]] bool is_over() const { return resident_ > capacity_pages_; }
+  // Anybody. True if a full disk has made the cache outgrow twice its bound: writes must be
+  // refused.
+  [[nodiscard]] bool is_starved() const { return resident_ > 2 * capacity_pages_; }
   // Exclusive. Drops clean pages until the bound is kept. Gives up to `max_dirty` pages that it
   // would have dropped, were they clean: write them as the writer, mark them clean, and call again.
   [[nodiscard]] std::vector<FrameHandle> Trim(size_t max_dirty);
-  // Shared. Bytes of pages that a checkpoint would have to write.
+  // Anybody. Bytes of pages that a checkpoint would have to write.
   [[nodiscard]] uint64_t dirty_bytes() const { return dirty_count_ * page_size_bytes_; }
   // Shared.
   [[nodiscard]] CacheStats stats() const;
@@ -247,7 +247,10 @@ class Pager {
   // All frames of the table, and the hand of the clock that looks for one to drop.
   std::vector<Frame*> frames_;
   size_t hand_ = 0;
-  uint64_t dirty_count_ = 0;
+  // How many frames there are, and how many of them are dirty: changed alone inside the gate, read
+  // anywhere.
+  std::atomic<uint64_t> resident_{0};
+  std::atomic<uint64_t> dirty_count_{0};
   // What replay wrote past the cache of a file that is only read. Does not change after opening.
   std::unordered_map<uint64_t, std::vector<uint8_t>> past_file_;
   // How often places were written or given up; many share a counter. See `Fetch`.

@@ -1,0 +1,69 @@
+#include "btree/block_reader.h"
+
+#include <algorithm>
+
+#include "btree/cursor.h"
+#include "btree/overflow.h"
+#include "core/little_endian.h"
+
+namespace bedplate::btree {
+
+Status BlockReader::Fill(Missing* missing, uint64_t* hits) {
+  GoOnBehindLastKey();
+  Cursor cursor(pager_, root_, range_, reverse_);
+  Status status = Status::Ok();
+  while (!is_full() && !long_entry_) {
+    Cursor::Outcome outcome = Cursor::Outcome::kEnd;
+    status = cursor.Next(&outcome);
+    if (!status.ok()) break;
+    if (outcome == Cursor::Outcome::kMissing) *missing = cursor.missing();
+    at_end_ = outcome == Cursor::Outcome::kEnd;
+    if (outcome != Cursor::Outcome::kEntry) break;
+    const Page leaf = cursor.leaf();
+    const uint32_t slot = cursor.slot();
+    if (leaf.IsOverflowAt(slot)) {
+      long_entry_ = {leaf.KeyAt(slot), leaf.OverflowAt(slot), leaf.ValueLengthAt(slot)};
+      break;
+    }
+    const Bytes value = leaf.InlineValueAt(slot);
+    const uint32_t key_length = leaf.KeyLengthAt(slot);
+    uint8_t* key = AppendEntry(key_length, static_cast<uint32_t>(value.size()));
+    leaf.CopyKeyAt(slot, key);
+    std::copy(value.begin(), value.end(), key + key_length);
+  }
+  *hits += cursor.hits();
+  return status;
+}
+
+Status BlockReader::AddLongEntry() {
+  if (!long_entry_) return Status::Ok();
+  const auto& [key, first, value_length] = *long_entry_;
+  const auto key_length = static_cast<uint32_t>(key.size());
+  uint8_t* at = AppendEntry(key_length, value_length);
+  std::copy(key.begin(), key.end(), at);
+  Status status = ReadOverflow(*pager_, first, {at + key_length, value_length});
+  long_entry_.reset();
+  return status;
+}
+
+// Makes room for an entry. Returns where its key goes; the value follows.
+uint8_t* BlockReader::AppendEntry(uint32_t key_length, uint32_t value_length) {
+  last_entry_at_ = block_->bytes.size();
+  block_->bytes.resize(last_entry_at_ + kEntryHeaderBytes + key_length + value_length);
+  uint8_t* entry = block_->bytes.data() + last_entry_at_;
+  StoreU32(entry, key_length);
+  StoreU32(entry + 4, value_length);
+  block_->count++;
+  return entry + kEntryHeaderBytes;
+}
+
+// A cursor holds pages only while inside the gate: the next one starts behind the last entry.
+void BlockReader::GoOnBehindLastKey() {
+  if (block_->count == 0) return;
+  const uint8_t* entry = block_->bytes.data() + last_entry_at_;
+  last_key_.assign(entry + kEntryHeaderBytes, entry + kEntryHeaderBytes + LoadU32(entry));
+  (reverse_ ? range_.upper : range_.lower) = Bytes(last_key_);
+  (reverse_ ? range_.upper_inclusive : range_.lower_inclusive) = false;
+}
+
+}  // namespace bedplate::btree

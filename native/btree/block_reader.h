@@ -1,0 +1,84 @@
+// Reads a range as flat blocks: entries behind each other in one piece of memory, so that a whole
+// block crosses a boundary at the price of one value.
+#ifndef BEDPLATE_BTREE_BLOCK_READER_H_
+#define BEDPLATE_BTREE_BLOCK_READER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "btree/page.h"
+#include "btree/pager.h"
+#include "btree/record.h"
+#include "core/bytes.h"
+#include "core/status.h"
+
+namespace bedplate::btree {
+
+inline constexpr size_t kEntryHeaderBytes = 8;
+
+// `count` entries: keyLength u32 | valueLength u32 | key | value.
+struct Block {
+  std::vector<uint8_t> bytes;
+  uint32_t count = 0;
+};
+
+// When a block is full. It always gets one entry, if there is one.
+struct BlockLimits {
+  uint64_t entries = UINT64_MAX;
+  size_t bytes = SIZE_MAX;
+};
+
+// Fills one block with entries below a root that stays frozen.
+class BlockReader {
+ public:
+  // The bounds of `range` must outlive the reader.
+  BlockReader(Pager* pager, const Reference& root, const KeyRange& range, bool reverse,
+              const BlockLimits& limits, Block* block)
+      : pager_(pager),
+        root_(root),
+        range_(range),
+        reverse_(reverse),
+        limits_(limits),
+        block_(block) {}
+
+  // Shared. Goes on until the block is full, the range is at its end, a page is missing, or a value
+  // is kept in overflow pages; the latter two are to be seen to outside the gate before the next
+  // call.
+  Status Fill(Missing* missing, uint64_t* hits);
+  // Outside the gate. Adds the entry whose value is in overflow pages, if `Fill` met one.
+  Status AddLongEntry();
+
+  // True once no entry of the range is left.
+  [[nodiscard]] bool at_end() const { return at_end_; }
+  [[nodiscard]] bool is_full() const {
+    return block_->count > 0 &&
+           (block_->count >= limits_.entries || block_->bytes.size() >= limits_.bytes);
+  }
+
+ private:
+  struct LongEntry {
+    std::vector<uint8_t> key;
+    Reference first;
+    uint32_t value_length;
+  };
+
+  uint8_t* AppendEntry(uint32_t key_length, uint32_t value_length);
+  void GoOnBehindLastKey();
+
+  Pager* pager_;
+  Reference root_;
+  KeyRange range_;
+  bool reverse_;
+  BlockLimits limits_;
+  Block* block_;
+  size_t last_entry_at_ = 0;
+  std::vector<uint8_t> last_key_;
+  std::optional<LongEntry> long_entry_;
+  bool at_end_ = false;
+};
+
+}  // namespace bedplate::btree
+
+#endif  // BEDPLATE_BTREE_BLOCK_READER_H_

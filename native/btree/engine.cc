@@ -1,0 +1,757 @@
+#include "btree/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "btree/overflow.h"
+#include "btree/replay.h"
+#include "core/little_endian.h"
+
+namespace bedplate::btree {
+namespace {
+
+constexpr const char* kDataFile = "data";
+
+uint64_t NowMs() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
+}  // namespace
+
+std::span<uint8_t> ValueTarget::Take(uint32_t bytes) {
+  found = true;
+  length = bytes;
+  is_spilled = bytes > space.size();
+  if (!is_spilled) return space.first(bytes);
+  spill.resize(bytes);
+  return spill;
+}
+
+Attachment::~Attachment() {
+  const std::lock_guard lock(engine_->attachments_mutex_);
+  engine_->attachments_.erase(this);
+  engine_->detached_hits_ += hits_;
+  engine_->gate_.Detach(reader_);
+}
+
+Snapshot::~Snapshot() {
+  if (engine_ != nullptr) engine_->CloseSnapshot(this);
+}
+
+// -- opening and closing --------------------------------------------------------------------------
+
+Status Engine::Open(EngineOptions options, std::unique_ptr<Engine>* engine) {
+  std::unique_ptr<Engine> opened(new Engine(std::move(options)));
+  if (Status status = opened->OpenFiles(); !status.ok()) return status;
+  *engine = std::move(opened);
+  return Status::Ok();
+}
+
+Status Engine::OpenFiles() {
+  const auto mode = options_.read_only ? vfs::OpenMode::kRead : vfs::OpenMode::kWrite;
+  std::unique_ptr<vfs::File> file;
+  const std::string path = options_.path + "/" + kDataFile;
+  if (Status status = options_.disk->Open(path, mode, &file); !status.ok()) return status;
+  if (Status status =
+          OpenPager(std::move(file), options_.cache_bytes, options_.read_only, &pager_, &metas_);
+      !status.ok()) {
+    return status;
+  }
+  const Meta& current = metas_.current;
+  page_size_bytes_ = current.page_size_bytes;
+  if (Status status = catalogue_.Load(pager_.get(), current.catalogue, current.next_tree_id);
+      !status.ok()) {
+    return status;
+  }
+  log::LogOptions log_options;
+  log_options.disk = options_.disk;
+  log_options.directory = options_.path;
+  log_options.uuid = current.uuid;
+  log_options.durability = options_.durability;
+  log_options.interval_ms = options_.interval_ms;
+  log_options.kept_elsewhere = current.position;
+  log_options.read_only = options_.read_only;
+  log_options.first_segment_bytes = options_.first_segment_bytes;
+  log_options.max_segment_bytes = options_.max_segment_bytes;
+  log_options.on_progress = options_.on_progress;
+  Replayer replayer(&catalogue_, pager_.get());
+  const auto replay = [&](uint64_t, Bytes record) {
+    log_bytes_since_checkpoint_ += record.size();
+    Status status = VisitRecord(record, &replayer);
+    if (status.ok()) MakeRoom();
+    return status;
+  };
+  return log::Log::Open(log_options, replay, &log_);
+}
+
+Engine::~Engine() { StopMaintenance(); }
+
+Status Engine::Attach(std::unique_ptr<Attachment>* attachment) {
+  Gate::Reader* reader = gate_.Attach();
+  if (reader == nullptr) {
+    return Status::Error(ErrorCode::kUnavailable,
+                         "more than " + std::to_string(Gate::kMaxReaders) +
+                             " threads have the store " + path() + " open",
+                         "close it in some of them");
+  }
+  attachment->reset(new Attachment(this, reader));
+  const std::lock_guard lock(attachments_mutex_);
+  attachments_.insert(attachment->get());
+  return Status::Ok();
+}
+
+Status Engine::Close() {
+  is_open_ = false;
+  StopMaintenance();
+  const std::lock_guard maintenance(maintenance_);
+  std::unique_lock writer(writer_);
+  if (options_.read_only || has_failed_) return Status::Ok();
+  if (position() > metas_.current.position) {
+    // A checkpoint that a full disk may put off: the log has everything.
+    const Status status = WriteCheckpoint(&writer, std::nullopt);
+    if (!status.ok() && !status.Is(ErrorCode::kDiskFull)) return status;
+  }
+  return log_->Close();
+}
+
+Status Engine::CheckOpen() const {
+  if (!is_open_.load(std::memory_order_relaxed)) {
+    return Status::Error(ErrorCode::kClosed, "the store " + path() + " is closed");
+  }
+  if (!has_failed_.load(std::memory_order_relaxed)) return Status::Ok();
+  const std::lock_guard lock(failure_mutex_);
+  return failure_;
+}
+
+Status Engine::CheckWritable() const {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  if (options_.read_only) {
+    return Status::Error(ErrorCode::kReadOnly,
+                         "the store " + path() + " was opened for reading only");
+  }
+  return Status::Ok();
+}
+
+// Takes no more work: what is on disk is unknown until the store is reopened.
+void Engine::Fail(const Status& cause) {
+  const std::lock_guard lock(failure_mutex_);
+  if (has_failed_) return;
+  failure_ = Status::Error(
+      ErrorCode::kIo,
+      "the store " + path() +
+          " failed and takes no more work until it is reopened: " + cause.message(),
+      "close it, see to the disk, and open it again: what was acknowledged is recovered");
+  has_failed_ = true;
+}
+
+Status Engine::Failed(Status status) {
+  if (!status.ok() && !status.Is(ErrorCode::kDiskFull) && !status.Is(ErrorCode::kUnavailable)) {
+    Fail(status);
+  }
+  return status;
+}
+
+// -- reading --------------------------------------------------------------------------------------
+
+template <typename PagerOf, typename Look>
+Status Engine::LookUp(Attachment* attachment, PagerOf pager_of, Look look) {
+  // What was fetched stays in memory until the end, so that a small cache cannot send us round in
+  // circles.
+  std::vector<FrameHandle> kept;
+  std::optional<Reference> failed;
+  while (true) {
+    Missing missing;
+    std::shared_ptr<Pager> pager;
+    {
+      const SharedGuard guard(&gate_, attachment->reader_);
+      Status status = look(&missing);
+      if (!status.ok() || missing.reference.page == 0) return status;
+      pager = pager_of();
+    }
+    if (Status status = FetchMissing(pager.get(), missing, &kept, &failed); !status.ok()) {
+      return status;
+    }
+  }
+}
+
+Status Engine::FetchMissing(Pager* pager, const Missing& missing, std::vector<FrameHandle>* kept,
+                            std::optional<Reference>* failed) {
+  FrameHandle handle;
+  if (Status status = pager->Fetch(missing, &handle); !status.ok()) {
+    // The page may have been given up since: only if it is asked for again, it is really broken.
+    if (*failed == missing.reference) return status;
+    *failed = missing.reference;
+    return Status::Ok();
+  }
+  const ExclusiveGuard guard(&gate_);
+  pager->Admit(missing, &handle);
+  if (handle.get() != nullptr) kept->push_back(std::move(handle));
+  if (pager->is_over()) (void)pager->Trim(/*max_dirty=*/0);
+  return Status::Ok();
+}
+
+TreeSlot* Engine::TreeOf(std::string_view name) {
+  const ExclusiveGuard guard(&gate_);
+  return catalogue_.SlotOf(name);
+}
+
+std::vector<std::string> Engine::TreeNames(Attachment* attachment) {
+  const SharedGuard guard(&gate_, attachment->reader_);
+  return catalogue_.TreeNames();
+}
+
+Status Engine::Measure(Attachment* attachment, const TreeSlot* tree, uint64_t* key_count,
+                       uint32_t* depth) {
+  return LookUp(
+      attachment, [this] { return pager_; },
+      [&](Missing* missing) {
+        *key_count = 0;
+        *depth = 0;
+        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
+        Frame* root = nullptr;
+        Status status = pager_->Peek(tree->tree->root(), &root, missing);
+        if (!status.ok() || root == nullptr) return status;
+        *key_count = root->page().key_count();
+        *depth = root->page().level() + 1;
+        return Status::Ok();
+      });
+}
+
+void Engine::TakeValue(const Page& leaf, uint32_t slot, ValueTarget* value,
+                       std::optional<Reference>* overflow) {
+  if (leaf.IsOverflowAt(slot)) {
+    *overflow = leaf.OverflowAt(slot);
+    (void)value->Take(leaf.ValueLengthAt(slot));
+    return;
+  }
+  const Bytes bytes = leaf.InlineValueAt(slot);
+  const std::span<uint8_t> target = value->Take(static_cast<uint32_t>(bytes.size()));
+  if (!bytes.empty()) std::memcpy(target.data(), bytes.data(), bytes.size());
+}
+
+Status Engine::Get(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  std::optional<Reference> overflow;
+  Status status = LookUp(
+      attachment, [this] { return pager_; },
+      [&](Missing* missing) {
+        value->found = false;
+        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
+        Frame* frame = nullptr;
+        uint64_t hits = 0;
+        Status found = FindLeaf(pager_.get(), tree->tree->root(), key, &frame, missing, &hits);
+        attachment->CountHits(hits);
+        if (!found.ok() || frame == nullptr) return found;
+        const Page leaf = frame->page();
+        const SearchResult at = leaf.Search(key);
+        if (at.found) TakeValue(leaf, at.slot, value, &overflow);
+        return Status::Ok();
+      });
+  if (!status.ok() || !overflow) return status;
+  // A long value is read outside the gate, so its moment has to be kept: look again in a snapshot.
+  std::shared_ptr<Snapshot> snapshot;
+  if (status = OpenSnapshot(&snapshot); !status.ok()) return status;
+  Reference root;
+  if (status = RootIn(attachment, *snapshot, tree->name, &root); !status.ok()) return status;
+  return GetIn(attachment, *snapshot, root, key, value);
+}
+
+Status Engine::Has(Attachment* attachment, const TreeSlot* tree, Bytes key, bool* found) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  return LookUp(
+      attachment, [this] { return pager_; },
+      [&](Missing* missing) {
+        *found = false;
+        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
+        Frame* frame = nullptr;
+        uint64_t hits = 0;
+        Status status = FindLeaf(pager_.get(), tree->tree->root(), key, &frame, missing, &hits);
+        attachment->CountHits(hits);
+        if (status.ok() && frame != nullptr) *found = frame->page().Search(key).found;
+        return status;
+      });
+}
+
+Status Engine::OpenSnapshot(std::shared_ptr<Snapshot>* snapshot) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  std::shared_ptr<Snapshot> opened(new Snapshot());
+  const ExclusiveGuard guard(&gate_);
+  opened->engine_ = this;
+  opened->pager_ = pager_;
+  opened->epoch_ = pager_->OpenEpoch();
+  opened->catalogue_ = catalogue_.root();
+  opened->position_ = position();
+  opened->since_ms_ = NowMs();
+  open_snapshots_.insert(opened.get());
+  *snapshot = std::move(opened);
+  return Status::Ok();
+}
+
+void Engine::CloseSnapshot(Snapshot* snapshot) {
+  const ExclusiveGuard guard(&gate_);
+  snapshot->pager_->CloseEpoch(snapshot->epoch_);
+  open_snapshots_.erase(snapshot);
+}
+
+Status Engine::RootIn(Attachment* attachment, const Snapshot& snapshot, std::string_view name,
+                      Reference* root) {
+  ValueTarget value;
+  Status status = GetIn(attachment, snapshot, snapshot.catalogue(), BytesOf(name), &value);
+  if (!status.ok()) return status;
+  TreeEntry entry;
+  if (value.found && !DecodeEntry(value.spill, &entry)) {
+    return snapshot.pager()->Corruption(snapshot.catalogue().page, "the catalogue is broken");
+  }
+  *root = entry.root;
+  return Status::Ok();
+}
+
+Status Engine::GetIn(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
+                     Bytes key, ValueTarget* value) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  value->found = false;
+  if (root.page == 0) return Status::Ok();
+  std::optional<Reference> overflow;
+  Pager* pager = snapshot.pager().get();
+  Status status = LookUp(
+      attachment, [&] { return snapshot.pager(); },
+      [&](Missing* missing) {
+        Frame* frame = nullptr;
+        uint64_t hits = 0;
+        Status found = FindLeaf(pager, root, key, &frame, missing, &hits);
+        attachment->CountHits(hits);
+        if (!found.ok() || frame == nullptr) return found;
+        const Page leaf = frame->page();
+        const SearchResult at = leaf.Search(key);
+        if (at.found) TakeValue(leaf, at.slot, value, &overflow);
+        return Status::Ok();
+      });
+  if (!status.ok() || !overflow) return status;
+  return ReadOverflow(*pager, *overflow, value->Take(value->length));
+}
+
+Status Engine::ReadBlock(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
+                         const KeyRange& range, bool reverse, const BlockLimits& limits,
+                         Block* block, bool* done) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  BlockReader reader(snapshot.pager().get(), root, range, reverse, limits, block);
+  while (!reader.at_end() && !reader.is_full()) {
+    Status status = LookUp(
+        attachment, [&] { return snapshot.pager(); },
+        [&](Missing* missing) {
+          uint64_t hits = 0;
+          Status filled = reader.Fill(missing, &hits);
+          attachment->CountHits(hits);
+          return filled;
+        });
+    if (!status.ok()) return status;
+    if (status = reader.AddLongEntry(); !status.ok()) return status;
+  }
+  *done = reader.at_end();
+  return Status::Ok();
+}
+
+// -- writing --------------------------------------------------------------------------------------
+
+Status Engine::Put(Attachment* attachment, TreeSlot* tree, Bytes key, Bytes value,
+                   uint64_t* position) {
+  Operation operation;
+  operation.tree = tree;
+  operation.key = key;
+  operation.value = value;
+  return Apply(attachment, {&operation, 1}, position);
+}
+
+Status Engine::Apply(Attachment* attachment, std::span<const Operation> operations,
+                     uint64_t* position) {
+  const std::lock_guard lock(writer_);
+  return Commit(attachment, operations, position);
+}
+
+Status Engine::CompareAndSwap(Attachment* attachment, TreeSlot* tree, Bytes key,
+                              const std::optional<Bytes>& expected,
+                              const std::optional<Bytes>& value, bool* swapped,
+                              uint64_t* position) {
+  const std::lock_guard lock(writer_);
+  if (Status status = CheckWritable(); !status.ok()) return status;
+  ValueTarget found;
+  if (Status status = Get(attachment, tree, key, &found); !status.ok()) return status;
+  *swapped = found.found ? expected && CompareBytes(*expected, found.spill) == 0 : !expected;
+  *position = this->position();
+  if (!*swapped) return Status::Ok();
+  Operation operation;
+  operation.kind = value ? Operation::Kind::kPut : Operation::Kind::kDelete;
+  operation.tree = tree;
+  operation.key = key;
+  if (value) operation.value = *value;
+  return Commit(attachment, {&operation, 1}, position);
+}
+
+Status Engine::Commit(Attachment* attachment, std::span<const Operation> operations,
+                      uint64_t* position) {
+  if (Status status = CheckWritable(); !status.ok()) return status;
+  std::vector<uint32_t> ids;
+  Encode(operations, &ids);
+  *position = this->position();
+  if (record_.bytes().empty()) return Status::Ok();  // nothing to remove
+  if (Status status = Reserve(); !status.ok()) return status;
+  if (Status status = Warm(attachment, operations); !status.ok()) return status;
+  std::vector<LeafValue> cells;
+  if (Status status = Prepare(operations, ids, &cells); !status.ok()) return status;
+
+  Status status = Status::Ok();
+  size_t done = 0;
+  {
+    const ExclusiveGuard guard(&gate_);
+    while (status.ok() && done < operations.size()) {
+      status = Perform(operations[done], ids[done], cells[done]);
+      if (status.ok()) done++;
+    }
+    if (status.ok()) *position = log_->Append(record_.bytes());
+  }
+  if (!status.ok()) {
+    // One operation that failed on its way down has changed nothing; a batch may be half done.
+    const bool is_neutral = operations.size() == 1 && status.Is(ErrorCode::kCorruption) &&
+                            operations.front().kind != Operation::Kind::kClear &&
+                            operations.front().kind != Operation::Kind::kDrop;
+    if (!is_neutral) return Failed(status);
+    DropPrepared(cells);
+    return status;
+  }
+  log_bytes_since_checkpoint_ += record_.bytes().size();
+  MakeRoom();
+  WakeMaintenanceIfDue();
+  return Status::Ok();
+}
+
+void Engine::Encode(std::span<const Operation> operations, std::vector<uint32_t>* ids) {
+  record_.Begin();
+  ids->reserve(operations.size());
+  uint32_t next_id = catalogue_.next_tree_id();
+  std::map<const TreeSlot*, uint32_t> created;
+  for (const Operation& operation : operations) {
+    const TreeSlot* slot = operation.tree;
+    uint32_t id = slot->tree ? slot->tree->id() : 0;
+    if (id == 0 && !created.empty()) {
+      const auto found = created.find(slot);
+      if (found != created.end()) id = found->second;
+    }
+    if (id == 0 && operation.kind == Operation::Kind::kPut) {
+      id = next_id++;
+      created[slot] = id;
+      record_.CreateTree(id, BytesOf(slot->name));
+    }
+    ids->push_back(id);
+    if (id == 0) continue;  // there is nothing to remove in a tree that does not exist
+    switch (operation.kind) {
+      case Operation::Kind::kPut:
+        record_.Put(id, operation.key, operation.value);
+        break;
+      case Operation::Kind::kDelete:
+        record_.Delete(id, operation.key);
+        break;
+      case Operation::Kind::kClear:
+        record_.Clear(id, operation.range);
+        break;
+      case Operation::Kind::kDrop:
+        record_.DropTree(id);
+        break;
+    }
+  }
+}
+
+Status Engine::Reserve() {
+  if (pager_->is_starved()) {
+    return Status::Error(ErrorCode::kDiskFull, path() + ": no space to write back changed pages",
+                         "free some space on the disk; nothing was changed");
+  }
+  const size_t bytes = record_.bytes().size();
+  if (bytes > log::kMaxRecordBytes) {
+    return Status::Error(ErrorCode::kInvalidInput,
+                         "a commit of " + std::to_string(bytes) + " bytes is larger than the " +
+                             std::to_string(log::kMaxRecordBytes) + " that the log takes",
+                         "write in smaller batches");
+  }
+  return Failed(log_->Reserve(bytes));
+}
+
+Status Engine::Prepare(std::span<const Operation> operations, const std::vector<uint32_t>& ids,
+                       std::vector<LeafValue>* cells) {
+  cells->resize(operations.size());
+  for (size_t i = 0; i < operations.size(); i++) {
+    const Operation& operation = operations[i];
+    if (operation.kind != Operation::Kind::kPut) continue;
+    LeafValue& cell = (*cells)[i];
+    cell.length = static_cast<uint32_t>(operation.value.size());
+    if (operation.value.size() <= MaxInlineBytes(page_size_bytes_, operation.key.size())) {
+      cell.inline_bytes = operation.value;
+      continue;
+    }
+    if (Status status = PrepareLong(ids[i], operation.value, &cell); !status.ok()) {
+      DropPrepared(*cells);
+      return Failed(status);
+    }
+  }
+  return Status::Ok();
+}
+
+Status Engine::PrepareLong(uint32_t tree_id, Bytes value, LeafValue* cell) {
+  Chain chain{PageType::kOverflow, tree_id, 0, {}};
+  {
+    const ExclusiveGuard guard(&gate_);
+    chain.birth = pager_->epoch();
+    const uint64_t pages = ChainPageCount(value.size(), page_size_bytes_);
+    for (uint64_t i = 0; i < pages; i++) chain.numbers.push_back(pager_->free_list()->Allocate());
+  }
+  if (Status status = WriteChain(pager_.get(), chain, value); !status.ok()) {
+    const ExclusiveGuard guard(&gate_);
+    for (const uint64_t number : chain.numbers) pager_->free_list()->Release(number);
+    return status;
+  }
+  cell->is_overflow = true;
+  cell->overflow = {chain.numbers.front(), chain.birth};
+  return Status::Ok();
+}
+
+void Engine::DropPrepared(const std::vector<LeafValue>& cells) {
+  const ExclusiveGuard guard(&gate_);
+  for (const LeafValue& cell : cells) btree::DropPrepared(pager_.get(), cell);
+}
+
+Status Engine::Warm(Attachment* attachment, std::span<const Operation> operations) {
+  for (const Operation& operation : operations) {
+    if (pager_->is_complete()) return Status::Ok();
+    if (operation.kind != Operation::Kind::kPut && operation.kind != Operation::Kind::kDelete)
+      continue;
+    bool found = false;
+    if (Status status = Has(attachment, operation.tree, operation.key, &found); !status.ok()) {
+      return status;
+    }
+  }
+  return Status::Ok();
+}
+
+Status Engine::Perform(const Operation& operation, uint32_t id, const LeafValue& cell) {
+  TreeSlot* slot = operation.tree;
+  if (operation.kind == Operation::Kind::kPut) {
+    if (!slot->tree) {
+      if (Status status = catalogue_.Create(id, slot); !status.ok()) return status;
+    }
+    return slot->tree->Put(operation.key, cell);
+  }
+  if (!slot->tree) return Status::Ok();
+  switch (operation.kind) {
+    case Operation::Kind::kDelete:
+      return slot->tree->Delete(operation.key);
+    case Operation::Kind::kClear:
+      return slot->tree->DeleteRange(operation.range);
+    default:
+      return catalogue_.Drop(slot);
+  }
+}
+
+void Engine::MakeRoom() {
+  while (pager_->is_over()) {
+    std::vector<FrameHandle> dirty;
+    {
+      const ExclusiveGuard guard(&gate_);
+      dirty = pager_->Trim(kTrimPages);
+    }
+    if (dirty.empty()) return;
+    if (Status status = pager_->WritePages(dirty); !status.ok()) {
+      (void)Failed(status);  // a full disk leaves them in memory: see `Reserve`
+      return;
+    }
+    const ExclusiveGuard guard(&gate_);
+    pager_->MarkClean(dirty);
+  }
+}
+
+// -- checkpoints ----------------------------------------------------------------------------------
+//
+// The state at one log position, written beside everything that is still needed, then one meta
+// flipped. Each step is durable before the next begins:
+//   1. the log up to L
+//   2. the pages of the state, to places that neither meta nor an open snapshot needs, and the free
+//   list
+//   3. the meta block that holds the older state
+//   4. only then: pages and log segments that the older meta needed are free
+
+struct Engine::Captured {
+  std::shared_ptr<Pager> pager;
+  uint64_t epoch = 0;
+  Meta meta;
+  std::vector<FrameHandle> dirty;
+  Chain list{PageType::kFreeList, 0, 0, {}};
+  std::vector<uint8_t> list_bytes;
+};
+
+Status Engine::Checkpoint() {
+  const std::lock_guard maintenance(maintenance_);
+  if (Status status = CheckWritable(); !status.ok()) return status;
+  std::unique_lock writer(writer_);
+  if (position() == metas_.current.position) return Status::Ok();
+  return WriteCheckpoint(&writer, std::nullopt);
+}
+
+// Gives `writer` back as soon as the state is captured.
+Status Engine::WriteCheckpoint(std::unique_lock<std::mutex>* writer,
+                               std::optional<uint64_t> flush_to) {
+  Captured captured;
+  {
+    const ExclusiveGuard guard(&gate_);
+    CaptureState(&captured);
+  }
+  log_bytes_since_checkpoint_ = 0;
+  writer->unlock();
+  const Status status = WriteState(captured, flush_to);
+  writer->lock();
+  const ExclusiveGuard guard(&gate_);
+  Pager* pager = captured.pager.get();
+  if (status.ok()) {
+    metas_.older = metas_.current;
+    metas_.current = captured.meta;
+    metas_.current_slot = 1 - metas_.current_slot;
+    pager->set_meta_epochs(metas_.epochs());
+    checkpoints_++;
+  } else if (status.Is(ErrorCode::kDiskFull)) {
+    // Whoever gets DISK_FULL goes on with the old metas: the list's pages are nobody's then.
+    for (const uint64_t page : captured.list.numbers) pager->free_list()->Release(page);
+    metas_.free_list_pages.clear();
+  }
+  pager->CloseEpoch(captured.epoch);
+  if (!status.ok()) return Failed(status);
+  pager->Reclaim();
+  log_->DiscardUpTo(metas_.oldest_position());
+  return Status::Ok();
+}
+
+// The meta of this moment, and its list of free pages laid out: one instant of the writer, no I/O.
+void Engine::CaptureState(Captured* captured) {
+  FreeList* free_list = pager_->free_list();
+  captured->pager = pager_;
+  captured->epoch = pager_->OpenEpoch();
+  pager_->BeginCheckpoint(captured->epoch);
+  for (const Reference& page : metas_.free_list_pages) {
+    free_list->Retire({page.page, page.birth, captured->epoch});
+  }
+  // Taking pages for the list can only make the list shorter, so the first count is enough.
+  const size_t bytes_before = EncodePageNumbers(free_list->UnusedPages()).size();
+  const uint32_t per_page = ChainPageBytes(page_size_bytes_);
+  Chain& list = captured->list;
+  list.birth = captured->epoch;
+  for (size_t i = 0; i * per_page < bytes_before; i++)
+    list.numbers.push_back(free_list->Allocate());
+  metas_.free_list_pages.clear();
+  for (const uint64_t page : list.numbers) metas_.free_list_pages.push_back({page, list.birth});
+  const std::vector<uint64_t> unused = free_list->UnusedPages();
+  captured->list_bytes = EncodePageNumbers(unused);
+  captured->dirty = pager_->DirtyPages(captured->epoch);
+
+  Meta& meta = captured->meta;
+  meta.page_size_bytes = page_size_bytes_;
+  meta.epoch = captured->epoch;
+  meta.position = position();
+  meta.page_count = free_list->page_count();
+  meta.catalogue = catalogue_.root();
+  if (!list.numbers.empty()) meta.free_list = {list.numbers.front(), list.birth};
+  meta.uuid = metas_.current.uuid;
+  meta.free_count = unused.size();
+  meta.next_tree_id = catalogue_.next_tree_id();
+}
+
+Status Engine::WriteState(const Captured& captured, std::optional<uint64_t> flush_to) {
+  Pager* pager = captured.pager.get();
+  if (Status status = log_->SyncTo(flush_to.value_or(captured.meta.position)); !status.ok()) {
+    return status;
+  }
+  if (Status status = pager->WritePages(captured.dirty); !status.ok()) return status;
+  {
+    const ExclusiveGuard guard(&gate_);
+    pager->MarkClean(captured.dirty);
+  }
+  if (Status status = WriteChain(pager, captured.list, captured.list_bytes); !status.ok()) {
+    return status;
+  }
+  if (Status status = pager->file()->Sync(); !status.ok()) return status;
+  {
+    // From here on the new state may be what a crash leaves.
+    const ExclusiveGuard guard(&gate_);
+    std::vector<uint64_t> epochs = pager->meta_epochs();
+    epochs.push_back(captured.epoch);
+    pager->set_meta_epochs(std::move(epochs));
+  }
+  const uint64_t slot = 1 - metas_.current_slot;
+  if (Status status = pager->file()->Write(EncodeMeta(captured.meta), slot * page_size_bytes_);
+      !status.ok()) {
+    return status;
+  }
+  return pager->file()->Sync();
+}
+
+void Engine::WakeMaintenanceIfDue() {
+  const bool many_dirty = pager_->dirty_bytes() * 2 > pager_->capacity_pages() * page_size_bytes_;
+  const uint64_t due =
+      many_dirty ? options_.checkpoint_log_bytes / 4 : options_.checkpoint_log_bytes;
+  if (log_bytes_since_checkpoint_ < due) return;
+  const std::lock_guard lock(maintenance_signal_mutex_);
+  if (checkpoint_wanted_ || is_stopping_) return;
+  checkpoint_wanted_ = true;
+  if (!maintenance_thread_.joinable()) {
+    maintenance_thread_ = std::thread([this] { MaintenanceLoop(); });
+  }
+  maintenance_signal_.notify_one();
+}
+
+void Engine::MaintenanceLoop() {
+  std::unique_lock lock(maintenance_signal_mutex_);
+  while (true) {
+    maintenance_signal_.wait(lock, [this] { return checkpoint_wanted_ || is_stopping_; });
+    if (is_stopping_) return;
+    lock.unlock();
+    // A full disk: tried again after as much log. All else is kept in `failure_`.
+    (void)Checkpoint();
+    lock.lock();
+    checkpoint_wanted_ = false;
+  }
+}
+
+void Engine::StopMaintenance() {
+  {
+    const std::lock_guard lock(maintenance_signal_mutex_);
+    is_stopping_ = true;
+    maintenance_signal_.notify_one();
+  }
+  if (maintenance_thread_.joinable()) maintenance_thread_.join();
+}
+
+EngineStats Engine::Stats() {
+  EngineStats stats;
+  {
+    const std::lock_guard lock(attachments_mutex_);
+    stats.cache_hits = detached_hits_;
+    for (const Attachment* attachment : attachments_) stats.cache_hits += attachment->hits();
+  }
+  stats.log = log_->stats();
+  stats.durable_position = log_->durable_position();
+  const ExclusiveGuard guard(&gate_);
+  stats.cache = pager_->stats();
+  FreeList* free_list = pager_->free_list();
+  stats.page_count = free_list->page_count();
+  stats.free_pages = free_list->free_count();
+  stats.retired_pages = free_list->retired_count();
+  stats.position = position();
+  stats.checkpoint_position = metas_.current.position;
+  stats.checkpoints = checkpoints_;
+  stats.open_snapshots = open_snapshots_.size();
+  uint64_t oldest = NowMs();
+  const uint64_t now = oldest;
+  for (const Snapshot* snapshot : open_snapshots_) oldest = std::min(oldest, snapshot->since_ms_);
+  stats.oldest_snapshot_ms = now - oldest;
+  return stats;
+}
+
+}  // namespace bedplate::btree
