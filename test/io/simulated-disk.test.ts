@@ -185,6 +185,22 @@ describe('a sync', () => {
   })
 })
 
+describe('the history', () => {
+  it.each([
+    ['a Uint8Array', new Uint8Array(4)],
+    ['a Buffer', Buffer.alloc(4)],
+  ])('keeps what was written from %s that is used again', (_, buffer) => {
+    const disk = new SimulatedDisk()
+    const file = disk.open('a', 'create')
+    for (const [i, content] of ['once', 'more'].entries()) {
+      buffer.set(bytes(content))
+      file.write(buffer, 4 * i)
+    }
+    expect(read(crashNow(disk), 'a')).toBe('oncemore')
+    file.close()
+  })
+})
+
 describe('open handles', () => {
   it('are counted until they are closed, each once', () => {
     const disk = new SimulatedDisk()

@@ -333,8 +333,8 @@ export class SimulatedDisk implements Disk {
       length = Math.max(0, lastChunkStart - position)
     }
     if (length === 0) return 0
-    // The history keeps its own copy: the caller may reuse its buffer.
-    const copy = bytes.slice(0, length)
+    // The history keeps its own copy: the caller may reuse its buffer. (`slice` of a Buffer would be a view.)
+    const copy = new Uint8Array(bytes.subarray(0, length))
     this.#usedBytes += file.bytes.newlyAllocatedBy(position, length)
     file.bytes.write(copy, position)
     this.#record({ kind: 'write', path, inode: file.inode, position, bytes: copy })
