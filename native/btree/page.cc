@@ -84,7 +84,7 @@ SearchResult Page::Search(Bytes key) const {
   const uint32_t prefix = prefix_length();
   if (prefix > 0) {
     const size_t shared = std::min<size_t>(prefix, key.size());
-    const int order = std::memcmp(key.data(), bytes_ + PrefixAt(), shared);
+    const int order = CompareBytes(key.first(shared), Prefix().first(shared));
     if (order != 0) return {order < 0 ? 0 : cells, false};
     if (key.size() < prefix) return {0, false};
   }

@@ -191,7 +191,7 @@ Frame* Pager::Writable(Frame* frame) {
   return copy;
 }
 
-void Pager::Retire(const Reference& reference) {
+void Pager::Retire(Reference reference) {
   if (IsPrivate(reference.birth)) {
     Forget(reference.page);
     free_list_.Release(reference.page);

@@ -168,8 +168,8 @@ class Pager {
   // Exclusive. `frame` itself if it may be edited in place, else a copy of it at a new place; the
   // original is retired.
   [[nodiscard]] Frame* Writable(Frame* frame);
-  // Exclusive. Takes a page out of the current state.
-  void Retire(const Reference& reference);
+  // Exclusive. Takes a page out of the current state. By value: its frame may end here.
+  void Retire(Reference reference);
   // Exclusive. Frees the retired pages that nobody needs any more.
   void Reclaim();
 
