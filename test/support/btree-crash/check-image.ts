@@ -1,24 +1,30 @@
 // Says whether what a crash left is what it may leave, also when the recovery crashes.
 import { CRASH_VARIANTS, type CrashVariant } from '../../../ts/io/crash-image.ts'
+import { joinPath } from '../../../ts/io/disk.ts'
 import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
-import { contentOf, difference, type Model } from './model.ts'
-import { type Expectation, must, Recorder } from './recorder.ts'
-import { openStore, type StoreSettings } from './store.ts'
+import { decodeMeta, META_BYTES, type Meta } from '../../../ts/storage/btree/meta.ts'
+import { type Expectation, must } from './expectation.ts'
+import { contentOf, difference } from './model.ts'
+import { Recorder } from './recorder.ts'
+import { openStore, STORE_PATH, type StoreSettings } from './store.ts'
 
 /** What was covered. */
 export interface Tally {
   images: number
   /** Images of crashes during or after a recovery; part of `images`. */
   compoundImages: number
-  recoveries: number
+  /** Images whose newer meta block was destroyed as well. */
+  destroyedMetas: number
+  /** Images that were first opened for reading only. */
+  readOnlyOpens: number
   byVariant: Record<CrashVariant, number>
 }
 
 export function newTally(): Tally {
   const byVariant = Object.fromEntries(CRASH_VARIANTS.map((variant) => [variant, 0])) as Record<CrashVariant, number>
-  return { images: 0, compoundImages: 0, recoveries: 0, byVariant }
+  return { images: 0, compoundImages: 0, destroyedMetas: 0, readOnlyOpens: 0, byVariant }
 }
 
 /** How an image came to be and what it may show. */
@@ -29,8 +35,12 @@ export interface Crash {
   settings: StoreSettings
 }
 
-/** The part of the images whose recovery is crashed as well. */
+/** The part of the images that are opened for reading first; that lose their newer meta; whose recovery crashes as well. */
+const READ_ONLY_CHANCE = 0.1
+const DESTROY_CHANCE = 0.3
 const COMPOUND_CHANCE = 0.3
+/** The files of a store that is closed. */
+const STORE_FILE = /^(FORMAT|data|log-\d{16}(\.new)?)$/
 
 /**
  * Opens the store of `crash.image` and checks: it opens; it shows exactly one of the expected states; its pages add up; it
@@ -39,11 +49,31 @@ const COMPOUND_CHANCE = 0.3
  * @param depth - How many crashes may follow one another.
  * @throws Violation, or the error that the store threw.
  */
-export async function checkCrash(crash: Crash, random: Random, tally: Tally, depth = 2): Promise<void> {
-  const { image, expected, settings, variant } = crash
+export async function checkCrash(crash: Crash, random: Random, tally: Tally, depth = 3): Promise<void> {
   tally.images++
-  tally.byVariant[variant]++
-  const disk = new SimulatedDisk({ image })
+  tally.byVariant[crash.variant]++
+  if (crash.expected.exists && random.next() < READ_ONLY_CHANCE) await checkReadOnly(crash, random, tally)
+  if (random.next() < DESTROY_CHANCE) await checkOlderMeta(crash, random, tally)
+  const recorder = await checkRecovery(crash, random)
+  if (depth === 1 || random.next() > COMPOUND_CHANCE) return
+
+  const { disk } = recorder
+  const point = Math.floor(random.next() * (disk.history.length + 1))
+  const variant = CRASH_VARIANTS[Math.floor(random.next() * CRASH_VARIANTS.length)] as CrashVariant
+  tally.compoundImages++
+  const image = disk.crashImage(point, variant, random)
+  const again = { ...crash, image, variant, expected: recorder.expectationAt(point, variant === 'all') }
+  try {
+    await checkCrash(again, random, tally, depth - 1)
+  } catch (error) {
+    const place = `${variant}, point ${point} of ${disk.history.length}`
+    throw new Error(`after a further crash (${place}): ${(error as Error).message}`, { cause: error })
+  }
+}
+
+/** Recovers, looks at everything, writes, closes and opens again. @returns What was done, to be crashed. */
+async function checkRecovery({ image, expected, settings }: Crash, random: Random): Promise<Recorder> {
+  const disk = new SimulatedDisk({ ...settings.medium, image })
   const recorder = await Recorder.open(disk, settings, { before: expected, random })
   recorder.checkContent()
   await recorder.verify()
@@ -56,26 +86,58 @@ export async function checkCrash(crash: Crash, random: Random, tally: Tally, dep
   const [error] = recorder.errors
   if (error !== undefined) throw error
   recorder.checkNothingHeld()
-  tally.recoveries++
-  if (depth === 1 || random.next() > COMPOUND_CHANCE) return
+  const strange = disk.list(STORE_PATH).filter((name) => !STORE_FILE.test(name))
+  must(strange.length === 0, () => `left in the store's directory: ${strange}`)
+  return recorder
+}
 
-  const point = Math.floor(random.next() * (disk.history.length + 1))
-  const next = CRASH_VARIANTS[Math.floor(random.next() * CRASH_VARIANTS.length)] as CrashVariant
-  tally.compoundImages++
-  const again = {
-    ...crash,
-    image: disk.crashImage(point, next, random),
-    variant: next,
-    expected: recorder.expectationAt(point, next),
-  }
+/** A reader sees what recovery will make of it, and changes nothing. */
+async function checkReadOnly({ image, expected, settings }: Crash, random: Random, tally: Tally): Promise<void> {
+  tally.readOnlyOpens++
+  const disk = new SimulatedDisk({ image })
+  const { store } = await openStore(disk, settings, { readOnly: true, random })
+  const model = expected.states.get(store.position)
+  const { floor, ceiling } = expected
+  must(
+    model !== undefined && store.position >= floor && store.position <= ceiling,
+    () => `a reader sees position ${store.position}, which is not from ${floor} to ${ceiling}`,
+  )
+  const found = contentOf(store, model.treeNames())
+  must(found === model.content, () => `a reader at position ${store.position} ${difference(found, model.content)}`)
+  await store.close()
+  must(disk.history.length === 0, 'a reader changed the disk')
+}
+
+/** With two whole metas, losing the newer one loses nothing: the older one's pages and log are kept. */
+async function checkOlderMeta({ image, expected, settings }: Crash, random: Random, tally: Tally): Promise<void> {
+  const data = joinPath(STORE_PATH, 'data')
+  if (image.kind(data) !== 'file') return
+  const metas = readMetas(image, data, settings.pageSizeBytes)
+  const [older, newer] = metas.sort((a, b) => a.meta.epoch - b.meta.epoch)
+  if (older === undefined || newer === undefined) return
+  const { loads } = expected
+  if (loads.some((position) => position > older.meta.position && position <= newer.meta.position)) return
+
+  tally.destroyedMetas++
+  const damaged = image.clone()
+  damaged.flipBit(data, newer.offset + Math.floor(random.next() * META_BYTES), Math.floor(random.next() * 8))
+  const disk = new SimulatedDisk({ image: damaged })
   try {
-    await checkCrash(again, random, tally, depth - 1)
+    const recorder = await Recorder.open(disk, settings, { before: { ...expected, exists: true }, random })
+    recorder.checkContent()
+    await recorder.verify()
+    await recorder.close()
   } catch (error) {
-    throw new Error(
-      `after a second crash (${next}, point ${point} of ${disk.history.length}): ${(error as Error).message}`,
-      { cause: error },
-    )
+    throw new Error(`with the newer meta destroyed: ${(error as Error).message}`, { cause: error })
   }
+}
+
+function readMetas(image: DiskImage, data: string, pageSizeBytes: number): { meta: Meta; offset: number }[] {
+  const bytes = image.read(data)
+  return [0, pageSizeBytes].flatMap((offset) => {
+    const result = decodeMeta(bytes.subarray(offset, offset + META_BYTES))
+    return result.kind === 'ok' ? [{ meta: result.meta, offset }] : []
+  })
 }
 
 async function writeSome(recorder: Recorder, random: Random): Promise<void> {
@@ -94,15 +156,10 @@ async function writeSome(recorder: Recorder, random: Random): Promise<void> {
 }
 
 /** A backup appears whole or not at all; once acknowledged it stays. */
-async function checkBackups(
-  disk: SimulatedDisk,
-  { backups, states }: Expectation,
-  settings: StoreSettings,
-): Promise<void> {
-  for (const { path, position, complete } of backups) {
+async function checkBackups(disk: SimulatedDisk, { backups }: Expectation, settings: StoreSettings): Promise<void> {
+  for (const { path, position, model, complete } of backups) {
     if (!complete && disk.kind(path) === undefined) continue
     const { store } = await openStore(disk, settings, { path })
-    const model = states.get(position) as Model
     must(store.position === position, () => `the backup is of position ${store.position} instead of ${position}`)
     const found = contentOf(store, model.treeNames())
     must(found === model.content, () => `the backup at position ${position}: ${difference(found, model.content)}`)

@@ -2,6 +2,7 @@
 import type { Cancel, Clock } from '../../../ts/io/clock.ts'
 import type { Disk } from '../../../ts/io/disk.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
+import type { SimulatedDiskOptions } from '../../../ts/io/simulated-disk.ts'
 import { codecsOf } from '../../../ts/storage/btree/arguments.ts'
 import { Store } from '../../../ts/storage/btree/btree.ts'
 import type { Engine } from '../../../ts/storage/btree/engine.ts'
@@ -9,11 +10,26 @@ import { type EngineOptions, openEngine } from '../../../ts/storage/btree/open.t
 
 export const STORE_PATH = '/store'
 
+/** The parts of the engine that tests open stores with: the product's, or those of a mutant. */
+export interface EngineKit {
+  openEngine: typeof openEngine
+  Store: typeof Store
+  codecsOf: typeof codecsOf
+}
+
 /** What a workload may choose. */
-export type StoreSettings = Pick<
-  EngineOptions,
-  'pageSizeBytes' | 'cacheBytes' | 'durability' | 'checkpointLogBytes' | 'firstSegmentBytes' | 'maxSegmentBytes'
->
+export interface StoreSettings
+  extends Pick<
+    EngineOptions,
+    'pageSizeBytes' | 'cacheBytes' | 'durability' | 'checkpointLogBytes' | 'firstSegmentBytes' | 'maxSegmentBytes'
+  > {
+  /** Default: the product. */
+  kit?: EngineKit
+  /** What the disk is like that crash images are made on and mounted on. */
+  medium?: Pick<SimulatedDiskOptions, 'sectorBytes' | 'powersafe'>
+}
+
+const PRODUCT: EngineKit = { openEngine, Store, codecsOf }
 
 export const SMALL: StoreSettings = {
   pageSizeBytes: 512,
@@ -73,6 +89,7 @@ export async function openStore(
 ): Promise<Opened> {
   const clock = new ManualClock()
   const { create = false, path = STORE_PATH, random = seededRandom(1), readOnly = false } = options
-  const engine = await openEngine({ disk, clock, random, path, create, readOnly, ...settings })
-  return { store: new Store<string, string>(engine, codecsOf<string, string>({})), engine, clock }
+  const { kit = PRODUCT } = settings
+  const engine = await kit.openEngine({ disk, clock, random, path, create, readOnly, ...settings })
+  return { store: new kit.Store<string, string>(engine, kit.codecsOf<string, string>({})), engine, clock }
 }
