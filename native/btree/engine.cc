@@ -147,8 +147,9 @@ void Engine::Fail(const Status& cause) {
   has_failed_ = true;
 }
 
-Status Engine::Failed(Status status) {
-  if (!status.ok() && !status.Is(ErrorCode::kDiskFull) && !status.Is(ErrorCode::kUnavailable)) {
+Status Engine::Failed(Status status, ErrorCode harmless) {
+  if (!status.ok() && !status.Is(ErrorCode::kDiskFull) && !status.Is(ErrorCode::kUnavailable) &&
+      !status.Is(harmless)) {
     Fail(status);
   }
   return status;
@@ -421,10 +422,19 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
     DropPrepared(cells);
     return status;
   }
-  log_bytes_since_checkpoint_ += record_.bytes().size();
+  NoteRecord();
   MakeRoom();
   WakeMaintenanceIfDue();
   return Status::Ok();
+}
+
+void Engine::NoteRecord() {
+  const Bytes record = record_.bytes();
+  log_bytes_since_checkpoint_ += record.size();
+  if (!is_compacting_) return;
+  compaction_tail_bytes_ += record.size();
+  if (compaction_tail_bytes_ > kMaxCompactionTailBytes) return;
+  compaction_tail_.emplace_back(record.begin(), record.end());
 }
 
 void Engine::Encode(std::span<const Operation> operations, std::vector<uint32_t>* ids) {
@@ -554,20 +564,22 @@ Status Engine::Perform(const Operation& operation, uint32_t id, const LeafValue&
 }
 
 void Engine::MakeRoom() {
-  while (pager_->is_over()) {
+  (void)Failed(MakeRoomIn(pager_.get()));  // a full disk leaves them in memory: see `Reserve`
+}
+
+Status Engine::MakeRoomIn(Pager* pager) {
+  while (pager->is_over()) {
     std::vector<FrameHandle> dirty;
     {
       const ExclusiveGuard guard(&gate_);
-      dirty = pager_->Trim(kTrimPages);
+      dirty = pager->Trim(kTrimPages);
     }
-    if (dirty.empty()) return;
-    if (Status status = pager_->WritePages(dirty); !status.ok()) {
-      (void)Failed(status);  // a full disk leaves them in memory: see `Reserve`
-      return;
-    }
+    if (dirty.empty()) break;
+    if (Status status = pager->WritePages(dirty); !status.ok()) return status;
     const ExclusiveGuard guard(&gate_);
-    pager_->MarkClean(dirty);
+    pager->MarkClean(dirty);
   }
+  return Status::Ok();
 }
 
 // -- checkpoints ----------------------------------------------------------------------------------
@@ -639,7 +651,7 @@ void Engine::CaptureState(Captured* captured) {
     free_list->Retire({page.page, page.birth, captured->epoch});
   }
   // Taking pages for the list can only make the list shorter, so the first count is enough.
-  const size_t bytes_before = EncodePageNumbers(free_list->UnusedPages()).size();
+  const size_t bytes_before = EncodePageNumbers(UnusedPages()).size();
   const uint32_t per_page = ChainPageBytes(page_size_bytes_);
   Chain& list = captured->list;
   list.birth = captured->epoch;
@@ -647,7 +659,7 @@ void Engine::CaptureState(Captured* captured) {
     list.numbers.push_back(free_list->Allocate());
   metas_.free_list_pages.clear();
   for (const uint64_t page : list.numbers) metas_.free_list_pages.push_back({page, list.birth});
-  const std::vector<uint64_t> unused = free_list->UnusedPages();
+  const std::vector<uint64_t> unused = UnusedPages();
   captured->list_bytes = EncodePageNumbers(unused);
   captured->dirty = pager_->DirtyPages(captured->epoch);
 
@@ -661,6 +673,16 @@ void Engine::CaptureState(Captured* captured) {
   meta.uuid = metas_.current.uuid;
   meta.free_count = unused.size();
   meta.next_tree_id = catalogue_.next_tree_id();
+}
+
+// What the current state does not use: free, waiting, or taken by loads under way.
+std::vector<uint64_t> Engine::UnusedPages() {
+  std::vector<uint64_t> unused = pager_->free_list()->UnusedPages();
+  if (unattached_.empty()) return unused;
+  const auto middle = static_cast<ptrdiff_t>(unused.size());
+  unused.insert(unused.end(), unattached_.begin(), unattached_.end());
+  std::inplace_merge(unused.begin(), unused.begin() + middle, unused.end());
+  return unused;
 }
 
 Status Engine::WriteState(const Captured& captured, std::optional<uint64_t> flush_to) {

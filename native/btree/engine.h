@@ -17,6 +17,7 @@
 #ifndef BEDPLATE_BTREE_ENGINE_H_
 #define BEDPLATE_BTREE_ENGINE_H_
 
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -47,6 +48,8 @@ namespace bedplate::btree {
 
 // A checkpoint starts once so many bytes of log wait to be folded into the tree.
 inline constexpr uint64_t kCheckpointLogBytes = uint64_t{32} << 20;
+// The most bytes of log records that may come in while a store is compacted.
+inline constexpr uint64_t kMaxCompactionTailBytes = uint64_t{64} << 20;
 
 struct EngineOptions {
   vfs::Disk* disk = nullptr;
@@ -100,7 +103,22 @@ struct EngineStats {
   uint64_t oldest_snapshot_ms = 0;
 };
 
+// What a transaction has read of its snapshot.
+struct ReadSet {
+  struct Key {
+    TreeSlot* tree;
+    Bytes key;
+  };
+  struct Range {
+    TreeSlot* tree;
+    KeyRange range;
+  };
+  std::vector<Key> keys;
+  std::vector<Range> ranges;
+};
+
 class Engine;
+class TreeBuilder;
 
 // A thread's way into an engine. One thread at a time uses it.
 class Attachment {
@@ -145,6 +163,31 @@ class Snapshot {
   Reference catalogue_;
   uint64_t position_ = 0;
   uint64_t since_ms_ = 0;
+};
+
+// Entries on their way into an empty tree, written where nothing refers to yet. Dropping it before
+// `Finish` leaves the store as it was. One thread at a time uses it; the engine outlives it.
+class BulkLoad {
+ public:
+  ~BulkLoad();
+  BulkLoad(const BulkLoad&) = delete;
+  BulkLoad& operator=(const BulkLoad&) = delete;
+
+  // Adds an entry; keys must rise, else INVALID_INPUT.
+  Status Add(Bytes key, Bytes value);
+  // Makes what was added the content of the tree, durably. CONFLICT if others wrote to the tree
+  // meanwhile.
+  Status Finish(uint64_t* count);
+
+ private:
+  friend class Engine;
+  BulkLoad(Engine* engine, TreeSlot* tree);
+
+  Engine* engine_;
+  TreeSlot* tree_;
+  std::shared_ptr<Pager> pager_;
+  std::unique_ptr<TreeBuilder> builder_;
+  std::vector<uint64_t> pages_;
 };
 
 class Engine {
@@ -198,7 +241,19 @@ class Engine {
                         const std::optional<Bytes>& expected, const std::optional<Bytes>& value,
                         bool* swapped, uint64_t* position);
 
+  // Applies `operations` if nothing in `reads` differs from what `snapshot` shows; else CONFLICT.
+  Status CommitIfUnchanged(Attachment* attachment, const Snapshot& snapshot, const ReadSet& reads,
+                           std::span<const Operation> operations, uint64_t* position);
+
   // -- the whole store --
+
+  // Begins to fill an empty tree with sorted entries. UNAVAILABLE while the store is compacted.
+  Status BeginBulkLoad(TreeSlot* tree, std::unique_ptr<BulkLoad>* load);
+  // Writes every tree of a moment into a new data file at `path`, page after page, and syncs it.
+  Status CopyTo(Attachment* attachment, const Snapshot& snapshot, const std::string& path,
+                const std::array<uint8_t, 16>& uuid);
+  // Rewrites the data file densely, while others go on reading and writing.
+  Status Compact(Attachment* attachment);
 
   // Folds the log into the data file: after it, reopening replays nothing older than this call.
   Status Checkpoint();
@@ -211,6 +266,7 @@ class Engine {
 
  private:
   friend class Attachment;
+  friend class BulkLoad;
   friend class Snapshot;
 
   explicit Engine(EngineOptions options) : options_(std::move(options)) {}
@@ -243,18 +299,28 @@ class Engine {
   Status Perform(const Operation& operation, uint32_t id, const LeafValue& cell);
   // Brings the cache back under its bound, by writing changed pages if need be.
   void MakeRoom();
+  Status MakeRoomIn(Pager* pager);
+  // Counts the record that was just logged, and keeps it for a compaction under way.
+  void NoteRecord();
   void WakeMaintenanceIfDue();
 
   // With `maintenance_` held.
   Status WriteCheckpoint(std::unique_lock<std::mutex>* writer, std::optional<uint64_t> flush_to);
   struct Captured;
   void CaptureState(Captured* captured);
+  [[nodiscard]] std::vector<uint64_t> UnusedPages();
   Status WriteState(const Captured& captured, std::optional<uint64_t> flush_to);
   void MaintenanceLoop();
   void StopMaintenance();
 
+  Status AttachLoad(BulkLoad* load);
+  Status CatchUpAndAdopt(const std::string& copy, bool* adopted);
+  // With `writer_` held. CONFLICT if the moment and the present differ in what was read.
+  Status CheckUnchanged(Attachment* attachment, const Snapshot& snapshot, const ReadSet& reads);
+
   // Takes note of an error unless it is one that changed nothing, and gives it back.
-  Status Failed(Status status);
+  // `harmless` is one more code that changed nothing.
+  Status Failed(Status status, ErrorCode harmless = ErrorCode::kOk);
   void Fail(const Status& cause);
 
   const EngineOptions options_;
@@ -265,12 +331,20 @@ class Engine {
   std::shared_ptr<Pager> pager_;
   Catalogue catalogue_;
   MetaState metas_;
+  // Page numbers of bulk loads under way: they belong to no state yet.
+  std::set<uint64_t> unattached_;
   std::set<const Snapshot*> open_snapshots_;
   uint64_t checkpoints_ = 0;
 
   std::mutex writer_;
   RecordWriter record_;
   uint64_t log_bytes_since_checkpoint_ = 0;
+  uint32_t loads_ = 0;
+  bool is_compacting_ = false;
+  // The records of commits during a compaction, for the new file to catch up with; more than a
+  // bound, and the compaction has to give up.
+  std::vector<std::vector<uint8_t>> compaction_tail_;
+  uint64_t compaction_tail_bytes_ = 0;
   // Declared last but for threads: it ends first, and calls nobody after that.
   std::unique_ptr<log::Log> log_;
 
