@@ -10,6 +10,9 @@
       'sources': [
         'binding/addon.cc',
         'binding/crc32c_binding.cc',
+        'core/json.cc',
+        'core/sha256.cc',
+        'core/status.cc',
         'crc32c/crc32c.cc',
         'crc32c/hardware.cc',
         'crc32c/portable.cc',
@@ -31,6 +34,13 @@
       },
       'conditions': [
         ['warnings_are_errors=="true"', { 'cflags': ['-Werror'] }],
+        ['OS!="win"', {
+          'sources': [
+            'vfs/lock_holder.cc',
+            'vfs/real_disk.cc',
+            'vfs/real_lock.cc',
+          ],
+        }],
       ],
     },
   ],

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 namespace bedplate {
 
@@ -12,6 +13,14 @@ static_assert(std::endian::native == std::endian::little, "bedplate needs a litt
 
 // Bytes that somebody else owns.
 using Bytes = std::span<const uint8_t>;
+
+// The bytes of a text, and bytes as a text.
+[[nodiscard]] inline Bytes AsBytes(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+[[nodiscard]] inline std::string_view AsText(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 }  // namespace bedplate
 

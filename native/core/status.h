@@ -57,7 +57,7 @@ class [[nodiscard]] Status {
   [[nodiscard]] const std::string& message() const { return details_->message; }
   [[nodiscard]] const std::string& hint() const { return details_->hint; }
   // The errno that led to it, or 0.
-  [[nodiscard]] int system_error() const { return details_->system_error; }
+  [[nodiscard]] int system_error() const { return ok() ? 0 : details_->system_error; }
 
  private:
   struct Details {

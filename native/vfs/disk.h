@@ -77,10 +77,16 @@ class Disk {
   virtual Status RemoveDirectory(const std::string& path) = 0;
   // Makes the names in `directory` durable.
   virtual Status SyncDirectory(const std::string& directory) = 0;
-  // Takes the lock of a store directory without waiting; LOCKED names the holder.
+  // Takes the lock of a store directory without waiting; LOCKED names the holder. A held lock may
+  // show as names that start with `LOCK`; they are the disk's own business.
   virtual Status TakeLock(const std::string& directory, LockKind kind,
                           std::unique_ptr<Lock>* lock) = 0;
 };
+
+// `name` in `directory`.
+[[nodiscard]] inline std::string JoinPath(const std::string& directory, const std::string& name) {
+  return directory.ends_with('/') ? directory + name : directory + "/" + name;
+}
 
 }  // namespace bedplate::vfs
 

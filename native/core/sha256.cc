@@ -1,0 +1,96 @@
+#include "core/sha256.h"
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+namespace bedplate {
+namespace {
+
+constexpr size_t kBlockBytes = 64;
+constexpr size_t kLengthBytes = 8;
+
+// FIPS 180-4, 4.2.2: from the cube roots of the first 64 primes.
+constexpr auto kConstants = std::to_array<uint32_t>({
+    0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
+    0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
+    0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da,
+    0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
+    0x27b70a85, 0x2e1b2138, 0x4d2c6dfc, 0x53380d13, 0x650a7354, 0x766a0abb, 0x81c2c92e, 0x92722c85,
+    0xa2bfe8a1, 0xa81a664b, 0xc24b8b70, 0xc76c51a3, 0xd192e819, 0xd6990624, 0xf40e3585, 0x106aa070,
+    0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
+    0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
+});
+
+uint32_t LoadBigEndian(const uint8_t* at) {
+  return uint32_t{at[0]} << 24 | uint32_t{at[1]} << 16 | uint32_t{at[2]} << 8 | at[3];
+}
+
+using State = std::array<uint32_t, 8>;
+
+// 6.2.2: takes in one block.
+void Compress(State* state, const uint8_t* block) {
+  std::array<uint32_t, 64> words;
+  for (size_t i = 0; i < 16; i++) words[i] = LoadBigEndian(block + 4 * i);
+  for (size_t i = 16; i < 64; i++) {
+    const uint32_t a = words[i - 15];
+    const uint32_t b = words[i - 2];
+    const uint32_t sigma0 = std::rotr(a, 7) ^ std::rotr(a, 18) ^ (a >> 3);
+    const uint32_t sigma1 = std::rotr(b, 17) ^ std::rotr(b, 19) ^ (b >> 10);
+    words[i] = words[i - 16] + sigma0 + words[i - 7] + sigma1;
+  }
+  auto [a, b, c, d, e, f, g, h] = *state;
+  for (size_t i = 0; i < 64; i++) {
+    const uint32_t sum1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
+    const uint32_t choice = (e & f) ^ (~e & g);
+    const uint32_t first = h + sum1 + choice + kConstants[i] + words[i];
+    const uint32_t sum0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
+    const uint32_t majority = (a & b) ^ (a & c) ^ (b & c);
+    h = g;
+    g = f;
+    f = e;
+    e = d + first;
+    d = c;
+    c = b;
+    b = a;
+    a = first + sum0 + majority;
+  }
+  const State round = {a, b, c, d, e, f, g, h};
+  for (size_t i = 0; i < round.size(); i++) (*state)[i] += round[i];
+}
+
+// 5.1.1: what follows the last whole block, with a one bit, zeros and the length behind it.
+std::vector<uint8_t> PadTail(Bytes bytes) {
+  const Bytes tail = bytes.subspan(bytes.size() / kBlockBytes * kBlockBytes);
+  const size_t size = tail.size() + 1 + kLengthBytes <= kBlockBytes ? kBlockBytes : 2 * kBlockBytes;
+  std::vector<uint8_t> padded(size);
+  if (!tail.empty()) std::memcpy(padded.data(), tail.data(), tail.size());
+  padded[tail.size()] = 0x80;
+  const uint64_t bits = uint64_t{bytes.size()} * 8;
+  for (size_t i = 0; i < kLengthBytes; i++) {
+    padded[size - 1 - i] = static_cast<uint8_t>(bits >> (8 * i));
+  }
+  return padded;
+}
+
+}  // namespace
+
+std::string Sha256Hex(Bytes bytes) {
+  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  for (size_t at = 0; at + kBlockBytes <= bytes.size(); at += kBlockBytes) {
+    Compress(&state, bytes.data() + at);
+  }
+  const std::vector<uint8_t> tail = PadTail(bytes);
+  for (size_t at = 0; at < tail.size(); at += kBlockBytes) Compress(&state, tail.data() + at);
+
+  std::string hex;
+  for (const uint32_t word : state) {
+    for (int shift = 28; shift >= 0; shift -= 4) hex += "0123456789abcdef"[(word >> shift) & 0xf];
+  }
+  return hex;
+}
+
+}  // namespace bedplate

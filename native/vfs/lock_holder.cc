@@ -1,0 +1,184 @@
+#include "vfs/lock_holder.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <map>
+
+#include "core/json.h"
+#include "vfs/descriptor.h"
+
+namespace bedplate::vfs {
+namespace {
+
+constexpr size_t kNonceBytes = 8;
+// In /proc/<pid>/stat, counted from 0 behind the command's closing parenthesis: field 22 in all.
+constexpr int kStartTimeField = 19;
+
+// What a file of /proc says, where there is one.
+std::optional<std::string> ReadProc(const std::string& path) {
+  const Descriptor file(
+      RetryInterrupted([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (!file.is_open()) return std::nullopt;
+  std::array<char, 4096> buffer;
+  const ssize_t count =
+      RetryInterrupted([&] { return ::read(file.number(), buffer.data(), buffer.size()); });
+  if (count < 0) return std::nullopt;
+  return std::string(buffer.data(), static_cast<size_t>(count));
+}
+
+std::optional<std::string> ReadBootId() {
+  std::optional<std::string> text = ReadProc("/proc/sys/kernel/random/boot_id");
+  if (text.has_value()) text->erase(text->find_last_not_of(" \n") + 1);
+  return text;
+}
+
+std::optional<std::string> ReadPidNamespace() {
+  std::array<char, 256> buffer;
+  const ssize_t count = ::readlink("/proc/self/ns/pid", buffer.data(), buffer.size());
+  if (count < 0) return std::nullopt;
+  return std::string(buffer.data(), static_cast<size_t>(count));
+}
+
+std::string ReadHostName() {
+  std::array<char, 256> buffer{};
+  if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return {};
+  return buffer.data();
+}
+
+// The command may hold spaces and parentheses: fields are counted from the last `)`.
+std::optional<std::string> ReadStartTime(int64_t pid) {
+  const std::optional<std::string> stat = ReadProc("/proc/" + std::to_string(pid) + "/stat");
+  if (!stat.has_value()) return std::nullopt;
+  size_t at = stat->rfind(") ");
+  if (at == std::string::npos) return std::nullopt;
+  at += 2;
+  for (int field = 0; field < kStartTimeField; field++) {
+    at = stat->find(' ', at);
+    if (at == std::string::npos) return std::nullopt;
+    at++;
+  }
+  return stat->substr(at, stat->find(' ', at) - at);
+}
+
+bool ProcessExists(int64_t pid) {
+  // EPERM: it exists and belongs to another user.
+  return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
+}
+
+std::string FormatNow() {
+  const auto now =
+      std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
+  const int64_t since_epoch = now.time_since_epoch().count();
+  const auto seconds = static_cast<time_t>(since_epoch / 1000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 32> date{};
+  const size_t length = std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> rest{};
+  std::snprintf(rest.data(), rest.size(), ".%03dZ", static_cast<int>(since_epoch % 1000));
+  return std::string(date.data(), length) + rest.data();
+}
+
+std::string MakeNonce() {
+  std::array<uint8_t, kNonceBytes> bytes{};
+  // Fails for lengths above 256 only.
+  (void)::getentropy(bytes.data(), bytes.size());
+  std::string nonce;
+  for (const uint8_t byte : bytes) {
+    nonce += "0123456789abcdef"[byte >> 4];
+    nonce += "0123456789abcdef"[byte & 0xf];
+  }
+  return nonce;
+}
+
+using Members = std::map<std::string, JsonMember>;
+
+std::optional<std::string> StringAt(const Members& members, const std::string& name) {
+  const auto found = members.find(name);
+  if (found == members.end() || found->second.kind != JsonMember::Kind::kString) {
+    return std::nullopt;
+  }
+  return found->second.text;
+}
+
+std::optional<int64_t> NumberAt(const Members& members, const std::string& name) {
+  const auto found = members.find(name);
+  if (found == members.end() || found->second.kind != JsonMember::Kind::kNumber) {
+    return std::nullopt;
+  }
+  const std::string& text = found->second.text;
+  int64_t number = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || stop != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+void AddMember(std::string* json, const char* name, const std::optional<std::string>& text) {
+  if (text.has_value()) *json += "," + QuoteJson(name) + ":" + QuoteJson(*text);
+}
+
+}  // namespace
+
+Machine DescribeMachine() {
+  return {.host = ReadHostName(), .boot_id = ReadBootId(), .pid_namespace = ReadPidNamespace()};
+}
+
+LockHolder DescribeSelf() {
+  const int64_t pid = ::getpid();
+  return {.pid = pid,
+          .since = FormatNow(),
+          .nonce = MakeNonce(),
+          .machine = DescribeMachine(),
+          .start_time = ReadStartTime(pid)};
+}
+
+std::string FormatHolder(const LockHolder& holder) {
+  std::string json = "{\"pid\":" + std::to_string(holder.pid);
+  json += ",\"threadId\":" + std::to_string(holder.thread_id);
+  AddMember(&json, "since", holder.since);
+  AddMember(&json, "nonce", holder.nonce);
+  AddMember(&json, "host", holder.machine.host);
+  AddMember(&json, "bootId", holder.machine.boot_id);
+  AddMember(&json, "pidNamespace", holder.machine.pid_namespace);
+  AddMember(&json, "startTime", holder.start_time);
+  return json + "}";
+}
+
+std::optional<LockHolder> ParseHolder(std::string_view content) {
+  const std::optional<Members> members = ParseJsonObject(content);
+  if (!members.has_value()) return std::nullopt;
+  const std::optional<int64_t> pid = NumberAt(*members, "pid");
+  const std::optional<std::string> nonce = StringAt(*members, "nonce");
+  const std::optional<std::string> host = StringAt(*members, "host");
+  if (!pid.has_value() || !nonce.has_value() || !host.has_value()) return std::nullopt;
+  return LockHolder{.pid = *pid,
+                    .thread_id = NumberAt(*members, "threadId").value_or(0),
+                    .since = StringAt(*members, "since").value_or("an unknown time"),
+                    .nonce = *nonce,
+                    .machine = {.host = *host,
+                                .boot_id = StringAt(*members, "bootId"),
+                                .pid_namespace = StringAt(*members, "pidNamespace")},
+                    .start_time = StringAt(*members, "startTime")};
+}
+
+bool IsAlive(const LockHolder& holder) {
+  const Machine own = DescribeMachine();
+  if (holder.machine.host != own.host) return true;
+  if (holder.machine.boot_id != own.boot_id) return false;
+  if (holder.machine.pid_namespace != own.pid_namespace) return true;
+  if (!ProcessExists(holder.pid)) return false;
+  const std::optional<std::string> start_time = ReadStartTime(holder.pid);
+  return !start_time.has_value() || !holder.start_time.has_value() ||
+         *start_time == *holder.start_time;
+}
+
+}  // namespace bedplate::vfs
