@@ -28,7 +28,8 @@ export class SegmentPool {
   readonly #ahead: SegmentFile[] = []
   /** Those of them that have to be there, since records were promised a place in them. */
   readonly #promised = new Set<SegmentFile>()
-  #isPreparing = false
+  /** The preparation under way, which never rejects. */
+  #preparing: Promise<void> | undefined
   #isClosed = false
 
   /**
@@ -99,9 +100,10 @@ export class SegmentPool {
 
   /** Makes the next segment ready in the background, if none is. */
   prepareNext(): void {
-    if (this.#isPreparing || this.#ahead.length > 0) return
-    this.#isPreparing = true
-    void this.#prepareInBackground()
+    if (this.#preparing !== undefined || this.#ahead.length > 0) return
+    this.#preparing = this.#prepareInBackground().finally(() => {
+      this.#preparing = undefined
+    })
   }
 
   /** Lets go of the segments all of whose records are at or below `position`, except for the newest. */
@@ -121,12 +123,16 @@ export class SegmentPool {
     for (const segment of this.#ahead.splice(0)) segment.file.close()
   }
 
-  /** Closes the files and gives back unused space. One file of the first size stays for the next writer. */
-  close(): void {
+  /**
+   * Closes the files and gives back unused space. One file of the first size stays for the next writer. Resolves when
+   * nothing is under way any more.
+   */
+  async close(): Promise<void> {
     const { firstSegmentBytes } = this.#options
     const kept = this.#ahead.find(({ isFilled, sizeBytes }) => isFilled && sizeBytes === firstSegmentBytes)
     for (const segment of this.#ahead) if (segment !== kept) segment.drop()
     this.abandon()
+    await this.#preparing
   }
 
   #placeAfter(segment: SegmentFile | undefined): number {
@@ -171,8 +177,6 @@ export class SegmentPool {
       await segment.file.sync()
     } catch (error) {
       if (segment !== undefined && !this.#isClosed) this.#prepareFailed(segment, error)
-    } finally {
-      this.#isPreparing = false
     }
   }
 

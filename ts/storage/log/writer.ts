@@ -358,7 +358,7 @@ export class LogWriter implements Log {
       this.#markClean()
     } finally {
       this.#stop()
-      this.#pool.close()
+      await this.#pool.close()
     }
   }
 
