@@ -127,6 +127,7 @@ export class Recorder {
       async () => {
         const swapped = await this.store.compareAndSwap(key, expected, value)
         must(swapped === matches, `compareAndSwap gave ${swapped}, its key ${matches ? 'matched' : 'did not match'}`)
+        return swapped
       },
       (trees) => changeModel(trees, value === undefined ? { kind: 'delete', key } : { kind: 'put', key, value }),
     )
@@ -301,11 +302,11 @@ export class Recorder {
 
   // -- inside -----------------------------------------------------------------------------------------------------
 
-  /** Does a write whose record is appended within the call. */
-  private commit(call: () => Promise<void>, change: Change): Promise<void> {
+  /** Does a write whose record is appended within the call. One that comes to `false` was none, and promises nothing. */
+  private commit(call: () => Promise<boolean | void>, change: Change): Promise<void> {
     this.catchUp()
     const begunAt = this.disk.history.length
-    let durable: Promise<void>
+    let durable: Promise<boolean | void>
     try {
       durable = call()
     } catch (error) {
@@ -316,8 +317,7 @@ export class Recorder {
     if (this.store.position > this.last) this.advance({ change, begunAt, isLoad: false })
     const position = this.last
     return this.track(async () => {
-      await durable
-      this.acknowledge(position)
+      if ((await durable) !== false) this.acknowledge(position)
     })
   }
 
