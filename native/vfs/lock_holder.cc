@@ -123,7 +123,8 @@ std::optional<int64_t> NumberAt(const Members& members, const std::string& name)
 }
 
 void AddMember(std::string* json, const char* name, const std::optional<std::string>& text) {
-  if (text.has_value()) *json += "," + QuoteJson(name) + ":" + QuoteJson(*text);
+  if (text.has_value())
+    json->append(",").append(QuoteJson(name)).append(":").append(QuoteJson(*text));
 }
 
 }  // namespace
