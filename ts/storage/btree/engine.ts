@@ -268,9 +268,14 @@ export class Engine {
     this.record.begin()
     if (existing === undefined) this.record.createTree(treeId, Buffer.from(name))
     this.record.bulkLoad(treeId)
-    this.reserve()
     const before = this.position
-    this.log.hold()
+    this.log.hold() // first: what is held starts a group of its own, which is what needs the room
+    try {
+      this.reserve()
+    } catch (error) {
+      this.log.release()
+      throw error
+    }
     this.change([], false, () => {
       const tree = existing ?? this.catalogue.create(treeId, name)
       tree.replaceRoot(built.root, built.keyCount)
