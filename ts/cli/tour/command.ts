@@ -1,8 +1,8 @@
 // bedplate tour: the systems at work on real data, one stop each. `npm start` runs it.
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { BedplateError } from '../../base/errors.ts'
-import { diskError } from '../../io/disk-errors.ts'
+import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { diskError, isSystemError } from '../../io/disk-errors.ts'
 import { describeNative } from '../../native/loader.ts'
 import { type BTree, type BTreeStats, openBTree } from '../../storage/btree/index.ts'
 import { type Interrupt, interruptible } from '../kit/interrupt.ts'
@@ -82,7 +82,7 @@ async function visitStops(path: string, fresh: boolean, report: Report, interrup
   const { engine: native } = describeNative()
   const core = native === 'native' ? 'with its native core' : 'in TypeScript alone (bedplate doctor says why)'
   report.heading(`bedplate ${version} ${core}, Node ${node}`)
-  makeParent(path)
+  makeDirectory(dirname(path))
   await report.title(`A real data set, in the store ${fromShell(path)}`)
   const loaded = await withStore(await openBTree(path, { create: true }), async (store) => {
     const imported = await importCities(store, { load: loadCities, fresh, report, interrupt })
@@ -133,12 +133,15 @@ async function withStore<T>(store: BTree, use: (store: BTree) => Promise<T>): Pr
   return result
 }
 
-function makeParent(path: string): void {
-  const parent = dirname(path)
+/** Makes the directory that the store will lie in. (Node's own recursive mkdir never ends where /proc refuses.) */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  makeDirectory(dirname(path))
   try {
-    mkdirSync(parent, { recursive: true })
+    mkdirSync(path)
   } catch (error) {
-    throw diskError('make the directory', parent, error)
+    // Another tour may have been faster.
+    if (!isSystemError(error, 'EEXIST')) throw diskError('make the directory', path, error)
   }
 }
 
@@ -163,14 +166,17 @@ function describeStats(stats: BTreeStats, report: Report): void {
   ])
 }
 
-/** Where the way on is to give up the store or the directory, the hint says so. */
+/** Adds what to do about an error, where nobody below knew it. */
 function withAdvice(error: unknown, path: string): unknown {
   if (!(error instanceof BedplateError) || error.hint !== undefined) return error
-  const { code, message } = error
-  if (code === 'CORRUPTION') {
-    const hint = `remove ${fromShell(path)} and run the tour again: it makes a new one`
-    return new BedplateError(code, message, { cause: error, hint })
+  const elsewhere = 'choose another directory with --data DIRECTORY'
+  const hints: Partial<Record<ErrorCode, string>> = {
+    CORRUPTION: `remove ${fromShell(path)} and run the tour again: it makes a new one`,
+    DISK_FULL: 'free some space and run the tour again',
+    INCOMPATIBLE: elsewhere,
+    NOT_FOUND: elsewhere,
+    PERMISSION: elsewhere,
   }
-  if (code !== 'INCOMPATIBLE') return error
-  return new BedplateError(code, message, { cause: error, hint: 'choose another directory with --data DIRECTORY' })
+  const hint = hints[error.code]
+  return hint === undefined ? error : new BedplateError(error.code, error.message, { cause: error, hint })
 }

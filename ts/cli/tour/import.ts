@@ -135,12 +135,13 @@ function treeCounts(store: BTree): number[] {
   return [store.keyCount, store.tree(BY_NAME).keyCount, store.tree(BY_POPULATION).keyCount]
 }
 
-/** Empties the trees. The note comes first: cut off from here on, the next run empties them again. */
+/** Empties the trees, and the file. The note comes first: cut off from here on, the next run empties them again. */
 async function empty(store: BTree, note: Note): Promise<void> {
   await store.batch([noteOperation({ ...note, imported: -1 })])
   await store.clear()
   await store.dropTree(BY_NAME)
   await store.dropTree(BY_POPULATION)
+  await store.compact()
 }
 
 function noteOperation(note: Note): TreeBatchOperation {

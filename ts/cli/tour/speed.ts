@@ -6,7 +6,7 @@ import type { Interrupt } from '../kit/interrupt.ts'
 import { formatNumber } from '../kit/text.ts'
 import type { Report } from './report.ts'
 
-const MEASURED_MS = 400
+const MEASURED_MS = 300
 /** Operations between two looks at the clock. */
 const ROUND = 1000
 const WRITERS = 64
