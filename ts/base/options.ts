@@ -29,6 +29,12 @@ export function checkOptions(
   }
 }
 
+/** Refuses what is not an array. @param what - What it should hold, for the text: `keys`. @throws INVALID_INPUT */
+export function checkArray(given: unknown, where: string, what: string): void {
+  if (Array.isArray(given)) return
+  throw new BedplateError('INVALID_INPUT', `${where} takes an array of ${what}, got ${describe(given)}`)
+}
+
 /** Names a value of any kind in a few words, for messages. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'

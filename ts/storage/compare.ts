@@ -2,7 +2,7 @@
 import { BedplateError } from '../base/errors.ts'
 import { checkOptions } from '../base/options.ts'
 import type { Codec } from './encoding.ts'
-import type { RangeOptions } from './ordered-store.ts'
+import type { KeyRange, RangeOptions } from './ordered-store.ts'
 
 /** Orders two byte strings as unsigned bytes, a prefix before what it begins: negative, 0 or positive. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
@@ -23,41 +23,64 @@ export function commonPrefixLength(a: Uint8Array, b: Uint8Array): number {
 }
 
 /** A range of keys as bytes. An absent bound is open. */
-export interface ResolvedRange {
+export interface ResolvedBounds {
   lower: Uint8Array | undefined
   lowerInclusive: boolean
   upper: Uint8Array | undefined
   upperInclusive: boolean
+}
+
+/** A range of keys to read. */
+export interface ResolvedRange extends ResolvedBounds {
   reverse: boolean
   /** A whole number >= 0, or Infinity. */
   limit: number
 }
 
 /**
- * Checks a range and turns its bounds into bytes. A lower bound above the upper one is simply an empty range.
- * @throws INVALID_INPUT for unknown names, two bounds of one side, a bad limit.
+ * Checks a range to be cleared and turns its bounds into bytes of its own. A lower bound above the upper one is simply an
+ * empty range.
+ * @throws INVALID_INPUT for names that mean nothing here (`limit` would clear more than its giver thinks), two bounds of
+ *   one side, a bound that is no key.
+ */
+export function resolveBounds<K>(range: KeyRange<K>, codec: Codec<K>): ResolvedBounds {
+  checkOptions(range, BOUNDS, 'clear')
+  return boundsOf(range, codec)
+}
+
+/**
+ * The same for a range to be read.
+ * @throws INVALID_INPUT for unknown names, two bounds of one side, a bound that is no key, a bad limit.
  */
 export function resolveRange<K>(range: RangeOptions<K>, codec: Codec<K>): ResolvedRange {
   checkOptions(range, RANGE_OPTIONS, 'range')
-  const { gt, gte, lt, lte, reverse = false, limit = Number.POSITIVE_INFINITY } = range
-  if (gt !== undefined && gte !== undefined) throw invalid('give gt or gte, not both')
-  if (lt !== undefined && lte !== undefined) throw invalid('give lt or lte, not both')
+  const { reverse = false, limit = Number.POSITIVE_INFINITY } = range
   if (!(limit >= 0) || (limit !== Number.POSITIVE_INFINITY && !Number.isInteger(limit))) {
     throw invalid(`limit must be a whole number >= 0, got ${limit}`)
   }
-  const lower = gt ?? gte
-  const upper = lt ?? lte
+  return { ...boundsOf(range, codec), reverse, limit }
+}
+
+function boundsOf<K>({ gt, gte, lt, lte }: KeyRange<K>, codec: Codec<K>): ResolvedBounds {
+  if (gt !== undefined && gte !== undefined) throw invalid('give gt or gte, not both')
+  if (lt !== undefined && lte !== undefined) throw invalid('give lt or lte, not both')
   return {
-    lower: lower === undefined ? undefined : codec.encode(lower),
+    lower: boundOf(gt === undefined ? gte : gt, codec),
     lowerInclusive: gt === undefined,
-    upper: upper === undefined ? undefined : codec.encode(upper),
+    upper: boundOf(lt === undefined ? lte : lt, codec),
     upperInclusive: lt === undefined,
-    reverse,
-    limit,
   }
 }
 
-const RANGE_OPTIONS = { gt: 'any', gte: 'any', lt: 'any', lte: 'any', reverse: 'boolean', limit: 'number' } as const
+/** The bytes of a bound. Ranges outlive the call that they were given to, so these are never the caller's own. */
+function boundOf<K>(bound: K | undefined, codec: Codec<K>): Uint8Array | undefined {
+  if (bound === undefined) return undefined
+  const bytes = codec.encode(bound)
+  return (bytes as unknown) === bound ? Uint8Array.from(bytes) : bytes
+}
+
+const BOUNDS = { gt: 'any', gte: 'any', lt: 'any', lte: 'any' } as const
+const RANGE_OPTIONS = { ...BOUNDS, reverse: 'boolean', limit: 'number' } as const
 
 function invalid(problem: string): BedplateError {
   return new BedplateError('INVALID_INPUT', `range: ${problem}`)

@@ -1,8 +1,16 @@
 // Keys, values and names as callers give them: turned into bytes, and refused where a store could not keep them.
 import { BedplateError } from '../../base/errors.ts'
+import { checkArray, describe } from '../../base/options.ts'
 import { keyCodec, valueCodec } from '../encoding.ts'
+import { type ByteOperation, DEFAULT_TREE } from './engine.ts'
 import type { Codecs } from './reader.ts'
-import { MAX_TREE_NAME_BYTES, MAX_VALUE_BYTES, maxKeyBytes, type TreeOptions } from './types.ts'
+import {
+  MAX_TREE_NAME_BYTES,
+  MAX_VALUE_BYTES,
+  maxKeyBytes,
+  type TreeBatchOperation,
+  type TreeOptions,
+} from './types.ts'
 
 /** The codecs that options ask for; names and types were checked before. */
 export function codecsOf<K, V>(options: TreeOptions): Codecs<K, V> {
@@ -48,10 +56,39 @@ export function checkTreeName(name: string): string {
   )
 }
 
-/** The error for an operation of a batch that is neither put nor delete. */
-export function unknownBatchType(type: unknown): BedplateError {
-  return new BedplateError(
+/** A change of one key, in bytes. */
+export type WriteOperation = Extract<ByteOperation, { kind: 'put' | 'delete' }>
+
+/** How a handle turns the keys and values of its own tree into bytes, refusing what cannot be kept. */
+export interface OperationEncoder<K, V> {
+  tree: string
+  key(key: K): Uint8Array
+  value(value: V): Uint8Array
+}
+
+/** The operations of a batch in bytes. @throws INVALID_INPUT if any of them is wrong. */
+export function encodeBatch<K, V>(
+  operations: readonly TreeBatchOperation<K, V>[],
+  encoder: OperationEncoder<K, V>,
+): WriteOperation[] {
+  checkArray(operations, 'batch', 'operations')
+  return operations.map((operation) => {
+    checkOperation(operation)
+    const { type, tree = encoder.tree } = operation
+    if (tree !== encoder.tree && tree !== DEFAULT_TREE) checkTreeName(tree)
+    const key = encoder.key(operation.key)
+    if (type === 'delete') return { kind: 'delete', tree, key }
+    return { kind: 'put', tree, key, value: encoder.value(operation.value) }
+  })
+}
+
+function checkOperation(operation: unknown): void {
+  const type = typeof operation === 'object' && operation !== null && 'type' in operation ? operation.type : undefined
+  if (type === 'put' || type === 'delete') return
+  throw new BedplateError(
     'INVALID_INPUT',
-    `an operation of a batch has the type ${JSON.stringify(type)}; it must be "put" or "delete"`,
+    type === undefined
+      ? `an operation of a batch must be an object with a type, got ${describe(operation)}`
+      : `an operation of a batch has the type ${describe(type)}; it must be "put" or "delete"`,
   )
 }

@@ -1,11 +1,11 @@
 // The public handles of a store: they check arguments, turn keys and values into bytes, and call the engine.
 
 import { checkOptions } from '../../base/options.ts'
-import { compareBytes, resolveRange } from '../compare.ts'
+import { compareBytes, resolveBounds } from '../compare.ts'
 import type { KeyRange } from '../ordered-store.ts'
-import { checkTreeName, checkValue, codecsOf, keyCheck, unknownBatchType } from './arguments.ts'
+import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck } from './arguments.ts'
 import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
-import { type ByteOperation, DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
+import { DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
 import { describePage } from './inspect.ts'
 import { backupStore, bulkLoadTree, compactStore } from './maintenance.ts'
 import { type Codecs, Reader } from './reader.ts'
@@ -52,11 +52,17 @@ class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
   }
 
   batch(operations: readonly TreeBatchOperation<K, V>[]): Promise<void> {
-    return this.engine.apply(operations.map((operation) => this.encodeOperation(operation)))
+    return this.engine.apply(
+      encodeBatch(operations, {
+        tree: this.name,
+        key: (key) => this.encodeKey(key),
+        value: (value) => this.encodeValue(value),
+      }),
+    )
   }
 
   clear(range: KeyRange<K> = {}): Promise<void> {
-    return this.engine.apply([{ kind: 'clear', tree: this.name, range: resolveRange(range, this.codecs.key) }])
+    return this.engine.apply([{ kind: 'clear', tree: this.name, range: resolveBounds(range, this.codecs.key) }])
   }
 
   async compareAndSwap(key: K, expected: V | undefined, value: V | undefined): Promise<boolean> {
@@ -89,24 +95,6 @@ class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
 
   protected encodeValue(value: V): Uint8Array {
     return checkValue(this.codecs.value.encode(value))
-  }
-
-  private encodeOperation(operation: TreeBatchOperation<K, V>): ByteOperation {
-    const { type } = operation
-    const tree = this.treeOf(operation)
-    switch (type) {
-      case 'put':
-        return { kind: 'put', tree, key: this.encodeKey(operation.key), value: this.encodeValue(operation.value) }
-      case 'delete':
-        return { kind: 'delete', tree, key: this.encodeKey(operation.key) }
-      default:
-        throw unknownBatchType(type)
-    }
-  }
-
-  private treeOf({ tree }: TreeBatchOperation<K, V>): string {
-    if (tree === undefined) return this.name
-    return tree === DEFAULT_TREE ? tree : checkTreeName(tree)
   }
 }
 

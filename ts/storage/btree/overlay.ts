@@ -1,6 +1,5 @@
 // The private writes of a transaction to one tree, over the snapshot that it reads: a small B-tree of its own in memory
 // (key -> a put value or a mark of deletion) and the ranges it has cleared.
-import { BedplateError } from '../../base/errors.ts'
 import { memoryFile } from '../../io/overlay-file.ts'
 import { compareBytes } from '../compare.ts'
 import { type ByteRange, Cursor, contains, type WalkRange, WHOLE_RANGE } from './cursor.ts'
@@ -14,34 +13,12 @@ import type { ByteReader, ByteWalk } from './walk.ts'
 const DELETED = new Uint8Array(1)
 const PUT_MARK = 1
 
-/** A bound that the overlays of one transaction share. */
-export class ByteBudget {
-  private left: number
-  private readonly total: number
-
-  constructor(maxBytes: number) {
-    this.left = maxBytes
-    this.total = maxBytes
-  }
-
-  /** @throws INVALID_INPUT once more is spent than there is. */
-  spend(bytes: number): void {
-    this.left -= bytes
-    if (this.left >= 0) return
-    throw new BedplateError('INVALID_INPUT', `the transaction holds more than ${this.total} bytes of writes`, {
-      hint: 'commit in smaller steps, or raise maxBytes',
-    })
-  }
-}
-
 export class Overlay {
   private readonly pager: Pager
   private readonly tree: Tree
   private readonly cleared: ByteRange[] = []
-  private readonly budget: ByteBudget
 
-  constructor(pageSizeBytes: number, budget: ByteBudget) {
-    this.budget = budget
+  constructor(pageSizeBytes: number) {
     this.pager = new Pager(memoryFile('a transaction'), {
       pageSizeBytes,
       cacheBytes: 0,
@@ -63,7 +40,6 @@ export class Overlay {
   }
 
   clear(range: ByteRange): void {
-    this.budget.spend((range.lower?.length ?? 0) + (range.upper?.length ?? 0) + 1)
     this.tree.deleteRange(range)
     this.cleared.push(range)
   }
@@ -86,7 +62,7 @@ export class Overlay {
       },
       getAsync: async (key) => {
         const own = this.find(key)
-        return own === undefined ? await base.getAsync(key) : unmark(own)
+        return own === undefined ? await base.getAsync(key) : unmark(own)?.slice()
       },
       walk: (range) =>
         new MergedWalk(
@@ -113,7 +89,6 @@ export class Overlay {
   }
 
   private set(key: Uint8Array, marked: Uint8Array): void {
-    this.budget.spend(key.length + marked.length)
     this.tree.put(key, prepareValue(this.pager, this.tree.id, key, marked))
     this.pager.trim()
   }

@@ -1,4 +1,5 @@
 // The reading half of every handle: turns keys and values into bytes and back, over whatever state it is given.
+import { checkArray } from '../../base/options.ts'
 import { resolveRange } from '../compare.ts'
 import type { KeyCodec, ValueCodec } from '../encoding.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../ordered-store.ts'
@@ -32,7 +33,8 @@ export class Reader<K, V> implements OrderedReader<K, V> {
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
-    return Array.from(keys, (key) => this.get(key))
+    checkArray(keys, 'getMany', 'keys')
+    return keys.map((key) => this.get(key))
   }
 
   has(key: K): boolean {
@@ -40,7 +42,9 @@ export class Reader<K, V> implements OrderedReader<K, V> {
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    const value = await this.source.getAsync(this.encodeKey(key))
+    const bytes = this.encodeKey(key)
+    // The caller may use the memory of its key again before the answer is there.
+    const value = await this.source.getAsync((bytes as unknown) === key ? Uint8Array.from(bytes) : bytes)
     return value === undefined ? undefined : this.codecs.value.decode(value)
   }
 
@@ -53,7 +57,7 @@ export class Reader<K, V> implements OrderedReader<K, V> {
   }
 
   scan(options: RangeOptions<K> = {}): IterableIterator<FlatBlock> {
-    return flatBlocks(this.source.walk(resolveRange(options, this.codecs.key)))
+    return new BlockWalk(this.source.walk(resolveRange(options, this.codecs.key)))
   }
 
   protected encodeKey(key: K): Uint8Array {
@@ -64,37 +68,17 @@ export class Reader<K, V> implements OrderedReader<K, V> {
 /** Gives back the snapshots of walks that were dropped without being finished. */
 const forgottenWalks = new FinalizationRegistry<ByteWalk>((walk) => walk.close())
 
-class RangeWalk<K, V> implements IterableIterator<[K, V]> {
-  private walk: ByteWalk | undefined
-  private readonly codecs: Codecs<K, V>
+/** A walk in the hands of a caller, who may finish it, leave it by `return`, or forget it, also before its first step. */
+abstract class HeldWalk {
+  /** Undefined once it has ended. */
+  protected walk: ByteWalk | undefined
 
-  constructor(walk: ByteWalk, codecs: Codecs<K, V>) {
+  constructor(walk: ByteWalk) {
     this.walk = walk
-    this.codecs = codecs
     forgottenWalks.register(this, walk, this)
   }
 
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  next(): IteratorResult<[K, V]> {
-    const { walk, codecs } = this
-    if (walk === undefined) return { done: true, value: undefined }
-    try {
-      if (walk.next()) return { done: false, value: [codecs.key.decode(walk.key()), codecs.value.decode(walk.value())] }
-    } catch (error) {
-      this.end()
-      throw error
-    }
-    return this.end()
-  }
-
-  return(): IteratorResult<[K, V]> {
-    return this.end()
-  }
-
-  private end(): IteratorResult<[K, V]> {
+  protected end(): IteratorReturnResult<undefined> {
     this.walk?.close()
     this.walk = undefined
     forgottenWalks.unregister(this)
@@ -102,16 +86,52 @@ class RangeWalk<K, V> implements IterableIterator<[K, V]> {
   }
 }
 
-class AsyncRangeWalk<K, V> implements AsyncIterableIterator<[K, V]> {
-  private walk: ByteWalk | undefined
+abstract class SyncWalk<T> extends HeldWalk implements IterableIterator<T> {
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<T> {
+    if (this.walk === undefined) return { done: true, value: undefined }
+    try {
+      const value = this.take(this.walk)
+      return value === undefined ? this.end() : { done: false, value }
+    } catch (error) {
+      this.end()
+      throw error
+    }
+  }
+
+  return(): IteratorResult<T> {
+    return this.end()
+  }
+
+  /** What comes next of the walk, undefined at its end. */
+  protected abstract take(walk: ByteWalk): T | undefined
+}
+
+class RangeWalk<K, V> extends SyncWalk<[K, V]> {
+  private readonly codecs: Codecs<K, V>
+
+  constructor(walk: ByteWalk, codecs: Codecs<K, V>) {
+    super(walk)
+    this.codecs = codecs
+  }
+
+  protected take(walk: ByteWalk): [K, V] | undefined {
+    const { key, value } = this.codecs
+    return walk.next() ? [key.decode(walk.key()), value.decode(walk.value())] : undefined
+  }
+}
+
+class AsyncRangeWalk<K, V> extends HeldWalk implements AsyncIterableIterator<[K, V]> {
   private readonly codecs: Codecs<K, V>
   /** Calls are answered one after the other, however they come: a walk is never closed under a read. */
   private previous: Promise<unknown> = Promise.resolve()
 
   constructor(walk: ByteWalk, codecs: Codecs<K, V>) {
-    this.walk = walk
+    super(walk)
     this.codecs = codecs
-    forgottenWalks.register(this, walk, this)
   }
 
   [Symbol.asyncIterator](): this {
@@ -145,41 +165,61 @@ class AsyncRangeWalk<K, V> implements AsyncIterableIterator<[K, V]> {
     }
     return this.end()
   }
-
-  private end(): IteratorResult<[K, V]> {
-    this.walk?.close()
-    this.walk = undefined
-    forgottenWalks.unregister(this)
-    return { done: true, value: undefined }
-  }
 }
 
 /** Packs a walk into blocks: see FlatBlock. */
-function* flatBlocks(walk: ByteWalk): Generator<FlatBlock> {
-  try {
-    let block = new Uint8Array(BLOCK_BYTES)
-    let length = 0
-    let count = 0
-    while (walk.next()) {
-      const key = walk.key()
-      const value = walk.value()
-      const needed = BLOCK_ENTRY_HEADER_BYTES + key.length + value.length
-      if (length + needed > block.length) {
-        if (count > 0) yield { bytes: block.subarray(0, length), count }
-        block = new Uint8Array(Math.max(BLOCK_BYTES, needed))
-        length = 0
-        count = 0
+class BlockWalk extends SyncWalk<FlatBlock> {
+  /** The entry that did not fit into the last block; the walk keeps its memory as it is. */
+  private waiting: { key: Uint8Array; value: Uint8Array } | undefined
+
+  protected take(walk: ByteWalk): FlatBlock | undefined {
+    let block: BlockBuffer | undefined
+    for (let entry = this.nextEntry(walk); entry !== undefined; entry = this.nextEntry(walk)) {
+      block ??= new BlockBuffer(entry)
+      if (!block.add(entry)) {
+        this.waiting = entry
+        break
       }
-      const view = new DataView(block.buffer)
-      view.setUint32(length, key.length, true)
-      view.setUint32(length + 4, value.length, true)
-      block.set(key, length + BLOCK_ENTRY_HEADER_BYTES)
-      block.set(value, length + BLOCK_ENTRY_HEADER_BYTES + key.length)
-      length += needed
-      count++
     }
-    if (count > 0) yield { bytes: block.subarray(0, length), count }
-  } finally {
-    walk.close()
+    return block?.finish()
+  }
+
+  private nextEntry(walk: ByteWalk): { key: Uint8Array; value: Uint8Array } | undefined {
+    const { waiting } = this
+    this.waiting = undefined
+    if (waiting !== undefined) return waiting
+    return walk.next() ? { key: walk.key(), value: walk.value() } : undefined
+  }
+}
+
+/** A block in the making. */
+class BlockBuffer {
+  private readonly bytes: Uint8Array
+  private readonly view: DataView
+  private length = 0
+  private count = 0
+
+  constructor(first: { key: Uint8Array; value: Uint8Array }) {
+    this.bytes = new Uint8Array(Math.max(BLOCK_BYTES, BLOCK_ENTRY_HEADER_BYTES + first.key.length + first.value.length))
+    this.view = new DataView(this.bytes.buffer)
+  }
+
+  /** @returns False if there is no room left. */
+  add({ key, value }: { key: Uint8Array; value: Uint8Array }): boolean {
+    const { bytes, view, length } = this
+    const keyAt = length + BLOCK_ENTRY_HEADER_BYTES
+    const end = keyAt + key.length + value.length
+    if (end > bytes.length) return false
+    view.setUint32(length, key.length, true)
+    view.setUint32(length + 4, value.length, true)
+    bytes.set(key, keyAt)
+    bytes.set(value, keyAt + key.length)
+    this.length = end
+    this.count++
+    return true
+  }
+
+  finish(): FlatBlock {
+    return { bytes: this.bytes.subarray(0, this.length), count: this.count }
   }
 }

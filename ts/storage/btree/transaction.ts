@@ -2,13 +2,13 @@
 // turn, it checks that nobody changed what it read and applies its writes as one commit (Kung and Robinson, "On Optimistic
 // Methods for Concurrency Control", TODS 1981, backward validation). One that only read needs no check.
 import { BedplateError, isCode } from '../../base/errors.ts'
-import { resolveRange } from '../compare.ts'
-import type { BatchOperation, KeyRange } from '../ordered-store.ts'
-import { checkTreeName, checkValue, codecsOf, keyCheck, unknownBatchType } from './arguments.ts'
+import { resolveBounds } from '../compare.ts'
+import type { KeyRange } from '../ordered-store.ts'
+import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck, type WriteOperation } from './arguments.ts'
 import { checkTreeOptions } from './check-options.ts'
 import type { ByteRange, WalkRange } from './cursor.ts'
 import { type ByteOperation, DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
-import { ByteBudget, Overlay } from './overlay.ts'
+import { Overlay } from './overlay.ts'
 import { ConflictWatch } from './read-set.ts'
 import { type Codecs, Reader } from './reader.ts'
 import {
@@ -16,6 +16,7 @@ import {
   type Transaction,
   type TransactionOptions,
   type TransactionTree,
+  type TreeBatchOperation,
   type TreeOptions,
 } from './types.ts'
 import { type ByteReader, type ByteWalk, PinnedReader } from './walk.ts'
@@ -91,6 +92,32 @@ export function runTransactionSync<K, V, T>(engine: Engine, codecs: Codecs<K, V>
   }
 }
 
+/** A bound on what a transaction writes. */
+class ByteBudget {
+  private left: number
+  private readonly total: number
+
+  constructor(maxBytes: number) {
+    this.left = maxBytes
+    this.total = maxBytes
+  }
+
+  /** @throws INVALID_INPUT if that is more than is left; then nothing is spent. */
+  spend(bytes: number): void {
+    if (bytes > this.left) {
+      throw new BedplateError('INVALID_INPUT', `the transaction would hold more than ${this.total} bytes of writes`, {
+        hint: 'commit in smaller steps, or raise maxBytes',
+      })
+    }
+    this.left -= bytes
+  }
+}
+
+/** What a change takes of the budget; one byte tells a put from a deletion. */
+function sizeOf(operation: WriteOperation): number {
+  return operation.key.length + 1 + (operation.kind === 'put' ? operation.value.length : 0)
+}
+
 /** One run of a transaction: its snapshot, its writes, and what to watch for. */
 class TransactionWork {
   readonly engine: Engine
@@ -106,11 +133,27 @@ class TransactionWork {
     this.budget = new ByteBudget(maxBytes)
   }
 
-  overlay(tree: string): Overlay {
+  /** Takes all of `operations` into the overlays, or none. */
+  write(operations: readonly WriteOperation[]): void {
     this.assertRunning()
+    this.budget.spend(operations.reduce((sum, operation) => sum + sizeOf(operation), 0))
+    for (const operation of operations) {
+      const overlay = this.overlay(operation.tree)
+      if (operation.kind === 'put') overlay.put(operation.key, operation.value)
+      else overlay.delete(operation.key)
+    }
+  }
+
+  clear(tree: string, range: ByteRange): void {
+    this.assertRunning()
+    this.budget.spend((range.lower?.length ?? 0) + (range.upper?.length ?? 0) + 1)
+    this.overlay(tree).clear(range)
+  }
+
+  private overlay(tree: string): Overlay {
     let overlay = this.overlays.get(tree)
     if (overlay === undefined) {
-      overlay = new Overlay(this.pin.pager.pageSizeBytes, this.budget)
+      overlay = new Overlay(this.pin.pager.pageSizeBytes)
       this.overlays.set(tree, overlay)
     }
     return overlay
@@ -118,6 +161,7 @@ class TransactionWork {
 
   /** What the transaction sees of a tree; notes what it reads of the snapshot. */
   reader(tree: string): ByteReader {
+    this.assertRunning()
     const base = watched(new PinnedReader(this.engine, this.pin, tree), tree, this.watch)
     const over = this.overlay(tree).over(base)
     return {
@@ -249,23 +293,25 @@ class TransactionTreeHandle<K, V> extends Reader<K, V> implements TransactionTre
   }
 
   put(key: K, value: V): void {
-    this.work.overlay(this.name).put(this.encodeKey(key), checkValue(this.codecs.value.encode(value)))
+    this.batch([{ type: 'put', key, value }])
   }
 
   delete(key: K): void {
-    this.work.overlay(this.name).delete(this.encodeKey(key))
+    this.batch([{ type: 'delete', key }])
   }
 
-  batch(operations: readonly BatchOperation<K, V>[]): void {
-    for (const operation of operations) {
-      if (operation.type === 'put') this.put(operation.key, operation.value)
-      else if (operation.type === 'delete') this.delete(operation.key)
-      else throw unknownBatchType((operation as { type: unknown }).type)
-    }
+  batch(operations: readonly TreeBatchOperation<K, V>[]): void {
+    this.work.write(
+      encodeBatch(operations, {
+        tree: this.name,
+        key: (key) => this.encodeKey(key),
+        value: (value) => checkValue(this.codecs.value.encode(value)),
+      }),
+    )
   }
 
   clear(range: KeyRange<K> = {}): void {
-    this.work.overlay(this.name).clear(resolveRange(range, this.codecs.key))
+    this.work.clear(this.name, resolveBounds(range, this.codecs.key))
   }
 }
 

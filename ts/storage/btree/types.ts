@@ -75,7 +75,7 @@ export interface Transaction<K = string, V = string> extends TransactionTree<K, 
 export interface TransactionTree<K = string, V = string> extends OrderedReader<K, V> {
   put(key: K, value: V): void
   delete(key: K): void
-  batch(operations: readonly BatchOperation<K, V>[]): void
+  batch(operations: readonly TreeBatchOperation<K, V>[]): void
   clear(range?: KeyRange<K>): void
 }
 

@@ -17,10 +17,12 @@ import {
 import type { Pager } from './pager.ts'
 import { findLeaf, getBelow } from './tree.ts'
 
-/** Something that can be read. Values may be views that die with the next write: copy or decode them at once. */
+/** Something that can be read. */
 export interface ByteReader {
+  /** May be a view that dies with the next write: copy or decode it at once. */
   get(key: Uint8Array): Uint8Array | undefined
   has(key: Uint8Array): boolean
+  /** In memory of its own: others may write before the answer arrives. */
   getAsync(key: Uint8Array): Promise<Uint8Array | undefined>
   /** Starts a walk over the state of this moment. It must be closed. */
   walk(range: WalkRange): ByteWalk
@@ -161,7 +163,7 @@ class PinnedWalk implements ByteWalk {
   }
 }
 
-/** `getBelow` without blocking. The root must be pinned. */
+/** `getBelow` without blocking, and in memory of its own. The root must be pinned. */
 async function getAsyncBelow(pager: Pager, root: PageReference, key: Uint8Array): Promise<Uint8Array | undefined> {
   if (root.page === NO_PAGE.page) return undefined
   let page = pager.cached(root) ?? (await pager.readAsync(root))
@@ -173,6 +175,6 @@ async function getAsyncBelow(pager: Pager, root: PageReference, key: Uint8Array)
   }
   const slot = search(page, key)
   if (slot < 0) return undefined
-  if (!isOverflowAt(page, slot)) return inlineValueAt(page, slot)
+  if (!isOverflowAt(page, slot)) return inlineValueAt(page, slot).slice()
   return await readOverflowAsync(pager, overflowAt(page, slot), valueLengthAt(page, slot))
 }
