@@ -1,23 +1,33 @@
 import { BedplateError } from '../../ts/base/errors.ts'
 
-/** The code that `call` throws, `undefined` if it succeeds. Anything but a BedplateError fails the test. */
-export function codeOf(call: () => unknown): string | undefined {
+/** The error that `call` throws, `undefined` if it succeeds. Anything but a BedplateError fails the test. */
+export function errorOf(call: () => unknown): BedplateError | undefined {
   try {
     call()
     return undefined
   } catch (error) {
-    return asBedplateError(error).code
+    return asBedplateError(error)
   }
 }
 
-/** The same for a promise. */
-export async function codeOfAsync(promise: Promise<unknown>): Promise<string | undefined> {
+/** Its code. */
+export function codeOf(call: () => unknown): string | undefined {
+  return errorOf(call)?.code
+}
+
+/** The error that `promise` rejects with, `undefined` if it resolves. */
+export async function errorOfAsync(promise: Promise<unknown>): Promise<BedplateError | undefined> {
   try {
     await promise
     return undefined
   } catch (error) {
-    return asBedplateError(error).code
+    return asBedplateError(error)
   }
+}
+
+/** Its code. */
+export async function codeOfAsync(promise: Promise<unknown>): Promise<string | undefined> {
+  return (await errorOfAsync(promise))?.code
 }
 
 function asBedplateError(error: unknown): BedplateError {
