@@ -279,8 +279,6 @@ describe('the import of the tour', () => {
   it.each<[string, (store: BTree) => Promise<unknown>]>([
     ['a record was removed', (store) => store.delete(cityKey(1))],
     ['an entry of an index was added', (store) => store.tree('by-name').put('XX/Nowhere/1', '1')],
-    ['its note cannot be read', (store) => store.tree('tour').put('import', 'done')],
-    ['its note is gone', (store) => store.tree('tour').delete('import')],
   ])('starts again when %s', (_, change) =>
     withStore(async (store) => {
       await importSome(store)
@@ -288,6 +286,19 @@ describe('the import of the tour', () => {
       expect(await importSome(store)).toMatchObject({ state: 'again', imported: 3500 })
       const counts = ['by-name', 'by-population'].map((name) => store.tree(name).keyCount)
       expect([store.keyCount, ...counts]).toEqual([3500, 3500, 3500])
+    }),
+  )
+
+  it.each<[string, (store: BTree) => Promise<unknown>]>([
+    ['cannot be read', (store) => store.tree('tour').put('import', 'done')],
+    ['says something else', (store) => store.tree('tour').put('import', '{"dataSet":"","imported":"all"}')],
+    ['is gone', (store) => store.tree('tour').delete('import')],
+  ])('touches nothing where its note %s', (_, change) =>
+    withStore(async (store) => {
+      await importSome(store)
+      await change(store)
+      await expect(importSome(store, { fresh: true })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+      expect(store.keyCount).toBe(3500)
     }),
   )
 

@@ -4,18 +4,19 @@ import { dirname, resolve } from 'node:path'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
 import { diskError, isSystemError } from '../../io/disk-errors.ts'
 import { describeNative } from '../../native/loader.ts'
-import { type BTree, type BTreeStats, openBTree } from '../../storage/btree/index.ts'
+import { type BTreeStats, openBTree } from '../../storage/btree/index.ts'
+import { closing } from '../kit/closing.ts'
 import { type Interrupt, interruptible } from '../kit/interrupt.ts'
 import { Output } from '../kit/output.ts'
 import { packageVersion, runProgram, UsageError } from '../kit/program.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
 import { loadCities } from './cities.ts'
 import { type ImportResult, importCities } from './import.ts'
-import { type KillResult, killWriter } from './kill.ts'
+import { examineStore, type KillResult, runUntilKilled } from './kill.ts'
 import { fromShell, type NextStep, nextSteps } from './next.ts'
-import { ORDERS, ORDERS_BY_CITY } from './orders.ts'
+import { forgetOrders } from './orders.ts'
 import { type Answer, askQuestions, showTrees } from './questions.ts'
-import { Report } from './report.ts'
+import { Report, round } from './report.ts'
 import { measureSpeed, type SpeedResult } from './speed.ts'
 
 const NAME = 'bedplate tour'
@@ -30,6 +31,15 @@ interface TourOptions {
   data: string
   fresh?: boolean
   json?: boolean
+}
+
+/** What all stops get. */
+interface Visit {
+  /** The directory of the store. */
+  path: string
+  fresh: boolean
+  report: Report
+  interrupt: Interrupt
 }
 
 /** What --json prints. */
@@ -65,72 +75,81 @@ export async function run(args: readonly string[]): Promise<number> {
 
 async function tour({ data, fresh = false, json = false }: TourOptions, interrupt: Interrupt): Promise<void> {
   const out = new Output()
-  const report = new Report(json ? undefined : out)
-  const path = resolve(data)
+  const visit = { path: resolve(data), fresh, report: new Report(json ? undefined : out), interrupt }
   try {
-    const document = await visitStops(path, fresh, report, interrupt)
+    const document: TourDocument = {
+      ...welcome(visit),
+      ...(await importAndAsk(visit)),
+      ...(await killAndMeasure(visit)),
+      next: await tellNext(visit),
+      seconds: takenSeconds(visit),
+    }
     if (json) out.line(JSON.stringify(document, null, 2))
     await out.flush()
   } catch (error) {
-    throw withAdvice(error, path)
+    throw withAdvice(error, visit.path)
   }
 }
 
-async function visitStops(path: string, fresh: boolean, report: Report, interrupt: Interrupt): Promise<TourDocument> {
+function welcome({ path, report }: Visit): Pick<TourDocument, 'version' | 'node' | 'native' | 'path'> {
   const version = packageVersion()
   const { node } = process.versions
   const { engine: native } = describeNative()
   const core = native === 'native' ? 'with its native core' : 'in TypeScript alone (bedplate doctor says why)'
   report.heading(`bedplate ${version} ${core}, Node ${node}`)
-  makeDirectory(dirname(path))
+  return { version, node, native, path }
+}
+
+async function importAndAsk(visit: Visit): Promise<Pick<TourDocument, 'import' | 'questions'>> {
+  const { path, report, interrupt } = visit
   await report.title(`A real data set, in the store ${fromShell(path)}`)
-  const loaded = await withStore(await openBTree(path, { create: true }), async (store) => {
-    const imported = await importCities(store, { load: loadCities, fresh, report, interrupt })
+  makeDirectory(dirname(path))
+  return closing(await openBTree(path, { create: true }), async (store) => {
+    const imported = await importCities(store, { ...visit, load: loadCities })
     showTrees(store, report)
     await report.title('Gets and ranges')
     const questions = await askQuestions(store, report)
-    // What the killed writer of an earlier run left.
-    await store.dropTree(ORDERS)
-    await store.dropTree(ORDERS_BY_CITY)
+    await forgetOrders(store)
+    interrupt.check()
     return { import: imported, questions }
   })
-  interrupt.check()
+}
+
+async function killAndMeasure(visit: Visit): Promise<Pick<TourDocument, 'kill' | 'speed' | 'stats'>> {
+  const { path, report, interrupt } = visit
   await report.title('A writer is killed')
-  const { store, result: kill } = await killWriter(path, report, interrupt)
-  const measured = await withStore(store, async () => {
+  const lastWords = await runUntilKilled(path, report, interrupt)
+  const startedAt = performance.now()
+  return closing(await openBTree(path), async (store) => {
+    const kill = await examineStore(store, lastWords, { reopenMs: performance.now() - startedAt, report })
     await report.title('Operations a second, in this process')
     const speed = await measureSpeed(store, report, interrupt)
     await report.title('Inside the store')
     await store.checkpoint()
     const stats = store.stats()
     describeStats(stats, report)
-    return { speed, stats }
+    return { kill, speed, stats }
   })
-  const next = await nextSteps(path)
+}
+
+async function tellNext({ path, report }: Visit): Promise<NextStep[]> {
   await report.title('Try next')
+  const next = await nextSteps(path)
   for (const { command, shows } of next) {
     report.aside(`# ${shows}`)
     report.line(command)
   }
   report.aside('# in a program')
   report.line("import { openBTree } from 'bedplate/btree'")
-  const seconds = Number((performance.now() / 1000).toFixed(1))
-  report.line()
-  report.line(`The tour took ${seconds.toFixed(1)} s.`)
-  return { version, node, native, path, ...loaded, kill, ...measured, next, seconds }
+  return next
 }
 
-/** Closes the store whatever happens; an error of `use` is worth more than one of the close. */
-async function withStore<T>(store: BTree, use: (store: BTree) => Promise<T>): Promise<T> {
-  let result: T
-  try {
-    result = await use(store)
-  } catch (error) {
-    await store.close().catch(() => {})
-    throw error
-  }
-  await store.close()
-  return result
+/** Since the start of the process. */
+function takenSeconds({ report }: Visit): number {
+  const seconds = performance.now() / 1000
+  report.line()
+  report.line(`The tour took ${seconds.toFixed(1)} s.`)
+  return round(seconds, 1)
 }
 
 /** Makes the directory that the store will lie in. (Node's own recursive mkdir never ends where /proc refuses.) */

@@ -8,7 +8,7 @@ import type { Interrupt } from '../kit/interrupt.ts'
 import { startProgress } from '../kit/progress.ts'
 import { formatNumber } from '../kit/text.ts'
 import { BY_NAME, BY_POPULATION, type DataSet, operationsFor } from './cities.ts'
-import type { Report } from './report.ts'
+import { type Report, round } from './report.ts'
 
 /** The tree in which the tour keeps what it knows about its own store. */
 const NOTES = 'tour'
@@ -18,6 +18,7 @@ const CITIES_PER_BATCH = 1000
 /** How far the import has come. */
 interface Note {
   dataSet: string
+  /** Cities in all three trees; -1 while they are emptied. */
   imported: number
   /** All there are. */
   records: number
@@ -64,7 +65,7 @@ export async function importCities(store: BTree, options: ImportOptions): Promis
   const state = begun > 0 ? 'continued' : note === undefined ? 'new' : 'again'
   report.line(beginning(state, begun, data))
   await report.shown()
-  if (state === 'again') await empty(store, { dataSet: data.name, imported: 0, records })
+  if (state === 'again') await empty(store, { dataSet: data.name, imported: -1, records })
   await importFrom(begun, store, data, options)
   await store.checkpoint()
 
@@ -72,7 +73,7 @@ export async function importCities(store: BTree, options: ImportOptions): Promis
   const imported = records - begun
   const rate = formatNumber(Math.round(imported / seconds))
   report.line(`Imported ${formatNumber(imported)} cities in ${seconds.toFixed(1)} s, ${rate} a second.`)
-  return { state, dataSet: data.name, records, imported, seconds: Number(seconds.toFixed(3)) }
+  return { state, dataSet: data.name, records, imported, seconds: round(seconds, 3) }
 }
 
 async function importFrom(begun: number, store: BTree, data: DataSet, { report, interrupt }: ImportOptions) {
@@ -117,17 +118,23 @@ function beginning(state: ImportResult['state'], begun: number, { name, cities }
 /** What the store says about itself; undefined if it is new. @throws INVALID_INPUT if it is not the tour's. */
 function readNote(store: BTree): Note | undefined {
   const trees = store.treeNames()
-  if (!trees.includes(NOTES)) {
-    if (store.keyCount === 0 && trees.length === 0) return undefined
-    throw new BedplateError('INVALID_INPUT', `${store.path} is a store with other data than the tour's`, {
-      hint: 'give the tour a directory of its own with --data DIRECTORY',
-    })
-  }
-  const unknown: Note = { dataSet: '', imported: -1, records: 0 }
+  if (store.keyCount === 0 && trees.length === 0) return undefined
+  const note = trees.includes(NOTES) ? parseNote(store.tree(NOTES).get(NOTE_KEY)) : undefined
+  if (note !== undefined) return note
+  // Starting again would empty it, and nothing shows that it is ours to empty.
+  throw new BedplateError('INVALID_INPUT', `${store.path} is a store with other data than the tour's`, {
+    hint: 'give the tour a directory of its own with --data DIRECTORY',
+  })
+}
+
+function parseNote(text = 'null'): Note | undefined {
   try {
-    return { ...unknown, ...(JSON.parse(store.tree(NOTES).get(NOTE_KEY) ?? '{}') as Partial<Note>) }
+    const note = JSON.parse(text) as Partial<Note> | null
+    const complete =
+      typeof note?.dataSet === 'string' && Number.isInteger(note.imported) && Number.isInteger(note.records)
+    return complete ? (note as Note) : undefined
   } catch {
-    return unknown
+    return undefined
   }
 }
 
@@ -137,7 +144,7 @@ function treeCounts(store: BTree): number[] {
 
 /** Empties the trees, and the file. The note comes first: cut off from here on, the next run empties them again. */
 async function empty(store: BTree, note: Note): Promise<void> {
-  await store.batch([noteOperation({ ...note, imported: -1 })])
+  await store.batch([noteOperation(note)])
   await store.clear()
   await store.dropTree(BY_NAME)
   await store.dropTree(BY_POPULATION)

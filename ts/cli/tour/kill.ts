@@ -6,11 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
 import { diskError } from '../../io/disk-errors.ts'
 import { compiledUrl } from '../../io/worker.ts'
-import { type BTree, openBTree, type VerifyReport } from '../../storage/btree/index.ts'
+import type { BTree, VerifyReport } from '../../storage/btree/index.ts'
 import type { Interrupt } from '../kit/interrupt.ts'
 import { formatNumber, plural } from '../kit/text.ts'
 import { BATCHES_AT_ONCE, destinations, ORDERS, ORDERS_BY_CITY, ORDERS_PER_BATCH, ordersOf } from './orders.ts'
-import type { Report } from './report.ts'
+import { type Report, round } from './report.ts'
 
 /** The writer is killed after a number of acknowledged batches in this range. */
 const MIN_ACKNOWLEDGED = 60
@@ -49,43 +49,11 @@ export interface KillResult extends Survival {
 }
 
 /**
- * Runs a writer on the store in `path`, kills it, opens the store again and examines it.
+ * Runs a writer on the store in `path` and kills it.
  * @param path - A store that nobody has open and that holds the cities.
- * @returns The store, open again, and what was found.
- * @throws CORRUPTION if something acknowledged is missing or the store is not whole.
+ * @returns Once the process is gone.
  */
-export async function killWriter(
-  path: string,
-  report: Report,
-  interrupt: Interrupt,
-): Promise<{ store: BTree; result: KillResult }> {
-  const lastWords = await runUntilKilled(path, interrupt)
-  report.line(
-    `Process ${lastWords.pid} wrote batches of ${ORDERS_PER_BATCH} orders, each order with an entry in an index tree, ` +
-      `${BATCHES_AT_ONCE} batches at a time.`,
-  )
-  report.line('Killed with SIGKILL in mid-batch: it could not flush, close or say goodbye.')
-  await report.shown()
-
-  const startedAt = performance.now()
-  const store = await openBTree(path)
-  const reopenMilliseconds = Number((performance.now() - startedAt).toFixed(1))
-  try {
-    const survival = examine(store, lastWords)
-    const verify = await verified(store)
-    const writer = { writerPid: lastWords.pid, signal: 'SIGKILL', ordersPerBatch: ORDERS_PER_BATCH } as const
-    const result = { ...writer, ...survival, reopenMilliseconds, verify }
-    describe(result, report)
-    await report.shown()
-    judge(result)
-    return { store, result }
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-}
-
-async function runUntilKilled(path: string, interrupt: Interrupt): Promise<LastWords> {
+export async function runUntilKilled(path: string, report: Report, interrupt: Interrupt): Promise<LastWords> {
   const killAfter = randomInt(MIN_ACKNOWLEDGED, MAX_ACKNOWLEDGED)
   const program = fileURLToPath(compiledUrl('./writer-worker.ts', import.meta.url))
   const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -112,7 +80,39 @@ async function runUntilKilled(path: string, interrupt: Interrupt): Promise<LastW
   if (child.signalCode !== 'SIGKILL' && words.acknowledged.size < killAfter) {
     throw new BedplateError('UNAVAILABLE', `the writer ended by itself, with ${child.signalCode ?? child.exitCode}`)
   }
+  report.line(
+    `Process ${words.pid} wrote batches of ${ORDERS_PER_BATCH} orders, each order with an entry in an index tree.`,
+  )
+  report.line(`Killed with SIGKILL, ${BATCHES_AT_ONCE} batches on their way: it could not flush, close or say goodbye.`)
+  await report.shown()
   return words
+}
+
+/**
+ * Looks for what the killed writer was promised, in the store that was opened again.
+ * @throws CORRUPTION if something acknowledged is missing or the store is not whole.
+ */
+export async function examineStore(
+  store: BTree,
+  lastWords: LastWords,
+  { reopenMs, report }: { reopenMs: number; report: Report },
+): Promise<KillResult> {
+  const survival = examine(store, lastWords)
+  const startedAt = performance.now()
+  const verify = await store.verify()
+  const seconds = round((performance.now() - startedAt) / 1000, 3)
+  const result: KillResult = {
+    writerPid: lastWords.pid,
+    signal: 'SIGKILL',
+    ordersPerBatch: ORDERS_PER_BATCH,
+    ...survival,
+    reopenMilliseconds: round(reopenMs, 1),
+    verify: { ...verify, seconds },
+  }
+  describe(result, report)
+  await report.shown()
+  judge(result)
+  return result
 }
 
 function note(line: string, words: LastWords): void {
@@ -145,12 +145,6 @@ export function examine(store: BTree, { begun, acknowledged }: Omit<LastWords, '
   }
   const beyondAcknowledged = found - (acknowledged.size - lost)
   return { begun, acknowledged: acknowledged.size, found, beyondAcknowledged, lost, torn }
-}
-
-async function verified(store: BTree): Promise<KillResult['verify']> {
-  const startedAt = performance.now()
-  const report = await store.verify()
-  return { ...report, seconds: Number(((performance.now() - startedAt) / 1000).toFixed(3)) }
 }
 
 function describe(result: KillResult, report: Report): void {

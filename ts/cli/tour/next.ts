@@ -3,7 +3,8 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BTree, openBTree, type PageDescription } from '../../storage/btree/index.ts'
+import { openBTree, type PageDescription } from '../../storage/btree/index.ts'
+import { closing } from '../kit/closing.ts'
 import { toLine } from '../kit/text.ts'
 import { BY_NAME, BY_POPULATION, CITY_PREFIX, cityKey } from './cities.ts'
 import { ORDERS } from './orders.ts'
@@ -35,14 +36,11 @@ export async function nextSteps(path: string): Promise<NextStep[]> {
 
 /** The first page of the file that holds cities; pages 0 and 1 are the metas. */
 async function firstLeaf(path: string): Promise<number> {
-  const store: BTree = await openBTree(path, { readOnly: true })
-  try {
+  return closing(await openBTree(path, { readOnly: true }), async (store) => {
     const { dataFileBytes, pageSizeBytes } = store.stats()
     const numbers = Array.from({ length: dataFileBytes / pageSizeBytes }, (_, page) => page)
     return numbers.find((page) => holdsCities(store.inspectPage(page))) ?? 0
-  } finally {
-    await store.close()
-  }
+  })
 }
 
 function holdsCities({ type, checksumOk, cells }: PageDescription): boolean {

@@ -25,6 +25,12 @@ export function destinations(store: BTree): number[] {
   return Array.from(store.tree(BY_POPULATION).range(range), (entry) => fromPopulationEntry(entry).id)
 }
 
+/** Removes what an earlier writer left. */
+export async function forgetOrders(store: BTree): Promise<void> {
+  await store.dropTree(ORDERS)
+  await store.dropTree(ORDERS_BY_CITY)
+}
+
 /** The orders of batch number `batch`, counted from 0. */
 export function ordersOf(batch: number, cities: readonly number[]): StoredOrder[] {
   return Array.from({ length: ORDERS_PER_BATCH }, (_, place) => {

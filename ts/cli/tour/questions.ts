@@ -11,7 +11,7 @@ import {
   fromPopulationEntry,
   operationsFor,
 } from './cities.ts'
-import type { Report } from './report.ts'
+import { type Report, round } from './report.ts'
 
 /** A question and its answer. */
 export interface Answer {
@@ -89,7 +89,7 @@ function secondPage(store: BTree): Answer {
 function timed(question: string, call: string, ask: () => Partial<City>[]): Answer {
   const startedAt = performance.now()
   const cities = ask()
-  return { question, call, milliseconds: Number((performance.now() - startedAt).toFixed(3)), cities }
+  return { question, call, milliseconds: round(performance.now() - startedAt, 3), cities }
 }
 
 /** A range as it is written in a program: `byName.range({ gte: 'IS/', limit: 5 })`. */

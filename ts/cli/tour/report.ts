@@ -67,3 +67,8 @@ export class Report {
 function widthOf(text: string): number {
   return [...text.normalize('NFC')].length
 }
+
+/** For JSON: `value` with so many digits behind the point. */
+export function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { BTree } from '../../storage/btree/index.ts'
 import type { Interrupt } from '../kit/interrupt.ts'
 import { formatNumber } from '../kit/text.ts'
-import type { Report } from './report.ts'
+import { type Report, round } from './report.ts'
 
 const MEASURED_MS = 300
 /** Operations between two looks at the clock. */
@@ -85,5 +85,5 @@ async function measurePuts(
   await Promise.all(Array.from({ length: writers }, write))
   const perSecond = Math.round((count / (performance.now() - startedAt)) * 1000)
   const perSync = count / (store.stats().log.syncs - syncs)
-  return { writers, perSecond, perSync: Number(perSync.toFixed(1)) }
+  return { writers, perSecond, perSync: round(perSync, 1) }
 }

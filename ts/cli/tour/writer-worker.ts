@@ -9,6 +9,7 @@
 import { writeSync } from 'node:fs'
 import { BedplateError } from '../../base/errors.ts'
 import { type BTree, openBTree } from '../../storage/btree/index.ts'
+import { closing } from '../kit/closing.ts'
 import { BATCHES_AT_ONCE, destinations, ordersOf, writesOf } from './orders.ts'
 
 const STANDARD_OUTPUT = 1
@@ -16,14 +17,11 @@ const STANDARD_OUTPUT = 1
 const MAX_BATCHES = 20_000
 
 async function main(path: string): Promise<void> {
-  const store = await openBTree(path)
-  try {
+  await closing(await openBTree(path), async (store) => {
     const cities = destinations(store)
     const numbers = Array.from({ length: MAX_BATCHES }, (_, batch) => batch).values()
     await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, () => writeBatches(store, cities, numbers)))
-  } finally {
-    await store.close()
-  }
+  })
 }
 
 /** Writes one batch after the other; the next number is whichever is left. */
