@@ -160,8 +160,8 @@ function describe(result: KillResult, report: Report): void {
     row('begun', begun, ''),
     row('acknowledged', acknowledged, 'their promises had resolved'),
     row('found', found, 'whole, every byte compared'),
+    row('more than promised', beyondAcknowledged, 'on disk before anybody could be told'),
     row('lost', lost, 'acknowledged, but not there'),
-    row('beyond those', beyondAcknowledged, 'on disk before anybody could be told'),
     row('torn', torn, 'there in part'),
   ])
   if (lost === 0 && torn === 0) report.good('Every acknowledged order is back; no batch came back in part.')
