@@ -390,7 +390,7 @@ export class Engine {
     this.isOpen = false
     try {
       await this.exclusive
-      if (this.failure === undefined && !this.readOnly) {
+      if (this.standingFailure() === undefined && !this.readOnly) {
         if (this.position > this.metas.current.position) await this.checkpointIfSpace()
         await this.log.close()
       }
@@ -403,13 +403,12 @@ export class Engine {
 
   assertOpen(): void {
     if (!this.isOpen) throw new BedplateError('CLOSED', `the store ${this.path} is closed`)
-    if (this.failure !== undefined) throw this.failure
+    this.assertUsable()
   }
 
   assertWritable(): void {
     this.assertOpen()
     if (this.readOnly) throw new BedplateError('READ_ONLY', `the store ${this.path} was opened for reading only`)
-    this.assertUsable()
   }
 
   /** Takes note of an error unless it is one that changed nothing. @returns What to throw. */
@@ -433,8 +432,14 @@ export class Engine {
   // -- inside ---------------------------------------------------------------------------------------------------
 
   private assertUsable(): void {
-    if (this.failure !== undefined) throw this.failure
-    if (this.log.failure !== undefined) throw this.failed(this.log.failure)
+    const failure = this.standingFailure()
+    if (failure !== undefined) throw failure
+  }
+
+  /** What ended the work of this store, if something did. What its memory shows may then never have become durable. */
+  private standingFailure(): BedplateError | undefined {
+    if (this.log.failure !== undefined) this.fail(this.log.failure)
+    return this.failure
   }
 
   /** A checkpoint that a full disk may put off: the log has everything. */
