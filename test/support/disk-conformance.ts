@@ -306,6 +306,8 @@ export function describeDisk(name: string, make: () => DiskUnderTest): void {
         expect(codeOf(() => disk().rename(at('e'), at('d')))).toBe('ALREADY_EXISTS')
         expect(codeOf(() => disk().rename(at('d'), at('a')))).toBe('NOT_FOUND')
         expect(codeOf(() => disk().rename(at('d'), at('d/x')))).toBe('INVALID_INPUT')
+        writeFile('d/x', 'x')
+        expect(codeOf(() => disk().rename(at('d'), at('d/x')))).toBe('INVALID_INPUT')
         expect(disk().list(setting.root)).toEqual(['a', 'd', 'e'])
       })
 

@@ -201,8 +201,8 @@ export class SimulatedDisk implements Disk {
     if (node === target.node) return
     if (target.node?.kind === 'directory') throw diskError(action, both, systemError('EEXIST'))
     if (node.kind === 'directory') {
-      if (target.node !== undefined) throw diskError(action, both, systemError('ENOTDIR'))
       if (contains(node, target.directory)) throw diskError(action, both, systemError('EINVAL'))
+      if (target.node !== undefined) throw diskError(action, both, systemError('ENOTDIR'))
     }
     source.directory.entries.delete(source.name)
     target.directory.entries.set(target.name, node)
