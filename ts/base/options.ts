@@ -35,6 +35,12 @@ export function checkArray(given: unknown, where: string, what: string): void {
   throw new BedplateError('INVALID_INPUT', `${where} takes an array of ${what}, got ${describe(given)}`)
 }
 
+/** Refuses what is not a function. @throws INVALID_INPUT */
+export function checkFunction(given: unknown, where: string): void {
+  if (typeof given === 'function') return
+  throw new BedplateError('INVALID_INPUT', `${where} takes a function, got ${describe(given)}`)
+}
+
 /** Names a value of any kind in a few words, for messages. */
 export function describe(value: unknown): string {
   if (value === null) return 'null'

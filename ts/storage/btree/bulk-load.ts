@@ -61,7 +61,7 @@ export class TreeBuilder {
       insertIntoLeaf(this.leaf, 0, key, cell)
       this.finishPage(finished, separator(previous as Uint8Array, key), referenceTo(this.leaf))
     }
-    this.lastKey = key.slice()
+    this.lastKey = Uint8Array.from(key) // `slice` of a Buffer would be a view of the caller's memory
     this.keyCount++
   }
 

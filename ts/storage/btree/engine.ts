@@ -12,7 +12,7 @@ import type { Random } from '../../io/random.ts'
 import { type Log, MAX_RECORD_BYTES } from '../log/types.ts'
 import { type Catalogue, lookUpTree } from './catalogue.ts'
 import { type CheckpointTarget, type MetaState, writeCheckpoint } from './checkpoint.ts'
-import type { ByteRange } from './cursor.ts'
+import { type ByteRange, WHOLE_RANGE } from './cursor.ts'
 import { type LeafValue, NO_PAGE, type PageReference } from './page.ts'
 import type { Pager } from './pager.ts'
 import { RecordWriter } from './record.ts'
@@ -28,7 +28,7 @@ export type ByteOperation =
   | { kind: 'clear'; tree: string; range: ByteRange }
   | { kind: 'drop'; tree: string }
 
-/** Told of every change by plain writes while a transaction runs. */
+/** Told of every change while a transaction runs. */
 export interface WriteObserver {
   wroteKey(tree: string, key: Uint8Array): void
   wroteRange(tree: string, range: ByteRange): void
@@ -88,8 +88,8 @@ export class Engine {
   checkpoints = 0
   /** Called after every change of figures that a watcher may want. */
   onCheckpoint: () => void = () => {}
-  /** Set while a transaction runs. */
-  observer: WriteObserver | undefined
+  /** One for each transaction that runs. */
+  readonly observers = new Set<WriteObserver>()
   /** Page numbers of bulk loads under way. */
   readonly unattached = new Set<number>()
 
@@ -205,7 +205,7 @@ export class Engine {
       const tree = existing ?? this.catalogue.create(treeId, treeName)
       tree.put(key, cell)
     })
-    this.observer?.wroteKey(treeName, key)
+    for (const observer of this.observers) observer.wroteKey(treeName, key)
     return this.commit()
   }
 
@@ -282,7 +282,7 @@ export class Engine {
     })
     for (const page of pages) this.unattached.delete(page)
     this.log.append(this.record.bytes)
-    this.observer?.wroteRange(name, { lowerInclusive: true, upperInclusive: true })
+    for (const observer of this.observers) observer.wroteRange(name, WHOLE_RANGE)
     try {
       await this.writeCheckpoint(before)
     } catch (error) {
@@ -568,15 +568,13 @@ export class Engine {
   }
 
   private notify(operations: readonly ByteOperation[]): void {
-    const { observer } = this
-    if (observer === undefined) return
-    for (const operation of operations) {
-      if (operation.kind === 'put' || operation.kind === 'delete') observer.wroteKey(operation.tree, operation.key)
-      else
-        observer.wroteRange(
-          operation.tree,
-          operation.kind === 'clear' ? operation.range : { lowerInclusive: true, upperInclusive: true },
-        )
+    for (const observer of this.observers) {
+      for (const operation of operations) {
+        const { tree } = operation
+        if (operation.kind === 'clear') observer.wroteRange(tree, operation.range)
+        else if (operation.kind === 'drop') observer.wroteRange(tree, WHOLE_RANGE)
+        else observer.wroteKey(tree, operation.key)
+      }
     }
   }
 

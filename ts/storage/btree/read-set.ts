@@ -14,7 +14,7 @@ class KeySet {
 
   addKey(key: Uint8Array): void {
     if (this.isEverything) return
-    this.keys.set(Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1'), key.slice())
+    this.keys.set(Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1'), Uint8Array.from(key))
     this.bound()
   }
 

@@ -2,6 +2,7 @@
 // turn, it checks that nobody changed what it read and applies its writes as one commit (Kung and Robinson, "On Optimistic
 // Methods for Concurrency Control", TODS 1981, backward validation). One that only read needs no check.
 import { BedplateError, isCode } from '../../base/errors.ts'
+import { checkFunction } from '../../base/options.ts'
 import { resolveBounds } from '../compare.ts'
 import type { KeyRange } from '../ordered-store.ts'
 import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck, type WriteOperation } from './arguments.ts'
@@ -24,11 +25,29 @@ import { type ByteReader, type ByteWalk, PinnedReader } from './walk.ts'
 /** Transactions of one store run one after the other. */
 export class TransactionQueue {
   private last: Promise<unknown> = Promise.resolve()
+  /** True while the function of a transaction has not come to its first `await`. */
+  private isCalling = false
 
+  /** @throws INVALID_INPUT inside a transaction's function, as far as that can be told: it would wait for itself. */
   run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.isCalling) {
+      throw new BedplateError('INVALID_INPUT', 'a transaction cannot begin inside the function of another one', {
+        hint: 'use the transaction that the function was given',
+      })
+    }
     const run = this.last.then(work)
     this.last = run.catch(() => {})
     return run
+  }
+
+  /** Calls the function of the transaction whose turn it is. */
+  call<T>(fn: () => T): T {
+    this.isCalling = true
+    try {
+      return fn()
+    } finally {
+      this.isCalling = false
+    }
   }
 }
 
@@ -41,11 +60,12 @@ export async function runTransaction<K, V, T>(
   options: TransactionOptions,
 ): Promise<T> {
   engine.assertWritable()
+  checkFunction(fn, 'transaction')
   const { retries = 0, maxBytes = DEFAULT_TRANSACTION_BYTES } = options
   const { result, durable } = await queue.run(async () => {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await attemptOnce(engine, codecs, fn, maxBytes)
+        return await attemptOnce(engine, codecs, (tx) => queue.call(() => fn(tx)), maxBytes)
       } catch (error) {
         if (!isCode(error, 'CONFLICT') || attempt >= retries) throw error
       }
@@ -62,20 +82,19 @@ async function attemptOnce<K, V, T>(
   maxBytes: number,
 ): Promise<{ result: T; durable: Promise<void> }> {
   const work = new TransactionWork(engine, maxBytes)
-  engine.observer = work.watch
   try {
     const result = await fn(new TransactionHandle<K, V>(work, codecs))
     // No promise carries a promise: resolving with one would wait for durability before the next transaction starts.
     return { result, durable: work.commit() }
   } finally {
-    engine.observer = undefined
     work.close()
   }
 }
 
-/** Runs `fn` in this turn. Others cannot come between, so there is nothing to check. */
+/** Runs `fn` in this turn: nothing can come between but what `fn` itself writes past its transaction. */
 export function runTransactionSync<K, V, T>(engine: Engine, codecs: Codecs<K, V>, fn: (tx: Transaction<K, V>) => T): T {
   engine.assertWritable()
+  checkFunction(fn, 'transactionSync')
   const work = new TransactionWork(engine, DEFAULT_TRANSACTION_BYTES)
   try {
     const result = fn(new TransactionHandle<K, V>(work, codecs))
@@ -121,7 +140,7 @@ function sizeOf(operation: WriteOperation): number {
 /** One run of a transaction: its snapshot, its writes, and what to watch for. */
 class TransactionWork {
   readonly engine: Engine
-  readonly watch = new ConflictWatch()
+  private readonly watch = new ConflictWatch()
   readonly pin: Pin
   private readonly budget: ByteBudget
   private readonly overlays = new Map<string, Overlay>()
@@ -131,6 +150,7 @@ class TransactionWork {
     this.engine = engine
     this.pin = engine.pin()
     this.budget = new ByteBudget(maxBytes)
+    engine.observers.add(this.watch)
   }
 
   /** Takes all of `operations` into the overlays, or none. */
@@ -203,6 +223,7 @@ class TransactionWork {
 
   close(): void {
     this.isOver = true
+    this.engine.observers.delete(this.watch)
     this.pin.close()
   }
 }
