@@ -48,9 +48,9 @@ Status BlockReader::AddLongEntry() {
 
 // Makes room for an entry. Returns where its key goes; the value follows.
 uint8_t* BlockReader::AppendEntry(uint32_t key_length, uint32_t value_length) {
-  last_entry_at_ = block_->bytes.size();
-  block_->bytes.resize(last_entry_at_ + kEntryHeaderBytes + key_length + value_length);
-  uint8_t* entry = block_->bytes.data() + last_entry_at_;
+  block_->last_entry_at = block_->bytes.size();
+  block_->bytes.resize(block_->last_entry_at + kEntryHeaderBytes + key_length + value_length);
+  uint8_t* entry = block_->bytes.data() + block_->last_entry_at;
   StoreU32(entry, key_length);
   StoreU32(entry + 4, value_length);
   block_->count++;
@@ -60,7 +60,7 @@ uint8_t* BlockReader::AppendEntry(uint32_t key_length, uint32_t value_length) {
 // A cursor holds pages only while inside the gate: the next one starts behind the last entry.
 void BlockReader::GoOnBehindLastKey() {
   if (block_->count == 0) return;
-  const uint8_t* entry = block_->bytes.data() + last_entry_at_;
+  const uint8_t* entry = block_->bytes.data() + block_->last_entry_at;
   last_key_.assign(entry + kEntryHeaderBytes, entry + kEntryHeaderBytes + LoadU32(entry));
   (reverse_ ? range_.upper : range_.lower) = Bytes(last_key_);
   (reverse_ ? range_.upper_inclusive : range_.lower_inclusive) = false;

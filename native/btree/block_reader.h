@@ -22,6 +22,8 @@ inline constexpr size_t kEntryHeaderBytes = 8;
 struct Block {
   std::vector<uint8_t> bytes;
   uint32_t count = 0;
+  // Where the last entry begins, if there is one.
+  size_t last_entry_at = 0;
 };
 
 // When a block is full. It always gets one entry, if there is one.
@@ -73,7 +75,6 @@ class BlockReader {
   bool reverse_;
   BlockLimits limits_;
   Block* block_;
-  size_t last_entry_at_ = 0;
   std::vector<uint8_t> last_key_;
   std::optional<LongEntry> long_entry_;
   bool at_end_ = false;

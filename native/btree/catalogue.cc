@@ -12,7 +12,8 @@ Catalogue::Catalogue() = default;
 Status Catalogue::Load(Pager* pager, const Reference& root, uint32_t next_tree_id) {
   pager_ = pager;
   next_tree_id_ = next_tree_id;
-  directory_.emplace(pager, kCatalogueTreeId, root, [](const Reference&) { return Status::Ok(); });
+  directory_ = std::make_unique<Tree>(pager, kCatalogueTreeId, root,
+                                      [](const Reference&) { return Status::Ok(); });
   by_id_.clear();
   for (const auto& [name, slot] : slots_) slot->tree.reset();
   Cursor cursor(pager, root, {}, /*reverse=*/false);
@@ -79,9 +80,9 @@ Status Catalogue::Drop(TreeSlot* slot) {
 
 void Catalogue::Open(TreeSlot* slot, const TreeEntry& entry) {
   const uint32_t id = entry.id;
-  slot->tree.emplace(pager_, id, entry.root, [this, slot, id](const Reference& moved) {
-    return SetRoot(slot->name, id, moved);
-  });
+  slot->tree = std::make_unique<Tree>(
+      pager_, id, entry.root,
+      [this, slot, id](const Reference& moved) { return SetRoot(slot->name, id, moved); });
   by_id_[id] = slot;
 }
 

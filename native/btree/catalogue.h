@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +32,7 @@ struct TreeEntry {
 // A name and, if such a tree exists, the tree. It stays where it is while the catalogue lives.
 struct TreeSlot {
   std::string name;
-  std::optional<Tree> tree;
+  std::unique_ptr<Tree> tree;
 };
 
 // The trees of the current state. Exclusive, unless said otherwise.
@@ -51,7 +50,7 @@ class Catalogue {
 
   // The slot of that name; made if there is none.
   [[nodiscard]] TreeSlot* SlotOf(std::string_view name);
-  // The tree with that id, which a log record mentions; CORRUPTION if there is none.
+  // The slot of the tree with that id, which a log record mentions; CORRUPTION if there is none.
   Status SlotById(uint32_t id, TreeSlot** slot);
   // Shared. The names of all trees that exist, sorted.
   [[nodiscard]] std::vector<std::string> TreeNames() const;
@@ -69,7 +68,7 @@ class Catalogue {
 
   Pager* pager_ = nullptr;
   uint32_t next_tree_id_ = kFirstTreeId;
-  std::optional<Tree> directory_;
+  std::unique_ptr<Tree> directory_;
   std::map<std::string, std::unique_ptr<TreeSlot>, std::less<>> slots_;
   std::map<uint32_t, TreeSlot*> by_id_;
 };

@@ -534,8 +534,9 @@ void Engine::DropPrepared(const std::vector<LeafValue>& cells) {
 Status Engine::Warm(Attachment* attachment, std::span<const Operation> operations) {
   for (const Operation& operation : operations) {
     if (pager_->is_complete()) return Status::Ok();
-    if (operation.kind != Operation::Kind::kPut && operation.kind != Operation::Kind::kDelete)
+    if (operation.kind != Operation::Kind::kPut && operation.kind != Operation::Kind::kDelete) {
       continue;
+    }
     bool found = false;
     if (Status status = Has(attachment, operation.tree, operation.key, &found); !status.ok()) {
       return status;
@@ -655,8 +656,9 @@ void Engine::CaptureState(Captured* captured) {
   const uint32_t per_page = ChainPageBytes(page_size_bytes_);
   Chain& list = captured->list;
   list.birth = captured->epoch;
-  for (size_t i = 0; i * per_page < bytes_before; i++)
+  for (size_t i = 0; i * per_page < bytes_before; i++) {
     list.numbers.push_back(free_list->Allocate());
+  }
   metas_.free_list_pages.clear();
   for (const uint64_t page : list.numbers) metas_.free_list_pages.push_back({page, list.birth});
   const std::vector<uint64_t> unused = UnusedPages();
@@ -761,6 +763,7 @@ EngineStats Engine::Stats() {
   stats.durable_position = log_->durable_position();
   const ExclusiveGuard guard(&gate_);
   stats.cache = pager_->stats();
+  (void)pager_->file()->Size(&stats.data_file_bytes);
   FreeList* free_list = pager_->free_list();
   stats.page_count = free_list->page_count();
   stats.free_pages = free_list->free_count();

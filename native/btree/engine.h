@@ -92,6 +92,7 @@ struct EngineStats {
   CacheStats cache;
   uint64_t cache_hits = 0;
   log::LogStats log;
+  uint64_t data_file_bytes = 0;
   uint64_t page_count = 0;
   uint64_t free_pages = 0;
   uint64_t retired_pages = 0;

@@ -17,8 +17,9 @@ constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 53) - 1;
 // shape.
 bool IsSane(const Meta& meta) {
   const uint32_t size = meta.page_size_bytes;
-  if (!std::has_single_bit(size) || size < kSmallestPageBytes || size > kLargestPageBytes)
+  if (!std::has_single_bit(size) || size < kSmallestPageBytes || size > kLargestPageBytes) {
     return false;
+  }
   if (meta.page_count < kFirstPage || meta.page_count > kMaxFileBytes / size) return false;
   return meta.catalogue.page < meta.page_count && meta.free_list.page < meta.page_count &&
          meta.free_count <= meta.page_count;

@@ -376,8 +376,9 @@ void Page::FillFrom(const Page& source, uint32_t from, uint32_t to) const {
   const std::vector<uint8_t> first = source.KeyAt(from);
   const uint32_t prefix = cells == 1 ? 0 : CommonPrefixLength(first, source.KeyAt(to - 1));
   uint32_t live_bytes = cells * source.prefix_length() - cells * prefix;
-  for (uint32_t slot = from; slot < to; slot++)
+  for (uint32_t slot = from; slot < to; slot++) {
     live_bytes += source.CellBytesAt(source.CellAt(slot));
+  }
   const uint32_t free_bytes = size_bytes_ - kPageHeaderBytes - prefix - live_bytes;
   LayOut(SlotsFor(free_bytes, cells, live_bytes), first, prefix);
   AppendCells(source, from, to);
@@ -421,8 +422,9 @@ bool Page::Merge(const Page& right, const Bytes* separator) const {
   LayOut(cells == 0 ? 0 : SlotsFor(free_bytes, cells, live_bytes), first, prefix);
   AppendCells(before, 0, left_cells);
   // It was measured to fit, so no page is laid out anew over the scratch.
-  if (separator != nullptr && !InsertIntoBranch(left_cells, *separator, right.reference()))
+  if (separator != nullptr && !InsertIntoBranch(left_cells, *separator, right.reference())) {
     return false;
+  }
   AppendCells(right, 0, right_cells);
   return true;
 }
@@ -451,8 +453,9 @@ std::string Page::Problem() const {
     if (inside) {
       const uint64_t suffix = LoadU16(bytes_ + cell);
       uint64_t body = 0;
-      if (is_leaf())
+      if (is_leaf()) {
         body = (bytes_[cell + 2] & 1) != 0 ? kReferenceBytes : LoadU32(bytes_ + cell + 4);
+      }
       inside = cell + CellHeaderBytes() + suffix + body <= size_bytes_;
     }
     if (!inside) return "cell " + Text(slot) + " at " + Text(cell) + " leaves the page";

@@ -281,8 +281,9 @@ Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
   if (Status status = file_->Read({page.bytes(), page_size_bytes_}, offset, &count); !status.ok()) {
     return status;
   }
-  if (count < page_size_bytes_)
+  if (count < page_size_bytes_) {
     return Corruption(reference.page, "it lies beyond the end of the file");
+  }
   if (std::string problem = page.ProblemAs(reference); !problem.empty()) {
     return Corruption(reference.page, problem);
   }

@@ -113,7 +113,7 @@ Status OpenPager(std::unique_ptr<vfs::File> file, uint64_t cache_bytes, bool rea
   std::vector<uint64_t> older_free;
   if (metas->older) {
     std::vector<Reference> pages;
-    const Status status = ReadFreeList(*opened, *metas->older, &older_free, &pages);
+    Status status = ReadFreeList(*opened, *metas->older, &older_free, &pages);
     if (status.Is(ErrorCode::kCorruption)) {
       metas->older.reset();
     } else if (!status.ok()) {

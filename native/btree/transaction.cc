@@ -22,12 +22,9 @@ bool Same(const Block& a, const Block& b) {
 }
 
 // The key of the last entry of a block that is not empty.
-std::vector<uint8_t> LastKey(const Block& block) {
-  const uint8_t* at = block.bytes.data();
-  for (uint32_t i = 1; i < block.count; i++) {
-    at += kEntryHeaderBytes + size_t{LoadU32(at)} + LoadU32(at + 4);
-  }
-  return {at + kEntryHeaderBytes, at + kEntryHeaderBytes + LoadU32(at)};
+Bytes LastKey(const Block& block) {
+  const uint8_t* at = block.bytes.data() + block.last_entry_at;
+  return {at + kEntryHeaderBytes, LoadU32(at)};
 }
 
 }  // namespace
@@ -48,8 +45,9 @@ Status Engine::CheckUnchanged(Attachment* attachment, const Snapshot& snapshot,
   std::shared_ptr<Snapshot> present;
   if (Status status = OpenSnapshot(&present); !status.ok()) return status;
   const auto roots = [&](const TreeSlot& tree, Reference* before, Reference* now) {
-    if (Status status = RootIn(attachment, snapshot, tree.name, before); !status.ok())
+    if (Status status = RootIn(attachment, snapshot, tree.name, before); !status.ok()) {
       return status;
+    }
     return RootIn(attachment, *present, tree.name, now);
   };
   for (const auto& [tree, key] : reads.keys) {
@@ -65,8 +63,9 @@ Status Engine::CheckUnchanged(Attachment* attachment, const Snapshot& snapshot,
       return status;
     }
     if (old_value.found != new_value.found) return Conflict(*tree);
-    if (old_value.found && CompareBytes(old_value.spill, new_value.spill) != 0)
+    if (old_value.found && CompareBytes(old_value.spill, new_value.spill) != 0) {
       return Conflict(*tree);
+    }
   }
   for (const auto& [tree, range] : reads.ranges) {
     Reference before;
@@ -92,7 +91,8 @@ Status Engine::CheckUnchanged(Attachment* attachment, const Snapshot& snapshot,
       }
       if (done != is_new_done || !Same(old_block, new_block)) return Conflict(*tree);
       if (done) break;
-      last_key = LastKey(old_block);
+      const Bytes last = LastKey(old_block);
+      last_key.assign(last.begin(), last.end());
       rest.lower = Bytes(last_key);
       rest.lower_inclusive = false;
     }

@@ -43,8 +43,9 @@ uint32_t MaxInlineBytes(uint32_t page_size_bytes, size_t key_length) {
 }
 
 Status CheckLevel(const Pager& pager, const Page& branch, const Page& child) {
-  if (child.level() + 1 == branch.level() && child.tree_id() == branch.tree_id())
+  if (child.level() + 1 == branch.level() && child.tree_id() == branch.tree_id()) {
     return Status::Ok();
+  }
   const auto describe = [](const Page& page) {
     return std::to_string(page.page_number()) + " (tree " + std::to_string(page.tree_id()) +
            ", level " + std::to_string(page.level()) + ")";

@@ -133,7 +133,7 @@ Status Engine::AttachLoad(BulkLoad* load) {
   if (Status status = Failed(builder->Finish(&root)); !status.ok()) return status;
   std::unique_lock writer(writer_);
   if (Status status = CheckWritable(); !status.ok()) return status;
-  const bool exists = slot->tree.has_value();
+  const bool exists = slot->tree != nullptr;
   if (exists && (slot->tree->root().page != 0 || slot->tree->id() != builder->tree_id())) {
     return Status::Error(ErrorCode::kConflict,
                          "others wrote to the tree while it was being loaded");

@@ -1,6 +1,7 @@
-// A lock for many short reads and rare short changes. A reader touches only a cache line of its own, so
-// readers on different threads never slow each other down; whoever changes something pays for that by
-// looking at every reader's line. (Known as a big-reader lock or distributed reader-writer lock.)
+// A lock for many short reads and rare short changes. A reader touches only a cache line of its
+// own, so readers on different threads never slow each other down; whoever changes something pays
+// for that by looking at every reader's line. (Known as a big-reader lock or distributed
+// reader-writer lock.)
 #ifndef BEDPLATE_CORE_GATE_H_
 #define BEDPLATE_CORE_GATE_H_
 

@@ -292,8 +292,9 @@ TEST_F(EngineTest, ThreadsShareIt) {
   // seen half.
   const auto commit = [&](Attachment* attachment, int group, const std::string& value) {
     std::vector<std::string> keys;
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
       keys.push_back("g" + std::to_string(group) + "-" + std::to_string(i));
+    }
     std::vector<Operation> operations(keys.size());
     for (size_t i = 0; i < keys.size(); i++) {
       operations[i].tree = engine_->TreeOf("");

@@ -1,0 +1,354 @@
+#include "binding/btree_binding.h"
+
+#include <node_api.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "binding/btree_handles.h"
+#include "binding/shared_engine.h"
+#include "btree/engine.h"
+
+namespace bedplate::binding {
+namespace {
+
+using btree::Engine;
+
+Napi::Object Describe(Napi::Env env, const Status& status) {
+  Napi::Object error = Napi::Object::New(env);
+  error.Set("code", NameOf(status.code()));
+  error.Set("message", status.message());
+  if (!status.hint().empty()) error.Set("hint", status.hint());
+  return error;
+}
+
+StoreHandle* StoreOf(const Napi::CallbackInfo& info) {
+  return static_cast<StoreHandle*>(info.Data());
+}
+
+// takeError(): { code, message, hint? } | undefined
+Napi::Value TakeError(const Napi::CallbackInfo& info) {
+  const Status status = StoreOf(info)->TakeError();
+  if (status.ok()) return info.Env().Undefined();
+  return Describe(info.Env(), status);
+}
+
+// failure(): why the store takes no more work, as takeError gives it; undefined while it is sound.
+Napi::Value Failure(const Napi::CallbackInfo& info) {
+  Engine* engine = StoreOf(info)->engine();
+  Status status = engine->log()->failure();
+  if (status.ok()) status = engine->CheckOpen();
+  if (status.ok()) return info.Env().Undefined();
+  return Describe(info.Env(), status);
+}
+
+Napi::Object MakeTree(Napi::Env env, TreeHandle* tree) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("handle", Napi::External<TreeHandle>::New(env, tree));
+  AddTreeCalls(env, object, tree);
+  return object;
+}
+
+// tree(name): NativeTree, of the current state
+Napi::Value Tree(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  TreeHandle tree{};
+  tree.store = store;
+  tree.slot = store->engine()->TreeOf(name);
+  return MakeTree(info.Env(), store->AddTree(std::move(tree)));
+}
+
+// treeIn(snapshot, name): NativeTree of that moment; undefined and an error to take if its pages
+// cannot be read. dropTree(tree) when it is of no more use.
+Napi::Value TreeIn(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const auto id = info[0].As<Napi::Number>().Uint32Value();
+  const std::string name = info[1].As<Napi::String>().Utf8Value();
+  TreeHandle tree{};
+  tree.store = store;
+  tree.slot = store->engine()->TreeOf(name);
+  tree.snapshot_id = id;
+  tree.snapshot = store->snapshots_.at(id);
+  Status status = store->engine()->RootIn(store->attachment(), *tree.snapshot, name, &tree.root);
+  if (!status.ok()) {
+    store->Fail(std::move(status));
+    return info.Env().Undefined();
+  }
+  return MakeTree(info.Env(), store->AddTree(std::move(tree)));
+}
+
+void DropTree(const Napi::CallbackInfo& info) {
+  StoreOf(info)->RemoveTree(info[0].As<Napi::External<TreeHandle>>().Data());
+}
+
+Napi::Value TreeNames(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const std::vector<std::string> names = store->engine()->TreeNames(store->attachment());
+  Napi::Array array = Napi::Array::New(info.Env(), names.size());
+  for (uint32_t i = 0; i < names.size(); i++) array.Set(i, names[i]);
+  return array;
+}
+
+// measure(tree): { keyCount, depth } | undefined and an error to take
+Napi::Value Measure(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const TreeHandle* tree = info[0].As<Napi::External<TreeHandle>>().Data();
+  uint64_t key_count = 0;
+  uint32_t depth = 0;
+  Status status = store->engine()->Measure(store->attachment(), tree->slot, &key_count, &depth);
+  if (!status.ok()) {
+    store->Fail(std::move(status));
+    return info.Env().Undefined();
+  }
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("keyCount", static_cast<double>(key_count));
+  result.Set("depth", depth);
+  return result;
+}
+
+Napi::Value Stats(const Napi::CallbackInfo& info) {
+  const btree::EngineStats stats = StoreOf(info)->engine()->Stats();
+  Napi::Object result = Napi::Object::New(info.Env());
+  const auto set = [&](const char* name, uint64_t value) {
+    result.Set(name, static_cast<double>(value));
+  };
+  set("capacityPages", stats.cache.capacity_pages);
+  set("residentPages", stats.cache.resident_pages);
+  set("dirtyPages", stats.cache.dirty_pages);
+  set("hits", stats.cache_hits);
+  set("misses", stats.cache.misses);
+  set("appends", stats.log.appends);
+  set("frames", stats.log.frames);
+  set("syncs", stats.log.syncs);
+  set("segmentBytes", stats.log.segment_bytes);
+  set("segmentCount", stats.log.segment_count);
+  set("dataFileBytes", stats.data_file_bytes);
+  set("pageCount", stats.page_count);
+  set("freePages", stats.free_pages);
+  set("retiredPages", stats.retired_pages);
+  set("position", stats.position);
+  set("durablePosition", stats.durable_position);
+  set("checkpointPosition", stats.checkpoint_position);
+  set("checkpoints", stats.checkpoints);
+  set("openSnapshots", stats.open_snapshots);
+  set("oldestSnapshotMs", stats.oldest_snapshot_ms);
+  return result;
+}
+
+// Work that may take long, on a thread of libuv's pool; resolves with a number. The handle stays
+// alive meanwhile.
+class Job : public Napi::AsyncWorker {
+ public:
+  using Work = std::function<Status(uint64_t* result)>;
+
+  static Napi::Value Run(Napi::Env env, Work work) {
+    auto* job = new Job(env, std::move(work));
+    job->Queue();
+    return job->deferred_.Promise();
+  }
+
+ protected:
+  void Execute() override { status_ = work_(&result_); }
+  void OnOK() override {
+    if (status_.ok()) {
+      deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(result_)));
+    } else {
+      deferred_.Reject(Describe(Env(), status_));
+    }
+  }
+
+ private:
+  Job(Napi::Env env, Work work)
+      : Napi::AsyncWorker(env),
+        work_(std::move(work)),
+        deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  Work work_;
+  Status status_;
+  uint64_t result_ = 0;
+  Napi::Promise::Deferred deferred_;
+};
+
+// Runs `work` with an attachment of its own.
+template <typename Work>
+Napi::Value RunAttached(const Napi::CallbackInfo& info, Work work) {
+  return Job::Run(info.Env(), [shared = StoreOf(info)->shared(), work](uint64_t* result) {
+    std::unique_ptr<btree::Attachment> attachment;
+    if (Status status = shared->engine()->Attach(&attachment); !status.ok()) return status;
+    return work(shared->engine(), attachment.get(), result);
+  });
+}
+
+Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
+  return RunAttached(
+      info, [](Engine* engine, btree::Attachment*, uint64_t*) { return engine->Checkpoint(); });
+}
+
+Napi::Value Compact(const Napi::CallbackInfo& info) {
+  return RunAttached(info, [](Engine* engine, btree::Attachment* attachment, uint64_t*) {
+    return engine->Compact(attachment);
+  });
+}
+
+// copyTo(snapshot, path, uuid: Uint8Array)
+Napi::Value CopyTo(const Napi::CallbackInfo& info) {
+  const std::shared_ptr<btree::Snapshot> snapshot =
+      StoreOf(info)->snapshots_.at(info[0].As<Napi::Number>().Uint32Value());
+  const std::string path = info[1].As<Napi::String>().Utf8Value();
+  const auto bytes = info[2].As<Napi::Uint8Array>();
+  std::array<uint8_t, 16> uuid{};
+  std::copy_n(bytes.Data(), std::min<size_t>(uuid.size(), bytes.ByteLength()), uuid.begin());
+  return RunAttached(
+      info, [snapshot, path, uuid](Engine* engine, btree::Attachment* attachment, uint64_t*) {
+        return engine->CopyTo(attachment, *snapshot, path, uuid);
+      });
+}
+
+// finishLoad(load): Promise<number of entries>
+Napi::Value FinishLoad(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const auto found = store->loads_.find(info[0].As<Napi::Number>().Uint32Value());
+  std::shared_ptr<btree::BulkLoad> load = std::move(found->second);
+  store->loads_.erase(found);
+  return Job::Run(info.Env(), [shared = store->shared(), load](uint64_t* count) mutable {
+    Status status = load->Finish(count);
+    load.reset();  // before the engine may go
+    return status;
+  });
+}
+
+// warm(tree, key: Uint8Array): Promise. Brings the pages of a key into memory, so that a `get`
+// finds them there.
+Napi::Value Warm(const Napi::CallbackInfo& info) {
+  const TreeHandle* tree = info[0].As<Napi::External<TreeHandle>>().Data();
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  const std::vector<uint8_t> key(bytes.Data(), bytes.Data() + bytes.ByteLength());
+  return RunAttached(info, [key, slot = tree->slot, snapshot = tree->snapshot, root = tree->root](
+                               Engine* engine, btree::Attachment* attachment, uint64_t*) {
+    btree::ValueTarget value;
+    if (snapshot == nullptr) return engine->Get(attachment, slot, key, &value);
+    return engine->GetIn(attachment, *snapshot, root, key, &value);
+  });
+}
+
+// close(): Promise. Calls on the store must have ended; those that come later crash, so TypeScript
+// refuses them.
+Napi::Value Close(const Napi::CallbackInfo& info) {
+  std::shared_ptr<SharedEngine> shared = StoreOf(info)->Detach();
+  return Job::Run(info.Env(),
+                  [shared](uint64_t*) mutable { return SharedEngine::Release(&shared); });
+}
+
+void CallProgress(napi_env env, napi_value callback, void* context, void*) {
+  if (env == nullptr) return;  // the environment is on its way down
+  static_cast<StoreHandle*>(context)->ProgressIsSeen();
+  napi_value undefined = nullptr;
+  napi_get_undefined(env, &undefined);
+  napi_call_function(env, undefined, callback, 0, nullptr, nullptr);
+}
+
+// Makes the object that stands for an open store.
+Napi::Object MakeStore(Napi::Env env, StoreHandle* store, Napi::Function on_progress) {
+  Napi::Object object = Napi::Object::New(env);
+  Napi::Uint8Array memory = Napi::Uint8Array::New(env, kKeyBytes + kValueBytes);
+  store->memory = memory.Data();
+  object.Set("memory", memory);
+  object.Set("keyBytes", kKeyBytes);
+  object.Set("pageSizeBytes", store->engine()->page_size_bytes());
+  AddStoreCalls(env, object, store);
+  const auto add = [&](const char* name, auto call) {
+    object.Set(name, Napi::Function::New(env, call, name, store));
+  };
+  add("takeError", TakeError);
+  add("failure", Failure);
+  add("tree", Tree);
+  add("treeIn", TreeIn);
+  add("dropTree", DropTree);
+  add("treeNames", TreeNames);
+  add("measure", Measure);
+  add("stats", Stats);
+  add("checkpoint", Checkpoint);
+  add("compact", Compact);
+  add("copyTo", CopyTo);
+  add("finishLoad", FinishLoad);
+  add("warm", Warm);
+  add("close", Close);
+
+  napi_threadsafe_function progress = nullptr;
+  napi_create_threadsafe_function(env, on_progress, nullptr, Napi::String::New(env, "bedplate"), 0,
+                                  1, nullptr, nullptr, store, CallProgress, &progress);
+  napi_unref_threadsafe_function(env, progress);
+  store->Listen(progress);
+  return object;
+}
+
+// Ends what a dying environment has not closed. What it wrote is in the log; a checkpoint is not
+// waited for.
+void CleanUp(StoreHandle* store) {
+  std::shared_ptr<SharedEngine> shared = store->Detach();
+  if (shared != nullptr) (void)SharedEngine::Release(&shared);
+  delete store;
+}
+
+class Opening : public Napi::AsyncWorker {
+ public:
+  Opening(Napi::Env env, btree::EngineOptions options, Napi::Function on_progress)
+      : Napi::AsyncWorker(env),
+        options_(std::move(options)),
+        on_progress_(Napi::Persistent(on_progress)),
+        deferred_(Napi::Promise::Deferred::New(env)) {}
+
+  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
+
+ protected:
+  void Execute() override { status_ = SharedEngine::Open(std::move(options_), &shared_); }
+
+  void OnOK() override {
+    std::unique_ptr<StoreHandle> handle;
+    if (status_.ok()) status_ = StoreHandle::Make(std::move(shared_), &handle);
+    if (!status_.ok()) {
+      deferred_.Reject(Describe(Env(), status_));
+      return;
+    }
+    // From here on the environment owns it: it ends with the environment, closed or not.
+    StoreHandle* store = handle.release();
+    Env().AddCleanupHook(CleanUp, store);
+    deferred_.Resolve(MakeStore(Env(), store, on_progress_.Value()));
+  }
+
+ private:
+  btree::EngineOptions options_;
+  Napi::FunctionReference on_progress_;
+  Napi::Promise::Deferred deferred_;
+  Status status_;
+  std::shared_ptr<SharedEngine> shared_;
+};
+
+}  // namespace
+
+Napi::Value OpenBTree(const Napi::CallbackInfo& info) {
+  const Napi::Object options = info[1].As<Napi::Object>();
+  const auto number = [&](const char* name) {
+    return static_cast<uint64_t>(options.Get(name).As<Napi::Number>().Int64Value());
+  };
+  btree::EngineOptions engine_options;
+  engine_options.path = info[0].As<Napi::String>().Utf8Value();
+  engine_options.cache_bytes = number("cacheBytes");
+  engine_options.read_only = options.Get("readOnly").As<Napi::Boolean>().Value();
+  engine_options.durability = static_cast<log::Durability>(number("durability"));
+  engine_options.interval_ms = static_cast<uint32_t>(number("intervalMs"));
+  engine_options.checkpoint_log_bytes = number("checkpointLogBytes");
+  engine_options.first_segment_bytes = number("firstSegmentBytes");
+  engine_options.max_segment_bytes = number("maxSegmentBytes");
+  auto* opening = new Opening(info.Env(), std::move(engine_options), info[2].As<Napi::Function>());
+  opening->Queue();
+  return opening->promise();
+}
+
+}  // namespace bedplate::binding

@@ -1,0 +1,141 @@
+// What one thread has of an open store, for the calls of btree_calls.cc and btree_binding.cc.
+#ifndef BEDPLATE_BINDING_BTREE_HANDLES_H_
+#define BEDPLATE_BINDING_BTREE_HANDLES_H_
+
+#include <node_api.h>
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "binding/shared_engine.h"
+#include "btree/engine.h"
+#include "core/status.h"
+
+namespace bedplate::binding {
+
+// The memory that JavaScript and this side share: a key area, then a value area.
+inline constexpr uint32_t kKeyBytes = 8192;
+inline constexpr uint32_t kValueBytes = 256 * 1024;
+
+// What hot calls give beside lengths and positions.
+inline constexpr int32_t kAbsent = -1;
+inline constexpr int32_t kSpilled = -2;  // larger than the value area: `takeSpill` gives it
+inline constexpr int32_t kFailed = -3;   // `takeError` says why
+
+class StoreHandle;
+
+// One tree of a store, as one thread sees it: the live one, or that of a snapshot.
+struct TreeHandle {
+  StoreHandle* store;
+  btree::TreeSlot* slot;
+  // Of a snapshot: its id and the tree's root in it.
+  uint32_t snapshot_id = 0;
+  std::shared_ptr<btree::Snapshot> snapshot;
+  btree::Reference root;
+};
+
+// A range that is being read.
+struct Walk {
+  std::shared_ptr<btree::Snapshot> snapshot;
+  btree::Reference root;
+  std::vector<uint8_t> lower;
+  std::vector<uint8_t> upper;
+  btree::KeyRange range;
+  bool reverse = false;
+  bool is_done = false;
+  uint64_t limit = 0;
+  btree::Block block;
+};
+
+// A store, as one thread sees it.
+class StoreHandle : public ProgressListener {
+ public:
+  static Status Make(std::shared_ptr<SharedEngine> shared, std::unique_ptr<StoreHandle>* handle) {
+    handle->reset(new StoreHandle(std::move(shared)));
+    return (*handle)->engine()->Attach(&(*handle)->attachment_);
+  }
+
+  ~StoreHandle() override { Detach(); }
+
+  [[nodiscard]] btree::Engine* engine() const { return shared_->engine(); }
+  [[nodiscard]] btree::Attachment* attachment() const { return attachment_.get(); }
+  [[nodiscard]] const std::shared_ptr<SharedEngine>& shared() const { return shared_; }
+  [[nodiscard]] bool is_attached() const { return attachment_ != nullptr; }
+
+  // Lets go of everything but the share in the engine, which the caller takes.
+  std::shared_ptr<SharedEngine> Detach() {
+    if (shared_ == nullptr) return nullptr;
+    shared_->Forget(this);
+    walks_.clear();
+    snapshots_.clear();
+    loads_.clear();
+    for (const auto& tree : trees_) {
+      tree->snapshot.reset();
+    }
+    attachment_.reset();
+    if (progress_ != nullptr) {
+      napi_release_threadsafe_function(progress_, napi_tsfn_abort);
+      progress_ = nullptr;
+    }
+    return std::exchange(shared_, nullptr);
+  }
+
+  void OnProgress() override {
+    // One call covers all that has happened before it runs.
+    if (!has_called_.exchange(true)) {
+      napi_call_threadsafe_function(progress_, nullptr, napi_tsfn_nonblocking);
+    }
+  }
+
+  void Listen(napi_threadsafe_function progress) {
+    progress_ = progress;
+    shared_->Listen(this);
+  }
+
+  [[nodiscard]] napi_threadsafe_function progress() const { return progress_; }
+  void ProgressIsSeen() { has_called_ = false; }
+
+  TreeHandle* AddTree(TreeHandle tree) {
+    trees_.push_back(std::make_unique<TreeHandle>(std::move(tree)));
+    return trees_.back().get();
+  }
+  void RemoveTree(const TreeHandle* tree) {
+    std::erase_if(trees_, [tree](const auto& other) { return other.get() == tree; });
+  }
+
+  // Hands out what a hot call cannot: errors, and values that are too large for the shared memory.
+  int32_t Fail(Status status) {
+    error_ = std::move(status);
+    return kFailed;
+  }
+  [[nodiscard]] Status TakeError() { return std::exchange(error_, Status::Ok()); }
+
+  uint8_t* memory = nullptr;
+  std::vector<uint8_t> spill;
+  std::map<uint32_t, std::shared_ptr<btree::Snapshot>> snapshots_;
+  std::map<uint32_t, std::unique_ptr<Walk>> walks_;
+  std::map<uint32_t, std::unique_ptr<btree::BulkLoad>> loads_;
+  uint32_t next_id = 1;
+
+ private:
+  explicit StoreHandle(std::shared_ptr<SharedEngine> shared) : shared_(std::move(shared)) {}
+
+  std::shared_ptr<SharedEngine> shared_;
+  std::unique_ptr<btree::Attachment> attachment_;
+  std::vector<std::unique_ptr<TreeHandle>> trees_;
+  napi_threadsafe_function progress_ = nullptr;
+  std::atomic<bool> has_called_{false};
+  Status error_;
+};
+
+// Adds the raw calls of a tree and of a store to the objects that stand for them.
+void AddTreeCalls(napi_env env, napi_value object, TreeHandle* tree);
+void AddStoreCalls(napi_env env, napi_value object, StoreHandle* store);
+
+}  // namespace bedplate::binding
+
+#endif  // BEDPLATE_BINDING_BTREE_HANDLES_H_
