@@ -12,6 +12,7 @@
 #include "vfs/disk.h"
 #include "vfs/disk_errors.h"
 #include "vfs/real_disk.h"
+#include "vfs/simulated_disk.h"
 
 namespace bedplate::vfs {
 namespace {
@@ -34,6 +35,20 @@ class RealSetting final : public Setting {
  private:
   RealDisk disk_;
   TemporaryDirectory directory_;
+};
+
+class SimulatedSetting final : public Setting {
+ public:
+  SimulatedSetting() { EXPECT_OK(disk_.MakeDirectory("root")); }
+  ~SimulatedSetting() override {
+    EXPECT_EQ(disk_.open_files(), 0u);
+    EXPECT_EQ(disk_.held_locks(), 0u);
+  }
+  Disk* disk() override { return &disk_; }
+  std::string root() override { return "root"; }
+
+ private:
+  SimulatedDisk disk_;
 };
 
 struct Maker {
@@ -321,6 +336,8 @@ TEST_P(DiskConformanceTest, RenameReplacesNoDirectoryAndNothingByADirectory) {
   EXPECT_EQ(disk().Rename(At("a"), At("d")).code(), ErrorCode::kAlreadyExists);
   EXPECT_EQ(disk().Rename(At("e"), At("d")).code(), ErrorCode::kAlreadyExists);
   EXPECT_EQ(disk().Rename(At("d"), At("a")).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(disk().Rename(At("d"), At("d/x")).code(), ErrorCode::kInvalidInput);
+  WriteFile("d/x", "x");
   EXPECT_EQ(disk().Rename(At("d"), At("d/x")).code(), ErrorCode::kInvalidInput);
   EXPECT_EQ(List(root()), (Names{"a", "d", "e"}));
 }
