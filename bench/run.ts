@@ -1,11 +1,11 @@
-// npm run bench -- NAME [--seconds S]: runs bench/NAME.bench.ts.
+// npm run bench -- NAME [--seconds S] [options of NAME]: runs bench/NAME.bench.ts.
 //
 // A benchmark prints the machine, the versions and, for every case, the median with its spread: figures without these
 // cannot be compared. Close other programs first, and distrust anything with a spread above a few per cent.
 import { readdirSync } from 'node:fs'
-import { arch, availableParallelism, cpus, platform, release } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { BenchmarkModule } from './support.ts'
+import { describeMachine, machineLines } from './machine.ts'
+import type { BenchmarkModule, BenchmarkSettings, OwnOptions } from './support.ts'
 
 const DEFAULT_SECONDS = 5
 const SUFFIX = '.bench.ts'
@@ -17,27 +17,34 @@ const names = readdirSync(new URL('.', import.meta.url))
 process.exitCode = await main()
 
 async function main(): Promise<number> {
-  const options = readOptions()
-  if (options === undefined) {
-    console.error(`usage: npm run bench -- NAME [--seconds S]\n  names: ${names.join(', ')}`)
-    return 2
-  }
-  console.log(
-    `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, ${platform()} ${release()} ${arch()}`,
-  )
-  console.log(`Node ${process.versions.node}, V8 ${process.versions.v8}, ${new Date().toISOString().slice(0, 10)}\n`)
-  const { default: run } = (await import(`./${options.name}${SUFFIX}`)) as BenchmarkModule
-  await run({ seconds: options.seconds })
+  const [name = '', ...rest] = process.argv.slice(2)
+  if (!names.includes(name)) return refuse(`usage: npm run bench -- NAME [--seconds S]\n  names: ${names.join(', ')}`)
+  const { default: run, options = {} } = (await import(`./${name}${SUFFIX}`)) as BenchmarkModule
+  const settings = readSettings(rest, options)
+  if (settings === undefined) return refuse(`usage: npm run bench -- ${name} [--seconds S]${usageOf(options)}`)
+  for (const line of machineLines(describeMachine())) console.log(line)
+  console.log('')
+  await run(settings)
   return 0
 }
 
-function readOptions(): { name: string; seconds: number } | undefined {
+function refuse(usage: string): number {
+  console.error(usage)
+  return 2
+}
+
+function readSettings(args: string[], own: OwnOptions): BenchmarkSettings | undefined {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { seconds: { type: 'string' } } })
-    const seconds = Number(values.seconds ?? DEFAULT_SECONDS)
-    const [name = ''] = positionals
-    return names.includes(name) && positionals.length === 1 && seconds > 0 ? { name, seconds } : undefined
+    const { values } = parseArgs({ args, options: { ...own, seconds: { type: 'string' } } })
+    const seconds = Number(values['seconds'] ?? DEFAULT_SECONDS)
+    return seconds > 0 ? { seconds, options: values as BenchmarkSettings['options'] } : undefined
   } catch {
     return undefined
   }
+}
+
+function usageOf(options: OwnOptions): string {
+  return Object.entries(options)
+    .map(([name, { type }]) => (type === 'boolean' ? ` [--${name}]` : ` [--${name} ...]`))
+    .join('')
 }

@@ -1,8 +1,22 @@
+import type { ParseArgsConfig } from 'node:util'
 import Benchmark from 'benchmark'
+
+/** Options of one benchmark, as `parseArgs` takes them. */
+export type OwnOptions = NonNullable<ParseArgsConfig['options']>
+
+/** What the command line said. */
+export interface BenchmarkSettings {
+  /** How long to measure; a default if it was not given. */
+  seconds: number
+  /** All options that were given, by name. */
+  options: Readonly<Record<string, string | boolean | undefined>>
+}
 
 /** What a `bench/NAME.bench.ts` exports. */
 export interface BenchmarkModule {
-  default(options: { seconds: number }): Promise<void> | void
+  /** What it understands beside --seconds. */
+  options?: OwnOptions
+  default(settings: BenchmarkSettings): Promise<void> | void
 }
 
 /** One way to do the work. */
