@@ -38,7 +38,9 @@ export class SegmentFile {
 
   /** A new file, still without space. */
   static create(disk: Disk, place: { directory: string; number: number }, sizeBytes: number): SegmentFile {
-    const file = disk.open(joinPath(place.directory, preparedName(place.number)), 'create')
+    const path = joinPath(place.directory, preparedName(place.number))
+    if (disk.kind(path) !== undefined) disk.unlink(path) // it could not be removed when it was dropped
+    const file = disk.open(path, 'create')
     return new SegmentFile(disk, place, { file, sizeBytes, recycled: false })
   }
 
