@@ -369,7 +369,7 @@ export class Tree {
     return this.mergeSiblings(parent, child - 1, this.ownChild(parent, child - 1, left), page)
   }
 
-  /** A sibling, if there is one that can be read: merging is an economy, and a broken neighbour no reason to fail. */
+  /** A child, if there is one that can be read: merging is an economy, and a broken neighbour no reason to fail. */
   private neighbour(parent: Page, child: number): Page | undefined {
     if (child < 0 || child > parent.count) return undefined
     try {
@@ -405,11 +405,12 @@ export class Tree {
     this.pager.retire(referenceTo(page))
   }
 
-  /** A branch root with one child gives way to it; an empty leaf root leaves an empty tree. */
+  /** A branch root with one child gives way to it, if that can be read; an empty leaf root leaves an empty tree. */
   private shrinkRoot(): void {
     let root = this.pager.read(this.root)
     while (!root.isLeaf && root.count === 0) {
       const only = root.reference
+      if (only.page !== 0 && this.neighbour(root, 0) === undefined) return
       this.pager.retire(referenceTo(root))
       if (only.page === 0) {
         this.moveRoot(NO_PAGE)
