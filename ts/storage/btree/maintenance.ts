@@ -1,10 +1,10 @@
 // Work on a store as a whole: bulk load, backup, compaction.
 import { BedplateError } from '../../base/errors.ts'
-import { joinPath } from '../../io/disk.ts'
+import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
 import { copyState } from './copy.ts'
-import type { Engine } from './engine.ts'
+import type { Engine, Pin } from './engine.ts'
 import { openPager } from './open.ts'
 import { replayer } from './replay.ts'
 import { COMPACTED_FILE, DATA_FILE, isVacant, makeDirectoryAtomically } from './store-directory.ts'
@@ -100,34 +100,61 @@ export async function backupStore(engine: Engine, path: string): Promise<void> {
 export function compactStore(engine: Engine): Promise<void> {
   engine.assertWritable()
   return engine.runExclusive(async () => {
-    const { disk, clock } = engine
     const endCompaction = engine.beginCompaction()
+    try {
+      await compactExclusively(engine)
+    } finally {
+      endCompaction()
+    }
+  })
+}
+
+async function compactExclusively(engine: Engine): Promise<void> {
+  const { disk } = engine
+  const pin = engine.pin()
+  const tail = engine.collectRecords(MAX_COMPACTION_TAIL_BYTES)
+  try {
     const path = joinPath(engine.path, COMPACTED_FILE)
     if (disk.kind(path) !== undefined) disk.unlink(path)
     const file = disk.open(path, 'create')
-    const pin = engine.pin()
-    const tail = engine.collectRecords(MAX_COMPACTION_TAIL_BYTES)
-    let adopted = false
     try {
-      await copyState(pin, file, { uuid: engine.metas.current.uuid, nextTreeId: engine.catalogue.nextTreeId }, clock)
-      engine.assertWritable()
-      const { pager, metas } = openPager(file, engine)
-      const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
-      const apply = replayer(catalogue, pager)
-      for (const record of tail.finish()) apply(record)
-      disk.rename(path, joinPath(engine.path, DATA_FILE))
-      adopted = true
-      engine.adopt(pager, catalogue, metas)
-      await engine.guard(() => disk.syncDirectory(engine.path))
-      await engine.writeCheckpoint()
-    } finally {
-      tail.stop()
-      pin.close()
-      endCompaction()
-      if (!adopted) {
-        file.close()
-        disk.unlink(path)
-      }
+      await replaceDataFile(engine, pin, file, tail.finish)
+    } catch (error) {
+      if (engine.pager.file !== file) discard(disk, file)
+      throw error
     }
-  })
+    await engine.guard(() => disk.syncDirectory(engine.path))
+    await engine.writeCheckpoint()
+  } finally {
+    tail.stop()
+    pin.close()
+  }
+}
+
+/** Fills `file`, brings it up to date, and lets the engine go on with it under the name of the data file. */
+async function replaceDataFile(
+  engine: Engine,
+  pin: Pin,
+  file: DiskFile,
+  writtenMeanwhile: () => readonly Uint8Array[],
+): Promise<void> {
+  const identity = { uuid: engine.metas.current.uuid, nextTreeId: engine.catalogue.nextTreeId }
+  await copyState(pin, file, identity, engine.clock)
+  engine.assertWritable()
+  const { pager, metas } = openPager(file, engine)
+  const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
+  const apply = replayer(catalogue, pager)
+  for (const record of writtenMeanwhile()) apply(record)
+  engine.disk.rename(file.path, joinPath(engine.path, DATA_FILE))
+  engine.adopt(pager, catalogue, metas)
+}
+
+/** Removes the file of a compaction that failed. If that fails too, the next opening removes it. */
+function discard(disk: Disk, file: DiskFile): void {
+  file.close()
+  try {
+    disk.unlink(file.path)
+  } catch {
+    // What led here is the error worth telling.
+  }
 }
