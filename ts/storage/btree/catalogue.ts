@@ -39,6 +39,11 @@ export class Catalogue {
     return this.directory.root
   }
 
+  /** Levels of the tree of trees. */
+  get depth(): number {
+    return this.directory.depth
+  }
+
   /** The tree of that name, if it exists. */
   tree(name: string): Tree | undefined {
     const known = this.byName.get(name)

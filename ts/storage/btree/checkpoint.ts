@@ -5,11 +5,12 @@
 //   2. the pages of the state, to places that neither meta nor an open snapshot needs, and the list of free pages
 //   3. the meta block that holds the older state
 //   4. only then: pages and log segments that the older meta needed are free
-import { isCode } from '../../base/errors.ts'
+import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
+import type { DiskFile } from '../../io/disk.ts'
 import type { Log } from '../log/types.ts'
 import type { Catalogue } from './catalogue.ts'
-import { encodePageNumbers } from './free-list.ts'
+import { encodePageNumbers, MAX_NUMBER_BYTES } from './free-list.ts'
 import { encodeMeta, type Meta } from './meta.ts'
 import { chainPageBytes, writeChain } from './overflow.ts'
 import { NO_PAGE, type PageReference, PageType } from './page.ts'
@@ -48,17 +49,44 @@ export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number
   const { pager, log, metas } = target
   const epoch = pager.openEpoch()
   pager.beginCheckpoint(epoch)
-  const { list, ...meta } = captureState(target, epoch)
   try {
+    const { list, ...meta } = captureState(target, epoch)
     await log.flushedTo(flushTo ?? meta.position)
-    await writeDirtyPages(pager, target.clock, epoch)
-    writeChain(pager, { type: PageType.freeList, treeId: 0, numbers: list.pages, birth: epoch }, list.bytes)
-    await pager.file.sync()
+    await writeState(target, epoch, list)
+    await sync(pager.file)
     const slot = metas.currentSlot === 0 ? 1 : 0
     pager.metaEpochs = [...pager.metaEpochs, epoch] // from here on the new state may be what a crash leaves
     pager.file.write(encodeMeta(meta), slot * pager.pageSizeBytes)
-    await pager.file.sync()
+    await sync(pager.file)
     return { current: meta, older: metas.current, currentSlot: slot, freeListPages: metas.freeListPages }
+  } finally {
+    pager.closeEpoch(epoch)
+  }
+}
+
+/**
+ * An upper bound of the pages that a checkpoint begun now would allocate, with one change to the catalogue before it: its
+ * path, split at every level, and the list of free pages, which that change makes a little longer.
+ */
+export function pagesOfNextCheckpoint(target: CheckpointTarget): number {
+  const { pager, catalogue, metas } = target
+  const listBytes = encodePageNumbers(unusedPages(target)).length
+  const moreNumbers = catalogue.depth + metas.freeListPages.length
+  const listPages = Math.ceil((listBytes + moreNumbers * MAX_NUMBER_BYTES) / chainPageBytes(pager.pageSizeBytes))
+  return 2 * (catalogue.depth + 1) + listPages
+}
+
+/** A list of free pages, and the pages that it goes to. */
+interface LaidOutList {
+  pages: number[]
+  bytes: Uint8Array
+}
+
+/** Writes the pages of the state of `epoch`, and its list of free pages. */
+async function writeState({ pager, clock, metas }: CheckpointTarget, epoch: number, list: LaidOutList): Promise<void> {
+  try {
+    await writeDirtyPages(pager, clock, epoch)
+    writeChain(pager, { type: PageType.freeList, treeId: 0, numbers: list.pages, birth: epoch }, list.bytes)
   } catch (error) {
     // Whoever gets DISK_FULL goes on with the old metas: the list's pages are nobody's then.
     if (isCode(error, 'DISK_FULL')) {
@@ -66,16 +94,20 @@ export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number
       metas.freeListPages = []
     }
     throw error
-  } finally {
-    pager.closeEpoch(epoch)
+  }
+}
+
+/** A failed sync is no refusal, whatever its reason: nothing is known any more of what it was to cover. */
+async function sync(file: DiskFile): Promise<void> {
+  try {
+    await file.sync()
+  } catch (cause) {
+    throw new BedplateError('IO', `${file.path} could not be synced`, { cause })
   }
 }
 
 /** The meta of this moment, and its list of free pages laid out. No I/O: it is one instant of the single writer. */
-function captureState(
-  target: CheckpointTarget,
-  epoch: number,
-): Meta & { list: { pages: number[]; bytes: Uint8Array } } {
+function captureState(target: CheckpointTarget, epoch: number): Meta & { list: LaidOutList } {
   const { pager, catalogue, log, metas } = target
   const { freeList } = pager
   for (const { page, birth } of metas.freeListPages) freeList.retire({ page, birth, retiredAt: epoch })

@@ -9,9 +9,9 @@ import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
-import { type Log, MAX_RECORD_BYTES } from '../log/types.ts'
+import { type Durability, type Log, MAX_RECORD_BYTES } from '../log/types.ts'
 import { type Catalogue, lookUpTree } from './catalogue.ts'
-import { type CheckpointTarget, type MetaState, writeCheckpoint } from './checkpoint.ts'
+import { type CheckpointTarget, type MetaState, pagesOfNextCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ByteRange, WHOLE_RANGE } from './cursor.ts'
 import { type LeafValue, NO_PAGE, type PageReference } from './page.ts'
 import type { Pager } from './pager.ts'
@@ -70,6 +70,7 @@ export interface EngineParts {
   catalogue: Catalogue
   log: Log
   metas: MetaState
+  durability: Durability
   checkpointLogBytes: number
   cacheBytes: number
 }
@@ -94,9 +95,12 @@ export class Engine {
   readonly unattached = new Set<number>()
 
   private readonly lock: DiskLock | undefined
+  private readonly durability: Durability
   private readonly checkpointLogBytes: number
   private readonly record = new RecordWriter()
   private readonly pins = new Set<Pin>()
+  /** Files that compaction has replaced and that pins still read. */
+  private readonly replaced = new Set<Pager>()
   private logBytesSinceCheckpoint = 0
   private failure: BedplateError | undefined
   private isOpen = true
@@ -119,6 +123,7 @@ export class Engine {
     this.catalogue = parts.catalogue
     this.log = parts.log
     this.metas = parts.metas
+    this.durability = parts.durability
     this.checkpointLogBytes = parts.checkpointLogBytes
     this.cacheBytes = parts.cacheBytes
   }
@@ -272,6 +277,7 @@ export class Engine {
     this.log.hold() // first: what is held starts a group of its own, which is what needs the room
     try {
       this.reserve()
+      this.secureCheckpoint()
     } catch (error) {
       this.log.release()
       throw error
@@ -288,6 +294,7 @@ export class Engine {
     } catch (error) {
       // The marker in the log must never be written without the pages: from here only reopening helps.
       this.fail(error)
+      this.log.abandon(new BedplateError('IO', `outcome unknown: ${this.path} failed`, { cause: error }))
       throw error
     }
     this.log.release()
@@ -319,11 +326,12 @@ export class Engine {
 
   /** Goes on with another data file that holds the same state. */
   adopt(pager: Pager, catalogue: Catalogue, metas: MetaState): void {
-    const replaced = this.pager
+    const { pager: old, replaced } = this
     this.pager = pager
     this.catalogue = catalogue
     this.metas = metas
-    replaced.closeWhenUnpinned()
+    replaced.add(old)
+    void old.closeWhenUnpinned().then(() => replaced.delete(old))
   }
 
   /** Runs I/O whose failure leaves the disk in an unknown state. */
@@ -380,7 +388,10 @@ export class Engine {
     return { pager, catalogue, log, clock, metas, unattached }
   }
 
-  /** Folds everything in and lets go of the files. Open pins and handles are of no use afterwards. */
+  /**
+   * Folds everything in and lets go of the files. Open pins and handles are of no use afterwards. A store that failed
+   * closes without complaint unless it would lose what it had acknowledged.
+   */
   close(): Promise<void> {
     this.closed ??= this.closeOnce()
     return this.closed
@@ -390,13 +401,19 @@ export class Engine {
     this.isOpen = false
     try {
       await this.exclusive
-      if (this.standingFailure() === undefined && !this.readOnly) {
+      if (this.readOnly) return
+      const failure = this.standingFailure()
+      if (failure === undefined) {
         if (this.position > this.metas.current.position) await this.checkpointIfSpace()
         await this.log.close()
+        return
       }
+      const kept = Math.max(this.log.durablePosition, this.metas.current.position)
+      // With `sync`, the promise of every write that may be lost has said so itself.
+      if (kept < this.position && this.durability !== 'sync') throw failure
     } finally {
       this.log.abandon()
-      await this.pager.close()
+      for (const pager of [this.pager, ...this.replaced]) await pager.close()
       this.lock?.release()
     }
   }
@@ -438,7 +455,8 @@ export class Engine {
 
   /** What ended the work of this store, if something did. What its memory shows may then never have become durable. */
   private standingFailure(): BedplateError | undefined {
-    if (this.log.failure !== undefined) this.fail(this.log.failure)
+    const cause = this.log.failure ?? this.pager.failure
+    if (cause !== undefined) this.fail(cause)
     return this.failure
   }
 
@@ -448,6 +466,15 @@ export class Engine {
       await this.writeCheckpoint()
     } catch (error) {
       if (!isCode(error, 'DISK_FULL')) throw error
+    }
+  }
+
+  /** Takes the space that a checkpoint begun in this turn will need, for one that no full disk may put off. */
+  private secureCheckpoint(): void {
+    try {
+      this.pager.secureSpace(pagesOfNextCheckpoint(this.checkpointTarget()))
+    } catch (error) {
+      throw this.failed(error)
     }
   }
 
@@ -562,7 +589,7 @@ export class Engine {
         for (const cell of cells) dropPrepared(this.pager, cell)
         throw error
       }
-      this.failed(error)
+      this.fail(error)
       throw error
     }
   }
@@ -584,11 +611,7 @@ export class Engine {
     this.log.append(bytes)
     this.onRecord?.(bytes)
     this.logBytesSinceCheckpoint += bytes.length
-    try {
-      this.pager.trim()
-    } catch (error) {
-      this.failed(error) // the write itself is safe in the log
-    }
+    this.pager.trim()
     this.checkpointIfDue()
     return this.log.acknowledged
   }

@@ -96,9 +96,12 @@ function isNeeded({ birth, retiredAt }: RetiredPage, needed: readonly number[]):
 // The list on disk: rising page numbers, each as the LEB128 of its distance to the one before, cut into free-list pages
 // at any byte; `dataLength` of each page says how many bytes of the stream it holds.
 
+/** What one number takes at most. */
+export const MAX_NUMBER_BYTES = 7
+
 /** The numbers as one stream. */
 export function encodePageNumbers(numbers: Float64Array): Uint8Array {
-  const bytes = new Uint8Array(numbers.length * 7)
+  const bytes = new Uint8Array(numbers.length * MAX_NUMBER_BYTES)
   let length = 0
   let previous = 0
   for (const number of numbers) {

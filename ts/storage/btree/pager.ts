@@ -28,6 +28,8 @@ export class Pager {
   epoch: number
   /** Epochs of the two metas on disk, older first. */
   metaEpochs: number[] = []
+  /** Set once a page could not be written back, for another reason than a full disk: the owner must take no more work. */
+  failure: unknown
 
   /** In order of use, oldest first, with a second chance: see `trim`. */
   private readonly pages = new Map<number, Page>()
@@ -196,8 +198,25 @@ export class Pager {
   }
 
   /**
+   * Takes the space in the file that the current state and `count` more pages need: no full disk can refuse it later.
+   * Only until the next page is allocated for something else.
+   * @throws DISK_FULL, and then nothing has changed.
+   */
+  secureSpace(count: number): void {
+    for (const page of this.pages.values()) if (page.dirty) this.writePage(page)
+    const numbers = Array.from({ length: count }, () => this.freeList.allocate())
+    try {
+      const nothing = new Uint8Array(this.pageSizeBytes)
+      for (const number of numbers) this.file.write(nothing, number * this.pageSizeBytes)
+    } finally {
+      for (const number of numbers.reverse()) this.freeList.release(number) // the first is taken first again
+    }
+  }
+
+  /**
    * Brings the cache back under its bound, oldest pages first, dirty ones by writing them. Called between operations:
-   * inside one, its pages stay. A full disk leaves the pages in memory: see `isStarved`.
+   * inside one, its pages stay. Never throws: a page that cannot be written stays in memory, see `isStarved` and
+   * `failure`.
    */
   trim(): void {
     if (this.pages.size <= this.capacityPages) return
@@ -229,9 +248,9 @@ export class Pager {
     return this.closeWhen(() => this.fetches === 0)
   }
 
-  /** Closes the file once the last snapshot of it is closed: its place has been taken by a compacted one. */
-  closeWhenUnpinned(): void {
-    void this.closeWhen(() => this.fetches === 0 && this.snapshots.length === 0)
+  /** Closes the file once the last snapshot of it is closed, or `close` is called: a compacted one has taken its place. */
+  closeWhenUnpinned(): Promise<void> {
+    return this.closeWhen(() => this.fetches === 0 && this.snapshots.length === 0)
   }
 
   stats(): CacheStats {
@@ -247,8 +266,13 @@ export class Pager {
   }
 
   private closeWhen(isIdle: () => boolean): Promise<void> {
+    const earlier = this.closing
     return new Promise((resolve) => {
-      this.closing = { isIdle, closed: resolve }
+      const closed = (): void => {
+        earlier?.closed()
+        resolve()
+      }
+      this.closing = { isIdle, closed }
       this.closeIfIdle()
     })
   }
@@ -265,8 +289,8 @@ export class Pager {
       this.writePage(page)
       return true
     } catch (error) {
-      if (isCode(error, 'DISK_FULL')) return false
-      throw error
+      if (!isCode(error, 'DISK_FULL')) this.failure ??= error
+      return false
     }
   }
 

@@ -98,6 +98,9 @@ export interface Log {
   stats(): LogStats
   /** Writes and syncs what is pending, then closes. After a failure it only closes. */
   close(): Promise<void>
-  /** Closes the files at once, without writing anything: for error paths. */
-  abandon(): void
+  /**
+   * Closes the files at once, without writing anything: for error paths.
+   * @param reason - What pending promises reject with.
+   */
+  abandon(reason?: Error): void
 }

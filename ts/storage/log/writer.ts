@@ -185,9 +185,9 @@ export class LogWriter implements Log {
     return this.#closed
   }
 
-  abandon(): void {
+  abandon(reason = new BedplateError('CLOSED', 'the log was closed: the outcome of this write is unknown')): void {
     if (this.#state === 'closed') return
-    this.#rejectAll(new BedplateError('CLOSED', 'the log was closed: the outcome of this write is unknown'))
+    this.#rejectAll(reason)
     this.#stop()
     this.#pool.abandon()
   }
@@ -389,7 +389,7 @@ export class LogWriter implements Log {
     return this.#failure
   }
 
-  #rejectAll(error: BedplateError): void {
+  #rejectAll(error: Error): void {
     this.#inFlight?.reject(error)
     for (const group of this.#queue) group.reject(error)
     for (const waiter of this.#waiters) waiter.reject(error)
