@@ -21,7 +21,10 @@ export class Pinned {
   }
 
   close(): void {
-    this.check()
-    this.snapshot.close()
+    try {
+      this.check()
+    } finally {
+      this.snapshot.close()
+    }
   }
 }

@@ -7,7 +7,7 @@ import { type Expectation, must, NOTHING, Violation } from './expectation.ts'
 import { contentOf, difference, type Model, type Trees } from './model.ts'
 import { Pinned } from './pinned.ts'
 import { type Opened, openStore, type StoreSettings } from './store.ts'
-import { changeModel, performIn, performOn, treeOf, type Write } from './writes.ts'
+import { changeModel, changeModelAtOnce, performIn, performOn, treeOf, type Write } from './writes.ts'
 
 /** A promise given: from history index `at` on, everything up to `position` survives. */
 interface Promised {
@@ -46,6 +46,7 @@ export class Recorder {
   private readonly outstanding = new Set<Promise<void>>()
   /** Whatever went wrong in the background that is not an error of the store. */
   private broken: unknown
+  private isClosed = false
   private last: number
   private waiting: Awaited | undefined
 
@@ -140,9 +141,7 @@ export class Recorder {
     writes: readonly Write[],
     options: { meanwhile?: (tx: Transaction) => void | Promise<void>; fails?: boolean } = {},
   ): Promise<void> {
-    const change: Change = (trees) => {
-      for (const write of writes) changeModel(trees, write)
-    }
+    const change: Change = (trees) => changeModelAtOnce(trees, writes)
     return this.later(change, async () => {
       await this.store.transaction(async (tx) => {
         for (const write of writes) performIn(tx, write)
@@ -162,9 +161,7 @@ export class Recorder {
         })
         return this.engine.log.acknowledged
       },
-      (trees) => {
-        for (const write of writes) changeModel(trees, write)
-      },
+      (trees) => changeModelAtOnce(trees, writes),
     )
   }
 
@@ -232,23 +229,40 @@ export class Recorder {
     if (this.broken !== undefined) throw this.broken
   }
 
-  /** Closes: afterwards everything is durable, unless the store had failed. */
+  /** Closes, if it is not closed yet: afterwards everything is durable, unless the store had failed. */
   async close(): Promise<void> {
     await this.settled()
+    if (this.isClosed) return
+    const { hasFailed } = this
     const before = this.errors.length
+    this.isClosed = true
     await this.track(() => this.store.close())
-    if (before === this.errors.length && !this.hasFailed) this.promise(this.durable, this.last)
+    if (before === this.errors.length && !hasFailed) this.promise(this.durable, this.last)
   }
 
   /** True once the store refuses to work until it is reopened. */
   get hasFailed(): boolean {
-    return this.errors.some((error) => isCode(error, 'IO')) || this.engine.log.failure !== undefined
+    try {
+      this.engine.assertWritable()
+      return false
+    } catch (error) {
+      return isCode(error, 'IO')
+    }
   }
 
-  /** Closes and opens again. */
+  /** False once it was closed, or refuses to work until it is reopened. */
+  get isUsable(): boolean {
+    return !this.isClosed && !this.hasFailed
+  }
+
+  /** Closes and opens again. After an error of closing it stays closed: what is left is for a crash check to see. */
   async reopen(random: Random): Promise<void> {
+    const { length } = this.errors
+    const { hasFailed } = this
     await this.close()
+    if (hasFailed || this.errors.length > length) return
     this.opened = await openStore(this.disk, this.settings, { random })
+    this.isClosed = false
     must(this.store.position === this.last, () => `reopened at position ${this.store.position} instead of ${this.last}`)
   }
 
@@ -303,10 +317,10 @@ export class Recorder {
   // -- inside -----------------------------------------------------------------------------------------------------
 
   /** Does a write whose record is appended within the call. One that comes to `false` was none, and promises nothing. */
-  private commit(call: () => Promise<boolean | void>, change: Change): Promise<void> {
+  private commit(call: () => Promise<unknown>, change: Change): Promise<void> {
     this.catchUp()
     const begunAt = this.disk.history.length
-    let durable: Promise<boolean | void>
+    let durable: Promise<unknown>
     try {
       durable = call()
     } catch (error) {
@@ -392,7 +406,8 @@ export class Recorder {
     return tracked
   }
 
-  private note(error: unknown): void {
+  /** Keeps an error of the store; throws everything else. */
+  note(error: unknown): void {
     if (error instanceof Violation || !(error instanceof Error) || error.name !== 'BedplateError') throw error
     this.errors.push(error as BedplateError)
   }

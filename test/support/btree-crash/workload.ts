@@ -51,30 +51,39 @@ export function planOf(seed: number): WorkloadPlan {
   }
 }
 
+/** How to run a workload. */
+export interface RunOptions {
+  /** The engine of a mutant; default: the product. */
+  kit?: EngineKit
+  /** Default: a new one, with the plan's medium. */
+  disk?: SimulatedDisk
+  /** True: errors of the store are expected; the workload ends early once the store refuses to go on. */
+  tolerant?: boolean
+}
+
 /**
- * Runs the workload of `seed` on a new disk, checking on the way what can be checked without a crash.
- * @param kit - The engine of a mutant; default: the product.
+ * Runs the workload of `seed`, checking on the way what can be checked without a crash.
  * @returns The recorder; everything that was begun has ended. The disk is `recorder.disk`.
- * @throws Violation, or an error of the store.
+ * @throws Violation, or an error of the store; with `tolerant` only the error of opening a new store.
  */
-export async function runWorkload(
-  seed: number,
-  kit?: EngineKit,
-  prepare = (_: SimulatedDisk) => {},
-): Promise<Recorder> {
+export async function runWorkload(seed: number, options: RunOptions = {}): Promise<Recorder> {
+  const { kit, tolerant = false } = options
   const plan = planOf(seed)
   const settings = kit === undefined ? plan.settings : { ...plan.settings, kit }
-  const disk = new SimulatedDisk(settings.medium)
-  prepare(disk)
+  const disk = options.disk ?? new SimulatedDisk(settings.medium)
   const syncs = plan.slowSyncs ? new SlowSyncs(disk, seededRandom(seed + 1)) : undefined
+  const random = seededRandom(seed + 2)
   try {
-    return await new Workload(plan, disk, settings, seededRandom(seed + 2)).run()
+    const recorder = await Recorder.open(disk, settings, { random })
+    await new Workload(plan, recorder, random, tolerant).run()
+    return recorder
   } finally {
     syncs?.stop()
   }
 }
 
-type Steps = { readonly [Kind in StepKind]: (this: Workload) => Promise<void> | void }
+type Step = (this: Workload) => Promise<void> | void
+type Steps = { readonly [Kind in StepKind | 'finish']: Step }
 
 /** The kinds of steps with their weights. */
 const WEIGHTS = {
@@ -113,51 +122,44 @@ function isBasic(kind: StepKind): boolean {
 
 class Workload {
   private readonly plan: WorkloadPlan
-  private readonly disk: SimulatedDisk
-  private readonly settings: StoreSettings
+  private readonly recorder: Recorder
   private readonly random: Random
+  private readonly isTolerant: boolean
   private readonly pinned: Pinned[] = []
-  private recorder!: Recorder
   private count = 0
 
-  constructor(plan: WorkloadPlan, disk: SimulatedDisk, settings: StoreSettings, random: Random) {
+  constructor(plan: WorkloadPlan, recorder: Recorder, random: Random, isTolerant: boolean) {
     this.plan = plan
-    this.disk = disk
-    this.settings = settings
+    this.recorder = recorder
     this.random = random
+    this.isTolerant = isTolerant
   }
 
-  async run(): Promise<Recorder> {
-    const { plan, random } = this
-    this.recorder = await Recorder.open(this.disk, this.settings, { random })
+  async run(): Promise<void> {
+    const { plan, random, recorder } = this
     const bag = plan.kinds.flatMap((kind) => new Array<StepKind>(WEIGHTS[kind]).fill(kind))
-    for (let step = 0; step < plan.steps; step++) {
-      await STEPS[pick(random, bag)].call(this)
-      this.checkErrors()
+    for (let step = 0; step < plan.steps && recorder.isUsable; step++) {
+      await this.attempt(STEPS[pick(random, bag)])
     }
-    await this.finish()
-    return this.recorder
-  }
-
-  private async finish(): Promise<void> {
-    const { recorder } = this
     await recorder.settled()
-    recorder.checkContent()
-    this.unpinAll()
-    if (this.plan.closes) {
-      await recorder.close()
-      recorder.checkNothingHeld()
+    await this.attempt(STEPS.finish)
+  }
+
+  /** Does one step. Its errors are kept by the recorder if they are expected. */
+  private async attempt(step: Step): Promise<void> {
+    const { recorder } = this
+    try {
+      await step.call(this)
+    } catch (error) {
+      if (!this.isTolerant) throw error
+      recorder.note(error)
     }
-    this.checkErrors()
+    const [error] = recorder.errors
+    if (error !== undefined && !this.isTolerant) throw error
   }
 
-  private checkErrors(): void {
-    const [error] = this.recorder.errors
-    if (error !== undefined) throw error
-  }
-
-  private unpinAll(): void {
-    for (const pinned of this.pinned.splice(0)) pinned.close()
+  private async unpinAll(): Promise<void> {
+    for (const pinned of this.pinned.splice(0)) await this.attempt(() => pinned.close())
   }
 
   // -- steps --------------------------------------------------------------------------------------------------------
@@ -211,7 +213,8 @@ class Workload {
     },
     async load() {
       await this.recorder.settled()
-      if (this.recorder.model.treeNames().includes('load')) await this.recorder.write({ kind: 'drop', tree: 'load' })
+      await this.recorder.write({ kind: 'drop', tree: 'load' })
+      if (this.recorder.model.treeNames().includes('load')) return // a full disk refused to drop it
       const count = 1 + below(this.random, 60)
       const entries = Array.from({ length: count }, (_, i): [string, string] => [keyOf(i), this.value()])
       const loaded = this.recorder.bulkLoad(entries, 'load')
@@ -254,10 +257,11 @@ class Workload {
       void this.recorder.compact()
     },
     async verify() {
-      await this.recorder.verify()
+      if (this.isTolerant) await this.recorder.store.verify()
+      else await this.recorder.verify()
     },
     async reopen() {
-      this.unpinAll()
+      await this.unpinAll()
       await this.recorder.reopen(this.random)
     },
     time() {
@@ -267,6 +271,14 @@ class Workload {
     async settle() {
       await this.recorder.settled()
       this.recorder.checkContent()
+    },
+    async finish() {
+      const { recorder } = this
+      if (recorder.isUsable) recorder.checkContent()
+      if (this.random.next() < 0.5) await this.unpinAll() // else closing the store has to do
+      if (!this.plan.closes) return
+      await recorder.close()
+      if (!this.isTolerant) recorder.checkNothingHeld()
     },
   }
 

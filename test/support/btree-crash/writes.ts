@@ -86,6 +86,13 @@ export function changeModel(trees: Trees, write: Write): void {
   }
 }
 
+/** Does the writes as one transaction: a tree that was not there and got nothing in the end does not come to be. */
+export function changeModelAtOnce(trees: Trees, writes: readonly Write[]): void {
+  const before = new Set(trees.keys())
+  for (const write of writes) changeModel(trees, write)
+  for (const [name, tree] of trees) if (tree.size === 0 && !before.has(name)) trees.delete(name)
+}
+
 function isWithin({ gt, gte, lt, lte }: KeyRange, key: string): boolean {
   return (
     (gt === undefined || key > gt) &&
