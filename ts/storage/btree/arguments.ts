@@ -56,6 +56,19 @@ export function checkTreeName(name: string): string {
   )
 }
 
+/** Refuses what `bulkLoad` cannot go through: strings too, which are iterable but never meant. */
+export function checkEntries(entries: unknown): void {
+  const isObject = typeof entries === 'object' && entries !== null
+  if (isObject && (Symbol.iterator in entries || Symbol.asyncIterator in entries)) return
+  throw new BedplateError('INVALID_INPUT', `bulk load takes an iterable of [key, value], got ${describe(entries)}`)
+}
+
+/** Refuses what is no pair of key and value. */
+export function checkEntry(entry: unknown): void {
+  if (Array.isArray(entry)) return
+  throw new BedplateError('INVALID_INPUT', `an entry of a bulk load must be [key, value], got ${describe(entry)}`)
+}
+
 /** A change of one key, in bytes. */
 export type WriteOperation = Extract<ByteOperation, { kind: 'put' | 'delete' }>
 

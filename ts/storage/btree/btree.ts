@@ -3,7 +3,7 @@
 import { checkOptions } from '../../base/options.ts'
 import { compareBytes, resolveBounds } from '../compare.ts'
 import type { KeyRange } from '../ordered-store.ts'
-import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck } from './arguments.ts'
+import { checkEntries, checkEntry, checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck } from './arguments.ts'
 import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
 import { DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
 import { describePage } from './inspect.ts'
@@ -76,11 +76,12 @@ class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
     return true
   }
 
-  bulkLoad(entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>): Promise<number> {
-    return bulkLoadTree(this.engine, this.name, entries, (entry) => [
-      this.encodeKey(entry[0]),
-      this.encodeValue(entry[1]),
-    ])
+  async bulkLoad(entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>): Promise<number> {
+    checkEntries(entries)
+    return await bulkLoadTree(this.engine, this.name, entries, (entry) => {
+      checkEntry(entry)
+      return [this.encodeKey(entry[0]), this.encodeValue(entry[1])]
+    })
   }
 
   async flushed(): Promise<void> {
