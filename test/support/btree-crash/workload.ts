@@ -29,7 +29,7 @@ export interface WorkloadPlan {
 
 /** The plan that belongs to a seed. */
 export function planOf(seed: number): WorkloadPlan {
-  const random = seededRandom(seed)
+  const random = seededRandom(4 * seed)
   const pageSizeBytes = pick(random, [512, 512, 512, 4096])
   const settings: StoreSettings = {
     pageSizeBytes,
@@ -71,8 +71,8 @@ export async function runWorkload(seed: number, options: RunOptions = {}): Promi
   const plan = planOf(seed)
   const settings = kit === undefined ? plan.settings : { ...plan.settings, kit }
   const disk = options.disk ?? new SimulatedDisk(settings.medium)
-  const syncs = plan.slowSyncs ? new SlowSyncs(disk, seededRandom(seed + 1)) : undefined
-  const random = seededRandom(seed + 2)
+  const syncs = plan.slowSyncs ? new SlowSyncs(disk, seededRandom(4 * seed + 1)) : undefined
+  const random = seededRandom(4 * seed + 2)
   try {
     const recorder = await Recorder.open(disk, settings, { random })
     await new Workload(plan, recorder, random, tolerant).run()
