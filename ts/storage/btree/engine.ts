@@ -293,9 +293,9 @@ export class Engine {
       await this.writeCheckpoint(before)
     } catch (error) {
       // The marker in the log must never be written without the pages: from here only reopening helps.
-      this.fail(error)
+      const failure = this.fail(error)
       this.log.abandon(new BedplateError('IO', `outcome unknown: ${this.path} failed`, { cause: error }))
-      throw error
+      throw failure
     }
     this.log.release()
     await this.log.flushed()
@@ -339,8 +339,7 @@ export class Engine {
     try {
       return await work()
     } catch (error) {
-      this.fail(error)
-      throw error
+      throw this.fail(error)
     }
   }
 
@@ -434,8 +433,8 @@ export class Engine {
     return error
   }
 
-  /** Takes no more work: what is on disk is unknown until the store is reopened. */
-  private fail(error: unknown): void {
+  /** Takes no more work: what is on disk is unknown until the store is reopened. @returns What to throw from now on. */
+  private fail(error: unknown): BedplateError {
     this.failure ??= new BedplateError(
       'IO',
       `the store ${this.path} failed and takes no more work until it is reopened`,
@@ -444,6 +443,7 @@ export class Engine {
         hint: 'close it, see to the disk, and open it again: what was acknowledged is recovered',
       },
     )
+    return this.failure
   }
 
   // -- inside ---------------------------------------------------------------------------------------------------
