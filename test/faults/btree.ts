@@ -32,8 +32,9 @@ const suite: HeavySuite = {
 export default suite
 
 function leastOf(soak: boolean): Record<string, number> {
-  const times = soak ? 20 : 1
-  return { images: 5000 * times, compoundImages: 1000 * times, failingDisks: 250 * times, fullDisks: 20 * times }
+  return soak
+    ? { images: 100_000, compoundImages: 20_000, failingDisks: 1500, fullDisks: 60 }
+    : { images: 5000, compoundImages: 1000, failingDisks: 200, fullDisks: 8 }
 }
 
 class Run {

@@ -1,11 +1,11 @@
 // Says whether what a crash left is what it may leave, also when the recovery crashes.
 import { CRASH_VARIANTS, type CrashVariant } from '../../../ts/io/crash-image.ts'
-import { joinPath } from '../../../ts/io/disk.ts'
 import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
-import { decodeMeta, META_BYTES, type Meta } from '../../../ts/storage/btree/meta.ts'
+import { META_BYTES } from '../../../ts/storage/btree/meta.ts'
 import { type Expectation, must } from './expectation.ts'
+import { DATA, destroyMeta, readMetas } from './metas.ts'
 import { contentOf, difference } from './model.ts'
 import { Recorder } from './recorder.ts'
 import { openStore, STORE_PATH, type StoreSettings } from './store.ts'
@@ -110,18 +110,14 @@ async function checkReadOnly({ image, expected, settings }: Crash, random: Rando
 
 /** With two whole metas, losing the newer one loses nothing: the older one's pages and log are kept. */
 async function checkOlderMeta({ image, expected, settings }: Crash, random: Random, tally: Tally): Promise<void> {
-  const data = joinPath(STORE_PATH, 'data')
-  if (image.kind(data) !== 'file') return
-  const metas = readMetas(image, data, settings.pageSizeBytes)
-  const [older, newer] = metas.sort((a, b) => a.meta.epoch - b.meta.epoch)
+  if (image.kind(DATA) !== 'file') return
+  const [older, newer] = readMetas(image, settings.pageSizeBytes)
   if (older === undefined || newer === undefined) return
   const { loads } = expected
   if (loads.some((position) => position > older.meta.position && position <= newer.meta.position)) return
 
   tally.destroyedMetas++
-  const damaged = image.clone()
-  damaged.flipBit(data, newer.offset + Math.floor(random.next() * META_BYTES), Math.floor(random.next() * 8))
-  const disk = new SimulatedDisk({ image: damaged })
+  const disk = new SimulatedDisk({ image: destroyMeta(image, newer, Math.floor(random.next() * META_BYTES * 8)) })
   try {
     const recorder = await Recorder.open(disk, settings, { before: { ...expected, exists: true }, random })
     recorder.checkContent()
@@ -130,14 +126,6 @@ async function checkOlderMeta({ image, expected, settings }: Crash, random: Rand
   } catch (error) {
     throw new Error(`with the newer meta destroyed: ${(error as Error).message}`, { cause: error })
   }
-}
-
-function readMetas(image: DiskImage, data: string, pageSizeBytes: number): { meta: Meta; offset: number }[] {
-  const bytes = image.read(data)
-  return [0, pageSizeBytes].flatMap((offset) => {
-    const result = decodeMeta(bytes.subarray(offset, offset + META_BYTES))
-    return result.kind === 'ok' ? [{ meta: result.meta, offset }] : []
-  })
 }
 
 async function writeSome(recorder: Recorder, random: Random): Promise<void> {

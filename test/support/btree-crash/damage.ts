@@ -4,16 +4,15 @@ import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { type Expectation, must } from './expectation.ts'
+import { DATA } from './metas.ts'
 import { contentOf, difference } from './model.ts'
 import type { Recorder } from './recorder.ts'
-import { openStore, STORE_PATH, type StoreSettings } from './store.ts'
+import { openStore, type StoreSettings } from './store.ts'
 import { below, pick } from './workload.ts'
 
 /** How a page of the data file may come to differ. */
 export const DAMAGES = ['flipped bit', 'lost write', 'misdirected write', 'zeros', 'cut file'] as const
 export type Damage = (typeof DAMAGES)[number]
-
-const DATA = `${STORE_PATH}/data`
 
 /**
  * Damages what the store of `recorder` left and reads it again: it shows exactly what was there, if the damage was in
