@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine, machineLines } from './machine.ts'
-import type { BenchmarkModule, BenchmarkSettings, OwnOptions } from './support.ts'
+import { type BenchmarkModule, type BenchmarkSettings, type OwnOptions, UsageError } from './support.ts'
 
 const DEFAULT_SECONDS = 5
 const SUFFIX = '.bench.ts'
@@ -24,8 +24,13 @@ async function main(): Promise<number> {
   if (settings === undefined) return refuse(`usage: npm run bench -- ${name} [--seconds S]${usageOf(options)}`)
   for (const line of machineLines(describeMachine())) console.log(line)
   console.log('')
-  await run(settings)
-  return 0
+  try {
+    await run(settings)
+    return 0
+  } catch (error) {
+    if (error instanceof UsageError) return refuse(error.message)
+    throw error
+  }
 }
 
 function refuse(usage: string): number {

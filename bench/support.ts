@@ -12,6 +12,9 @@ export interface BenchmarkSettings {
   options: Readonly<Record<string, string | boolean | undefined>>
 }
 
+/** A wrong option: its message is all that has to be shown. */
+export class UsageError extends Error {}
+
 /** What a `bench/NAME.bench.ts` exports. */
 export interface BenchmarkModule {
   /** What it understands beside --seconds. */

@@ -1,0 +1,152 @@
+// The results as text: for a terminal, and as Markdown for docs/systems/btree.md.
+import type { Machine } from '../machine.ts'
+import { INSTALL_PEERS } from './contestants/peers.ts'
+import { checkGoals, lostRows } from './goals.ts'
+import { type Cell, findCell, type ResultRow, type Results } from './results.ts'
+import { ROWS, rowById } from './rows.ts'
+import type { Access, TaskName } from './types.ts'
+
+const MIB = 1024 * 1024
+const ACCESS_TITLES: Record<Access, string> = { fill: 'fills', durable: 'durable puts', read: 'reads' }
+
+/** The whole result for a terminal. */
+export function terminalText(results: Results): string {
+  const blocks = results.rows.map((row) => [`${row.title}, ${row.unit}`, ...row.cells.map((cell) => line(cell, row))])
+  return [...blocks.map((block) => block.join('\n')), ...remarks(results)].join('\n\n')
+
+  function line(cell: Cell, row: ResultRow): string {
+    const label = labelOf(results, cell.contestant).padEnd(22)
+    const verdict = isBehind(cell, row) && isOurs(results, cell.contestant) ? '  behind' : ''
+    const figures = [amount(cell.median, row), spreadText(cell), ratioText(cell)].map((text) => text.padStart(10))
+    return `  ${label}${figures.join('')}${verdict}`.trimEnd()
+  }
+}
+
+/** The result as Markdown: one row a workload, one column a contestant. */
+export function markdownText(results: Results, machine: Machine, disk: string): string {
+  const columns = results.contestants.filter(({ id }) => results.rows.some((row) => findCell([row], row.id, id)))
+  const ours = columns.filter((contestant) => contestant.ours)
+  const head = ['workload', 'unit', ...columns.map(({ label }) => label), ...ours.map(({ label }) => `${label} : lmdb`)]
+  const rows = results.rows.map((row) => [
+    row.title,
+    row.better === 'less' ? `${row.unit}, less is better` : row.unit,
+    ...columns.map(({ id }) => markdownCell(findCell([row], row.id, id), row)),
+    ...ours.map(({ id }) => markdownRatio(findCell([row], row.id, id), row)),
+  ])
+  const { scale } = results
+  return [
+    `${machine.processor}, ${machine.cores} cores, ${machine.system}, ${disk}, Node ${machine.node}, ${machine.date}, ` +
+      `load ${machine.load.toFixed(1)} at the start. ${scaleText(results)} ${versionsText(results)}`,
+    '',
+    ...[head, head.map((_, i) => (i < 2 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`),
+    '',
+    `Medians of ${scale.turns} turns; ± is the farthest turn. Ratios are medians of the ratios within each turn, bold where ` +
+      'ours is behind. Fills are compared with lmdb noSync, sizes with the files of lmdb after the random fill, the flat scan ' +
+      "with lmdb's scan.",
+    '',
+    ...modeLines(results).map((text) => `- ${text}`),
+    ...leftOutLines(results).map((text) => `- ${text}`),
+  ].join('\n')
+}
+
+/** A figure with three digits: `428 k`, `1.31 M`, `192`. Bytes are given in MiB. */
+export function amount(value: number, { unit }: Pick<ResultRow, 'unit'>): string {
+  if (unit === 'MiB') return threeDigits(value / MIB)
+  if (value >= 1e6) return `${threeDigits(value / 1e6)} M`
+  return value >= 1e3 ? `${threeDigits(value / 1e3)} k` : threeDigits(value)
+}
+
+function threeDigits(value: number): string {
+  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2)
+}
+
+/** What was measured, in one line. */
+export function scaleText({ scale }: Results): string {
+  return (
+    `${scale.records.toLocaleString('en')} records of ${scale.keyBytes} + ${scale.valueBytes} bytes, ${scale.turns} turns, ` +
+    `${scale.seconds} s a reading or durable task, cache ${scale.cacheBytes / MIB} MiB each.`
+  )
+}
+
+/** The versions of the peers. */
+export function versionsText({ contestants }: Results): string {
+  const versions = [...new Set(contestants.map(({ version }) => version))].filter((text) => text !== '')
+  return versions.length === 0 ? '' : `${versions.join(', ')}.`
+}
+
+function markdownCell(cell: Cell | undefined, row: ResultRow): string {
+  return cell === undefined ? '–' : `${amount(cell.median, row)} ${spreadText(cell)}`
+}
+
+function markdownRatio(cell: Cell | undefined, row: ResultRow): string {
+  if (cell?.ratio === undefined) return '–'
+  return isBehind(cell, row) ? `**${ratioText(cell)}**` : ratioText(cell)
+}
+
+function spreadText({ spread }: Cell): string {
+  return `± ${(spread * 100).toFixed(0)} %`
+}
+
+function ratioText({ ratio }: Cell): string {
+  return ratio === undefined ? '' : `${ratio.toFixed(2)}x`
+}
+
+function isBehind({ ratio }: Cell, { better }: ResultRow): boolean {
+  return ratio !== undefined && (better === 'more' ? ratio < 1 : ratio > 1)
+}
+
+function remarks(results: Results): string[] {
+  const goals = checkGoals(results.rows, results.scale.cacheBytes).map(
+    ({ row, against, wanted, ratio, reached }) =>
+      `  ${reached ? 'reached' : 'MISSED '} ${rowById(row).title}: ${ratio.toFixed(2)}x of ${labelOf(results, against)}, wanted ${wanted}`,
+  )
+  const lost = results.contestants
+    .filter(({ id, ours }) => ours && results.rows.some((row) => findCell([row], row.id, id)?.ratio !== undefined))
+    .map(({ id, label }) => {
+      const titles = lostRows(results.rows, id).map(({ title }) => title)
+      return `  ${label} is behind in: ${titles.length === 0 ? 'nothing' : titles.join('; ')}`
+    })
+  return [
+    ['1x is lmdb, in the fills lmdb noSync; ± is the farthest turn', ...lost].join('\n'),
+    ...(goals.length === 0 ? [] : [['goals of the native engine', ...goals].join('\n')]),
+    ['what a write promises', ...modeLines(results).map((text) => `  ${text}`)].join('\n'),
+    ...(results.leftOut.length === 0
+      ? []
+      : [['left out', ...leftOutLines(results).map((text) => `  ${text}`)].join('\n')]),
+  ]
+}
+
+function modeLines({ contestants, rows }: Results): string[] {
+  return contestants
+    .filter(({ id }) => rows.some((row) => findCell([row], row.id, id)))
+    .map(({ label, modes }) => {
+      const texts = Object.entries(modes).map(([access, text]) => `${ACCESS_TITLES[access as Access]}: ${text}`)
+      return `${label}. ${texts.join('; ')}`
+    })
+}
+
+/** One line for all that were left out for the same reason. */
+function leftOutLines(results: Results): string[] {
+  const lines = new Map<string, string[]>()
+  for (const gap of results.leftOut) {
+    const who = labelOf(results, gap.contestant)
+    const key = gap.task === undefined ? `left out: ${gap.reason}` : `no row "${titleOf(gap.task)}": ${gap.reason}`
+    lines.set(key, [...(lines.get(key) ?? []), who])
+  }
+  return [...lines].map(([text, who]) => `${who.join(', ')}: ${text}`)
+}
+
+function titleOf(task: TaskName): string {
+  return ROWS.find((row) => row.task === task)?.title ?? task
+}
+
+function labelOf({ contestants }: Results, id: string): string {
+  return contestants.find((contestant) => contestant.id === id)?.label ?? id
+}
+
+function isOurs({ contestants }: Results, id: string): boolean {
+  return contestants.some((contestant) => contestant.id === id && contestant.ours)
+}
+
+/** What to do if the peers are not there. */
+export const PEERS_MISSING = `the peers are not installed, ours runs alone; to compare: ${INSTALL_PEERS}`
