@@ -77,9 +77,11 @@ async function fill(contestant: Contestant, request: TaskRequest, order: Uint32A
   })
   const seconds = (performance.now() - started) / 1000
   await store.close()
+  const closedDataBytes = withoutLogs()
   return {
     rate: order.length / seconds,
-    peakFileBytes: Math.max(peakFileBytes, withoutLogs()),
+    peakFileBytes: Math.max(peakFileBytes, closedDataBytes),
+    closedDataBytes,
     closedFileBytes: directoryBytes(request.directory),
   }
 }

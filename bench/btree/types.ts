@@ -95,6 +95,7 @@ export interface Outcome {
   rssBytes: number
   /** The most that the files other than logs had together while filling. */
   peakFileBytes?: number
-  /** All files once closed. */
+  /** All files once closed, and those of them that are not logs. */
   closedFileBytes?: number
+  closedDataBytes?: number
 }

@@ -8,6 +8,7 @@ import { checkGoals, lostRows } from '../../bench/btree/goals.ts'
 import { type Results, summarise, type Turn } from '../../bench/btree/results.ts'
 import { ROWS } from '../../bench/btree/rows.ts'
 import type { Outcome, TaskName } from '../../bench/btree/types.ts'
+import { CORES } from '../../bench/btree-cores.bench.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -75,6 +76,15 @@ describe('npm run bench -- btree', () => {
 
   it('leaves no store behind', () => {
     expect(readdirSync(file('stores'))).toEqual([])
+  })
+})
+
+describe('npm run bench -- btree-cores', () => {
+  it.each(
+    CORES.flatMap(({ name, engines }) => Object.entries(engines).map(([engine, make]) => ({ name, engine, make }))),
+  )('has work for $name in $engine', ({ make }) => {
+    const work = make()
+    for (let call = 0; call < 2000; call++) work()
   })
 })
 

@@ -4,13 +4,18 @@ import { loadPeer } from './peers.ts'
 /** What is used of the package `classic-level`. */
 interface Level {
   open(): Promise<void>
-  batch(operations: { type: 'put'; key: Buffer; value: Buffer }[], options: { sync: boolean }): Promise<void>
+  batch(): LevelBatch
   put(key: Buffer, value: Buffer, options: { sync: boolean }): Promise<void>
   getSync(key: Buffer): Buffer | undefined
   getMany(keys: readonly Buffer[]): Promise<(Buffer | undefined)[]>
   iterator(options: { gte?: Buffer; limit: number; fillCache: boolean }): LevelIterator
   compactRange(start: Buffer, end: Buffer): Promise<void>
   close(): Promise<void>
+}
+/** Seven times as fast as handing over an array of operations. */
+interface LevelBatch {
+  put(key: Buffer, value: Buffer): LevelBatch
+  write(options: { sync: boolean }): Promise<void>
 }
 interface LevelIterator {
   nextv(count: number): Promise<[Buffer, Buffer][]>
@@ -62,10 +67,9 @@ class LevelStore implements BenchStore {
   }
 
   batch(keys: readonly Buffer[], values: readonly Buffer[]): Promise<void> {
-    return this.level.batch(
-      keys.map((key, i) => ({ type: 'put', key, value: values[i]! })),
-      { sync: this.sync },
-    )
+    const batch = this.level.batch()
+    for (let i = 0; i < keys.length; i++) batch.put(keys[i]!, values[i]!)
+    return batch.write({ sync: this.sync })
   }
 
   put(key: Buffer, value: Buffer): Promise<void> {
