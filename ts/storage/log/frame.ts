@@ -163,11 +163,8 @@ function readFields(view: DataView): FrameHeader | undefined {
 }
 
 function isAt(header: FrameAddress, address: FrameAddress, mutant: Mutant | undefined): boolean {
-  return (
-    (header.segment === address.segment || lacks(mutant, 'segment number')) &&
-    (header.generation === address.generation || lacks(mutant, 'generation')) &&
-    (header.offset === address.offset || lacks(mutant, 'offset'))
-  )
+  const isOfThisLife = header.segment === address.segment && header.generation === address.generation
+  return (isOfThisLife || lacks(mutant, 'generation')) && (header.offset === address.offset || lacks(mutant, 'offset'))
 }
 
 /** What no checksum should have to catch. A frame of no records only carries `durable`. */

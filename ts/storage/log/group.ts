@@ -62,7 +62,7 @@ export class Group {
 
   /** Says whether a record of `bytes` finds room in the segment. */
   fits(bytes: number): boolean {
-    return this.plannedEnd + RECORD_OVERHEAD_BYTES + bytes <= this.segment.sizeBytes
+    return this.plannedEnd + RECORD_OVERHEAD_BYTES + bytes <= this.segment.roomEnd
   }
 
   /** Copies a record. */

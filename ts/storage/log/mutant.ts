@@ -10,8 +10,7 @@ export type Rule =
   | 'page alignment' // after a sync the next frame starts in a page of its own
   | 'header checksum'
   | 'payload checksum'
-  | 'segment number' // a frame counts only in the segment it was written for
-  | 'generation' // a frame counts only in the generation it was written for
+  | 'generation' // a frame counts only in the life of the file it was written in: its segment and generation
   | 'offset' // a frame counts only where it was written
   | 'durable proof' // a bad frame that had been durable is corruption, not a torn tail
   | 'rewritten tail' // recovery writes again what it accepted and cannot know to be durable

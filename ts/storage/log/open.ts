@@ -8,8 +8,8 @@ import { SEGMENT_HEADER_BYTES, UUID_BYTES } from './segment.ts'
 import { FIRST_SEGMENT_BYTES, type Log, type LogOptions, MAX_PENDING_BYTES, MAX_SEGMENT_BYTES } from './types.ts'
 import { LogWriter } from './writer.ts'
 
-/** The smallest segment that holds a header and a frame. */
-const SMALLEST_SEGMENT_BYTES = SEGMENT_HEADER_BYTES + PAGE_BYTES
+/** The smallest segment: its header, a frame, and the frame that closes the log. */
+const SMALLEST_SEGMENT_BYTES = SEGMENT_HEADER_BYTES + 2 * PAGE_BYTES
 
 /** `openLog`, with one rule taken away for a test of the tests. */
 export async function openLogWithout(mutant: Mutant | undefined, options: LogOptions): Promise<Log> {

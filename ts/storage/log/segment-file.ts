@@ -69,6 +69,11 @@ export class SegmentFile {
     return this.#filledBytes >= this.sizeBytes
   }
 
+  /** Where room for records ends: the last page is kept for the frame that closes the log. */
+  get roomEnd(): number {
+    return this.sizeBytes - PAGE_BYTES
+  }
+
   /** Where the next frame goes. */
   get nextFrameOffset(): number {
     return alignUp(this.#end, this.#alignment)

@@ -2,7 +2,7 @@
 import type { Clock } from '../../io/clock.ts'
 import { type Disk, joinPath } from '../../io/disk.ts'
 import { alignUp, PAGE_BYTES } from './frame.ts'
-import { SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from './segment.ts'
+import { preparedName, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName } from './segment.ts'
 import { removeFile, SegmentFile } from './segment-file.ts'
 
 /** What the pool takes as given. */
@@ -74,7 +74,7 @@ export class SegmentPool {
    * @throws DISK_FULL or what else the disk says; nothing has changed then.
    */
   provideAfter(segment: SegmentFile | undefined, frameBytes: number): void {
-    const neededBytes = alignUp(SEGMENT_HEADER_BYTES + frameBytes, PAGE_BYTES)
+    const neededBytes = alignUp(SEGMENT_HEADER_BYTES + frameBytes, PAGE_BYTES) + PAGE_BYTES
     const place = this.#placeAfter(segment)
     if ((this.#ahead[place]?.sizeBytes ?? neededBytes) < neededBytes) {
       for (const tooSmall of this.#ahead.splice(place)) tooSmall.drop()
@@ -212,6 +212,8 @@ export class SegmentPool {
   #reusePrepared(names: readonly string[]): void {
     const { disk, directory, firstSegmentBytes } = this.#options
     for (const name of names) {
+      // The one that was recycled may have taken the name of another, and its place with it.
+      if (this.#ahead.some(({ number }) => preparedName(number) === name)) continue
       const isWanted = this.#segments.length > 0 && this.#ahead.length === 0
       if (!isWanted || !this.#recycle(name, firstSegmentBytes)) removeFile(disk, joinPath(directory, name))
     }

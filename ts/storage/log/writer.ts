@@ -320,7 +320,7 @@ export class LogWriter implements Log {
   /** The bytes that one more frame may have in `segment`, the one that the newest group goes to. */
   #limitIn(segment: Group['segment'] | undefined): number {
     if (segment === undefined) return 0
-    return segment.sizeBytes - alignUp(this.#open?.plannedEnd ?? segment.plannedEnd, PAGE_BYTES)
+    return segment.roomEnd - alignUp(this.#open?.plannedEnd ?? segment.plannedEnd, PAGE_BYTES)
   }
 
   /** Starts a group for a record of `bytes`, for which there is room. */
@@ -370,9 +370,7 @@ export class LogWriter implements Log {
     const segment = this.#pool.current
     if (segment === undefined) return
     try {
-      if (this.#limitIn(segment) >= PAGE_BYTES) {
-        this.#writeFrame(new Group(this.#last + 1, segment, this.#buffers.take()))
-      }
+      this.#writeFrame(new Group(this.#last + 1, segment, this.#buffers.take()))
       segment.shrink(this.#options.firstSegmentBytes)
     } catch {
       // Everything is durable; this was for the case of later damage only.
