@@ -73,10 +73,8 @@ export default async function run({ options: given }: BenchmarkSettings): Promis
     console.log(terminalText(results))
     write(given['json'], `${JSON.stringify({ machine, disk, ...results }, null, 2)}\n`)
     write(given['markdown'], `${markdownText(results, machine, disk)}\n`)
-    write(
-      given['svg'],
-      chartSvg(results, `${scaleText(results)} ${machine.processor}, ${machine.cores} cores, ${disk}`),
-    )
+    const where = `${machine.processor}, ${machine.cores} cores, ${disk}, ${machine.date}`
+    write(given['svg'], chartSvg(results, [scaleText(results), where]))
   } finally {
     rmSync(directory, { recursive: true, force: true })
   }

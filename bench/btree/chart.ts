@@ -9,7 +9,7 @@ const BAR_HEIGHT = 13
 const BAR_STEP = 17
 const TITLE_STEP = 24
 const GROUP_GAP = 14
-const TOP = 34
+const SUBTITLE_STEP = 16
 
 const STYLE = `
   text { font: 12px system-ui, sans-serif; fill: #24292f }
@@ -25,10 +25,12 @@ const STYLE = `
   }
 `
 
-/** @param subtitle - One line on what was measured where. */
-export function chartSvg(results: Results, subtitle: string): string {
-  const parts = [`<text class="small" x="0" y="14">${escaped(subtitle)}</text>`]
-  let y = TOP
+/** @param subtitles - Lines on what was measured where. */
+export function chartSvg(results: Results, subtitles: readonly string[]): string {
+  const parts = subtitles.map(
+    (text, i) => `<text class="small" x="0" y="${14 + i * SUBTITLE_STEP}">${escaped(text)}</text>`,
+  )
+  let y = (subtitles.length + 1) * SUBTITLE_STEP
   for (const row of results.rows.filter(({ better }) => better === 'more')) {
     parts.push(`<text class="title" x="0" y="${y + 12}">${escaped(`${row.title}, ${row.unit}`)}</text>`)
     y += TITLE_STEP
