@@ -58,8 +58,10 @@ function unknownOption(name: string, known: readonly string[], where: string): B
   return new BedplateError('INVALID_INPUT', `${where}: there is no option "${name}"`, { hint })
 }
 
-/** The known name that `name` is probably a misspelling of. */
+/** The known name that `name` is probably a misspelling of, or the beginning of: units are easily forgotten. */
 function nearest(name: string, known: readonly string[]): string | undefined {
+  const whole = known.find((candidate) => name.length >= 3 && candidate.toLowerCase().startsWith(name.toLowerCase()))
+  if (whole !== undefined) return whole
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(name.length / 3)) + 1
   for (const candidate of known) {

@@ -219,6 +219,7 @@ export class Engine {
     this.assertWritable()
     const [only] = operations
     if (operations.length === 1 && only?.kind === 'put') return this.put(only.tree, only.key, only.value)
+    checkCommitBytes(contentBytes(operations)) // before anything is copied
     const ids = this.encode(operations)
     if (this.record.bytes.length === 0) return this.log.acknowledged // nothing to remove
     this.reserve()
@@ -485,15 +486,7 @@ export class Engine {
       })
     }
     const bytes = this.record.bytes.length
-    if (bytes > MAX_RECORD_BYTES) {
-      throw new BedplateError(
-        'INVALID_INPUT',
-        `a commit of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} that the log takes`,
-        {
-          hint: 'write in smaller batches',
-        },
-      )
-    }
+    checkCommitBytes(bytes)
     try {
       this.log.reserve(bytes)
     } catch (error) {
@@ -628,6 +621,24 @@ export class Engine {
         this.checkpointQueued = false
       })
   }
+}
+
+/** The bytes that `operations` put. */
+function contentBytes(operations: readonly ByteOperation[]): number {
+  let bytes = 0
+  for (const operation of operations)
+    if (operation.kind === 'put') bytes += operation.key.length + operation.value.length
+  return bytes
+}
+
+/** Refuses a commit that no record can hold. */
+function checkCommitBytes(bytes: number): void {
+  if (bytes <= MAX_RECORD_BYTES) return
+  throw new BedplateError(
+    'INVALID_INPUT',
+    `a commit of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} that the log takes`,
+    { hint: 'write in smaller batches' },
+  )
 }
 
 /** The root of a tree in the state that a pin keeps. */

@@ -1,5 +1,6 @@
 // Decodes single pages for people: `kvstore inspect`.
 import { BedplateError } from '../../base/errors.ts'
+import { describe } from '../../base/options.ts'
 import type { DiskFile } from '../../io/disk.ts'
 import { crc32c } from '../crc32c/index.ts'
 import { decodeMeta, FIRST_PAGE, FORMAT_VERSION, META_BYTES } from './meta.ts'
@@ -71,7 +72,7 @@ export function describePage(file: DiskFile, pageNumber: number, pageSizeBytes: 
   if (!Number.isSafeInteger(pageNumber) || pageNumber < 0 || pageNumber >= pageCount) {
     throw new BedplateError(
       'INVALID_INPUT',
-      `there is no page ${pageNumber}: ${file.path} has pages 0 to ${pageCount - 1}`,
+      `there is no page ${describe(pageNumber)}: ${file.path} has pages 0 to ${pageCount - 1}`,
     )
   }
   const page = new Page(pageSizeBytes)

@@ -1,5 +1,6 @@
 // Work on a store as a whole: bulk load, backup, compaction.
 import { BedplateError } from '../../base/errors.ts'
+import { describe } from '../../base/options.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
@@ -73,8 +74,8 @@ function assertEmpty(engine: Engine, name: string): void {
 export async function backupStore(engine: Engine, path: string): Promise<void> {
   engine.assertOpen()
   const { disk, random, clock } = engine
-  if (typeof path !== 'string' || path === '')
-    throw new BedplateError('INVALID_INPUT', 'backup needs the path of a new directory')
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw new BedplateError('INVALID_INPUT', `backup needs the path of a new directory, got ${describe(path)}`)
   if (!isVacant(disk, path))
     throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
   const pin = engine.pin()
