@@ -520,7 +520,7 @@ describe('space is reserved before memory changes', () => {
   })
 
   it('so opening on a full disk is refused, and nothing is lost by it', async () => {
-    const { store, free } = await fullDisk({ durability: 'os' })
+    const { store, free } = await fullDisk({ durability: 'os', firstSegmentBytes: 65_536, maxSegmentBytes: 65_536 })
     await store.put('a', '1')
     const image = disk.currentImage()
     free()
@@ -532,7 +532,7 @@ describe('space is reserved before memory changes', () => {
 
   it('and the marker of a bulk load finds its room wherever the log stands', async () => {
     for (let bytes = 0; bytes < 4096; bytes += 97) {
-      const store = await open({ durability: 'memory', firstSegmentBytes: 8192 }, new SimulatedDisk())
+      const store = await open({ durability: 'memory', firstSegmentBytes: 12_288 }, new SimulatedDisk())
       await store.put('a', 'x'.repeat(bytes))
       await store.tree('loaded').bulkLoad([['k', 'v']])
       expect(store.tree('loaded').get('k')).toBe('v')
@@ -659,7 +659,7 @@ describe('visible is not durable', () => {
 
 describe('closing', () => {
   it('waits for everything that is under way, and gives everything back', async () => {
-    const store = await open({ durability: 'memory', firstSegmentBytes: 8192 })
+    const store = await open({ durability: 'memory', firstSegmentBytes: 12_288 })
     disk.manualSyncs = true
     const snapshot = store.snapshot()
     const compacted = store.compact()

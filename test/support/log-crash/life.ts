@@ -11,7 +11,7 @@ export const DIRECTORY = '/store'
 const UUID = Uint8Array.from({ length: 16 }, (_, i) => 17 * i + 3)
 
 /** Thrown when the log does what it must not. */
-export class Violation extends Error {}
+class Violation extends Error {}
 
 /** How the log is opened. */
 export interface LogSettings {
