@@ -2,6 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { describe } from '../../base/options.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
+import { createLog } from '../log/index.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
 import { copyState } from './copy.ts'
@@ -81,10 +82,12 @@ export async function backupStore(engine: Engine, path: string): Promise<void> {
   const pin = engine.pin()
   try {
     await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+      // Another uuid: its log and ours must never be mixed up.
+      const uuid = random.bytes(UUID_BYTES)
+      await createLog(disk, temporary, uuid, pin.position)
       const file = disk.open(joinPath(temporary, DATA_FILE), 'create')
       try {
-        // Another uuid: its log and ours must never be mixed up.
-        await copyState(pin, file, { uuid: random.bytes(UUID_BYTES), nextTreeId: engine.catalogue.nextTreeId }, clock)
+        await copyState(pin, file, { uuid, nextTreeId: engine.catalogue.nextTreeId }, clock)
       } finally {
         file.close()
       }
