@@ -2,7 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { checkArray, describe } from '../../base/options.ts'
 import { keyCodec, valueCodec } from '../encoding.ts'
-import { type ByteOperation, DEFAULT_TREE } from './engine.ts'
+import { type ByteOperation, DEFAULT_TREE } from './operation.ts'
 import type { Codecs } from './reader.ts'
 import {
   MAX_TREE_NAME_BYTES,

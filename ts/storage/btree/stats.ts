@@ -1,6 +1,7 @@
 // The figures of an open store, and the `stats.json` that its owner keeps for commands of other processes.
 import { joinPath } from '../../io/disk.ts'
-import { DEFAULT_TREE, type Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
+import { DEFAULT_TREE } from './operation.ts'
 import { STATS_FILE } from './store-directory.ts'
 import type { BTreeStats } from './types.ts'
 
