@@ -413,6 +413,7 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
     }
     if (status.ok()) *position = log_->Append(record_.bytes());
   }
+  log_->Submit();
   if (!status.ok()) {
     // One operation that failed on its way down has changed nothing; a batch may be half done.
     const bool is_neutral = operations.size() == 1 && status.Is(ErrorCode::kCorruption) &&

@@ -37,8 +37,7 @@ struct Thread::Handle {
 namespace {
 
 void* Run(void* argument) {
-  const std::unique_ptr<std::function<void()>> work(
-      static_cast<std::function<void()>*>(argument));
+  const std::unique_ptr<std::function<void()>> work(static_cast<std::function<void()>*>(argument));
   (*work)();
   return nullptr;
 }

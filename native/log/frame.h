@@ -34,8 +34,8 @@ namespace bedplate::log {
 inline constexpr size_t kFrameHeaderBytes = 64;
 // Every frame starts at a multiple of this offset.
 inline constexpr uint64_t kFrameAlignmentBytes = 64;
-// A frame that follows a sync starts at a multiple of this offset, so that no write touches a durable
-// sector again.
+// A frame that follows a sync starts at a multiple of this offset, so that no write touches a
+// durable sector again.
 inline constexpr uint64_t kPageBytes = 4096;
 // What a record takes beside its own bytes.
 inline constexpr size_t kRecordOverheadBytes = 4;

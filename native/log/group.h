@@ -80,7 +80,7 @@ class Group {
 
   // Says whether a record of `bytes` finds room in the segment.
   [[nodiscard]] bool Fits(uint64_t bytes) const {
-    return planned_end() + kRecordOverheadBytes + bytes <= segment_->size_bytes();
+    return planned_end() + kRecordOverheadBytes + bytes <= segment_->room_end();
   }
 
   // Copies a record.

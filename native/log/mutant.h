@@ -1,5 +1,5 @@
-// The rules of the log that a test can take away, one at a time, to prove that the crash suite would
-// notice. The same as in ts/storage/log/mutant.ts.
+// The rules of the log that a test can take away, one at a time, to prove that the crash suite
+// would notice. The same as in ts/storage/log/mutant.ts.
 #ifndef BEDPLATE_LOG_MUTANT_H_
 #define BEDPLATE_LOG_MUTANT_H_
 
@@ -13,7 +13,8 @@ enum class Rule {
   kGroupSync,             // a group is synced before it is acknowledged
   kOldSegmentSync,        // a segment is synced before a frame goes into the next one
   kNewSegmentSync,        // a segment is synced before it gets its name
-  kNamesBeforeRecycling,  // a segment that lost its name has durably lost it before it is overwritten
+  kNamesBeforeRecycling,  // a segment that lost its name has durably lost it before it is
+                          // overwritten
   kNamesAfterPublishing,  // a segment's new name is durable before anything in it is acknowledged
   kPageAlignment,         // after a sync the next frame starts in a page of its own
   kHeaderChecksum,

@@ -46,9 +46,9 @@ Status ReadHeader(const LogOptions& options, const std::string& path, SegmentHea
     case SegmentHeaderKind::kOk:
       return Status::Ok();
     case SegmentHeaderKind::kNewer:
-      return Status::Error(ErrorCode::kIncompatible, path + " has format version " +
-                                                         std::to_string(version) +
-                                                         ", newer than this program");
+      return Status::Error(
+          ErrorCode::kIncompatible,
+          path + " has format version " + std::to_string(version) + ", newer than this program");
     case SegmentHeaderKind::kForeign:
       return LogCorruption(path, 48, "the segment belongs to another store");
     case SegmentHeaderKind::kDamaged:
@@ -69,9 +69,8 @@ Status ReadHeaders(const LogOptions& options, const std::vector<std::string>& na
     if (header.segment != parsed->segment) {
       return LogCorruption(path, 0, "this is segment " + std::to_string(header.segment));
     }
-    const bool continues = headers->empty() ||
-                           (header.generation >= headers->back().generation &&
-                            header.first_record > headers->back().first_record);
+    const bool continues = headers->empty() || (header.generation >= headers->back().generation &&
+                                                header.first_record > headers->back().first_record);
     if (!continues) {
       return LogCorruption(path, 16, "the segment does not continue the one before it");
     }

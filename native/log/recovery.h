@@ -2,8 +2,8 @@
 // nothing.
 //
 // A segment is read up to the record at which its successor takes over; what lies behind that is
-// void. Only in the last segment may frames be bad, and only frames that nothing proves to have been
-// durable: they are the torn tail.
+// void. Only in the last segment may frames be bad, and only frames that nothing proves to have
+// been durable: they are the torn tail.
 #ifndef BEDPLATE_LOG_RECOVERY_H_
 #define BEDPLATE_LOG_RECOVERY_H_
 
@@ -40,8 +40,8 @@ struct Recovered {
   std::deque<UnprovenFrame> unproven;
 };
 
-// Replays every record above `kept_elsewhere`, in order. CORRUPTION if records are missing or damaged
-// that had been durable; INCOMPATIBLE for a newer version; what `replay` returns.
+// Replays every record above `kept_elsewhere`, in order. CORRUPTION if records are missing or
+// damaged that had been durable; INCOMPATIBLE for a newer version; what `replay` returns.
 Status Recover(const LogOptions& options, const Log::Replay& replay, Recovered* recovered);
 
 }  // namespace bedplate::log

@@ -51,8 +51,8 @@ enum class SegmentHeaderKind {
 [[nodiscard]] std::array<uint8_t, kSegmentHeaderBytes> EncodeSegmentHeader(
     const SegmentHeader& header, const Uuid& uuid);
 
-// Reads the first kSegmentHeaderBytes of a segment; fewer are a damaged header. Sets `*header` if it
-// is ok, and `*version` if it is newer.
+// Reads the first kSegmentHeaderBytes of a segment; fewer are a damaged header. Sets `*header` if
+// it is ok, and `*version` if it is newer.
 [[nodiscard]] SegmentHeaderKind DecodeSegmentHeader(Bytes bytes, const Uuid& uuid,
                                                     SegmentHeader* header, uint32_t* version);
 

@@ -17,6 +17,10 @@ Status SegmentFile::Create(const Plan& plan, std::shared_ptr<SegmentFile>* segme
   const std::string path = vfs::JoinPath(plan.directory, PreparedName(plan.number));
   std::unique_ptr<vfs::File> file;
   Status status = plan.disk->Open(path, vfs::OpenMode::kCreate, &file);
+  if (status.Is(ErrorCode::kAlreadyExists)) {
+    RemoveFile(plan.disk, path);  // it could not be removed when it was dropped
+    status = plan.disk->Open(path, vfs::OpenMode::kCreate, &file);
+  }
   if (status.ok()) segment->reset(new SegmentFile(plan, std::move(file), false));
   return status;
 }
@@ -42,7 +46,7 @@ SegmentFile::SegmentFile(const Plan& plan, std::unique_ptr<vfs::File> file, bool
       directory_(plan.directory),
       number_(plan.number),
       size_bytes_(plan.size_bytes),
-      is_recycled_(is_recycled),
+      has_old_name_(is_recycled),
       file_(std::move(file)),
       filled_bytes_(is_recycled ? plan.size_bytes : 0) {}
 

@@ -29,20 +29,25 @@ class SegmentFile {
 
   // A new file, still without space.
   static Status Create(const Plan& plan, std::shared_ptr<SegmentFile>* segment);
-  // Makes a segment of the file called `name`, whose content is of no more use. `*segment` is null if
-  // the file is too small; nothing has changed then.
+  // Makes a segment of the file called `name`, whose content is of no more use. `*segment` is null
+  // if the file is too small; nothing has changed then.
   static Status Recycle(const Plan& plan, const std::string& name,
                         std::shared_ptr<SegmentFile>* segment);
 
   [[nodiscard]] uint64_t number() const { return number_; }
   [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }
-  // It had another name before, which may come back in a power cut until the directory was synced.
-  [[nodiscard]] bool is_recycled() const { return is_recycled_; }
+  // True if it had another name before, which may still come back in a power cut.
+  [[nodiscard]] bool has_old_name() const { return has_old_name_; }
+  // Notes that the directory was synced.
+  void ForgetOldName() { has_old_name_ = false; }
 
   // Takes the next piece of its space by writing zeros.
   Status FillSome();
+  [[nodiscard]] uint64_t filled_bytes() const { return filled_bytes_; }
   // True once all of its space is there.
   [[nodiscard]] bool is_filled() const { return filled_bytes_ >= size_bytes_; }
+  // Where room for records ends: the last page is kept for the frame that closes the log.
+  [[nodiscard]] uint64_t room_end() const { return size_bytes_ - kPageBytes; }
 
   // Writes the header. `first_record` is where this segment takes over from earlier ones.
   Status WriteHeader(const SegmentHeader& header, const Uuid& uuid);
@@ -77,7 +82,7 @@ class SegmentFile {
   const std::string directory_;
   const uint64_t number_;
   const uint64_t size_bytes_;
-  const bool is_recycled_;
+  bool has_old_name_;
   const std::unique_ptr<vfs::File> file_;
   uint64_t filled_bytes_;
   uint64_t end_ = kSegmentHeaderBytes;

@@ -1,6 +1,6 @@
 // The segments of a log: those that are part of it, the one being written, and the files that will
-// come next. What can wait, preparing and recycling files, is done by a thread that lives as long as
-// there is something to do.
+// come next. What can wait, preparing and recycling files, is done by a thread that lives as long
+// as there is something to do.
 #ifndef BEDPLATE_LOG_SEGMENT_POOL_H_
 #define BEDPLATE_LOG_SEGMENT_POOL_H_
 
@@ -14,6 +14,7 @@
 
 #include "core/status.h"
 #include "core/thread.h"
+#include "log/mutant.h"
 #include "log/segment.h"
 #include "log/segment_file.h"
 #include "vfs/disk.h"
@@ -27,14 +28,15 @@ struct PoolOptions {
   uint64_t max_segment_bytes;
   // Work that could wait is done at once, by the caller; there is no thread.
   bool manual;
+  Mutant* mutant;
 };
 
-// Owns the files of a log. Any thread may call it, but for what belongs to the one that writes.
+// Owns the files of a log. Any thread may call it, unless said otherwise.
 class SegmentPool {
  public:
   // `segments` are those that are there, in order, and `prepared` the names of files that never
   // became segments: they are removed, but one may be recycled.
-  SegmentPool(PoolOptions options, std::vector<SegmentHeader> segments,
+  SegmentPool(PoolOptions options, const std::vector<SegmentHeader>& segments,
               const std::vector<std::string>& prepared);
   // Closes the files, and nothing else.
   ~SegmentPool();
@@ -42,21 +44,20 @@ class SegmentPool {
   SegmentPool& operator=(const SegmentPool&) = delete;
 
   struct Size {
-    uint64_t segment_count;  // part of the log
-    uint64_t segment_bytes;  // of all files
+    uint64_t segment_count = 0;  // part of the log
+    uint64_t segment_bytes = 0;  // of all files
   };
   [[nodiscard]] Size size() const;
 
-  // The file that will be the segment after `segment`, which may be null; null if there is none yet.
+  // The file that will be the segment after `segment`, which may be null; null if there is none
+  // yet.
   [[nodiscard]] std::shared_ptr<SegmentFile> After(const SegmentFile* segment) const;
 
-  // Sees to it that there is a segment after `segment`, with room for a frame of `frame_bytes`; waits
-  // for it if need be. DISK_FULL or what else the disk says: nothing has changed then. Called by one
-  // thread at a time.
+  // Sees to it that there is a segment after `segment`, with room for a frame of `frame_bytes`;
+  // waits for it if need be. DISK_FULL or what else the disk says: nothing has changed then. Called
+  // by one thread at a time, and no record has a place behind `segment`.
   Status ProvideAfter(const SegmentFile* segment, uint64_t frame_bytes);
 
-  // Makes durable that a recycled segment has lost its old name. Belongs to the thread that writes.
-  Status SyncOldName(const SegmentFile& segment);
   // Makes the first of the files to come the current segment, after it got its name. Belongs to the
   // thread that writes.
   void Enter(const std::shared_ptr<SegmentFile>& segment, const SegmentHeader& header);
@@ -78,14 +79,17 @@ class SegmentPool {
   [[nodiscard]] uint64_t NextNumber() const;
   [[nodiscard]] uint64_t NextSizeBytes() const;
   [[nodiscard]] SegmentFile::Plan PlanNext(uint64_t size_bytes) const;
+  void ReusePrepared(const std::vector<std::string>& names);
+  void DropFrom(size_t place);
 
   void StartChores(Lock* lock);
   void RunChores();
   bool DoNextChore(Lock* lock);
   void Prepare(Lock* lock);
-  Status FillWhileOpen(SegmentFile* segment);
+  Status FillInBackground(SegmentFile* segment);
   void Discard(Lock* lock);
-  [[nodiscard]] bool ShouldPrepare() const;
+  Status Recycle(const SegmentFile::Plan& plan, const std::string& name,
+                 std::shared_ptr<SegmentFile>* segment);
 
   const PoolOptions options_;
 
@@ -97,10 +101,8 @@ class SegmentPool {
   std::shared_ptr<SegmentFile> current_;
   // Files that will be the next segments, in order of their numbers. Their space is there.
   std::deque<std::shared_ptr<SegmentFile>> ahead_;
-  // Recycled files whose old name is durably gone are not in it.
-  std::deque<const SegmentFile*> with_old_name_;
-  // True while one thread changes which files are ahead, without holding the mutex all the time.
-  bool is_changing_ = false;
+  // True while one thread makes a file for the end of `ahead_`, without the mutex.
+  bool is_making_ = false;
   // Somebody waits for a segment: there is no time to sync it.
   bool is_awaited_ = false;
 

@@ -50,8 +50,7 @@ Status SegmentReader::FindProof(uint64_t offset, uint64_t record, std::optional<
   return Status::Ok();
 }
 
-Status SegmentReader::FrameAt(uint64_t offset, uint64_t first_record,
-                              std::optional<Frame>* frame) {
+Status SegmentReader::FrameAt(uint64_t offset, uint64_t first_record, std::optional<Frame>* frame) {
   frame->reset();
   std::optional<FrameHeader> header;
   Status status = HeaderAt(offset, &header);

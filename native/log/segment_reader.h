@@ -35,7 +35,8 @@ class SegmentReader {
   static constexpr uint64_t kStart = kSegmentHeaderBytes;
 
   // The frame that follows what ends at `offset`, if it is whole and starts with record
-  // `first_record`. It stands at the next frame boundary, or at the next page if a sync came between.
+  // `first_record`. It stands at the next frame boundary, or at the next page if a sync came
+  // between.
   Status FrameAfter(uint64_t offset, uint64_t first_record, std::optional<Frame>* frame);
 
   // Looks behind `offset` for a frame that was written when `record` was already durable. Gives its
