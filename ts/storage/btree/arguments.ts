@@ -95,7 +95,8 @@ export function encodeBatch<K, V>(
   })
 }
 
-function checkOperation(operation: unknown): void {
+/** Refuses what is no operation of a batch. */
+export function checkOperation(operation: unknown): void {
   const type = typeof operation === 'object' && operation !== null && 'type' in operation ? operation.type : undefined
   if (type === 'put' || type === 'delete') return
   throw new BedplateError(

@@ -75,7 +75,7 @@ export class ReadSet implements ReadObserver {
   }
 
   /** Gives all of it: a set that remembers everything gives the range of all keys. */
-  forEach(onKey: (tree: string, key: Uint8Array) => void, onRange: (tree: string, range: ByteRange) => void): void {
+  visit(onKey: (tree: string, key: Uint8Array) => void, onRange: (tree: string, range: ByteRange) => void): void {
     for (const [tree, set] of this.reads) {
       if (set.isEverything) onRange(tree, WHOLE_RANGE)
       for (const key of set.keys.values()) onKey(tree, key)
