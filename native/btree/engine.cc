@@ -475,6 +475,8 @@ void Engine::Encode(std::span<const Operation> operations, std::vector<uint32_t>
 }
 
 Status Engine::Reserve() {
+  // Readers hold pages for as long as they look for something: what they left may go now.
+  if (pager_->is_starved()) MakeRoom();
   if (pager_->is_starved()) {
     return Status::Error(ErrorCode::kDiskFull, path() + ": no space to write back changed pages",
                          "free some space on the disk; nothing was changed");

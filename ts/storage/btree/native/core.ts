@@ -8,7 +8,7 @@ import { Acknowledgements } from './acknowledgements.ts'
 import { toError } from './errors.ts'
 
 /** The size of buffers that are lent out, unless more is asked for. */
-const SPARE_BYTES = 72 * 1024
+const SPARE_BYTES = 64 * 1024
 const MAX_SPARES = 4
 /** One huge answer is no reason to keep its memory. */
 const MAX_SPARE_BYTES = 1024 * 1024

@@ -10,8 +10,6 @@ import type { NativeCore } from './core.ts'
 /** The first block of a walk is small: many ranges are. */
 const FIRST_BLOCK_BYTES = 16 * 1024
 const BLOCK_BYTES = 64 * 1024
-/** A block is full when it has reached its size, so its last entry lies beyond it. */
-const BLOCK_SLACK_BYTES = 4 * 1024
 const ENTRY_HEADER_BYTES = 8
 
 /** The bits for the bounds of a range. */
@@ -206,7 +204,7 @@ export class BlockWalk extends SyncWalk<RawWalk, FlatBlock> {
   }
 
   protected take(walk: RawWalk): FlatBlock | undefined {
-    const bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES + BLOCK_SLACK_BYTES)
+    const bytes = Buffer.allocUnsafeSlow(BLOCK_BYTES)
     const count = walk.read(BLOCK_BYTES, bytes)
     if (count === 0) return undefined
     const { length } = walk
