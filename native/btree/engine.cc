@@ -163,19 +163,24 @@ Status Engine::LookUp(Attachment* attachment, PagerOf pager_of, Look look) {
   // circles.
   std::vector<FrameHandle> kept;
   std::optional<Reference> failed;
-  while (true) {
+  std::shared_ptr<Pager> pager;
+  Status status = Status::Ok();
+  while (status.ok()) {
     Missing missing;
-    std::shared_ptr<Pager> pager;
     {
       const SharedGuard guard(&gate_, attachment->reader_);
-      Status status = look(&missing);
-      if (!status.ok() || missing.reference.page == 0) return status;
+      status = look(&missing);
+      if (!status.ok() || missing.reference.page == 0) break;
       pager = pager_of();
     }
-    if (Status status = FetchMissing(pager.get(), missing, &kept, &failed); !status.ok()) {
-      return status;
-    }
+    status = FetchMissing(pager.get(), missing, &kept, &failed);
   }
+  if (kept.empty()) return status;
+  kept.clear();
+  if (!pager->is_over()) return status;
+  const ExclusiveGuard guard(&gate_);
+  (void)pager->Trim(/*max_dirty=*/0);
+  return status;
 }
 
 Status Engine::FetchMissing(Pager* pager, const Missing& missing, std::vector<FrameHandle>* kept,
