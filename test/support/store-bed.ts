@@ -2,7 +2,7 @@
 // TypeScript one on a simulated disk, the native one, which has its own disk, in a temporary directory.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect } from 'vitest'
+import { expect, it } from 'vitest'
 import { realClock } from '../../ts/io/clock.ts'
 import { realRandom } from '../../ts/io/random.ts'
 import { realDisk } from '../../ts/io/real-disk.ts'
@@ -29,6 +29,10 @@ export interface BedOptions extends TreeOptions {
 
 export interface StoreBed {
   readonly engine: 'typescript' | 'native'
+  /** Only where it is simulated. */
+  readonly disk: SimulatedDisk
+  /** Only where time moves by hand. */
+  readonly clock: ManualClock
   open<K = string, V = string>(options?: BedOptions): Promise<BTree<K, V>>
   /** The path of something beside the stores. */
   path(name: string): string
@@ -41,19 +45,26 @@ export interface StoreBed {
   remove(): void
 }
 
-/** Every engine that runs here, with a way to make beds for it. */
-export const BEDS: readonly { name: string; make(settings?: StoreSettings): StoreBed }[] = ENGINES.map(
-  ({ name, native }) => ({
-    name,
-    make: (settings = SMALL) => (native ? new RealBed(settings) : new SimulatedBed(settings)),
-  }),
-)
+/** An engine that runs here, and how it is tested. */
+export interface BedMaker {
+  name: 'typescript' | 'native'
+  make(settings?: StoreSettings): StoreBed
+  /** Registers a test that tells the disk what to do: only the simulated one can be told. */
+  itSteersTheDisk(title: string, test: () => Promise<void>): void
+}
+
+export const BEDS: readonly BedMaker[] = ENGINES.map(({ name, native }) => ({
+  name,
+  make: (settings = SMALL) => (native ? new RealBed(settings) : new SimulatedBed(settings)),
+  itSteersTheDisk: native ? () => {} : it,
+}))
 
 const STORE = 'store'
 
 class SimulatedBed implements StoreBed {
   readonly engine = 'typescript'
-  private disk = new SimulatedDisk()
+  disk = new SimulatedDisk()
+  readonly clock = new ManualClock()
   private readonly settings: StoreSettings
 
   constructor(settings: StoreSettings) {
@@ -66,9 +77,9 @@ class SimulatedBed implements StoreBed {
     name = STORE,
     ...encodings
   }: BedOptions = {}): Promise<BTree<K, V>> {
-    const { disk, settings } = this
+    const { disk, clock, settings } = this
     const path = this.path(name)
-    const outside = { disk, clock: new ManualClock(), random: realRandom }
+    const outside = { disk, clock, random: realRandom }
     const engine = await openEngine({ ...settings, ...outside, path, create, readOnly })
     return new Store<K, V>(engine, codecsOf<K, V>(encodings))
   }
@@ -97,6 +108,14 @@ class RealBed implements StoreBed {
   readonly engine = 'native'
   private readonly settings: StoreSettings
   private readonly directory = temporaryDirectory()
+
+  get disk(): never {
+    throw new Error('the native engine has a disk of its own: use itSteersTheDisk')
+  }
+
+  get clock(): never {
+    throw new Error('the native engine has a clock of its own: use itSteersTheDisk')
+  }
 
   constructor(settings: StoreSettings) {
     this.settings = settings
