@@ -19,12 +19,14 @@ enum class Rule {
   kPageAlignment,         // after a sync the next frame starts in a page of its own
   kHeaderChecksum,
   kPayloadChecksum,
-  kSegmentNumber,    // a frame counts only in the segment it was written for
-  kGeneration,       // a frame counts only in the generation it was written for
-  kOffset,           // a frame counts only where it was written
-  kDurableProof,     // a bad frame that had been durable is corruption, not a torn tail
-  kRewrittenTail,    // recovery writes again what it accepted and cannot know to be durable
-  kFrameBeforeName,  // the first frame is in its segment before that gets its name
+  kSegmentNumber,  // a frame counts only in the segment it was written for
+  kGeneration,     // a frame counts only in the generation it was written for
+  kOffset,         // a frame counts only where it was written
+  kDurableProof,   // a bad frame that had been durable is corruption, not a torn tail
+  kRewrittenTail,  // recovery writes again what it accepted and cannot know to be durable
+  kSegmentLength,  // a segment shorter than it was made is corruption, unless a closed log cut it
+  kClosingFrameSync,  // a segment is cut only when the frame that says so is durable
+  kFrameBeforeName,   // the first frame is in its segment before that gets its name
 };
 
 // A log with one rule taken away.

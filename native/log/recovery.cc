@@ -69,8 +69,9 @@ Status ReadHeaders(const LogOptions& options, const std::vector<std::string>& na
     if (header.segment != parsed->segment) {
       return LogCorruption(path, 0, "this is segment " + std::to_string(header.segment));
     }
-    const bool continues = headers->empty() || (header.generation >= headers->back().generation &&
-                                                header.first_record > headers->back().first_record);
+    const bool continues =
+        headers->empty() || (header.generation >= headers->back().generation &&
+                             header.first_record >= headers->back().first_record);
     if (!continues) {
       return LogCorruption(path, 16, "the segment does not continue the one before it");
     }
@@ -114,17 +115,22 @@ class Scan {
     uint64_t end = SegmentReader::kStart;
     // What the frames prove, whatever is kept elsewhere.
     uint64_t durable = next - 1;
+    bool is_closed = false;
     while (true) {
       std::optional<Frame> frame;
       Status status = reader_->FrameAfter(end, next, &frame);
       if (!status.ok()) return status;
       if (!frame.has_value()) break;
+      is_closed = frame->header.record_count == 0;
       if (status = Replay(*frame, kNoBound); !status.ok()) return status;
       next += frame->header.record_count;
       // The first frame was synced before the segment got its name.
       durable = end == SegmentReader::kStart ? next - 1 : std::max(durable, frame->header.durable);
       KeepUnproven(*frame, durable);
       end = frame->end;
+    }
+    if (!is_closed && !Lacks(options_.mutant, Rule::kSegmentLength)) {
+      if (Status status = CheckLength(segment); !status.ok()) return status;
     }
     if (Status status = CheckTail(end, next); !status.ok()) return status;
     if (next - 1 <= options_.kept_elsewhere) result_.unproven.clear();
@@ -171,6 +177,17 @@ class Scan {
     }
     if (frame.header.last_record() <= durable) return;
     unproven.push_back({frame.header, {frame.payload.begin(), frame.payload.end()}});
+  }
+
+  // Only a closed log gives space back: its last frame says so. Every other segment was durably as
+  // long as it was made.
+  Status CheckLength(const SegmentHeader& segment) {
+    uint64_t size = 0;
+    if (Status status = file_->Size(&size); !status.ok()) return status;
+    if (size >= segment.size_bytes) return Status::Ok();
+    return LogCorruption(
+        path_, size,
+        "the segment had " + std::to_string(segment.size_bytes) + " bytes, the rest is missing");
   }
 
   // Refuses a bad frame that had been durable. `end` is where the good ones end, `next` the record

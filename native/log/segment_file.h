@@ -69,7 +69,9 @@ class SegmentFile {
   Status Publish();
   // Removes a file that never became part of the log, if it can.
   void Drop();
-  // Cuts off the space behind the last frame, as far as the file is longer than `kept_bytes`.
+  // Whether the space behind the last frame can be cut off, beyond `kept_bytes`.
+  [[nodiscard]] bool CanShrink(uint64_t kept_bytes) const;
+  // Cuts it off.
   Status Shrink(uint64_t kept_bytes);
 
   // Where the groups that are to go here end, at the latest. The log's mutex guards it.

@@ -436,11 +436,13 @@ void LogWriter::StopThread() {
 }
 
 // Writes a frame without records that says that all before it is durable: damage to the last group
-// is then known for what it is. It need not be durable itself, so failing is no failure. Cuts off
-// what the segment has not used.
+// is then known for what it is. Cuts off what the segment has not used, once that frame is durable:
+// without it a short segment is a damaged one. Failing is no failure: everything is durable.
 void LogWriter::MarkClean() {
   Group group(last_ + 1, current_, buffers_.Take());
-  if (WriteFrame(&group).ok()) (void)current_->Shrink(options_.first_segment_bytes);
+  if (!WriteFrame(&group).ok() || !current_->CanShrink(options_.first_segment_bytes)) return;
+  if (!Lacks(options_.mutant, Rule::kClosingFrameSync) && !current_->Sync().ok()) return;
+  (void)current_->Shrink(options_.first_segment_bytes);
 }
 
 }  // namespace bedplate::log
