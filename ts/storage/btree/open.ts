@@ -64,7 +64,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
-async function makeOrFind(options: EngineOptions): Promise<void> {
+/** Makes the store, or sees to it that there is one of ours. */
+export async function makeOrFind(options: EngineOptions): Promise<void> {
   const { disk, path, create } = options
   if (!isVacant(disk, path)) {
     if (create === 'new') throw new BedplateError('ALREADY_EXISTS', `${path} exists already`)

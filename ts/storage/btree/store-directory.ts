@@ -17,7 +17,8 @@ export const STATS_FILE = 'stats.json'
 export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
 const FORMAT_FILE = 'FORMAT'
 const ENGINE = 'btree'
-const UUID_BYTES = 16
+/** A store's uuid tells its log from that of others. */
+export const UUID_BYTES = 16
 
 /** What the file FORMAT of a store says: `bedplate <engine> <version>`. */
 interface Format {
