@@ -18,7 +18,7 @@ const STORES_A_REPORT = 25
 const suite: HeavySuite = {
   name: 'kill',
 
-  atLeast: (soak) => ({ kills: killsAtLeast(soak) }),
+  atLeast: leastOf,
 
   async run(context) {
     const engines = await availableEngines()
@@ -35,25 +35,29 @@ const suite: HeavySuite = {
         failures.push({ caseName, message: error instanceof Error ? error.message : String(error) })
       }
     }
+    const counts = (): Record<string, number> => ({ ...tally, stores: cases, engines: engines.length })
     for (const name of context.only === undefined ? context.remembered : [context.only]) await attempt(name)
     const goesOn = (): boolean =>
-      context.only === undefined && failures.length < ENOUGH_FAILURES && !isEnough(context, tally.kills)
+      context.only === undefined &&
+      failures.length < ENOUGH_FAILURES &&
+      (context.hasTime() || isShort(context, counts()))
     for (let store = 0; goesOn(); store++) {
       await attempt(`store=${context.seed * 1e6 + store}`)
       if (store % STORES_A_REPORT === STORES_A_REPORT - 1) context.report(`${tally.kills} kills of ${store + 1} stores`)
     }
-    return { cases, counts: { ...tally, engines: engines.length }, failures }
+    return { cases, counts: counts(), failures }
   },
 }
 
 export default suite
 
-function killsAtLeast(soak: boolean): number {
-  return soak ? 500 : 20
+/** Four stores go through all levels of durability. */
+function leastOf(soak: boolean): Record<string, number> {
+  return soak ? { kills: 500, stores: 100 } : { kills: 20, stores: 4 }
 }
 
-function isEnough(context: HeavyContext, kills: number): boolean {
-  return !context.hasTime() && kills >= killsAtLeast(context.soak)
+function isShort({ soak }: HeavyContext, counts: Readonly<Record<string, number>>): boolean {
+  return Object.entries(leastOf(soak)).some(([name, least]) => (counts[name] ?? 0) < least)
 }
 
 /** The values of the option `native` that a store can be opened with here. */

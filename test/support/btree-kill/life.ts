@@ -13,10 +13,11 @@ import { temporaryDirectory } from '../temporary-directory.ts'
 import { applyStep, loadOf, type Report, type Step, stepAt, stepOf, type WriterOrders } from './plan.ts'
 
 const WRITER = fileURLToPath(new URL('./writer.ts', import.meta.url))
+/** One store after the other goes through them. */
 const LEVELS: readonly Durability[] = ['sync', 'memory', 'os', { intervalMs: 5 }]
-const ROUNDS = 5
+const ROUNDS = 4
 /** A writer is killed after so many reports at most, seldom after so many. */
-const MOST_REPORTS = 600
+const MOST_REPORTS = 350
 /** It never gets so far. */
 const ENDLESS_STEPS = 100_000
 
