@@ -231,6 +231,28 @@ describe('import and export', () => {
     expect(ok(['range', db])).toBe('a: 1\n')
   })
 
+  it.each([
+    ['ndjson', '{"key":"bom","value":"yes"}\r\n'],
+    ['csv', 'key,value\r\nbom,yes\r\n'],
+    ['tsv', 'bom\tyes\r\n'],
+  ])('import reads a %s file that begins with a byte order mark', (format, text) => {
+    ok(['create', db])
+    writeFileSync(pathOf(`bom.${format}`), `\uFEFF${text}`)
+    ok(['import', db, `bom.${format}`])
+    expect(ok(['range', db])).toBe('bom: yes\n')
+  })
+
+  it('import keeps values of NDJSON that are no strings as they are written', () => {
+    const values = ['12345678901234567890', '1.0', '-1E+2', '{ "b":[1, {"a":"}\\"],"}], "2":0,"1":0, "b":1 }', 'null']
+    ok(['create', db])
+    const lines = values.map((value, i) => ` { "value" : 0, "x":"\\\\", "value":${value} , "key":"${i}"}\n`)
+    ok(['import', db], lines.join(''))
+    ok(['import', db, '--key', 'n'], '{"n":1.50,"value":"a number as key"}\n')
+    expect(ok(['range', db, '--values'])).toBe(
+      `${[values[0], values[1], 'a number as key', ...values.slice(2)].join('\n')}\n`,
+    )
+  })
+
   it('import leaves out bad lines where it is told to', () => {
     ok(['create', db])
     const text = '{"key":"a","value":"1"}\nnot json\n{"key":"c","value":"3"}\n'
