@@ -169,14 +169,23 @@ describe('range', () => {
     expect(ok(['range', db, ...args])).toBe(expected)
   })
 
-  it('stops quietly when the reader has seen enough', async () => {
+  it.each([
+    ['when it has seen enough', ['range']],
+    ['when it has seen enough', ['export']],
+    ['when it has seen enough', ['get', 'large']],
+    ['when it has seen enough', ['get', 'large', '--json']],
+    ['before anything is printed', ['inspect', 'page', '3', '--json']],
+    ['before anything is printed', ['inspect', 'meta', '--json']],
+    ['before anything is printed', ['trees']],
+  ])('stops quietly when the reader goes %s: %j', async (when, [name, ...args]) => {
+    await fill([['large', 'x'.repeat(1_000_000)]])
     await fill(Array.from({ length: 50_000 }, (_, i) => [`key${i}`, 'x'.repeat(50)] as const))
-    const child = spawn(process.execPath, [binary('kvstore'), 'range', db], { cwd: directory.path })
+    const child = spawn(process.execPath, [binary('kvstore'), name as string, db, ...args], { cwd: directory.path })
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', (text) => {
       stderr += text
     })
-    await once(child.stdout, 'data')
+    if (when === 'when it has seen enough') await once(child.stdout, 'data')
     child.stdout.destroy()
     const [status] = await once(child, 'close')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
