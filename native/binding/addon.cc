@@ -2,6 +2,7 @@
 // exports, and the core below holds no state that belongs to one of them.
 #include <napi.h>
 
+#include "binding/btree_binding.h"
 #include "binding/crc32c_binding.h"
 #include "crc32c/crc32c.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 // Rises whenever a call below changes its meaning. The loader (ts/native/loader.ts) refuses an
 // addon with another number: a binary left over from another version must not be called.
-constexpr uint32_t kInterfaceVersion = 1;
+constexpr uint32_t kInterfaceVersion = 2;
 
 // describe(): { interfaceVersion: number, nodeApiVersion: number, compiler: string, crc32c: string
 // } What this binary is, for `bedplate doctor`. Called once, so node-addon-api.
@@ -35,6 +36,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   napi_value crc32c = nullptr;
   napi_create_function(env, "crc32c", NAPI_AUTO_LENGTH, Crc32c, nullptr, &crc32c);
   exports.Set("crc32c", crc32c);
+#if !defined(_WIN32)  // where there is no real disk yet
+  exports.Set("openBTree", Napi::Function::New<OpenBTree>(env, "openBTree"));
+#endif
   return exports;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,42 +46,6 @@ Napi::Value Failure(const Napi::CallbackInfo& info) {
   if (status.ok()) status = engine->CheckOpen();
   if (status.ok()) return info.Env().Undefined();
   return Describe(info.Env(), status);
-}
-
-Napi::Object MakeTree(Napi::Env env, TreeHandle* tree) {
-  Napi::Object object = Napi::Object::New(env);
-  object.Set("handle", Napi::External<TreeHandle>::New(env, tree));
-  AddTreeCalls(env, object, tree);
-  return object;
-}
-
-// tree(name): NativeTree, of the current state
-Napi::Value Tree(const Napi::CallbackInfo& info) {
-  StoreHandle* store = StoreOf(info);
-  const std::string name = info[0].As<Napi::String>().Utf8Value();
-  TreeHandle tree{};
-  tree.store = store;
-  tree.slot = store->engine()->TreeOf(name);
-  return MakeTree(info.Env(), store->AddTree(std::move(tree)));
-}
-
-// treeIn(snapshot, name): NativeTree of that moment; undefined and an error to take if its pages
-// cannot be read. dropTree(tree) when it is of no more use.
-Napi::Value TreeIn(const Napi::CallbackInfo& info) {
-  StoreHandle* store = StoreOf(info);
-  const auto id = info[0].As<Napi::Number>().Uint32Value();
-  const std::string name = info[1].As<Napi::String>().Utf8Value();
-  TreeHandle tree{};
-  tree.store = store;
-  tree.slot = store->engine()->TreeOf(name);
-  tree.snapshot_id = id;
-  tree.snapshot = store->snapshots_.at(id);
-  Status status = store->engine()->RootIn(store->attachment(), *tree.snapshot, name, &tree.root);
-  if (!status.ok()) {
-    store->Fail(std::move(status));
-    return info.Env().Undefined();
-  }
-  return MakeTree(info.Env(), store->AddTree(std::move(tree)));
 }
 
 void DropTree(const Napi::CallbackInfo& info) {
@@ -141,11 +106,23 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Work that may take long, on a thread of libuv's pool; resolves with a number. The handle stays
-// alive meanwhile.
+using MaybeBytes = std::optional<std::vector<uint8_t>>;
+
+Napi::Value ToJs(Napi::Env env, uint64_t number) {
+  return Napi::Number::New(env, static_cast<double>(number));
+}
+
+Napi::Value ToJs(Napi::Env env, const MaybeBytes& bytes) {
+  if (!bytes) return env.Undefined();
+  return Napi::Buffer<uint8_t>::Copy(env, bytes->data(), bytes->size());
+}
+
+// Work that may take long, on a thread of libuv's pool; resolves with its result. What it works on
+// stays alive meanwhile.
+template <typename Result>
 class Job : public Napi::AsyncWorker {
  public:
-  using Work = std::function<Status(uint64_t* result)>;
+  using Work = std::function<Status(Result* result)>;
 
   static Napi::Value Run(Napi::Env env, Work work) {
     auto* job = new Job(env, std::move(work));
@@ -157,7 +134,7 @@ class Job : public Napi::AsyncWorker {
   void Execute() override { status_ = work_(&result_); }
   void OnOK() override {
     if (status_.ok()) {
-      deferred_.Resolve(Napi::Number::New(Env(), static_cast<double>(result_)));
+      deferred_.Resolve(ToJs(Env(), result_));
     } else {
       deferred_.Reject(Describe(Env(), status_));
     }
@@ -171,14 +148,14 @@ class Job : public Napi::AsyncWorker {
 
   Work work_;
   Status status_;
-  uint64_t result_ = 0;
+  Result result_{};
   Napi::Promise::Deferred deferred_;
 };
 
 // Runs `work` with an attachment of its own.
-template <typename Work>
-Napi::Value RunAttached(const Napi::CallbackInfo& info, Work work) {
-  return Job::Run(info.Env(), [shared = StoreOf(info)->shared(), work](uint64_t* result) {
+template <typename Result, typename Work>
+Napi::Value RunAttached(Napi::Env env, const StoreHandle* store, Work work) {
+  return Job<Result>::Run(env, [shared = store->shared(), work = std::move(work)](Result* result) {
     std::unique_ptr<btree::Attachment> attachment;
     if (Status status = shared->engine()->Attach(&attachment); !status.ok()) return status;
     return work(shared->engine(), attachment.get(), result);
@@ -186,14 +163,16 @@ Napi::Value RunAttached(const Napi::CallbackInfo& info, Work work) {
 }
 
 Napi::Value Checkpoint(const Napi::CallbackInfo& info) {
-  return RunAttached(
-      info, [](Engine* engine, btree::Attachment*, uint64_t*) { return engine->Checkpoint(); });
+  return RunAttached<uint64_t>(
+      info.Env(), StoreOf(info),
+      [](Engine* engine, btree::Attachment*, uint64_t*) { return engine->Checkpoint(); });
 }
 
 Napi::Value Compact(const Napi::CallbackInfo& info) {
-  return RunAttached(info, [](Engine* engine, btree::Attachment* attachment, uint64_t*) {
-    return engine->Compact(attachment);
-  });
+  return RunAttached<uint64_t>(info.Env(), StoreOf(info),
+                               [](Engine* engine, btree::Attachment* attachment, uint64_t*) {
+                                 return engine->Compact(attachment);
+                               });
 }
 
 // copyTo(snapshot, path, uuid: Uint8Array)
@@ -204,8 +183,9 @@ Napi::Value CopyTo(const Napi::CallbackInfo& info) {
   const auto bytes = info[2].As<Napi::Uint8Array>();
   std::array<uint8_t, 16> uuid{};
   std::copy_n(bytes.Data(), std::min<size_t>(uuid.size(), bytes.ByteLength()), uuid.begin());
-  return RunAttached(
-      info, [snapshot, path, uuid](Engine* engine, btree::Attachment* attachment, uint64_t*) {
+  return RunAttached<uint64_t>(
+      info.Env(), StoreOf(info),
+      [snapshot, path, uuid](Engine* engine, btree::Attachment* attachment, uint64_t*) {
         return engine->CopyTo(attachment, *snapshot, path, uuid);
       });
 }
@@ -216,33 +196,131 @@ Napi::Value FinishLoad(const Napi::CallbackInfo& info) {
   const auto found = store->loads_.find(info[0].As<Napi::Number>().Uint32Value());
   std::shared_ptr<btree::BulkLoad> load = std::move(found->second);
   store->loads_.erase(found);
-  return Job::Run(info.Env(), [shared = store->shared(), load](uint64_t* count) mutable {
+  return Job<uint64_t>::Run(info.Env(), [shared = store->shared(), load](uint64_t* count) mutable {
     Status status = load->Finish(count);
     load.reset();  // before the engine may go
     return status;
   });
 }
 
-// warm(tree, key: Uint8Array): Promise. Brings the pages of a key into memory, so that a `get`
-// finds them there.
-Napi::Value Warm(const Napi::CallbackInfo& info) {
-  const TreeHandle* tree = info[0].As<Napi::External<TreeHandle>>().Data();
-  const auto bytes = info[1].As<Napi::Uint8Array>();
+// getAsync(key: Uint8Array): Promise of the value as of this call, undefined if there is none.
+Napi::Value GetAsync(const Napi::CallbackInfo& info) {
+  const auto* tree = static_cast<const TreeHandle*>(info.Data());
+  StoreHandle* store = tree->store;
+  const auto bytes = info[0].As<Napi::Uint8Array>();
   const std::vector<uint8_t> key(bytes.Data(), bytes.Data() + bytes.ByteLength());
-  return RunAttached(info, [key, slot = tree->slot, snapshot = tree->snapshot, root = tree->root](
-                               Engine* engine, btree::Attachment* attachment, uint64_t*) {
-    btree::ValueTarget value;
-    if (snapshot == nullptr) return engine->Get(attachment, slot, key, &value);
-    return engine->GetIn(attachment, *snapshot, root, key, &value);
-  });
+  std::shared_ptr<btree::Snapshot> snapshot = tree->snapshot;
+  Status opened = Status::Ok();
+  if (snapshot == nullptr) opened = store->engine()->OpenSnapshot(&snapshot);
+  const bool is_live = tree->snapshot == nullptr;
+  return RunAttached<MaybeBytes>(
+      info.Env(), store,
+      [opened, is_live, key, snapshot, slot = tree->slot, root = tree->root](
+          Engine* engine, btree::Attachment* attachment, MaybeBytes* result) {
+        if (!opened.ok()) return opened;
+        btree::Reference from = root;
+        if (is_live) {
+          Status status = engine->RootIn(attachment, *snapshot, slot->name, &from);
+          if (!status.ok()) return status;
+        }
+        btree::ValueTarget value;
+        Status status = engine->GetIn(attachment, *snapshot, from, key, &value);
+        if (status.ok() && value.found) *result = std::move(value.spill);
+        return status;
+      });
+}
+
+Napi::Object MakeTree(Napi::Env env, TreeHandle* tree) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("handle", Napi::External<TreeHandle>::New(env, tree));
+  object.Set("getAsync", Napi::Function::New(env, GetAsync, "getAsync", tree));
+  AddTreeCalls(env, object, tree);
+  return object;
+}
+
+// tree(name): NativeTree, of the current state
+Napi::Value Tree(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const std::string name = info[0].As<Napi::String>().Utf8Value();
+  TreeHandle tree{};
+  tree.store = store;
+  tree.slot = store->engine()->TreeOf(name);
+  return MakeTree(info.Env(), store->AddTree(std::move(tree)));
+}
+
+// treeIn(snapshot, name): NativeTree of that moment; undefined and an error to take if its pages
+// cannot be read. dropTree(tree) when it is of no more use.
+Napi::Value TreeIn(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const auto id = info[0].As<Napi::Number>().Uint32Value();
+  const std::string name = info[1].As<Napi::String>().Utf8Value();
+  TreeHandle tree{};
+  tree.store = store;
+  tree.slot = store->engine()->TreeOf(name);
+  tree.snapshot_id = id;
+  tree.snapshot = store->snapshots_.at(id);
+  Status status = store->engine()->RootIn(store->attachment(), *tree.snapshot, name, &tree.root);
+  if (!status.ok()) {
+    store->Fail(std::move(status));
+    return info.Env().Undefined();
+  }
+  return MakeTree(info.Env(), store->AddTree(std::move(tree)));
+}
+
+// nextBlockAsync(walk, maxBytes): Promise of the number of entries, 0 at the end; `blockLength` and
+// `takeBlock` then give the block. Nothing else may be done with the walk meanwhile but closing it.
+Napi::Value NextBlockAsync(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  const std::shared_ptr<Walk> walk = store->walks_.at(info[0].As<Napi::Number>().Uint32Value());
+  const uint32_t max_bytes = info[1].As<Napi::Number>().Uint32Value();
+  return RunAttached<uint64_t>(
+      info.Env(), store,
+      [walk, max_bytes](Engine* engine, btree::Attachment* attachment, uint64_t* count) {
+        Status status = ReadWalk(engine, attachment, walk.get(), max_bytes);
+        *count = walk->block.count;
+        return status;
+      });
+}
+
+// examine(): { snapshot, cataloguePage, catalogueBirth, pageCount, unused, listPages: page and
+// birth of each } | undefined and an error to take. The snapshot is to be closed.
+Napi::Value Examine(const Napi::CallbackInfo& info) {
+  StoreHandle* store = StoreOf(info);
+  std::shared_ptr<btree::Snapshot> snapshot;
+  btree::StoreState state;
+  Status status = store->engine()->OpenSnapshotAndState(&snapshot, &state);
+  if (!status.ok()) {
+    store->Fail(std::move(status));
+    return info.Env().Undefined();
+  }
+  const auto number = [&](uint64_t value) {
+    return Napi::Number::New(info.Env(), static_cast<double>(value));
+  };
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("cataloguePage", number(snapshot->catalogue().page));
+  result.Set("catalogueBirth", number(snapshot->catalogue().birth));
+  result.Set("pageCount", number(state.page_count));
+  auto unused = Napi::Float64Array::New(info.Env(), state.unused.size());
+  std::ranges::copy(state.unused, unused.Data());
+  result.Set("unused", unused);
+  auto list_pages = Napi::Float64Array::New(info.Env(), 2 * state.list_pages.size());
+  for (size_t i = 0; i < state.list_pages.size(); i++) {
+    list_pages[2 * i] = static_cast<double>(state.list_pages[i].page);
+    list_pages[2 * i + 1] = static_cast<double>(state.list_pages[i].birth);
+  }
+  result.Set("listPages", list_pages);
+  const uint32_t id = store->next_id++;
+  store->snapshots_[id] = std::move(snapshot);
+  result.Set("snapshot", number(id));
+  return result;
 }
 
 // close(): Promise. Calls on the store must have ended; those that come later crash, so TypeScript
 // refuses them.
 Napi::Value Close(const Napi::CallbackInfo& info) {
   std::shared_ptr<SharedEngine> shared = StoreOf(info)->Detach();
-  return Job::Run(info.Env(),
-                  [shared](uint64_t*) mutable { return SharedEngine::Release(&shared); });
+  return Job<uint64_t>::Run(info.Env(),
+                            [shared](uint64_t*) mutable { return SharedEngine::Release(&shared); });
 }
 
 void CallProgress(napi_env env, napi_value callback, void* context, void*) {
@@ -277,7 +355,8 @@ Napi::Object MakeStore(Napi::Env env, StoreHandle* store, Napi::Function on_prog
   add("compact", Compact);
   add("copyTo", CopyTo);
   add("finishLoad", FinishLoad);
-  add("warm", Warm);
+  add("nextBlockAsync", NextBlockAsync);
+  add("examine", Examine);
   add("close", Close);
 
   napi_threadsafe_function progress = nullptr;

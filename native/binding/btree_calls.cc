@@ -90,6 +90,19 @@ napi_value Get(napi_env env, napi_callback_info info) {
   return Integer(env, kSpilled);
 }
 
+// getInto(keyLength, target: Uint8Array): the length of the value, which is copied to `target` if
+// it fits there; kAbsent or kFailed.
+napi_value GetInto(napi_env env, napi_callback_info info) {
+  const Arguments<2> arguments(env, info);
+  const auto* tree = static_cast<TreeHandle*>(arguments.data);
+  StoreHandle* store = tree->store;
+  btree::ValueTarget value;
+  value.space = arguments.Memory(1);
+  Status status = GetFrom(*tree, KeyOf(*store, arguments.Number(0)), &value);
+  if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
+  return Integer(env, value.found ? static_cast<int32_t>(value.length) : kAbsent);
+}
+
 // 1, 0 or kFailed.
 napi_value Has(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
@@ -309,7 +322,7 @@ napi_value OpenWalk(napi_env env, napi_callback_info info) {
   const auto* tree = static_cast<TreeHandle*>(arguments.data);
   StoreHandle* store = tree->store;
   const uint32_t flags = arguments.Number(2);
-  auto walk = std::make_unique<Walk>();
+  auto walk = std::make_shared<Walk>();
   walk->snapshot = tree->snapshot;
   walk->root = tree->root;
   if (walk->snapshot == nullptr) {
@@ -335,36 +348,22 @@ napi_value OpenWalk(napi_env env, napi_callback_info info) {
   return Whole(env, id);
 }
 
-// Reads the next block of a walk. What comes after its last entry is the walk's new range.
-Status ReadWalk(StoreHandle* store, Walk* walk, uint32_t max_bytes) {
-  walk->block.bytes.clear();
-  walk->block.count = 0;
-  if (walk->is_done || walk->limit == 0) return Status::Ok();
-  const btree::BlockLimits limits{walk->limit, max_bytes};
-  Status status =
-      store->engine()->ReadBlock(store->attachment(), *walk->snapshot, walk->root, walk->range,
-                                 walk->reverse, limits, &walk->block, &walk->is_done);
-  if (!status.ok() || walk->block.count == 0) return status;
-  walk->limit -= walk->block.count;
-  const uint8_t* at = walk->block.bytes.data() + walk->block.last_entry_at;
-  const Bytes last_key(at + btree::kEntryHeaderBytes, LoadU32(at));
-  std::vector<uint8_t>& bound = walk->reverse ? walk->upper : walk->lower;
-  bound.assign(last_key.begin(), last_key.end());
-  (walk->reverse ? walk->range.upper : walk->range.lower) = Bytes(bound);
-  (walk->reverse ? walk->range.upper_inclusive : walk->range.lower_inclusive) = false;
-  return status;
-}
-
-// nextBlock(walk, maxBytes): the number of entries, 0 at the end; `blockLength` and `takeBlock`
-// then give it.
+// nextBlock(walk, maxBytes, target: Uint8Array): the number of entries, 0 at the end, with the
+// block copied to `target`; kSpilled if it does not fit there: `blockLength` and `takeBlock` then
+// give it.
 napi_value NextBlock(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
+  const Arguments<3> arguments(env, info);
   auto* store = static_cast<StoreHandle*>(arguments.data);
   Walk* walk = store->walks_.at(arguments.Number(0)).get();
-  Status status = ReadWalk(store, walk, arguments.Number(1));
-  return Outcome(env, store, std::move(status), walk->block.count);
+  Status status = ReadWalk(store->engine(), store->attachment(), walk, arguments.Number(1));
+  if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
+  const std::span<uint8_t> target = arguments.Memory(2);
+  if (walk->block.bytes.size() > target.size()) return Integer(env, kSpilled);
+  std::ranges::copy(walk->block.bytes, target.begin());
+  return Whole(env, walk->block.count);
 }
 
+// blockLength(walk): the bytes of its block. takeBlock(walk, target): its number of entries.
 napi_value BlockLength(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto* store = static_cast<StoreHandle*>(arguments.data);
@@ -374,10 +373,11 @@ napi_value BlockLength(napi_env env, napi_callback_info info) {
 napi_value TakeBlock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   const auto* store = static_cast<StoreHandle*>(arguments.data);
-  const std::vector<uint8_t>& block = store->walks_.at(arguments.Number(0))->block.bytes;
+  const Walk* walk = store->walks_.at(arguments.Number(0)).get();
+  const std::vector<uint8_t>& block = walk->block.bytes;
   const std::span<uint8_t> target = arguments.Memory(1);
   std::copy_n(block.begin(), std::min(block.size(), target.size()), target.begin());
-  return nullptr;
+  return Whole(env, walk->block.count);
 }
 
 napi_value CloseWalk(napi_env env, napi_callback_info info) {
@@ -445,6 +445,24 @@ napi_value RequestSync(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// keepsFigures(): true if this thread is the one that keeps the figures that onlookers read.
+napi_value KeepsFigures(napi_env env, napi_callback_info info) {
+  const Arguments<0> arguments(env, info);
+  auto* store = static_cast<StoreHandle*>(arguments.data);
+  return Integer(env, store->shared()->KeepsFigures(store) ? 1 : 0);
+}
+
+// readPage(snapshot, page, target: Uint8Array): the bytes that there are of the page; kFailed.
+napi_value ReadPage(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  auto* store = static_cast<StoreHandle*>(arguments.data);
+  size_t count = 0;
+  const btree::Snapshot& snapshot = *store->snapshots_.at(arguments.Number(0));
+  Status status = store->engine()->ReadPage(store->attachment(), snapshot, arguments.Whole(1),
+                                            arguments.Memory(2), &count);
+  return Outcome(env, store, std::move(status), count);
+}
+
 // hold(isHeld): an event loop with promises that wait for the log must not end.
 napi_value Hold(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
@@ -473,7 +491,7 @@ void AddCalls(napi_env env, napi_value object, std::span<const Call> calls, void
 }
 
 constexpr Call kTreeCalls[] = {
-    {"get", Get}, {"has", Has},           {"getMany", GetMany},
+    {"get", Get}, {"getInto", GetInto},   {"has", Has},       {"getMany", GetMany},
     {"put", Put}, {"putLarge", PutLarge}, {"walk", OpenWalk},
 };
 
@@ -495,12 +513,33 @@ constexpr Call kStoreCalls[] = {
     {"durablePosition", DurablePosition},
     {"acknowledgedPosition", AcknowledgedPosition},
     {"requestSync", RequestSync},
+    {"keepsFigures", KeepsFigures},
+    {"readPage", ReadPage},
     {"hold", Hold},
     {"spillLength", SpillLength},
     {"takeSpill", TakeSpill},
 };
 
 }  // namespace
+
+Status ReadWalk(btree::Engine* engine, btree::Attachment* attachment, Walk* walk,
+                uint32_t max_bytes) {
+  walk->block.bytes.clear();
+  walk->block.count = 0;
+  if (walk->is_done || walk->limit == 0) return Status::Ok();
+  const btree::BlockLimits limits{walk->limit, max_bytes};
+  Status status = engine->ReadBlock(attachment, *walk->snapshot, walk->root, walk->range,
+                                    walk->reverse, limits, &walk->block, &walk->is_done);
+  if (!status.ok() || walk->block.count == 0) return status;
+  walk->limit -= walk->block.count;
+  const uint8_t* at = walk->block.bytes.data() + walk->block.last_entry_at;
+  const Bytes last_key(at + btree::kEntryHeaderBytes, LoadU32(at));
+  std::vector<uint8_t>& bound = walk->reverse ? walk->upper : walk->lower;
+  bound.assign(last_key.begin(), last_key.end());
+  (walk->reverse ? walk->range.upper : walk->range.lower) = Bytes(bound);
+  (walk->reverse ? walk->range.upper_inclusive : walk->range.lower_inclusive) = false;
+  return status;
+}
 
 void AddTreeCalls(napi_env env, napi_value object, TreeHandle* tree) {
   AddCalls(env, object, kTreeCalls, tree);

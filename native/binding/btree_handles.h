@@ -117,7 +117,8 @@ class StoreHandle : public ProgressListener {
   uint8_t* memory = nullptr;
   std::vector<uint8_t> spill;
   std::map<uint32_t, std::shared_ptr<btree::Snapshot>> snapshots_;
-  std::map<uint32_t, std::unique_ptr<Walk>> walks_;
+  // Shared with reads under way on other threads.
+  std::map<uint32_t, std::shared_ptr<Walk>> walks_;
   std::map<uint32_t, std::unique_ptr<btree::BulkLoad>> loads_;
   uint32_t next_id = 1;
 
@@ -131,6 +132,10 @@ class StoreHandle : public ProgressListener {
   std::atomic<bool> has_called_{false};
   Status error_;
 };
+
+// Reads the next block of a walk. What comes after its last entry is the walk's new range.
+Status ReadWalk(btree::Engine* engine, btree::Attachment* attachment, Walk* walk,
+                uint32_t max_bytes);
 
 // Adds the raw calls of a tree and of a store to the objects that stand for them.
 void AddTreeCalls(napi_env env, napi_value object, TreeHandle* tree);

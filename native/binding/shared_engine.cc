@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cerrno>
 #include <map>
 #include <utility>
@@ -25,6 +26,20 @@ Status IdOf(const std::string& path, DirectoryId* id) {
   struct stat found {};
   if (::stat(path.c_str(), &found) != 0) return Status::System("look at", path, errno);
   *id = {static_cast<uint64_t>(found.st_dev), static_cast<uint64_t>(found.st_ino)};
+  return Status::Ok();
+}
+
+// What a compaction or a writer of figures left behind when it was cut off; see
+// ts/storage/btree/store-directory.ts.
+constexpr std::array kLeftovers = {"/data.compact", "/stats.json", "/stats.json.new"};
+
+Status RemoveLeftovers(vfs::Disk* disk, const std::string& path) {
+  for (const char* name : kLeftovers) {
+    vfs::Kind kind = vfs::Kind::kAbsent;
+    if (Status status = disk->KindOf(path + name, &kind); !status.ok()) return status;
+    if (kind == vfs::Kind::kAbsent) continue;
+    if (Status status = disk->Unlink(path + name); !status.ok()) return status;
+  }
   return Status::Ok();
 }
 
@@ -69,6 +84,9 @@ Status SharedEngine::Open(btree::EngineOptions options, std::shared_ptr<SharedEn
   if (Status status = options.disk->TakeLock(options.path, kind, &opened->lock_); !status.ok()) {
     return status;
   }
+  if (!options.read_only) {
+    if (Status status = RemoveLeftovers(options.disk, options.path); !status.ok()) return status;
+  }
   if (Status status = btree::Engine::Open(std::move(options), &opened->engine_); !status.ok()) {
     return status;
   }
@@ -100,6 +118,13 @@ void SharedEngine::Listen(ProgressListener* listener) {
 void SharedEngine::Forget(ProgressListener* listener) {
   const std::lock_guard lock(listeners_mutex_);
   listeners_.erase(listener);
+  if (keeper_ == listener) keeper_ = nullptr;
+}
+
+bool SharedEngine::KeepsFigures(ProgressListener* listener) {
+  const std::lock_guard lock(listeners_mutex_);
+  if (keeper_ == nullptr) keeper_ = listener;
+  return keeper_ == listener;
 }
 
 void SharedEngine::OnProgress() {

@@ -38,6 +38,8 @@ class SharedEngine {
   void Listen(ProgressListener* listener);
   // After it, `listener` is not called any more.
   void Forget(ProgressListener* listener);
+  // True for one listener at a time, the first that asks: it keeps the figures that onlookers read.
+  [[nodiscard]] bool KeepsFigures(ProgressListener* listener);
 
  private:
   struct Place;
@@ -48,6 +50,7 @@ class SharedEngine {
   std::unique_ptr<vfs::Lock> lock_;
   std::mutex listeners_mutex_;
   std::set<ProgressListener*> listeners_;
+  ProgressListener* keeper_ = nullptr;
   std::unique_ptr<btree::Engine> engine_;
 };
 

@@ -21,12 +21,14 @@ Status BlockReader::Fill(Missing* missing, uint64_t* hits) {
     if (outcome != Cursor::Outcome::kEntry) break;
     const Page leaf = cursor.leaf();
     const uint32_t slot = cursor.slot();
+    const uint32_t key_length = leaf.KeyLengthAt(slot);
+    is_next_too_large_ = !HasRoomFor(key_length, leaf.ValueLengthAt(slot));
+    if (is_next_too_large_) break;
     if (leaf.IsOverflowAt(slot)) {
       long_entry_ = {leaf.KeyAt(slot), leaf.OverflowAt(slot), leaf.ValueLengthAt(slot)};
       break;
     }
     const Bytes value = leaf.InlineValueAt(slot);
-    const uint32_t key_length = leaf.KeyLengthAt(slot);
     uint8_t* key = AppendEntry(key_length, static_cast<uint32_t>(value.size()));
     leaf.CopyKeyAt(slot, key);
     std::copy(value.begin(), value.end(), key + key_length);
@@ -44,6 +46,12 @@ Status BlockReader::AddLongEntry() {
   Status status = ReadOverflow(*pager_, first, {at + key_length, value_length});
   long_entry_.reset();
   return status;
+}
+
+bool BlockReader::HasRoomFor(uint32_t key_length, uint32_t value_length) const {
+  return block_->count == 0 ||
+         block_->bytes.size() + kEntryHeaderBytes + key_length + uint64_t{value_length} <=
+             limits_.bytes;
 }
 
 // Makes room for an entry. Returns where its key goes; the value follows.

@@ -26,7 +26,7 @@ struct Block {
   size_t last_entry_at = 0;
 };
 
-// When a block is full. It always gets one entry, if there is one.
+// What a block may hold. It always gets one entry, if there is one, however large.
 struct BlockLimits {
   uint64_t entries = UINT64_MAX;
   size_t bytes = SIZE_MAX;
@@ -55,8 +55,7 @@ class BlockReader {
   // True once no entry of the range is left.
   [[nodiscard]] bool at_end() const { return at_end_; }
   [[nodiscard]] bool is_full() const {
-    return block_->count > 0 &&
-           (block_->count >= limits_.entries || block_->bytes.size() >= limits_.bytes);
+    return block_->count > 0 && (is_next_too_large_ || block_->count >= limits_.entries);
   }
 
  private:
@@ -66,6 +65,8 @@ class BlockReader {
     uint32_t value_length;
   };
 
+  // False if the block has entries and would become too large with one more.
+  [[nodiscard]] bool HasRoomFor(uint32_t key_length, uint32_t value_length) const;
   uint8_t* AppendEntry(uint32_t key_length, uint32_t value_length);
   void GoOnBehindLastKey();
 
@@ -77,6 +78,7 @@ class BlockReader {
   Block* block_;
   std::vector<uint8_t> last_key_;
   std::optional<LongEntry> long_entry_;
+  bool is_next_too_large_ = false;
   bool at_end_ = false;
 };
 

@@ -163,19 +163,24 @@ Status Engine::LookUp(Attachment* attachment, PagerOf pager_of, Look look) {
   // circles.
   std::vector<FrameHandle> kept;
   std::optional<Reference> failed;
-  while (true) {
+  std::shared_ptr<Pager> pager;
+  Status status = Status::Ok();
+  while (status.ok()) {
     Missing missing;
-    std::shared_ptr<Pager> pager;
     {
       const SharedGuard guard(&gate_, attachment->reader_);
-      Status status = look(&missing);
-      if (!status.ok() || missing.reference.page == 0) return status;
+      status = look(&missing);
+      if (!status.ok() || missing.reference.page == 0) break;
       pager = pager_of();
     }
-    if (Status status = FetchMissing(pager.get(), missing, &kept, &failed); !status.ok()) {
-      return status;
-    }
+    status = FetchMissing(pager.get(), missing, &kept, &failed);
   }
+  if (kept.empty()) return status;
+  kept.clear();
+  if (!pager->is_over()) return status;
+  const ExclusiveGuard guard(&gate_);
+  (void)pager->Trim(/*max_dirty=*/0);
+  return status;
 }
 
 Status Engine::FetchMissing(Pager* pager, const Missing& missing, std::vector<FrameHandle>* kept,
@@ -413,6 +418,7 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
     }
     if (status.ok()) *position = log_->Append(record_.bytes());
   }
+  log_->Submit();
   if (!status.ok()) {
     // One operation that failed on its way down has changed nothing; a batch may be half done.
     const bool is_neutral = operations.size() == 1 && status.Is(ErrorCode::kCorruption) &&
@@ -474,6 +480,8 @@ void Engine::Encode(std::span<const Operation> operations, std::vector<uint32_t>
 }
 
 Status Engine::Reserve() {
+  // Readers hold pages for as long as they look for something: what they left may go now.
+  if (pager_->is_starved()) MakeRoom();
   if (pager_->is_starved()) {
     return Status::Error(ErrorCode::kDiskFull, path() + ": no space to write back changed pages",
                          "free some space on the disk; nothing was changed");

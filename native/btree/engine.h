@@ -118,6 +118,15 @@ struct ReadSet {
   std::vector<Range> ranges;
 };
 
+// What has to add up in a moment, for checks of the whole store.
+struct StoreState {
+  uint64_t page_count = 0;
+  // Free, waiting, and taken by loads under way.
+  std::vector<uint64_t> unused;
+  // The pages of the list of free pages.
+  std::vector<Reference> list_pages;
+};
+
 class Engine;
 class TreeBuilder;
 
@@ -248,6 +257,13 @@ class Engine {
 
   // -- the whole store --
 
+  // Opens a snapshot, and says what else there is at that moment beside its trees.
+  Status OpenSnapshotAndState(std::shared_ptr<Snapshot>* snapshot, StoreState* state);
+  // The bytes of a page of that moment as they are in the file, past the cache, unless memory is
+  // ahead of the file. `target` is a page; `*count` is less only at the end of the file. Nothing is
+  // checked.
+  Status ReadPage(Attachment* attachment, const Snapshot& snapshot, uint64_t page,
+                  std::span<uint8_t> target, size_t* count);
   // Begins to fill an empty tree with sorted entries. UNAVAILABLE while the store is compacted.
   Status BeginBulkLoad(TreeSlot* tree, std::unique_ptr<BulkLoad>* load);
   // Writes every tree of a moment into a new data file at `path`, page after page, and syncs it.

@@ -290,6 +290,23 @@ Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
   return Status::Ok();
 }
 
+bool Pager::CopyIfDirty(uint64_t page, std::span<uint8_t> target) const {
+  const Frame* frame = table_.Find(page);
+  if (frame == nullptr || !frame->dirty_) return false;
+  std::memcpy(target.data(), frame->bytes_.get(), page_size_bytes_);
+  Page(target.data(), page_size_bytes_).Seal();
+  return true;
+}
+
+Status Pager::ReadUnchecked(uint64_t page, std::span<uint8_t> target, size_t* count) const {
+  const auto kept = past_file_.find(page);
+  if (kept == past_file_.end()) return file_->Read(target, page * page_size_bytes_, count);
+  std::memcpy(target.data(), kept->second.data(), page_size_bytes_);
+  Page(target.data(), page_size_bytes_).Seal();
+  *count = page_size_bytes_;
+  return Status::Ok();
+}
+
 // -- keeping the bound ----------------------------------------------------------------------------
 
 std::vector<FrameHandle> Pager::Trim(size_t max_dirty) {

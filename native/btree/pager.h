@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -198,6 +199,11 @@ class Pager {
   Status WriteThrough(const Page& page);
   // Anybody who knows that the page does not change. Reads it past the cache.
   Status ReadThrough(const Reference& reference, const Page& page) const;
+  // Shared. Copies the page as it would go to the file, if memory is ahead of the file.
+  [[nodiscard]] bool CopyIfDirty(uint64_t page, std::span<uint8_t> target) const;
+  // Anybody who knows that the page does not change. Its bytes as they are, `*count` of them, which
+  // is less than a page only at the end of the file. Nothing is checked.
+  Status ReadUnchecked(uint64_t page, std::span<uint8_t> target, size_t* count) const;
 
   // -- keeping the bound --
 

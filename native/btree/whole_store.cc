@@ -66,6 +66,30 @@ Status VisitTree(Engine* engine, Attachment* attachment, const Snapshot& snapsho
 
 }  // namespace
 
+// -- checks ---------------------------------------------------------------------------------------
+
+Status Engine::OpenSnapshotAndState(std::shared_ptr<Snapshot>* snapshot, StoreState* state) {
+  // A writer has taken pages that are part of no state before it has done.
+  const std::lock_guard lock(writer_);
+  if (Status status = OpenSnapshot(snapshot); !status.ok()) return status;
+  const ExclusiveGuard guard(&gate_);
+  state->page_count = pager_->free_list()->page_count();
+  state->unused = UnusedPages();
+  state->list_pages = metas_.free_list_pages;
+  return Status::Ok();
+}
+
+Status Engine::ReadPage(Attachment* attachment, const Snapshot& snapshot, uint64_t page,
+                        std::span<uint8_t> target, size_t* count) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  *count = target.size();
+  {
+    const SharedGuard guard(&gate_, attachment->reader_);
+    if (snapshot.pager()->CopyIfDirty(page, target)) return Status::Ok();
+  }
+  return snapshot.pager()->ReadUnchecked(page, target, count);
+}
+
 // -- bulk load ------------------------------------------------------------------------------------
 //
 // The pages are written where nothing refers to. Then, at one instant, the tree takes them over and

@@ -17,6 +17,8 @@
 
 namespace bedplate::log {
 
+struct Mutant;
+
 // The bounds of ts/storage/log/types.ts.
 inline constexpr uint64_t kFirstSegmentBytes = uint64_t{256} << 10;
 inline constexpr uint64_t kMaxSegmentBytes = uint64_t{64} << 20;
@@ -45,6 +47,12 @@ struct LogOptions {
   uint64_t first_segment_bytes = kFirstSegmentBytes;
   uint64_t max_segment_bytes = kMaxSegmentBytes;
   uint64_t max_pending_bytes = kMaxPendingBytes;
+  // For simulations: no thread is started. What would be its work is done by whoever calls
+  // `RequestSync`, `SyncTo` or `Close`, has to wait in `Reserve`, or gives the log files to
+  // recycle.
+  bool manual = false;
+  // For a test of the tests: see mutant.h.
+  Mutant* mutant = nullptr;
   // Called on the log's thread whenever `acknowledged_position`, `durable_position` or `failure`
   // has moved. Must return soon, and must not call back into the log except for those three.
   std::function<void()> on_progress;
@@ -64,6 +72,12 @@ struct LogStats {
 // Thread-safety: `Reserve`, `Append`, `Hold`, `Release`, `DiscardUpTo` and `Close` belong to the
 // one writer, who serialises them by a lock of its own. Everything else may be called by any
 // thread.
+//
+//   Status status = log->Reserve(record.size());   // may wait for the device, or find it full
+//   ... change memory ...
+//   const uint64_t position = log->Append(record); // cannot fail
+//   log->Submit();                                 // the log's thread writes it, on its own time
+//   status = log->SyncTo(position);                // only for who has to know that it is durable
 class Log {
  public:
   // Called for every record above `kept_elsewhere`, in order, while opening; its error ends it.
@@ -92,10 +106,14 @@ class Log {
   // Makes sure that a record of `bytes` will find its place in preallocated segments. Waits only if
   // the writer outran preallocation or `max_pending_bytes`. DISK_FULL: nothing has changed.
   virtual Status Reserve(uint64_t bytes) = 0;
-  // Appends a record; `Reserve` of at least its size has just succeeded. Copies the bytes.
+  // Appends a record; `Reserve` of at least its size has just succeeded. Copies the bytes, and does
+  // nothing else: it is written once somebody calls `Submit`. Gives its position.
   virtual uint64_t Append(Bytes record) = 0;
+  // Has what was appended written soon, as the durability level has it.
+  virtual void Submit() = 0;
 
-  // Asks for everything up to `position` to be made durable soon, whatever the durability level.
+  // Asks for everything to be written, and for what is up to `position` to be made durable, soon
+  // and whatever the durability level.
   virtual void RequestSync(uint64_t position) = 0;
   // The same, and waits for it.
   virtual Status SyncTo(uint64_t position) = 0;

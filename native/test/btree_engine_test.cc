@@ -54,7 +54,9 @@ class EngineTest : public testing::Test {
 
   void Close() {
     attachment_.reset();
-    if (engine_ != nullptr) EXPECT_OK(engine_->Close());
+    if (engine_ != nullptr) {
+      EXPECT_OK(engine_->Close());
+    }
     engine_.reset();
   }
 

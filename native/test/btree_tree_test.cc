@@ -133,7 +133,7 @@ TEST_P(TreeTest, AgreesWithASortedMapAlsoInItsFrozenStates) {
   };
   std::vector<Frozen> frozen;
   for (int step = 0; step < 4000; step++) {
-    const uint32_t kind = random_() % 100;
+    const auto kind = static_cast<uint32_t>(random_() % 100);
     const std::string key = RandomKey();
     if (kind < 55) {
       Put(key, std::string(random_() % 10 == 0 ? random_() % 2000 : random_() % 40,

@@ -4,7 +4,7 @@ import { seededRandom } from '../../ts/io/random.ts'
 import type { Mutant, Rule } from '../../ts/storage/log/mutant.ts'
 import type { HeavyContext, HeavyFailure, HeavySuite } from '../support/heavy.ts'
 import { crashOnce, newTally, type Tally } from '../support/log-crash/check.ts'
-import { damageOnce, misdirectOnce } from '../support/log-crash/damage.ts'
+import { cutOnce, damageOnce, misdirectOnce } from '../support/log-crash/damage.ts'
 import { runRandomly, runRenumbering } from '../support/log-crash/workload.ts'
 
 const RULES: readonly Rule[] = [
@@ -21,10 +21,14 @@ const RULES: readonly Rule[] = [
   'durable proof',
   'rewritten tail',
   'frame before name',
+  'segment length',
+  'closing frame sync',
 ]
 
 const IMAGES_A_CASE = 40
+const IMAGES_AFTER_CLOSE = 8
 const DAMAGES_A_CASE = 15
+const CUTS_A_CASE = 3
 /** A mutant that lives through so many cases is not caught. */
 const MUTANT_CASES = 600
 
@@ -84,8 +88,12 @@ async function runWorkloadCase(seed: string, tally: Tally, mutant?: Mutant): Pro
   for (let i = 0; i < IMAGES_A_CASE; i++) await crashOnce(life, random, tally, { settings, mutant })
   await life.flush()
   await misdirectOnce(life, tally, { settings, mutant })
+  for (let i = 0; i < CUTS_A_CASE; i++) await cutOnce(life, random, tally, { settings, mutant })
   await life.close()
   for (let i = 0; i < DAMAGES_A_CASE; i++) await damageOnce(life, random, tally, { settings, mutant })
+  for (let i = 0; i < CUTS_A_CASE; i++) await cutOnce(life, random, tally, { settings, mutant })
+  for (let i = 0; i < IMAGES_AFTER_CLOSE; i++)
+    await crashOnce(life, random, tally, { settings, mutant, near: 'the end' })
 }
 
 /** Takes a rule away and looks for a workload that notices. */

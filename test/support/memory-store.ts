@@ -119,6 +119,14 @@ export class MemoryStore<K = string, V = string> implements OrderedStore<K, V> {
     return value === undefined ? undefined : this.values.decode(value)
   }
 
+  getInto(key: K, target: Uint8Array): number | undefined {
+    const bytes = this.encodeKey(key)
+    if (!(target instanceof Uint8Array)) throw invalid('getInto copies to a Uint8Array')
+    const value = this.current().get(bytes)
+    if (value !== undefined && value.length <= target.length) target.set(value)
+    return value?.length
+  }
+
   getMany(keys: readonly K[]): (V | undefined)[] {
     if (!Array.isArray(keys)) throw invalid('getMany takes an array of keys')
     return keys.map((key) => this.get(key))

@@ -1,7 +1,8 @@
 // The raw calls of the native core (native/binding). Arguments are checked by the callers, not here and not there.
+import type { NativeOpen } from './btree.ts'
 
 /** The number that `describe()` must give: native/binding/addon.cc raises it when a call changes its meaning. */
-export const INTERFACE_VERSION = 1
+export const INTERFACE_VERSION = 2
 
 /** What a binary says of itself. */
 export interface AddonDescription {
@@ -18,4 +19,6 @@ export interface Addon {
   describe(): AddonDescription
   /** Continues the CRC-32C `initial` over `bytes`. */
   crc32c(bytes: Uint8Array, initial: number): number
+  /** Opens a B-tree store; see btree.ts. Absent where the core has no disk of its own yet. */
+  openBTree?: NativeOpen
 }

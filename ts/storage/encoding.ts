@@ -9,7 +9,29 @@ export interface Codec<T> {
   encode(value: T): Uint8Array
   /** Never returns a view of `bytes`, which may belong to a cached page. */
   decode(bytes: Uint8Array): T
+  /**
+   * Writes the bytes of `value` into `target` from `start`, for callers that want no memory of their own for them.
+   * @returns How many; -1 if they might reach beyond `end`: `encode` gives them then. @throws as `encode`.
+   */
+  encodeInto(value: T, target: Buffer, start: number, end: number): number
+  /** `decode` of the bytes of `source` from `start` to `end`. */
+  decodeSlice(source: Buffer, start: number, end: number): T
 }
+
+/** What every Buffer of Node has, though its types do not say so: `write` and `toString` without their argument checks. */
+declare global {
+  interface Buffer {
+    utf8Write(text: string, offset: number, length?: number): number
+    utf8Slice(start: number, end: number): string
+  }
+}
+
+/** Up to so many characters a loop is faster than a call out of JavaScript. */
+const SHORT_TEXT = 24
+/** UTF-8 has no more bytes for one unit of UTF-16. */
+const MAX_BYTES_A_UNIT = 3
+/** The same bound for copies of bytes. */
+const SHORT_BYTES = 32
 
 export type KeyCodec<K> = Codec<K>
 export type ValueCodec<V> = Codec<V>
@@ -19,15 +41,28 @@ const utf8: Codec<string> = {
   encode(value) {
     if (typeof value !== 'string') throw wrongType(value, 'a string', 'utf8')
     const bytes = Buffer.from(value)
-    // A lone surrogate is written as U+FFFD and would come back as another string.
-    if (bytes.length !== value.length && /\p{Surrogate}/u.test(value)) {
-      throw new BedplateError('INVALID_INPUT', 'a string with half a surrogate pair has no UTF-8 form', {
-        hint: "use the encoding 'buffer' for bytes that are not text",
-      })
-    }
+    if (bytes.length !== value.length) refuseHalfPairs(value)
     return bytes
   },
   decode: (bytes) => viewOf(bytes).toString('utf8'),
+  encodeInto(value, target, start, end) {
+    if (typeof value !== 'string') throw wrongType(value, 'a string', 'utf8')
+    const { length } = value
+    if (length <= SHORT_TEXT && start + length <= end) {
+      let i = 0
+      for (; i < length; i++) {
+        const unit = value.charCodeAt(i)
+        if (unit >= 0x80) break
+        target[start + i] = unit
+      }
+      if (i === length) return length
+    }
+    if (length * MAX_BYTES_A_UNIT > end - start) return -1
+    const written = target.utf8Write(value, start)
+    if (written !== length) refuseHalfPairs(value)
+    return written
+  },
+  decodeSlice: (source, start, end) => source.utf8Slice(start, end),
 }
 
 const buffer: Codec<Uint8Array> = {
@@ -36,31 +71,62 @@ const buffer: Codec<Uint8Array> = {
     throw wrongType(value, 'a Uint8Array', 'buffer')
   },
   decode: (bytes) => Buffer.from(bytes),
+  encodeInto(value, target, start, end) {
+    if (!(value instanceof Uint8Array)) throw wrongType(value, 'a Uint8Array', 'buffer')
+    const { length } = value
+    if (length > end - start) return -1
+    if (length > SHORT_BYTES) target.set(value, start)
+    else for (let i = 0; i < length; i++) target[start + i] = value[i] as number
+    return length
+  },
+  decodeSlice(source, start, end) {
+    const copy = Buffer.allocUnsafe(end - start)
+    source.copy(copy, 0, start, end)
+    return copy
+  },
 }
 
 const json: Codec<unknown> = {
-  encode(value) {
-    let text: string | undefined
-    try {
-      text = JSON.stringify(value)
-    } catch (error) {
-      throw new BedplateError('INVALID_INPUT', `a value cannot be written as JSON: ${(error as Error).message}`, {
-        cause: error,
-      })
-    }
-    if (text === undefined) throw wrongType(value, 'something that JSON can hold', 'json')
-    return Buffer.from(text)
+  encode: (value) => Buffer.from(toJson(value)),
+  decode: (bytes) => fromJson(viewOf(bytes).toString('utf8')),
+  encodeInto(value, target, start, end) {
+    const text = toJson(value)
+    // `JSON.stringify` escapes half surrogate pairs, so there is nothing to refuse.
+    return text.length * MAX_BYTES_A_UNIT > end - start ? -1 : target.utf8Write(text, start)
   },
-  decode(bytes) {
-    try {
-      return JSON.parse(viewOf(bytes).toString('utf8'))
-    } catch (error) {
-      throw new BedplateError('INVALID_INPUT', `a stored value is not JSON: ${(error as Error).message}`, {
-        cause: error,
-        hint: "it was written with another encoding; read it with valueEncoding 'utf8' or 'buffer'",
-      })
-    }
-  },
+  decodeSlice: (source, start, end) => fromJson(source.utf8Slice(start, end)),
+}
+
+function toJson(value: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (error) {
+    throw new BedplateError('INVALID_INPUT', `a value cannot be written as JSON: ${(error as Error).message}`, {
+      cause: error,
+    })
+  }
+  if (text === undefined) throw wrongType(value, 'something that JSON can hold', 'json')
+  return text
+}
+
+function fromJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new BedplateError('INVALID_INPUT', `a stored value is not JSON: ${(error as Error).message}`, {
+      cause: error,
+      hint: "it was written with another encoding; read it with valueEncoding 'utf8' or 'buffer'",
+    })
+  }
+}
+
+/** A lone surrogate is written as U+FFFD and would come back as another string. */
+function refuseHalfPairs(text: string): void {
+  if (!/\p{Surrogate}/u.test(text)) return
+  throw new BedplateError('INVALID_INPUT', 'a string with half a surrogate pair has no UTF-8 form', {
+    hint: "use the encoding 'buffer' for bytes that are not text",
+  })
 }
 
 /** The codec for keys. @throws INVALID_INPUT for an unknown name. */

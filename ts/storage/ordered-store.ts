@@ -32,6 +32,13 @@ export interface FlatBlock {
 export interface OrderedReader<K = string, V = string> {
   /** The value of `key`, or undefined if there is none. */
   get(key: K): V | undefined
+  /**
+   * Copies the bytes of the value of `key`, in whatever encoding, to the start of `target`: for callers who read often and
+   * want no new memory each time.
+   * @returns How many bytes the value has, undefined if there is none. If that is more than `target` has, its content is
+   *   undefined: come again with one that is large enough.
+   */
+  getInto(key: K, target: Uint8Array): number | undefined
   /** The values of `keys` in their order, undefined where there is none. */
   getMany(keys: readonly K[]): (V | undefined)[]
   has(key: K): boolean

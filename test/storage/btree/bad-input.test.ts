@@ -80,6 +80,7 @@ const NO_COUNTS: readonly unknown[] = [-1, 1.5, Number.NaN, Number.NEGATIVE_INFI
 /** Every way to hand a key over. */
 const WITH_KEY: Record<string, (store: Untyped, key: unknown) => unknown> = {
   get: (store, key) => store.get(key),
+  getInto: (store, key) => store.getInto(key, new Uint8Array(9)),
   getMany: (store, key) => store.getMany(['a', key]),
   has: (store, key) => store.has(key),
   getAsync: (store, key) => store.getAsync(key),
@@ -347,6 +348,7 @@ describe('arguments of the wrong kind are refused by', () => {
       /keyEncoding must be .*got/,
     ],
     ['dropTree', both([...NO_STRINGS_OR_NOTHING, ''], (name) => store.dropTree(name)), /a tree's name must/],
+    ['getInto: target', both(NO_BYTES, (target) => store.getInto('a', target)), /to a Uint8Array, got/],
     [
       'getMany',
       both([...NO_OBJECTS.filter((x) => !Array.isArray(x)), {}], (keys) => store.getMany(keys)),

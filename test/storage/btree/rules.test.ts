@@ -674,6 +674,23 @@ describe('closing', () => {
   })
 })
 
+describe('a store has all its parts from the first moment', () => {
+  it.each([
+    ['data', 'its file data'],
+    ['log-', 'its log'],
+  ])('and says so if %s is missing, instead of starting anew', async (start, what) => {
+    const store = await open()
+    await store.backup('/copy')
+    await store.close()
+    for (const path of [STORE_PATH, '/copy']) {
+      const names = disk.list(path).filter((name) => name.startsWith(start))
+      expect(names).not.toEqual([])
+      for (const name of names) disk.unlink(`${path}/${name}`)
+    }
+    await expect(open()).rejects.toMatchObject({ code: 'CORRUPTION', message: expect.stringContaining(what) })
+  })
+})
+
 describe('a process that ends without closing its store', () => {
   let path: string
   let remove: () => void

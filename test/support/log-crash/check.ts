@@ -31,16 +31,20 @@ interface Crash {
 const COMPOUND_CHANCE = 0.4
 const MAX_DEPTH = 3
 
+/** The last effects of a history: those of closing the log, if it was closed. */
+const NEAR_THE_END = 6
+
 /** Crashes `life` at a random point and checks what is left. */
 export async function crashOnce(
   life: LogLife,
   random: Random,
   tally: Tally,
-  options: { settings: LogSettings; mutant?: Mutant | undefined; depth?: number },
+  options: { settings: LogSettings; mutant?: Mutant | undefined; depth?: number; near?: 'the end' },
 ): Promise<void> {
-  const { settings, mutant, depth = 1 } = options
+  const { settings, mutant, depth = 1, near } = options
   const variant = CRASH_VARIANTS[below(random, CRASH_VARIANTS.length)] as CrashVariant
-  const point = below(random, life.disk.history.length + 1)
+  const { length } = life.disk.history
+  const point = near === undefined ? below(random, length + 1) : length - below(random, Math.min(length, NEAR_THE_END))
   tally.images++
   tally.byVariant[variant]++
   if (depth > 1) tally.compoundImages++
@@ -49,7 +53,7 @@ export async function crashOnce(
     const expected = life.expectationAt(point, variant)
     const next = await checkImage({ image, expected, settings, mutant }, random)
     if (depth < MAX_DEPTH && random.next() < COMPOUND_CHANCE) {
-      await crashOnce(next, random, tally, { ...options, depth: depth + 1 })
+      await crashOnce(next, random, tally, { settings, mutant, depth: depth + 1 })
     }
   } catch (error) {
     const where = `crash ${depth} (${variant}, after effect ${point} of ${life.disk.history.length})`

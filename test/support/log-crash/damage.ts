@@ -1,5 +1,6 @@
 // Damages a log whose records are all durable: that is found, or it did not matter.
 import { isCode } from '../../../ts/base/errors.ts'
+import type { DiskFile } from '../../../ts/io/disk.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Mutant } from '../../../ts/storage/log/mutant.ts'
@@ -12,12 +13,17 @@ interface DamageOptions {
 }
 
 /** What a file becomes. @returns In words what was done to it; undefined if there was nothing to do it to. */
-type Damage = (bytes: Uint8Array) => string | undefined
+type Damage = (bytes: Uint8Array, file: DiskFile) => string | undefined
 
 /** Damages a closed log once. */
 export async function damageOnce(life: LogLife, random: Random, tally: Tally, options: DamageOptions): Promise<void> {
   if (random.next() < 0.2) await openDamaged(life, tally, { ...options, damage: forgeFrame, harmless: true })
   else await openDamaged(life, tally, { ...options, damage: (bytes) => flipBit(bytes, random), random })
+}
+
+/** Cuts a file of a log whose records are all durable, closed or not. */
+export async function cutOnce(life: LogLife, random: Random, tally: Tally, options: DamageOptions): Promise<void> {
+  await openDamaged(life, tally, { ...options, damage: (bytes, file) => cut(bytes, file, random), random })
 }
 
 /** Moves a frame of a log that was synced but not closed: a write that the disk put in the wrong place. */
@@ -53,8 +59,8 @@ function change(disk: SimulatedDisk, path: string, damage: Damage): string | und
   const file = disk.open(path, 'write')
   const bytes = new Uint8Array(file.size())
   file.read(bytes, 0)
-  const what = damage(bytes)
-  file.write(bytes, 0)
+  const what = damage(bytes, file)
+  file.write(bytes.subarray(0, file.size()), 0)
   file.close()
   return what
 }
@@ -64,6 +70,12 @@ function flipBit(bytes: Uint8Array, random: Random): string {
   const offset = below(random, random.next() < 0.7 ? Math.min(bytes.length, 12_288) : bytes.length)
   bytes[offset] = (bytes[offset] as number) ^ (1 << below(random, 8))
   return `one bit flipped at ${offset}`
+}
+
+function cut(bytes: Uint8Array, file: DiskFile, random: Random): string {
+  const size = below(random, random.next() < 0.7 ? Math.min(bytes.length, 12_288) : bytes.length)
+  file.truncate(size)
+  return `cut from ${bytes.length} bytes to ${size}`
 }
 
 /** The last frame but one goes to the first place where a reader looks for it, instead of where it was written to. */

@@ -57,6 +57,25 @@ export function describePoints(session: Session): void {
       expect(store.getMany([])).toEqual([])
     })
 
+    it('copy the bytes of a value into memory of the caller’s, if they fit, and say how many there are', async () => {
+      const store = await session.open<string, unknown>({ valueEncoding: 'json' })
+      const long = 'ö'.repeat(200_000)
+      await store.batch([
+        { type: 'put', key: 'short', value: 'ü' },
+        { type: 'put', key: 'long', value: long },
+      ])
+      const target = new Uint8Array(10).fill(0xee)
+      const middle = target.subarray(2, 8)
+      expect([store.getInto('short', middle), text(middle.subarray(0, 4))]).toEqual([4, '"ü"'])
+      expect([...target.subarray(6)]).toEqual([0xee, 0xee, 0xee, 0xee])
+      expect([store.getInto('short', target.subarray(0, 4)), store.getInto('absent', target)]).toEqual([4, undefined])
+      const length = store.getInto('long', middle) ?? 0
+      expect([length, [...target.subarray(8)]]).toEqual([400_002, [0xee, 0xee]])
+      const whole = new Uint8Array(length)
+      expect([store.getInto('long', whole), text(whole)]).toEqual([length, `"${long}"`])
+      expect(store.getInto('long', new Uint8Array(0))).toBe(length)
+    })
+
     it('read asynchronously the state of the call', async () => {
       const store = await session.openWith(['a', 'b'])
       const reads = [store.getAsync('a'), store.getAsync('b'), store.getAsync('c')]

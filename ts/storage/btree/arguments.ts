@@ -2,7 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { checkArray, describe } from '../../base/options.ts'
 import { keyCodec, valueCodec } from '../encoding.ts'
-import { type ByteOperation, DEFAULT_TREE } from './engine.ts'
+import { type ByteOperation, DEFAULT_TREE } from './operation.ts'
 import type { Codecs } from './reader.ts'
 import {
   MAX_TREE_NAME_BYTES,
@@ -95,7 +95,8 @@ export function encodeBatch<K, V>(
   })
 }
 
-function checkOperation(operation: unknown): void {
+/** Refuses what is no operation of a batch. */
+export function checkOperation(operation: unknown): void {
   const type = typeof operation === 'object' && operation !== null && 'type' in operation ? operation.type : undefined
   if (type === 'put' || type === 'delete') return
   throw new BedplateError(

@@ -1,31 +1,20 @@
-// The public handles of a store: they check arguments, turn keys and values into bytes, and call the engine.
-
-import { checkOptions } from '../../base/options.ts'
+// A store over the TypeScript engine: its trees, and the engine as the handles of store.ts see it.
 import { compareBytes, resolveBounds } from '../compare.ts'
-import type { KeyRange } from '../ordered-store.ts'
-import { checkEntries, checkEntry, checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck } from './arguments.ts'
-import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
-import { DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
+import type { KeyRange, OrderedReader } from '../ordered-store.ts'
+import { checkEntries, checkEntry, checkValue, encodeBatch, keyCheck } from './arguments.ts'
+import type { Engine, Pin } from './engine.ts'
 import { describePage } from './inspect.ts'
 import { backupStore, bulkLoadTree, compactStore } from './maintenance.ts'
+import type { ByteOperation } from './operation.ts'
+import { ConflictWatch } from './read-set.ts'
 import { type Codecs, Reader } from './reader.ts'
 import { collectStats } from './stats.ts'
-import { runTransaction, runTransactionSync, TransactionQueue } from './transaction.ts'
-import {
-  type BTree,
-  type BTreeStats,
-  type BTreeTree,
-  maxKeyBytes,
-  type PageDescription,
-  type Snapshot,
-  type Transaction,
-  type TransactionOptions,
-  type TreeBatchOperation,
-  type TreeOptions,
-  type VerifyReport,
-} from './types.ts'
+import { StoreHandle } from './store.ts'
+import type { Attempt, Moment, StoreEngine } from './store-engine.ts'
+import type { BTreeStats, BTreeTree, PageDescription, TreeBatchOperation, VerifyReport } from './types.ts'
 import { verifyState } from './verify.ts'
-import { LiveReader, PinnedReader } from './walk.ts'
+import { type ByteReader, LiveReader, PinnedReader } from './walk.ts'
+import { watched } from './watched-reader.ts'
 
 /** One tree of an open store. */
 class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
@@ -99,61 +88,60 @@ class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
   }
 }
 
-/** An open store. */
-export class Store<K, V> extends TreeHandle<K, V> implements BTree<K, V> {
-  readonly path: string
-  readonly pageSizeBytes: number
-  readonly maxKeyBytes: number
-  private readonly transactions: TransactionQueue
-  private readonly onClose: () => void
+/** The TypeScript engine, as the handles of a store see it. */
+class TypeScriptEngine implements StoreEngine {
+  private readonly engine: Engine
 
-  constructor(engine: Engine, codecs: Codecs<K, V>, onClose: () => void = () => {}) {
-    super(engine, DEFAULT_TREE, codecs)
-    this.path = engine.path
-    this.pageSizeBytes = engine.pager.pageSizeBytes
-    this.maxKeyBytes = maxKeyBytes(this.pageSizeBytes)
-    this.transactions = new TransactionQueue()
-    this.onClose = onClose
+  constructor(engine: Engine) {
+    this.engine = engine
   }
 
-  get durablePosition(): number {
-    return this.engine.log.durablePosition
+  get path(): string {
+    return this.engine.path
+  }
+
+  get pageSizeBytes(): number {
+    return this.engine.pager.pageSizeBytes
   }
 
   get position(): number {
     return this.engine.position
   }
 
-  tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
-    return new TreeHandle<K2, V2>(this.engine, checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+  get durablePosition(): number {
+    return this.engine.log.durablePosition
+  }
+
+  assertOpen(): void {
+    this.engine.assertOpen()
+  }
+
+  assertWritable(): void {
+    this.engine.assertWritable()
+  }
+
+  tree<K, V>(name: string, codecs: Codecs<K, V>): BTreeTree<K, V> {
+    return new TreeHandle(this.engine, name, codecs)
   }
 
   treeNames(): string[] {
-    this.engine.assertOpen()
-    return this.engine.catalogue
-      .treeNames()
-      .filter((name) => name !== DEFAULT_TREE)
-      .sort()
+    return this.engine.catalogue.treeNames()
   }
 
-  dropTree(name: string): Promise<void> {
-    return this.engine.apply([{ kind: 'drop', tree: checkTreeName(name) }])
+  apply(operations: readonly ByteOperation[]): Promise<void> {
+    return this.engine.apply(operations)
   }
 
-  snapshot(): Snapshot<K, V>
-  snapshot(options: { durable: true }): Promise<Snapshot<K, V>>
-  snapshot(options?: { durable: true }): Snapshot<K, V> | Promise<Snapshot<K, V>> {
-    checkOptions(options ?? {}, { durable: 'boolean' }, 'snapshot')
-    const snapshot = new StoreSnapshot<K, V>(this.engine, this.engine.pin(), this.codecs)
-    return options?.durable ? this.durably(snapshot) : snapshot
+  openMoment(): Moment {
+    return new PinnedMoment(this.engine, this.engine.pin())
   }
 
-  transaction<T>(fn: (tx: Transaction<K, V>) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return runTransaction(this.engine, this.transactions, this.codecs, fn, checkTransactionOptions(options))
+  begin(): Attempt {
+    return new WatchedAttempt(this.engine)
   }
 
-  transactionSync<T>(fn: (tx: Transaction<K, V>) => T): T {
-    return runTransactionSync(this.engine, this.codecs, fn)
+  async flushedTo(position: number): Promise<void> {
+    if (!this.engine.readOnly) await this.engine.log.flushedTo(position)
   }
 
   checkpoint(): Promise<void> {
@@ -186,55 +174,80 @@ export class Store<K, V> extends TreeHandle<K, V> implements BTree<K, V> {
   }
 
   inspectPage(pageNumber: number): PageDescription {
-    this.engine.assertOpen()
     return describePage(this.engine.pager.file, pageNumber, this.pageSizeBytes)
+  }
+
+  close(): Promise<void> {
+    return this.engine.close()
+  }
+}
+
+/** A store that the TypeScript engine runs. */
+export class Store<K, V> extends StoreHandle<K, V> {
+  private readonly onClose: () => void
+
+  constructor(engine: Engine, codecs: Codecs<K, V>, onClose: () => void = () => {}) {
+    super(new TypeScriptEngine(engine), codecs)
+    this.onClose = onClose
   }
 
   override async close(): Promise<void> {
     this.onClose()
-    await this.engine.close()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  private async durably(snapshot: StoreSnapshot<K, V>): Promise<Snapshot<K, V>> {
-    try {
-      if (!this.engine.readOnly) await this.engine.log.flushedTo(snapshot.position)
-      return snapshot
-    } catch (error) {
-      snapshot.close()
-      throw error
-    }
+    await super.close()
   }
 }
 
-/** A frozen moment of a store. */
-class StoreSnapshot<K, V> extends Reader<K, V> implements Snapshot<K, V> {
-  readonly position: number
+class PinnedMoment implements Moment {
   private readonly engine: Engine
   private readonly pin: Pin
 
-  constructor(engine: Engine, pin: Pin, codecs: Codecs<K, V>) {
-    super(new PinnedReader(engine, pin, DEFAULT_TREE), codecs, keyCheck(pin.pager.pageSizeBytes))
+  constructor(engine: Engine, pin: Pin) {
     this.engine = engine
     this.pin = pin
-    this.position = pin.position
   }
 
-  tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): Reader<K2, V2> {
+  get position(): number {
+    return this.pin.position
+  }
+
+  assertOpen(): void {
     this.pin.assertOpen()
-    const reader = new PinnedReader(this.engine, this.pin, checkTreeName(name))
-    return new Reader<K2, V2>(reader, codecsOf<K2, V2>(checkTreeOptions(options)), this.checkKey)
+  }
+
+  reader<K, V>(tree: string, codecs: Codecs<K, V>): OrderedReader<K, V> {
+    const { engine, pin } = this
+    return new Reader(new PinnedReader(engine, pin, tree), codecs, keyCheck(pin.pager.pageSizeBytes))
   }
 
   close(): void {
     this.pin.close()
   }
+}
 
-  [Symbol.dispose](): void {
-    this.close()
+/** A run of a transaction that is told of every write of others while it lasts. */
+class WatchedAttempt implements Attempt {
+  private readonly engine: Engine
+  private readonly pin: Pin
+  private readonly watch = new ConflictWatch()
+
+  constructor(engine: Engine) {
+    this.engine = engine
+    this.pin = engine.pin()
+    engine.observers.add(this.watch)
+  }
+
+  reader(tree: string): ByteReader {
+    return watched(new PinnedReader(this.engine, this.pin, tree), tree, this.watch)
+  }
+
+  commit(operations: readonly ByteOperation[]): Promise<void> {
+    this.watch.check()
+    return this.engine.apply(operations)
+  }
+
+  close(): void {
+    this.engine.observers.delete(this.watch)
+    this.pin.close()
   }
 }
 

@@ -9,24 +9,15 @@ import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
-import { type Durability, type Log, MAX_RECORD_BYTES } from '../log/types.ts'
+import type { Durability, Log } from '../log/types.ts'
 import { type Catalogue, lookUpTree } from './catalogue.ts'
 import { type CheckpointTarget, type MetaState, pagesOfNextCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { type ByteRange, WHOLE_RANGE } from './cursor.ts'
+import { type ByteOperation, checkCommitBytes, contentBytes } from './operation.ts'
 import { type LeafValue, NO_PAGE, type PageReference } from './page.ts'
 import type { Pager } from './pager.ts'
 import { RecordWriter } from './record.ts'
 import { dropPrepared, prepareValue, type Tree } from './tree.ts'
-
-/** The name of the tree that a store's own `get` and `put` work on. */
-export const DEFAULT_TREE = ''
-
-/** One change, on bytes. */
-export type ByteOperation =
-  | { kind: 'put'; tree: string; key: Uint8Array; value: Uint8Array }
-  | { kind: 'delete'; tree: string; key: Uint8Array }
-  | { kind: 'clear'; tree: string; range: ByteRange }
-  | { kind: 'drop'; tree: string }
 
 /** Told of every change while a transaction runs. */
 export interface WriteObserver {
@@ -49,7 +40,7 @@ export interface Pin {
 }
 
 /** What the holders of one pinned moment share. */
-interface Moment {
+interface SharedMoment {
   pager: Pager
   epoch: number
   catalogue: PageReference
@@ -158,7 +149,7 @@ export class Engine {
   pin(): Pin {
     this.assertOpen()
     const { pager } = this
-    const moment: Moment = {
+    const moment: SharedMoment = {
       pager,
       epoch: pager.openEpoch(),
       catalogue: this.catalogue.root,
@@ -169,7 +160,7 @@ export class Engine {
     return this.hold(moment)
   }
 
-  private hold(moment: Moment): Pin {
+  private hold(moment: SharedMoment): Pin {
     const { pins } = this
     let open = true
     moment.holders++
@@ -621,24 +612,6 @@ export class Engine {
         this.checkpointQueued = false
       })
   }
-}
-
-/** The bytes that `operations` put. */
-function contentBytes(operations: readonly ByteOperation[]): number {
-  let bytes = 0
-  for (const operation of operations)
-    if (operation.kind === 'put') bytes += operation.key.length + operation.value.length
-  return bytes
-}
-
-/** Refuses a commit that no record can hold. */
-function checkCommitBytes(bytes: number): void {
-  if (bytes <= MAX_RECORD_BYTES) return
-  throw new BedplateError(
-    'INVALID_INPUT',
-    `a commit of ${bytes} bytes is larger than the ${MAX_RECORD_BYTES} that the log takes`,
-    { hint: 'write in smaller batches' },
-  )
 }
 
 /** The root of a tree in the state that a pin keeps. */

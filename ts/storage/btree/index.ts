@@ -4,12 +4,15 @@ import { describe } from '../../base/options.ts'
 import { realClock } from '../../io/clock.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
+import { describeNative, loadNative } from '../../native/loader.ts'
 import { FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES } from '../log/types.ts'
 import { codecsOf } from './arguments.ts'
 import { Store } from './btree.ts'
 import { checkStoreOptions } from './check-options.ts'
+import { openNativeEngine } from './native/open.ts'
 import { openEngine } from './open.ts'
 import { keepStatsFile } from './stats.ts'
+import { StoreHandle } from './store.ts'
 import { type BTree, type BTreeOptions, CHECKPOINT_LOG_BYTES } from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
@@ -45,13 +48,16 @@ export type {
  * Opens the B-tree store in the directory `path`: a durable ordered map from keys to values.
  *
  * Reads are synchronous (a page that is not cached costs one device read); writes are applied at once, and their promise
- * is durability. One process opens a store for writing, or several for reading.
+ * is durability. One process opens a store for writing, or several for reading. With the native engine, which runs where
+ * its binary fits, all threads of that process may open it and share it, and the cache that the first one asked for; the
+ * TypeScript engine belongs to one thread.
  *
  * @param path - A directory, relative to the working directory or absolute.
  * @param options - See BTreeOptions. Encodings decide the types of keys and values.
  * @returns The open store. Close it: `await store.close()` or `await using`.
  * @throws NOT_FOUND without `create`, LOCKED if another process has it open, INCOMPATIBLE for foreign or newer files,
- *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, PERMISSION, DISK_FULL, IO.
+ *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, NOT_SUPPORTED for `native: true`
+ *   without a binary that fits, PERMISSION, DISK_FULL, IO.
  *
  * @example
  * const store = await openBTree('./cities', { create: true, valueEncoding: 'json' })
@@ -68,12 +74,13 @@ export async function openBTree<K = string, V = string>(
   }
   const checked = checkStoreOptions(options)
   const codecs = codecsOf<K, V>(options)
-  if (options.native === true) {
-    throw new BedplateError('NOT_SUPPORTED', 'openBTree: there is no native B-tree in this version', {
+  const openNative = options.native === false ? undefined : loadNative()?.openBTree
+  if (options.native === true && openNative === undefined) {
+    throw new BedplateError('NOT_SUPPORTED', `openBTree: there is no native core: ${whyNoNative()}`, {
       hint: 'leave `native` away: the TypeScript engine writes the same files',
     })
   }
-  const engine = await openEngine({
+  const engineOptions = {
     disk: realDisk,
     clock: realClock,
     random: realRandom,
@@ -82,6 +89,12 @@ export async function openBTree<K = string, V = string>(
     checkpointLogBytes: CHECKPOINT_LOG_BYTES,
     firstSegmentBytes: FIRST_SEGMENT_BYTES,
     maxSegmentBytes: MAX_SEGMENT_BYTES,
-  })
+  }
+  if (openNative !== undefined) return new StoreHandle<K, V>(await openNativeEngine(openNative, engineOptions), codecs)
+  const engine = await openEngine(engineOptions)
   return new Store<K, V>(engine, codecs, checked.readOnly ? undefined : keepStatsFile(engine))
+}
+
+function whyNoNative(): string {
+  return describeNative().reason ?? `this one has no B-tree on ${process.platform}`
 }

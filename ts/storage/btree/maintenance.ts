@@ -2,19 +2,19 @@
 import { BedplateError } from '../../base/errors.ts'
 import { describe } from '../../base/options.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
+import { createLog } from '../log/index.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
 import { copyState } from './copy.ts'
 import type { Engine, Pin } from './engine.ts'
 import { openPager } from './open.ts'
 import { replayer } from './replay.ts'
-import { COMPACTED_FILE, DATA_FILE, isVacant, makeDirectoryAtomically } from './store-directory.ts'
+import { COMPACTED_FILE, DATA_FILE, isVacant, makeDirectoryAtomically, UUID_BYTES } from './store-directory.ts'
 
 /** Entries added before other work gets a turn. */
 const ENTRIES_A_TURN = 512
 /** The most bytes of log records that may come in while a store is compacted. */
 const MAX_COMPACTION_TAIL_BYTES = 64 * 1024 * 1024
-const UUID_BYTES = 16
 
 /**
  * Builds tree `name` from sorted entries. The pages are written where nothing refers to; then, in one turn, the tree takes
@@ -74,17 +74,16 @@ function assertEmpty(engine: Engine, name: string): void {
 export async function backupStore(engine: Engine, path: string): Promise<void> {
   engine.assertOpen()
   const { disk, random, clock } = engine
-  if (typeof path !== 'string' || path === '' || path.includes('\0'))
-    throw new BedplateError('INVALID_INPUT', `backup needs the path of a new directory, got ${describe(path)}`)
-  if (!isVacant(disk, path))
-    throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
+  checkBackupPath(disk, path)
   const pin = engine.pin()
   try {
     await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+      // Another uuid: its log and ours must never be mixed up.
+      const uuid = random.bytes(UUID_BYTES)
+      await createLog(disk, temporary, uuid, pin.position)
       const file = disk.open(joinPath(temporary, DATA_FILE), 'create')
       try {
-        // Another uuid: its log and ours must never be mixed up.
-        await copyState(pin, file, { uuid: random.bytes(UUID_BYTES), nextTreeId: engine.catalogue.nextTreeId }, clock)
+        await copyState(pin, file, { uuid, nextTreeId: engine.catalogue.nextTreeId }, clock)
       } finally {
         file.close()
       }
@@ -92,6 +91,14 @@ export async function backupStore(engine: Engine, path: string): Promise<void> {
   } finally {
     pin.close()
   }
+}
+
+/** Refuses what is no place for a backup. */
+export function checkBackupPath(disk: Disk, path: string): void {
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw new BedplateError('INVALID_INPUT', `backup needs the path of a new directory, got ${describe(path)}`)
+  if (!isVacant(disk, path))
+    throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
 }
 
 /**

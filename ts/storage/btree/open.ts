@@ -15,7 +15,15 @@ import { chainPages } from './overflow.ts'
 import { PAGE_HEADER_BYTES, type PageReference, PageType } from './page.ts'
 import { Pager } from './pager.ts'
 import { replayer } from './replay.ts'
-import { checkFormat, createStore, DATA_FILE, isVacant, LEFTOVERS, newerVersion } from './store-directory.ts'
+import {
+  checkFormat,
+  checkParts,
+  createStore,
+  DATA_FILE,
+  isVacant,
+  LEFTOVERS,
+  newerVersion,
+} from './store-directory.ts'
 import { MAX_PAGE_SIZE_BYTES } from './types.ts'
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
@@ -41,6 +49,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const lock = disk.lock(path, options.readOnly ? 'reader' : 'writer')
   let file: DiskFile | undefined
   try {
+    checkParts(disk, path)
     if (!options.readOnly) removeLeftovers(disk, path)
     file = disk.open(joinPath(path, DATA_FILE), options.readOnly ? 'read' : 'write')
     const { pager, metas } = openPager(options.readOnly ? overlayFile(file) : file, options)
@@ -55,7 +64,8 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   }
 }
 
-async function makeOrFind(options: EngineOptions): Promise<void> {
+/** Makes the store, or sees to it that there is one of ours. */
+export async function makeOrFind(options: EngineOptions): Promise<void> {
   const { disk, path, create } = options
   if (!isVacant(disk, path)) {
     if (create === 'new') throw new BedplateError('ALREADY_EXISTS', `${path} exists already`)

@@ -1,14 +1,16 @@
 // What a transaction has read, and what others have written meanwhile: if the two meet, it must run again.
+import { BedplateError } from '../../base/errors.ts'
 import { compareBytes } from '../compare.ts'
-import { type ByteRange, contains } from './cursor.ts'
+import { type ByteRange, contains, WHOLE_RANGE } from './cursor.ts'
 import type { WriteObserver } from './engine.ts'
+import type { ReadObserver } from './watched-reader.ts'
 
 /** Past so many entries a set is replaced by "everything": a conflict too many is safe, one too few is not. */
 const MAX_ENTRIES = 200_000
 
 /** The keys and ranges of one tree. */
 class KeySet {
-  private readonly keys = new Map<string, Uint8Array>()
+  readonly keys = new Map<string, Uint8Array>()
   readonly ranges: ByteRange[] = []
   isEverything = false
 
@@ -60,10 +62,9 @@ class KeySet {
   }
 }
 
-/** Watches one transaction: its reads, and the writes of others while it runs. */
-export class ConflictWatch implements WriteObserver {
-  private readonly reads = new Map<string, KeySet>()
-  private readonly writes = new Map<string, KeySet>()
+/** What a transaction has read, by tree. */
+export class ReadSet implements ReadObserver {
+  protected readonly reads = new Map<string, KeySet>()
 
   readKey(tree: string, key: Uint8Array): void {
     setOf(this.reads, tree).addKey(key)
@@ -73,6 +74,20 @@ export class ConflictWatch implements WriteObserver {
     setOf(this.reads, tree).addRange(range)
   }
 
+  /** Gives all of it: a set that remembers everything gives the range of all keys. */
+  visit(onKey: (tree: string, key: Uint8Array) => void, onRange: (tree: string, range: ByteRange) => void): void {
+    for (const [tree, set] of this.reads) {
+      if (set.isEverything) onRange(tree, WHOLE_RANGE)
+      for (const key of set.keys.values()) onKey(tree, key)
+      for (const range of set.ranges) onRange(tree, range)
+    }
+  }
+}
+
+/** Watches one transaction: its reads, and the writes of others while it runs. */
+export class ConflictWatch extends ReadSet implements WriteObserver {
+  private readonly writes = new Map<string, KeySet>()
+
   wroteKey(tree: string, key: Uint8Array): void {
     setOf(this.writes, tree).addKey(key)
   }
@@ -81,13 +96,19 @@ export class ConflictWatch implements WriteObserver {
     setOf(this.writes, tree).addRange(range)
   }
 
-  /** The tree in which others changed what was read, if there is one. */
-  conflict(): string | undefined {
+  /** @throws CONFLICT if others changed what was read. */
+  check(): void {
     for (const [tree, reads] of this.reads) {
       const writes = this.writes.get(tree)
-      if (writes !== undefined && reads.meets(writes)) return tree
+      if (writes === undefined || !reads.meets(writes)) continue
+      throw new BedplateError(
+        'CONFLICT',
+        `others changed what the transaction read in ${tree === '' ? 'the default tree' : `tree "${tree}"`}`,
+        {
+          hint: 'run the whole transaction again, or give it retries',
+        },
+      )
     }
-    return undefined
   }
 }
 

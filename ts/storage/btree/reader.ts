@@ -1,8 +1,10 @@
 // The reading half of every handle: turns keys and values into bytes and back, over whatever state it is given.
-import { checkArray } from '../../base/options.ts'
+import { BedplateError } from '../../base/errors.ts'
+import { checkArray, describe } from '../../base/options.ts'
 import { resolveRange } from '../compare.ts'
 import type { KeyCodec, ValueCodec } from '../encoding.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../ordered-store.ts'
+import { AsyncWalk, SyncWalk } from './held-walk.ts'
 import type { ByteReader, ByteWalk } from './walk.ts'
 
 /** Raw bytes in a block of `scan`, about; a single larger entry makes a larger block. */
@@ -30,6 +32,15 @@ export class Reader<K, V> implements OrderedReader<K, V> {
   get(key: K): V | undefined {
     const value = this.source.get(this.encodeKey(key))
     return value === undefined ? undefined : this.codecs.value.decode(value)
+  }
+
+  getInto(key: K, target: Uint8Array): number | undefined {
+    const bytes = this.encodeKey(key)
+    checkTarget(target)
+    const value = this.source.get(bytes)
+    if (value === undefined) return undefined
+    if (value.length <= target.length) target.set(value)
+    return value.length
   }
 
   getMany(keys: readonly K[]): (V | undefined)[] {
@@ -65,52 +76,13 @@ export class Reader<K, V> implements OrderedReader<K, V> {
   }
 }
 
-/** Gives back the snapshots of walks that were dropped without being finished. */
-const forgottenWalks = new FinalizationRegistry<ByteWalk>((walk) => walk.close())
-
-/** A walk in the hands of a caller, who may finish it, leave it by `return`, or forget it, also before its first step. */
-abstract class HeldWalk {
-  /** Undefined once it has ended. */
-  protected walk: ByteWalk | undefined
-
-  constructor(walk: ByteWalk) {
-    this.walk = walk
-    forgottenWalks.register(this, walk, this)
-  }
-
-  protected end(): IteratorReturnResult<undefined> {
-    this.walk?.close()
-    this.walk = undefined
-    forgottenWalks.unregister(this)
-    return { done: true, value: undefined }
-  }
+/** Refuses what no value can be copied to. */
+export function checkTarget(target: unknown): void {
+  if (target instanceof Uint8Array) return
+  throw new BedplateError('INVALID_INPUT', `getInto copies to a Uint8Array, got ${describe(target)}`)
 }
 
-abstract class SyncWalk<T> extends HeldWalk implements IterableIterator<T> {
-  [Symbol.iterator](): this {
-    return this
-  }
-
-  next(): IteratorResult<T> {
-    if (this.walk === undefined) return { done: true, value: undefined }
-    try {
-      const value = this.take(this.walk)
-      return value === undefined ? this.end() : { done: false, value }
-    } catch (error) {
-      this.end()
-      throw error
-    }
-  }
-
-  return(): IteratorResult<T> {
-    return this.end()
-  }
-
-  /** What comes next of the walk, undefined at its end. */
-  protected abstract take(walk: ByteWalk): T | undefined
-}
-
-class RangeWalk<K, V> extends SyncWalk<[K, V]> {
+class RangeWalk<K, V> extends SyncWalk<ByteWalk, [K, V]> {
   private readonly codecs: Codecs<K, V>
 
   constructor(walk: ByteWalk, codecs: Codecs<K, V>) {
@@ -124,51 +96,22 @@ class RangeWalk<K, V> extends SyncWalk<[K, V]> {
   }
 }
 
-class AsyncRangeWalk<K, V> extends HeldWalk implements AsyncIterableIterator<[K, V]> {
+class AsyncRangeWalk<K, V> extends AsyncWalk<ByteWalk, [K, V]> {
   private readonly codecs: Codecs<K, V>
-  /** Calls are answered one after the other, however they come: a walk is never closed under a read. */
-  private previous: Promise<unknown> = Promise.resolve()
 
   constructor(walk: ByteWalk, codecs: Codecs<K, V>) {
     super(walk)
     this.codecs = codecs
   }
 
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-
-  next(): Promise<IteratorResult<[K, V]>> {
-    return this.inTurn(() => this.advance())
-  }
-
-  return(): Promise<IteratorResult<[K, V]>> {
-    return this.inTurn(() => this.end())
-  }
-
-  private inTurn<T>(work: () => T | Promise<T>): Promise<T> {
-    const answer = this.previous.then(work)
-    this.previous = answer.catch(() => {})
-    return answer
-  }
-
-  private async advance(): Promise<IteratorResult<[K, V]>> {
-    const { walk, codecs } = this
-    if (walk === undefined) return { done: true, value: undefined }
-    try {
-      if (await walk.nextAsync()) {
-        return { done: false, value: [codecs.key.decode(walk.key()), codecs.value.decode(await walk.valueAsync())] }
-      }
-    } catch (error) {
-      this.end()
-      throw error
-    }
-    return this.end()
+  protected async take(walk: ByteWalk): Promise<[K, V] | undefined> {
+    const { key, value } = this.codecs
+    return (await walk.nextAsync()) ? [key.decode(walk.key()), value.decode(await walk.valueAsync())] : undefined
   }
 }
 
 /** Packs a walk into blocks: see FlatBlock. */
-class BlockWalk extends SyncWalk<FlatBlock> {
+class BlockWalk extends SyncWalk<ByteWalk, FlatBlock> {
   /** The entry that did not fit into the last block; the walk keeps its memory as it is. */
   private waiting: { key: Uint8Array; value: Uint8Array } | undefined
 

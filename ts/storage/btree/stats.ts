@@ -1,6 +1,8 @@
 // The figures of an open store, and the `stats.json` that its owner keeps for commands of other processes.
-import { joinPath } from '../../io/disk.ts'
-import { DEFAULT_TREE, type Engine } from './engine.ts'
+import type { Clock } from '../../io/clock.ts'
+import { type Disk, joinPath } from '../../io/disk.ts'
+import type { Engine } from './engine.ts'
+import { DEFAULT_TREE } from './operation.ts'
 import { STATS_FILE } from './store-directory.ts'
 import type { BTreeStats } from './types.ts'
 
@@ -49,49 +51,83 @@ function oldestAgeMs(engine: Engine): number {
   return engine.clock.now() - oldest
 }
 
+/** A store whose figures are kept for onlookers. */
+export interface StatsSource {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly path: string
+  readonly position: number
+  stats(): BTreeStats
+  /** False while another thread with the same store keeps them. */
+  keepsFigures(): boolean
+}
+
 /**
- * Keeps `stats.json` in the store's directory current while the store is open: at once, after each checkpoint, and every
- * second in which something was written. Best effort: a failure to write it never disturbs the store.
- * @returns Stops keeping it and removes the file.
+ * Keeps `stats.json` in the store's directory current while the store is open: at once, whenever `write` is called, and
+ * every second in which something was written. Best effort: a failure to write it never disturbs the store.
  */
-export function keepStatsFile(engine: Engine): () => void {
-  const path = joinPath(engine.path, STATS_FILE)
-  let writtenFor = -1
-  const write = (): void => {
-    if (engine.position === writtenFor) return
-    writtenFor = engine.position
+export class StatsFile {
+  private readonly source: StatsSource
+  private writtenFor = -1
+  private cancel: () => void = () => {}
+
+  constructor(source: StatsSource) {
+    this.source = source
+    this.again()
+  }
+
+  /** Writes the figures of now, if something was written to the store since the last time. */
+  write(): void {
+    const { source } = this
     try {
-      const text = JSON.stringify(
-        { ...collectStats(engine), writtenAt: new Date(engine.clock.now()).toISOString() },
-        null,
-        2,
-      )
-      replaceFile(engine, path, Buffer.from(`${text}\n`))
+      if (source.position === this.writtenFor || !source.keepsFigures()) return
+      this.writtenFor = source.position
+      const writtenAt = new Date(source.clock.now()).toISOString()
+      replaceFile(source, Buffer.from(`${JSON.stringify({ ...source.stats(), writtenAt }, null, 2)}\n`))
     } catch {
       // The figures are for onlookers; the store itself tells its own caller what is wrong.
     }
   }
-  let cancel = (): void => {}
-  const again = (): void => {
-    write()
-    cancel = engine.clock.timer(STATS_EVERY_MS, again)
-  }
-  engine.onCheckpoint = write
-  again()
-  return () => {
-    cancel()
-    engine.onCheckpoint = () => {}
+
+  /** Stops keeping it, and removes the file. */
+  stop(): void {
+    this.cancel()
+    const { disk, path } = this.source
     try {
-      engine.disk.unlink(path)
+      if (this.source.keepsFigures()) disk.unlink(joinPath(path, STATS_FILE))
     } catch {
       // It was never written.
     }
   }
+
+  private again(): void {
+    this.write()
+    this.cancel = this.source.clock.timer(STATS_EVERY_MS, () => this.again())
+  }
 }
 
-function replaceFile(engine: Engine, path: string, bytes: Uint8Array): void {
-  const { disk } = engine
-  const temporary = `${path}.new`
+/** The same for the TypeScript engine. @returns Stops it. */
+export function keepStatsFile(engine: Engine): () => void {
+  const file = new StatsFile({
+    disk: engine.disk,
+    clock: engine.clock,
+    path: engine.path,
+    get position() {
+      return engine.position
+    },
+    stats: () => collectStats(engine),
+    keepsFigures: () => true,
+  })
+  engine.onCheckpoint = () => file.write()
+  return () => {
+    engine.onCheckpoint = () => {}
+    file.stop()
+  }
+}
+
+function replaceFile({ disk, path }: StatsSource, bytes: Uint8Array): void {
+  const name = joinPath(path, STATS_FILE)
+  const temporary = `${name}.new`
   if (disk.kind(temporary) !== undefined) disk.unlink(temporary)
   const file = disk.open(temporary, 'create')
   try {
@@ -99,5 +135,5 @@ function replaceFile(engine: Engine, path: string, bytes: Uint8Array): void {
   } finally {
     file.close()
   }
-  disk.rename(temporary, path)
+  disk.rename(temporary, name)
 }

@@ -3,6 +3,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
+import { createLog, hasLog } from '../log/index.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
 import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
 import { NO_PAGE } from './page.ts'
@@ -16,7 +17,8 @@ export const STATS_FILE = 'stats.json'
 export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
 const FORMAT_FILE = 'FORMAT'
 const ENGINE = 'btree'
-const UUID_BYTES = 16
+/** A store's uuid tells its log from that of others. */
+export const UUID_BYTES = 16
 
 /** What the file FORMAT of a store says: `bedplate <engine> <version>`. */
 interface Format {
@@ -27,9 +29,11 @@ interface Format {
 /** Makes an empty store at `path`, where nothing but an empty directory may be. */
 export async function createStore(disk: Disk, random: Random, path: string, pageSizeBytes: number): Promise<void> {
   await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+    const uuid = random.bytes(UUID_BYTES)
+    await createLog(disk, temporary, uuid)
     const data = disk.open(joinPath(temporary, DATA_FILE), 'create')
     try {
-      writeEmptyData(data, pageSizeBytes, random.bytes(UUID_BYTES))
+      writeEmptyData(data, pageSizeBytes, uuid)
       await data.sync()
     } finally {
       data.close()
@@ -71,6 +75,20 @@ export function checkFormat(disk: Disk, path: string): void {
     })
   }
   if (format.version > FORMAT_VERSION) throw newerVersion(path, format.version)
+}
+
+/**
+ * Checks that every part of the store at `path` is there. Each has been since it was made: what is missing was removed or
+ * lost, and an empty log in its place would pass for the loss of nothing.
+ * @throws CORRUPTION
+ */
+export function checkParts(disk: Disk, path: string): void {
+  const names = disk.list(path)
+  const missing = !names.includes(DATA_FILE) ? `its file ${DATA_FILE}` : hasLog(names) ? undefined : 'its log'
+  if (missing === undefined) return
+  throw new BedplateError('CORRUPTION', `${path} is a store, but ${missing} is missing`, {
+    hint: 'nothing on disk was changed; put the file back, or restore the store from a backup',
+  })
 }
 
 /** The error for files that a later bedplate wrote. */

@@ -1,5 +1,5 @@
 // Transactions: optimistic, serializable. A transaction reads a snapshot and writes into private overlays; at its end, in one
-// turn, it checks that nobody changed what it read and applies its writes as one commit (Kung and Robinson, "On Optimistic
+// instant, it checks that nobody changed what it read and applies its writes as one commit (Kung and Robinson, "On Optimistic
 // Methods for Concurrency Control", TODS 1981, backward validation). One that only read needs no check.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { checkFunction } from '../../base/options.ts'
@@ -7,11 +7,11 @@ import { resolveBounds } from '../compare.ts'
 import type { KeyRange } from '../ordered-store.ts'
 import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck, type WriteOperation } from './arguments.ts'
 import { checkTreeOptions } from './check-options.ts'
-import type { ByteRange, WalkRange } from './cursor.ts'
-import { type ByteOperation, DEFAULT_TREE, type Engine, type Pin } from './engine.ts'
+import type { ByteRange } from './cursor.ts'
+import { type ByteOperation, DEFAULT_TREE } from './operation.ts'
 import { Overlay } from './overlay.ts'
-import { ConflictWatch } from './read-set.ts'
 import { type Codecs, Reader } from './reader.ts'
+import type { Attempt, StoreEngine } from './store-engine.ts'
 import {
   DEFAULT_TRANSACTION_BYTES,
   type Transaction,
@@ -20,7 +20,7 @@ import {
   type TreeBatchOperation,
   type TreeOptions,
 } from './types.ts'
-import { type ByteReader, type ByteWalk, PinnedReader } from './walk.ts'
+import type { ByteReader } from './walk.ts'
 
 /** Transactions of one store run one after the other. */
 export class TransactionQueue {
@@ -53,7 +53,7 @@ export class TransactionQueue {
 
 /** Runs `fn` until it commits, fails, or has met `retries` conflicts; resolves when its writes are durable. */
 export async function runTransaction<K, V, T>(
-  engine: Engine,
+  engine: StoreEngine,
   queue: TransactionQueue,
   codecs: Codecs<K, V>,
   fn: (tx: Transaction<K, V>) => T | Promise<T>,
@@ -76,7 +76,7 @@ export async function runTransaction<K, V, T>(
 }
 
 async function attemptOnce<K, V, T>(
-  engine: Engine,
+  engine: StoreEngine,
   codecs: Codecs<K, V>,
   fn: (tx: Transaction<K, V>) => T | Promise<T>,
   maxBytes: number,
@@ -91,8 +91,12 @@ async function attemptOnce<K, V, T>(
   }
 }
 
-/** Runs `fn` in this turn: nothing can come between but what `fn` itself writes past its transaction. */
-export function runTransactionSync<K, V, T>(engine: Engine, codecs: Codecs<K, V>, fn: (tx: Transaction<K, V>) => T): T {
+/** Runs `fn` in this turn: nothing of this thread can come between but what `fn` itself writes past its transaction. */
+export function runTransactionSync<K, V, T>(
+  engine: StoreEngine,
+  codecs: Codecs<K, V>,
+  fn: (tx: Transaction<K, V>) => T,
+): T {
   engine.assertWritable()
   checkFunction(fn, 'transactionSync')
   const work = new TransactionWork(engine, DEFAULT_TRANSACTION_BYTES)
@@ -139,18 +143,16 @@ function sizeOf(operation: WriteOperation): number {
 
 /** One run of a transaction: its snapshot, its writes, and what to watch for. */
 class TransactionWork {
-  readonly engine: Engine
-  private readonly watch = new ConflictWatch()
-  readonly pin: Pin
+  readonly engine: StoreEngine
+  private readonly attempt: Attempt
   private readonly budget: ByteBudget
   private readonly overlays = new Map<string, Overlay>()
   private isOver = false
 
-  constructor(engine: Engine, maxBytes: number) {
+  constructor(engine: StoreEngine, maxBytes: number) {
     this.engine = engine
-    this.pin = engine.pin()
+    this.attempt = engine.begin()
     this.budget = new ByteBudget(maxBytes)
-    engine.observers.add(this.watch)
   }
 
   /** Takes all of `operations` into the overlays, or none. */
@@ -173,7 +175,7 @@ class TransactionWork {
   private overlay(tree: string): Overlay {
     let overlay = this.overlays.get(tree)
     if (overlay === undefined) {
-      overlay = new Overlay(this.pin.pager.pageSizeBytes)
+      overlay = new Overlay(this.engine.pageSizeBytes)
       this.overlays.set(tree, overlay)
     }
     return overlay
@@ -182,8 +184,7 @@ class TransactionWork {
   /** What the transaction sees of a tree; notes what it reads of the snapshot. */
   reader(tree: string): ByteReader {
     this.assertRunning()
-    const base = watched(new PinnedReader(this.engine, this.pin, tree), tree, this.watch)
-    const over = this.overlay(tree).over(base)
+    const over = this.overlay(tree).over(this.attempt.reader(tree))
     return {
       get: (key) => this.whileRunning(() => over.get(key)),
       has: (key) => this.whileRunning(() => over.has(key)),
@@ -208,97 +209,12 @@ class TransactionWork {
     for (const [tree, overlay] of this.overlays) if (!overlay.isEmpty) operations.push(...overlay.operations(tree))
     this.engine.assertWritable()
     if (operations.length === 0) return Promise.resolve()
-    const tree = this.watch.conflict()
-    if (tree !== undefined) {
-      throw new BedplateError(
-        'CONFLICT',
-        `others changed what the transaction read in ${tree === '' ? 'the default tree' : `tree "${tree}"`}`,
-        {
-          hint: 'run the whole transaction again, or give it retries',
-        },
-      )
-    }
-    return this.engine.apply(operations)
+    return this.attempt.commit(operations)
   }
 
   close(): void {
     this.isOver = true
-    this.engine.observers.delete(this.watch)
-    this.pin.close()
-  }
-}
-
-/** Notes every read of the snapshot. */
-function watched(reader: ByteReader, tree: string, watch: ConflictWatch): ByteReader {
-  return {
-    get(key) {
-      watch.readKey(tree, key)
-      return reader.get(key)
-    },
-    has(key) {
-      watch.readKey(tree, key)
-      return reader.has(key)
-    },
-    async getAsync(key) {
-      watch.readKey(tree, key)
-      return await reader.getAsync(key)
-    },
-    walk: (range) => new WatchedWalk(reader.walk(range), range, (read) => watch.readRange(tree, read)),
-  }
-}
-
-/** A walk that has read as far as it came: from its start to the last key it gave, or to the range's end. */
-class WatchedWalk implements ByteWalk {
-  private readonly walk: ByteWalk
-  private readonly range: WalkRange
-  private readonly read: { -readonly [Name in keyof ByteRange]: ByteRange[Name] }
-  private readonly note: (range: ByteRange) => void
-  private noted = false
-
-  constructor(walk: ByteWalk, range: WalkRange, note: (range: ByteRange) => void) {
-    this.walk = walk
-    this.range = range
-    this.note = note
-    const { lower, lowerInclusive, upper, upperInclusive } = range
-    this.read = { lower, lowerInclusive, upper, upperInclusive }
-  }
-
-  next(): boolean {
-    return this.reached(this.walk.next())
-  }
-
-  async nextAsync(): Promise<boolean> {
-    return this.reached(await this.walk.nextAsync())
-  }
-
-  key(): Uint8Array {
-    return this.walk.key()
-  }
-
-  value(): Uint8Array {
-    return this.walk.value()
-  }
-
-  valueAsync(): Promise<Uint8Array> {
-    return this.walk.valueAsync()
-  }
-
-  close(): void {
-    this.walk.close()
-  }
-
-  private reached(found: boolean): boolean {
-    const { range, read } = this
-    if (range.reverse) {
-      read.lower = found ? this.walk.key() : range.lower
-      read.lowerInclusive = found || range.lowerInclusive
-    } else {
-      read.upper = found ? this.walk.key() : range.upper
-      read.upperInclusive = found || range.upperInclusive
-    }
-    if (!this.noted) this.note(read)
-    this.noted = true
-    return found
+    this.attempt.close()
   }
 }
 
@@ -308,7 +224,7 @@ class TransactionTreeHandle<K, V> extends Reader<K, V> implements TransactionTre
   private readonly name: string
 
   constructor(work: TransactionWork, name: string, codecs: Codecs<K, V>) {
-    super(work.reader(name), codecs, keyCheck(work.pin.pager.pageSizeBytes))
+    super(work.reader(name), codecs, keyCheck(work.engine.pageSizeBytes))
     this.work = work
     this.name = name
   }

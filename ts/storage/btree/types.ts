@@ -120,13 +120,16 @@ export interface BTree<K = string, V = string> extends BTreeTree<K, V>, AsyncDis
    * Runs `fn` over a snapshot; at its end all its writes happen at one instant, or none. Transactions queue; plain
    * writes go on meanwhile, and if they changed what `fn` read, it ends with CONFLICT or runs again.
    *
+   * What counts as a change: to the TypeScript engine every write to a key or a range that was read; to the native engine
+   * what differs at the end from what was read, so that a value put as it was is none.
+   *
    * They do not nest: another transaction of the store begins when this one has ended, so to await it inside `fn` is to
    * wait for ever. That is refused where it can be told, before the first `await` of `fn`.
    */
   transaction<T>(fn: (tx: Transaction<K, V>) => T | Promise<T>, options?: TransactionOptions): Promise<T>
   /**
-   * The same without any wait, so that nothing can come between but what `fn` itself writes past `tx`: CONFLICT if it read
-   * that. Durable after `flushed()`.
+   * The same without any wait, so that nothing can come between but what `fn` itself, or another thread with the same
+   * store, writes past `tx`: CONFLICT if it read that. Durable after `flushed()`.
    */
   transactionSync<T>(fn: (tx: Transaction<K, V>) => T): T
   /** Folds the log into the tree now. */

@@ -24,6 +24,9 @@ const PAGES_A_TURN = 32
 /** A store with more problems than this is beyond a list. */
 const MAX_PROBLEMS = 100
 
+/** What is read of a pin. */
+export type PinnedState = Pick<Pin, 'pager' | 'catalogue'>
+
 /** What has to add up: taken in one turn with the pin. */
 export interface Expected {
   pageCount: number
@@ -40,12 +43,12 @@ interface Bounds {
 }
 
 /** Checks the pinned state. Problems are collected, not thrown. */
-export async function verifyState(pin: Pin, expected: Expected, clock: Clock): Promise<VerifyReport> {
+export async function verifyState(pin: PinnedState, expected: Expected, clock: Clock): Promise<VerifyReport> {
   return await new Verifier(pin, expected, clock).run()
 }
 
 class Verifier {
-  private readonly pin: Pin
+  private readonly pin: PinnedState
   private readonly expected: Expected
   private readonly clock: Clock
   private readonly report: VerifyReport = {
@@ -60,7 +63,7 @@ class Verifier {
   private problemCount = 0
   private sinceTurn = 0
 
-  constructor(pin: Pin, expected: Expected, clock: Clock) {
+  constructor(pin: PinnedState, expected: Expected, clock: Clock) {
     this.pin = pin
     this.expected = expected
     this.clock = clock

@@ -2,6 +2,7 @@
 import { openLogWithout } from './open.ts'
 import type { Log, LogOptions } from './types.ts'
 
+export { createLog, hasLog } from './create.ts'
 export type { Log, LogOptions } from './types.ts'
 
 /**

@@ -14,6 +14,8 @@ export type Rule =
   | 'offset' // a frame counts only where it was written
   | 'durable proof' // a bad frame that had been durable is corruption, not a torn tail
   | 'rewritten tail' // recovery writes again what it accepted and cannot know to be durable
+  | 'segment length' // a segment that is shorter than it was made is corruption, unless a closed log has cut it
+  | 'closing frame sync' // a segment is cut only when the frame that says so is durable
   | 'frame before name' // the first frame is in its segment before that gets its name, which supersedes older ones
 
 /** A log with one rule taken away. The log without a mutant pays one comparison with `undefined` a rule. */

@@ -105,7 +105,7 @@ function readHeader(path: string, { disk, uuid }: RecoveryOptions): SegmentHeade
 }
 
 function checkOrder(path: string, previous: SegmentHeader, header: SegmentHeader): void {
-  if (header.generation < previous.generation || header.firstRecord <= previous.firstRecord) {
+  if (header.generation < previous.generation || header.firstRecord < previous.firstRecord) {
     throw logCorruption(path, 16, 'the segment does not continue the one before it')
   }
 }
@@ -155,9 +155,11 @@ class Scan {
       // What the frames prove, whatever is kept elsewhere.
       let durable = next - 1
       let unproven: Frame[] = []
+      let isClosed = false
       for (;;) {
         const frame = reader.frameAfter(end, next)
         if (frame === undefined) break
+        isClosed = frame.header.recordCount === 0
         this.#replay(frame, path, Number.POSITIVE_INFINITY)
         next += frame.header.recordCount
         // The first frame was synced before the segment got its name.
@@ -166,6 +168,7 @@ class Scan {
         end = frame.end
         await this.#letOthersRun(frame)
       }
+      if (!isClosed && !lacks(this.#options.mutant, 'segment length')) checkLength(reader, path)
       this.#checkTail(reader, path, { end, next })
       if (next - 1 <= this.#options.keptElsewhere) return
       this.#unproven = unproven.filter((frame) => lastRecord(frame) > durable)
@@ -216,6 +219,12 @@ class Scan {
     this.#bytesThisTurn = 0
     await this.#options.clock.turn()
   }
+}
+
+/** Only a closed log gives space back: its last frame says so. Every other segment was durably as long as it was made. */
+function checkLength({ fileBytes, sizeBytes }: SegmentReader, path: string): void {
+  if (fileBytes >= sizeBytes) return
+  throw logCorruption(path, fileBytes, `the segment had ${sizeBytes} bytes, the rest is missing`)
 }
 
 function lastRecord({ header }: Frame): number {

@@ -127,10 +127,10 @@ export class SegmentFile {
     removeFile(this.#disk, joinPath(this.#directory, preparedName(this.number)))
   }
 
-  /** Cuts off the space behind the last frame, as far as the file is longer than `keptBytes`. */
-  shrink(keptBytes: number): void {
+  /** The size that is needed from now on, if that is less than it has and `keptBytes` are not to be kept. */
+  smallerSize(keptBytes: number): number | undefined {
     const sizeBytes = Math.max(alignUp(this.#end, PAGE_BYTES), keptBytes)
-    if (sizeBytes < this.sizeBytes) this.file.truncate(sizeBytes)
+    return sizeBytes < this.sizeBytes ? sizeBytes : undefined
   }
 }
 

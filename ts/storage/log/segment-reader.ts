@@ -30,6 +30,9 @@ export class SegmentReader {
   readonly #segment: SegmentHeader
   readonly #seed: number
   readonly #mutant: Mutant | undefined
+  /** How long the file is, and how long it was made. */
+  readonly fileBytes: number
+  readonly sizeBytes: number
   /** Where frames may be: up to here. */
   readonly #end: number
   /** A piece of the file. Never overwritten: frames that were handed out point into it. */
@@ -42,7 +45,9 @@ export class SegmentReader {
     this.#segment = segment
     this.#seed = seed
     this.#mutant = mutant
-    this.#end = Math.min(file.size(), segment.sizeBytes)
+    this.fileBytes = file.size()
+    this.sizeBytes = segment.sizeBytes
+    this.#end = Math.min(this.fileBytes, this.sizeBytes)
   }
 
   /** Where the first frame starts. */

@@ -355,7 +355,7 @@ export class LogWriter implements Log {
       const flushed = this.flushed()
       this.#state = 'closing'
       await flushed
-      this.#markClean()
+      await this.#markClean()
     } finally {
       this.#stop()
       await this.#pool.close()
@@ -364,16 +364,20 @@ export class LogWriter implements Log {
 
   /**
    * Writes a frame without records that says that all before it is durable: damage to the last group is then known for
-   * what it is. It need not be durable itself. Cuts off what the segment has not used.
+   * what it is. Cuts off what the segment has not used, once that frame is durable: without it a short segment is a
+   * damaged one.
    */
-  #markClean(): void {
+  async #markClean(): Promise<void> {
     const segment = this.#pool.current
     if (segment === undefined) return
     try {
       this.#writeFrame(new Group(this.#last + 1, segment, this.#buffers.take()))
-      segment.shrink(this.#options.firstSegmentBytes)
+      const sizeBytes = segment.smallerSize(this.#options.firstSegmentBytes)
+      if (sizeBytes === undefined) return
+      if (!lacks(this.#options.mutant, 'closing frame sync')) await segment.file.sync()
+      segment.file.truncate(sizeBytes)
     } catch {
-      // Everything is durable; this was for the case of later damage only.
+      // Everything is durable; this was for the case of later damage, and for the space.
     }
   }
 
