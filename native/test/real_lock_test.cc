@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -152,7 +153,7 @@ TEST_F(RealLockTest, IsToldOfByPidAndTimeWithAHint) {
   const std::string start =
       directory_.path() + " is in use by process " + std::to_string(::getpid()) + " since 20";
   EXPECT_EQ(status.message().substr(0, start.size()), start);
-  EXPECT_NE(status.hint().find(std::to_string(::getpid())), std::string::npos);
+  EXPECT_NE(status.hint().find("This very process"), std::string::npos);
 }
 
 TEST_F(RealLockTest, ExcludesOtherProcessesUntilTheyEndInOrder) {
@@ -224,6 +225,72 @@ TEST_F(RealLockTest, IsStaleIfAPowerCutLeftNoWholeFile) {
     EXPECT_OK(Try(LockKind::kWriter));
     EXPECT_EQ(NamesLeft(), Names{}) << content;
   }
+}
+
+TEST_F(RealLockTest, OfAReaderNamesItsHolderByTheNameOfAnEmptyFile) {
+  {
+    const auto lock = Take(LockKind::kReader);
+    const Names names = NamesLeft();
+    ASSERT_EQ(names.size(), 1u);
+    EXPECT_EQ(ReadText(At(names[0])), "");
+    const std::string prefix = "LOCK.reader-";
+    ASSERT_EQ(names[0].substr(0, prefix.size()), prefix);
+    const std::optional<LockHolder> holder = ParseHolderName(names[0].substr(prefix.size()));
+    ASSERT_TRUE(holder.has_value());
+    EXPECT_EQ(holder->pid, ::getpid());
+    EXPECT_TRUE(IsVisible(*holder));
+    EXPECT_EQ(NameHolder(*holder), names[0].substr(prefix.size()));
+    const Status status = Try(LockKind::kWriter);
+    EXPECT_EQ(status.code(), ErrorCode::kLocked);
+    EXPECT_NE(status.message().find(" since " + holder->since), std::string::npos);
+  }
+  EXPECT_EQ(NamesLeft(), Names{});
+}
+
+TEST_F(RealLockTest, OfAReaderIsJudgedByWhatItsNameSays) {
+  LockHolder reused = LeftBehind();
+  reused.nonce = "0123456789abcdef";
+  LockHolder rebooted = reused;
+  reused.start_time = "1";
+  rebooted.machine.boot_id = "11111111-2222-3333-4444-555555555555";
+  for (const LockHolder& holder : {reused, rebooted}) {
+    WriteText(At("LOCK.reader-" + NameHolder(holder)), "");
+    EXPECT_OK(Try(LockKind::kWriter));
+    EXPECT_EQ(NamesLeft(), Names{});
+  }
+  LockHolder elsewhere = rebooted;
+  elsewhere.machine.host = "elsewhere";
+  WriteText(At("LOCK.reader-" + NameHolder(elsewhere)), "");
+  EXPECT_EQ(Try(LockKind::kWriter).code(), ErrorCode::kLocked);
+  for (const char* name : {"", "1", "1_2_3_4_5_6_7", "x_2_3_4_5_6_7_8", "1_2_3_4_5_6__8",
+                           "1_2_3_4_5_6_7_/", "1_2_3_4_5_1234567890123456_7_8"}) {
+    EXPECT_FALSE(ParseHolderName(name).has_value()) << name;
+  }
+}
+
+TEST_F(RealLockTest, OfAReaderMayAlsoNameItsHolderInItsContentAsItOnceDid) {
+  const LockHolder rebooted = OfAnotherBoot();
+  Leave(LeftBehind(), "LOCK.reader-1-x");
+  EXPECT_EQ(Try(LockKind::kWriter).code(), ErrorCode::kLocked);
+  Leave(rebooted, "LOCK.reader-1-x");
+  EXPECT_OK(Try(LockKind::kWriter));
+  EXPECT_EQ(NamesLeft(), Names{});
+}
+
+// No byte may be written: as on a full disk, with another error.
+TEST_F(RealLockTest, OfAReaderTakesNoRoomAndThatOfAWriterLeavesNothing) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = ::signal(SIGXFSZ, SIG_IGN);
+  const rlimit nothing = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &nothing), 0);
+  const Status reader = Try(LockKind::kReader);
+  const Status writer = Try(LockKind::kWriter);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  ::signal(SIGXFSZ, handler);
+  EXPECT_OK(reader);
+  EXPECT_EQ(writer.system_error(), EFBIG);
+  EXPECT_EQ(NamesLeft(), Names{});
 }
 
 TEST_F(RealLockTest, CountsAsHeldIfItsHolderCannotBeJudgedFromHere) {

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -20,6 +21,10 @@ namespace bedplate::vfs {
 namespace {
 
 constexpr size_t kNonceBytes = 8;
+// Names of files may have 255 bytes; the parts of a holder's before the host need about 110.
+constexpr size_t kMaxHostLength = 64;
+constexpr size_t kMaxDigits = 15;
+constexpr char kNamespaceStart[] = "pid:[";
 // In /proc/<pid>/stat, counted from 0 behind the command's closing parenthesis: field 22 in all.
 constexpr int kStartTimeField = 19;
 
@@ -74,10 +79,14 @@ bool ProcessExists(int64_t pid) {
   return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH;
 }
 
-std::string FormatNow() {
-  const auto now =
-      std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  const int64_t since_epoch = now.time_since_epoch().count();
+int64_t NowMs() {
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(std::chrono::system_clock::now())
+      .time_since_epoch()
+      .count();
+}
+
+// ISO 8601, as JavaScript writes it.
+std::string FormatTime(int64_t since_epoch) {
   const auto seconds = static_cast<time_t>(since_epoch / 1000);
   std::tm utc{};
   ::gmtime_r(&seconds, &utc);
@@ -86,6 +95,19 @@ std::string FormatNow() {
   std::array<char, 8> rest{};
   std::snprintf(rest.data(), rest.size(), ".%03dZ", static_cast<int>(since_epoch % 1000));
   return std::string(date.data(), length) + rest.data();
+}
+
+// The other way round; 0 for what is no such time.
+int64_t ParseTime(const std::string& text) {
+  std::tm utc{};
+  int milliseconds = 0;
+  if (std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d.%dZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday,
+                  &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &milliseconds) != 7) {
+    return 0;
+  }
+  utc.tm_year -= 1900;
+  utc.tm_mon -= 1;
+  return static_cast<int64_t>(::timegm(&utc)) * 1000 + milliseconds;
 }
 
 std::string MakeNonce() {
@@ -98,6 +120,50 @@ std::string MakeNonce() {
     nonce += "0123456789abcdef"[byte & 0xf];
   }
   return nonce;
+}
+
+bool IsDigit(char character) { return character >= '0' && character <= '9'; }
+
+bool IsHexadecimal(char character) {
+  return IsDigit(character) || (character >= 'a' && character <= 'f');
+}
+
+bool IsHostCharacter(char character) {
+  return IsDigit(character) || (character >= 'a' && character <= 'z') ||
+         (character >= 'A' && character <= 'Z') || character == '.' || character == '-';
+}
+
+// The host as names of files have it.
+std::string ToNamePart(std::string host) {
+  if (host.size() > kMaxHostLength) host.resize(kMaxHostLength);
+  for (char& character : host) {
+    if (!IsHostCharacter(character)) character = '-';
+  }
+  return host;
+}
+
+std::optional<int64_t> ParseDigits(std::string_view text) {
+  if (text.empty() || text.size() > kMaxDigits || !std::all_of(text.begin(), text.end(), IsDigit)) {
+    return std::nullopt;
+  }
+  int64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// The digits of "pid:[4026531836]".
+std::string NamespaceDigits(const std::optional<std::string>& pid_namespace) {
+  const std::string text = pid_namespace.value_or("");
+  if (!text.starts_with(kNamespaceStart) || !text.ends_with(']')) return {};
+  return text.substr(sizeof kNamespaceStart - 1, text.size() - sizeof kNamespaceStart);
+}
+
+std::optional<std::string> UnlessEmpty(std::string_view text) {
+  return text.empty() ? std::nullopt : std::optional<std::string>(text);
+}
+
+bool IsOwnHost(const LockHolder& holder, const Machine& own) {
+  return holder.machine.host == own.host || holder.machine.host == ToNamePart(own.host);
 }
 
 using Members = std::map<std::string, JsonMember>;
@@ -136,7 +202,7 @@ Machine DescribeMachine() {
 LockHolder DescribeSelf() {
   const int64_t pid = ::getpid();
   return {.pid = pid,
-          .since = FormatNow(),
+          .since = FormatTime(NowMs()),
           .nonce = MakeNonce(),
           .machine = DescribeMachine(),
           .start_time = ReadStartTime(pid)};
@@ -171,9 +237,60 @@ std::optional<LockHolder> ParseHolder(std::string_view content) {
                     .start_time = StringAt(*members, "startTime")};
 }
 
+std::string NameHolder(const LockHolder& holder) {
+  const Machine& machine = holder.machine;
+  std::string name = std::to_string(holder.pid);
+  for (const std::string& part :
+       {holder.start_time.value_or(""), machine.boot_id.value_or(""),
+        NamespaceDigits(machine.pid_namespace), std::to_string(holder.thread_id),
+        std::to_string(ParseTime(holder.since)), holder.nonce, ToNamePart(machine.host)}) {
+    name.append("_").append(part);
+  }
+  return name;
+}
+
+std::optional<LockHolder> ParseHolderName(std::string_view name) {
+  std::array<std::string_view, 8> parts;
+  for (size_t i = 0; i < parts.size(); i++) {
+    const bool is_last = i + 1 == parts.size();
+    const size_t end = is_last ? name.size() : name.find('_');
+    if (end == std::string_view::npos) return std::nullopt;
+    parts[i] = name.substr(0, end);
+    name.remove_prefix(is_last ? end : end + 1);
+  }
+  const auto& [pid, start_time, boot_id, pid_namespace, thread_id, since, nonce, host] = parts;
+  const std::optional<int64_t> pid_number = ParseDigits(pid);
+  const std::optional<int64_t> thread_number = ParseDigits(thread_id);
+  const std::optional<int64_t> since_number = ParseDigits(since);
+  if (!pid_number.has_value() || !thread_number.has_value() || !since_number.has_value()) {
+    return std::nullopt;
+  }
+  if (nonce.empty() || !std::all_of(nonce.begin(), nonce.end(), IsHexadecimal) ||
+      !std::all_of(host.begin(), host.end(), IsHostCharacter)) {
+    return std::nullopt;
+  }
+  LockHolder holder{.pid = *pid_number,
+                    .thread_id = *thread_number,
+                    .since = FormatTime(*since_number),
+                    .nonce = std::string(nonce),
+                    .machine = {.host = std::string(host),
+                                .boot_id = UnlessEmpty(boot_id),
+                                .pid_namespace = std::nullopt},
+                    .start_time = UnlessEmpty(start_time)};
+  if (!pid_namespace.empty()) {
+    holder.machine.pid_namespace = kNamespaceStart + std::string(pid_namespace) + "]";
+  }
+  return holder;
+}
+
+bool IsVisible(const LockHolder& holder) {
+  const Machine own = DescribeMachine();
+  return IsOwnHost(holder, own) && holder.machine.pid_namespace == own.pid_namespace;
+}
+
 bool IsAlive(const LockHolder& holder) {
   const Machine own = DescribeMachine();
-  if (holder.machine.host != own.host) return true;
+  if (!IsOwnHost(holder, own)) return true;
   if (holder.machine.boot_id != own.boot_id) return false;
   if (holder.machine.pid_namespace != own.pid_namespace) return true;
   if (!ProcessExists(holder.pid)) return false;

@@ -18,7 +18,7 @@ struct Machine {
   std::optional<std::string> pid_namespace;
 };
 
-// What a lock file says, as JSON.
+// What LOCK says as JSON, and the file of a reader by its name.
 struct LockHolder {
   int64_t pid = 0;
   // The worker thread of JavaScript, 0 if it is none: for messages only.
@@ -39,6 +39,15 @@ struct LockHolder {
 [[nodiscard]] std::string FormatHolder(const LockHolder& holder);
 // Nothing if the file is not whole: a power cut left it so.
 [[nodiscard]] std::optional<LockHolder> ParseHolder(std::string_view content);
+
+// The same as a part of a file's name:
+// pid_startTime_bootId_pidNamespace_threadId_since_nonce_host, what is unknown left empty.
+[[nodiscard]] std::string NameHolder(const LockHolder& holder);
+// Nothing if it names no holder.
+[[nodiscard]] std::optional<LockHolder> ParseHolderName(std::string_view name);
+
+// True if the holder is on this host and its pid means something here.
+[[nodiscard]] bool IsVisible(const LockHolder& holder);
 
 // False only if the holder has certainly gone. What cannot be judged from here counts as alive.
 [[nodiscard]] bool IsAlive(const LockHolder& holder);

@@ -32,6 +32,7 @@ using Content = std::optional<std::string>;
 // A lock file that is ours, with the descriptor that carries its flock; removed by `Release`.
 struct HeldFile {
   std::string path;
+  // What the file says; empty for that of a reader, whose name is nobody else's.
   std::string nonce;
   Descriptor descriptor;
 };
@@ -82,7 +83,10 @@ Status WriteFlocked(const std::string& directory, const std::string& path, int f
       [&] { return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | flags, kPermissions); }));
   if (!made.is_open()) return LockError(directory, errno);
   (void)::flock(made.number(), LOCK_EX | LOCK_NB);
-  if (Status status = WriteAll(directory, made, content); !status.ok()) return status;
+  if (Status status = WriteAll(directory, made, content); !status.ok()) {
+    (void)::unlink(path.c_str());
+    return status;
+  }
   *file = std::move(made);
   return Status::Ok();
 }
@@ -100,15 +104,15 @@ std::string TemporaryPath(const std::string& directory, const LockHolder& holder
 }
 
 Status InUse(const std::string& directory, const LockHolder& holder) {
-  const Machine own = DescribeMachine();
-  const bool is_here =
-      holder.machine.host == own.host && holder.machine.pid_namespace == own.pid_namespace;
+  const bool is_here = IsVisible(holder);
   std::string who = "process " + std::to_string(holder.pid);
   if (!is_here) who += " on " + holder.machine.host;
   if (holder.thread_id != 0) who += " (thread " + std::to_string(holder.thread_id) + ")";
   std::string hint =
-      is_here ? "Close the store there or end process " + std::to_string(holder.pid) + "."
-              : "If that process is gone for good, remove the LOCK files in " + directory + ".";
+      !is_here ? "If that process is gone for good, remove the LOCK files in " + directory + "."
+      : holder.pid == ::getpid()
+          ? "This very process has it open: close that store first, or share it."
+          : "Close the store there or end process " + std::to_string(holder.pid) + ".";
   return Status::Error(ErrorCode::kLocked,
                        directory + " is in use by " + who + " since " + holder.since,
                        std::move(hint));
@@ -122,8 +126,7 @@ Status Contended(const std::string& directory) {
 
 // LOCKED if the holder that a lock file names is alive, or if its flock is held.
 Status RefuseIfAlive(const std::string& directory, const std::string& path,
-                     const std::string& content) {
-  const std::optional<LockHolder> holder = ParseHolder(content);
+                     const std::optional<LockHolder>& holder) {
   if (holder.has_value() && IsAlive(*holder)) return InUse(directory, *holder);
   if (!IsFlocked(path)) return Status::Ok();
   return Status::Error(ErrorCode::kLocked,
@@ -134,6 +137,10 @@ Status RefuseIfAlive(const std::string& directory, const std::string& path,
 // Removes the lock file if it is still ours; that its directory has gone, or has become read-only,
 // is no reason to complain.
 void Release(const HeldFile& held) {
+  if (held.nonce.empty()) {
+    (void)::unlink(held.path.c_str());
+    return;
+  }
   Content content;
   if (!ReadIfThere(held.path, held.path, &content).ok() || !content.has_value()) return;
   const std::optional<LockHolder> holder = ParseHolder(*content);
@@ -211,7 +218,7 @@ Status TryTakeFile(const std::string& directory, const std::string& path, const 
     status = ReadIfThere(directory, path, &content);
     // Without content it was given back just now.
     if (status.ok() && content.has_value()) {
-      status = RefuseIfAlive(directory, path, *content);
+      status = RefuseIfAlive(directory, path, ParseHolder(*content));
       if (status.ok()) status = ReplaceStale(directory, path, *content, temporary, taken);
     }
   }
@@ -236,11 +243,15 @@ Status TakeFile(const std::string& directory, const std::string& path, HeldFile*
   return Contended(directory);
 }
 
-Status RefuseOrClear(const std::string& directory, const std::string& path) {
+Status RefuseOrClear(const std::string& directory, const std::string& name) {
+  const std::string path = JoinPath(directory, name);
   Content content;
   Status status = ReadIfThere(directory, path, &content);
   if (!status.ok() || !content.has_value()) return status;
-  status = RefuseIfAlive(directory, path, *content);
+  // Once they had a content like LOCK's.
+  const std::string_view holder = std::string_view(name).substr(kReaderPrefix.size());
+  status = RefuseIfAlive(directory, path,
+                         content->empty() ? ParseHolderName(holder) : ParseHolder(*content));
   if (status.ok()) (void)::unlink(path.c_str());
   return status;
 }
@@ -262,7 +273,7 @@ Status ClearForWriter(const std::string& directory) {
   for (const std::string& name : names) {
     const std::string path = JoinPath(directory, name);
     if (name.starts_with(kReaderPrefix)) {
-      if (Status status = RefuseOrClear(directory, path); !status.ok()) return status;
+      if (Status status = RefuseOrClear(directory, name); !status.ok()) return status;
     } else if (name.starts_with(kTemporaryPrefix) || name.starts_with(kGuardPrefix)) {
       ClearIfStale(directory, path);
     }
@@ -280,42 +291,27 @@ Status LockAsWriter(const std::string& directory, std::unique_ptr<Lock>* lock) {
   return status;
 }
 
-// One attempt to make the file of a reader. `*lost` says that it was cleared away before it had its
-// name; nothing is held then, and nothing if the medium cannot be written.
-Status TryMakeReaderFile(const std::string& directory, std::optional<HeldFile>* held, bool* lost) {
-  *lost = false;
-  const LockHolder holder = DescribeSelf();
-  const std::string name =
-      std::string(kReaderPrefix) + std::to_string(holder.pid) + "-" + holder.nonce;
-  HeldFile made = {.path = JoinPath(directory, name), .nonce = holder.nonce, .descriptor = {}};
-  const std::string temporary = TemporaryPath(directory, holder);
-  Status status =
-      WriteFlocked(directory, temporary, O_TRUNC, FormatHolder(holder), &made.descriptor);
-  if (status.ok() && std::rename(temporary.c_str(), made.path.c_str()) != 0) {
-    *lost = errno == ENOENT;
-    if (*lost) return Status::Ok();
-    status = LockError(directory, errno);
-  }
-  if (status.ok()) {
-    *held = std::move(made);
-    return Status::Ok();
-  }
+// Makes the file of a reader, which stays empty; nothing is held if the medium cannot be written.
+Status MakeReaderFile(const std::string& directory, std::optional<HeldFile>* held) {
+  const std::string name = std::string(kReaderPrefix) + NameHolder(DescribeSelf());
+  HeldFile made = {.path = JoinPath(directory, name), .nonce = {}, .descriptor = {}};
+  const Status status = WriteFlocked(directory, made.path, O_EXCL, {}, &made.descriptor);
+  if (status.ok()) *held = std::move(made);
   return IsReadOnlyMedium(status.system_error()) ? Status::Ok() : status;
 }
 
 Status LockAsReader(const std::string& directory, std::unique_ptr<Lock>* lock) {
   std::optional<HeldFile> held;
-  bool lost = true;
-  for (int attempt = 0; lost && attempt < kMaxAttempts; attempt++) {
-    if (Status status = TryMakeReaderFile(directory, &held, &lost); !status.ok()) return status;
-  }
-  if (lost) return Contended(directory);
+  Status status = MakeReaderFile(directory, &held);
+  if (!status.ok()) return status;
   auto taken = std::make_unique<FileLock>(std::move(held));
   const std::string path = JoinPath(directory, kWriter);
   Content content;
-  Status status = ReadIfThere(directory, path, &content);
+  status = ReadIfThere(directory, path, &content);
   // A stale writer's file stays: taking it over is the next writer's business.
-  if (status.ok() && content.has_value()) status = RefuseIfAlive(directory, path, *content);
+  if (status.ok() && content.has_value()) {
+    status = RefuseIfAlive(directory, path, ParseHolder(*content));
+  }
   if (status.ok()) *lock = std::move(taken);
   return status;
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
@@ -35,6 +35,29 @@ describe('bedplate', () => {
       expect(stderr).toMatch(/^bedplate( doctor)?: .*\nhint: /)
     },
   )
+
+  it.each([[['--help']], [['--version']], [['doctor']], [['kvstore', 'get', '--help']]])(
+    'says what is wrong where standard output cannot be written: %o',
+    (args) => {
+      const full = openSync('/dev/full', 'w')
+      const { status, stderr } = spawnSync(process.execPath, [`${ROOT}bin/bedplate`, ...args], {
+        encoding: 'utf8',
+        stdio: ['ignore', full, 'pipe'],
+      })
+      closeSync(full)
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/^(bedplate( doctor)?|kvstore): cannot write standard output: no space left [^\n]*\n$/)
+    },
+  )
+
+  it('keeps its exit status where standard error cannot be written', () => {
+    const full = openSync('/dev/full', 'w')
+    const { status } = spawnSync(process.execPath, [`${ROOT}bin/bedplate`, 'docter'], {
+      stdio: ['ignore', 'pipe', full],
+    })
+    closeSync(full)
+    expect(status).toBe(2)
+  })
 
   it('suggests the subcommand that was meant', () => {
     expect(bedplate(['docter']).stderr).toContain('did you mean doctor?')

@@ -169,14 +169,23 @@ describe('range', () => {
     expect(ok(['range', db, ...args])).toBe(expected)
   })
 
-  it('stops quietly when the reader has seen enough', async () => {
+  it.each([
+    ['when it has seen enough', ['range']],
+    ['when it has seen enough', ['export']],
+    ['when it has seen enough', ['get', 'large']],
+    ['when it has seen enough', ['get', 'large', '--json']],
+    ['before anything is printed', ['inspect', 'page', '3', '--json']],
+    ['before anything is printed', ['inspect', 'meta', '--json']],
+    ['before anything is printed', ['trees']],
+  ])('stops quietly when the reader goes %s: %j', async (when, [name, ...args]) => {
+    await fill([['large', 'x'.repeat(1_000_000)]])
     await fill(Array.from({ length: 50_000 }, (_, i) => [`key${i}`, 'x'.repeat(50)] as const))
-    const child = spawn(process.execPath, [binary('kvstore'), 'range', db], { cwd: directory.path })
+    const child = spawn(process.execPath, [binary('kvstore'), name as string, db, ...args], { cwd: directory.path })
     let stderr = ''
     child.stderr.setEncoding('utf8').on('data', (text) => {
       stderr += text
     })
-    await once(child.stdout, 'data')
+    if (when === 'when it has seen enough') await once(child.stdout, 'data')
     child.stdout.destroy()
     const [status] = await once(child, 'close')
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -229,6 +238,28 @@ describe('import and export', () => {
     expect(stdout).toMatch(/^Imported 1 record in /)
     expect(stderr).toMatch(/^kvstore: line [23]: .+\nhint: the lines before it are imported; --skip-bad /)
     expect(ok(['range', db])).toBe('a: 1\n')
+  })
+
+  it.each([
+    ['ndjson', '{"key":"bom","value":"yes"}\r\n'],
+    ['csv', 'key,value\r\nbom,yes\r\n'],
+    ['tsv', 'bom\tyes\r\n'],
+  ])('import reads a %s file that begins with a byte order mark', (format, text) => {
+    ok(['create', db])
+    writeFileSync(pathOf(`bom.${format}`), `\uFEFF${text}`)
+    ok(['import', db, `bom.${format}`])
+    expect(ok(['range', db])).toBe('bom: yes\n')
+  })
+
+  it('import keeps values of NDJSON that are no strings as they are written', () => {
+    const values = ['12345678901234567890', '1.0', '-1E+2', '{ "b":[1, {"a":"}\\"],"}], "2":0,"1":0, "b":1 }', 'null']
+    ok(['create', db])
+    const lines = values.map((value, i) => ` { "value" : 0, "x":"\\\\", "value":${value} , "key":"${i}"}\n`)
+    ok(['import', db], lines.join(''))
+    ok(['import', db, '--key', 'n'], '{"n":1.50,"value":"a number as key"}\n')
+    expect(ok(['range', db, '--values'])).toBe(
+      `${[values[0], values[1], 'a number as key', ...values.slice(2)].join('\n')}\n`,
+    )
   })
 
   it('import leaves out bad lines where it is told to', () => {

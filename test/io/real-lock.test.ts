@@ -51,8 +51,50 @@ describe('the lock of a directory on the real disk', () => {
     lock.release()
     expect(error.code).toBe('LOCKED')
     expect(error.message).toMatch(new RegExp(`in use by process ${process.pid} .*since 20\\d\\d-`))
-    expect(error.hint).toContain(String(process.pid))
+    expect(error.hint).toBe('This very process has it open: close that store first, or share it.')
     expect(error.retryable).toBe(true)
+  })
+
+  it('of a reader names its holder by the name of an empty file', () => {
+    const lock = realDisk.lock(directory, 'reader')
+    const [name = ''] = readdirSync(directory)
+    expect(readFileSync(path(name), 'utf8')).toBe('')
+    expect(name).toMatch(/^LOCK\.reader-\d+(_[0-9a-f-]*){3}_0_\d+_[0-9a-f]{16}_[\w.-]+$/)
+    const error = catchError(() => realDisk.lock(directory, 'writer'))
+    lock.release()
+    expect(error.message).toMatch(new RegExp(`in use by process ${process.pid} since 20\\d\\d-`))
+    expect(readdirSync(directory)).toEqual([])
+  })
+
+  it('of a reader takes no room on a full disk, and that of a writer leaves nothing there', () => {
+    vi.spyOn(fs, 'writeFileSync').mockImplementation((file) => {
+      fs.closeSync(fs.openSync(file as string, 'wx'))
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    })
+    expect([tryLock('reader'), tryLock('writer'), readdirSync(directory)]).toEqual([undefined, 'DISK_FULL', []])
+  })
+
+  it.each([
+    ['another boot', 2, '11111111-2222-3333-4444-555555555555', undefined],
+    ['a process that started at another time', 1, '1', undefined],
+    ['another pid namespace', 3, '1', 'LOCKED'],
+    ['another host', 7, 'elsewhere', 'LOCKED'],
+  ])('of a reader of %s is judged by what its name says', (_, part, value, outcome) => {
+    const lock = realDisk.lock(directory, 'reader')
+    const parts = readdirSync(directory)[0]!.split('_')
+    lock.release()
+    parts[part] = value
+    writeFileSync(path(parts.join('_')), '')
+    expect([tryLock('reader'), tryLock('writer')]).toEqual([undefined, outcome])
+    expect(readdirSync(directory)).toEqual(outcome === undefined ? [] : [parts.join('_')])
+  })
+
+  it('of a reader may also name its holder in its content, as it once did', () => {
+    leaveLock({}, 'LOCK.reader-1-x')
+    expect(tryLock('writer')).toBe('LOCKED')
+    realDisk.unlink(path('LOCK.reader-1-x'))
+    leaveLock({ bootId: 'another boot' }, 'LOCK.reader-1-x')
+    expect([tryLock('writer'), readdirSync(directory)]).toEqual([undefined, []])
   })
 
   it('excludes other processes, writers and readers, until they end in order', async () => {

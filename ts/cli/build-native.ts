@@ -25,15 +25,15 @@ const BINARY = 'build/Release/bedplate.node'
 
 /** Runs `bedplate build-native`. */
 export async function run(args: readonly string[]): Promise<number> {
-  return runProgram(args, 'bedplate build-native', (program) => {
+  return runProgram(args, 'bedplate build-native', (program, out) => {
     program
       .description('Compile the native core for this machine. Needs a C++20 compiler, make and Python 3.')
       .option('--output <file>', 'where to put the binary', join(PACKAGE, BINARY))
       .action(async ({ output }: { output: string }) => {
         const path = resolve(output)
         await build(path)
-        console.log(`built ${path}`)
-        if (path !== join(PACKAGE, BINARY)) console.log(`use it with BEDPLATE_NATIVE=${path}`)
+        await out.line(`built ${path}`)
+        if (path !== join(PACKAGE, BINARY)) await out.line(`use it with BEDPLATE_NATIVE=${path}`)
       })
   })
 }

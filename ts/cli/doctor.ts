@@ -28,13 +28,14 @@ const ROUNDS = 5
 
 /** Runs `bedplate doctor`. */
 export async function run(args: readonly string[]): Promise<number> {
-  return runProgram(args, 'bedplate doctor', (program) => {
+  return runProgram(args, 'bedplate doctor', (program, out) => {
     program
       .description('Say which engines run on this machine, and why.')
       .option('--json', 'print one JSON object')
-      .action((options: { json?: boolean }) => {
+      .action(async (options: { json?: boolean }) => {
         const diagnosis = diagnose()
-        console.log(options.json === true ? JSON.stringify(diagnosis, null, 2) : describe(diagnosis))
+        await out.line(options.json === true ? JSON.stringify(diagnosis, null, 2) : describe(diagnosis))
+        await out.flush()
         const wrong = diagnosis.crc32c.filter(({ ok }) => !ok)
         if (wrong.length > 0) throw new BedplateError('INTERNAL', `${wrong[0]!.engine} CRC-32C gives a wrong result`)
       })

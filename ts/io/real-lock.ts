@@ -1,15 +1,17 @@
 // The lock of a store directory on the machine's disk.
 //
-// A writer holds the file LOCK, each reader a file LOCK.reader-<pid>-<nonce>. A file names its holder, so that a lock whose
-// holder died (kill -9, power cut) is recognised as stale and taken over instead of having to be removed by hand.
+// A writer holds the file LOCK, each reader an empty file LOCK.reader-<holder>: docs/formats/btree.md has both forms. Either
+// names its holder, so that a lock whose holder died (kill -9, power cut) is recognised as stale and taken over instead
+// of having to be removed by hand. That of a reader does so in its name alone: on a full disk there is room for a name
+// where there is none for a byte, and a store there must stay readable.
 //
-//   acquire: make the own file, complete at once (link or rename of a temporary one), then look for the other kind.
+//   acquire: make the own file, complete at once (LOCK by a link of a temporary one), then look for the other kind.
 //            If a live one is there, remove the own file and fail. Two that come at the same moment may both fail,
 //            but never both succeed.
 //
 // A holder is alive if its process is, on the same boot of the same machine, with the same start time (pids are reused).
 // What cannot be judged from here counts as alive: holders on other hosts (network file systems) or in other pid
-// namespaces (containers). An empty or unreadable file is one that a power cut left behind.
+// namespaces (containers). A file that names no holder is one that a power cut left behind.
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
@@ -23,7 +25,12 @@ const READER_PREFIX = 'LOCK.reader-'
 const TEMPORARY_PREFIX = 'LOCK.new-'
 const GUARD_PREFIX = 'LOCK.stale-'
 
-/** What a lock file says, as JSON. What the platform cannot tell is left out. */
+const MAX_HOST_LENGTH = 64
+/** What follows READER_PREFIX. */
+const NAME =
+  /^(?<pid>\d{1,15})_(?<startTime>\d*)_(?<bootId>[0-9a-f-]*)_(?<namespace>\d*)_(?<threadId>\d{1,15})_(?<since>\d{1,15})_(?<nonce>[0-9a-f]+)_(?<host>[A-Za-z0-9.-]*)$/
+
+/** What LOCK says, as JSON. What the platform cannot tell is left out. */
 interface LockHolder {
   pid: number
   /** The worker thread, 0 for the main one: for the message only. */
@@ -59,7 +66,7 @@ function lockAsWriter(directory: string): DiskLock {
   const holder = takeFile(directory, path)
   try {
     for (const name of fs.readdirSync(directory)) {
-      if (name.startsWith(READER_PREFIX)) refuseOrClear(directory, joinPath(directory, name))
+      if (name.startsWith(READER_PREFIX)) refuseOrClear(directory, name)
       if (name.startsWith(TEMPORARY_PREFIX) || name.startsWith(GUARD_PREFIX)) clearIfStale(joinPath(directory, name))
     }
   } catch (error) {
@@ -70,24 +77,24 @@ function lockAsWriter(directory: string): DiskLock {
 }
 
 function lockAsReader(directory: string): DiskLock {
-  const holder = describeSelf()
-  const path = joinPath(directory, `${READER_PREFIX}${holder.pid}-${holder.nonce}`)
-  const held = makeReaderFile(directory, path, holder)
+  const path = joinPath(directory, READER_PREFIX + nameOf(describeSelf()))
+  const held = makeReaderFile(path)
+  const lock = held ? lockOn(path, undefined) : { release: () => undefined }
   try {
     const content = readIfThere(joinPath(directory, WRITER))
     // A stale writer's file stays: taking it over is the next writer's business.
-    if (content !== undefined) refuseIfAlive(directory, content)
+    if (content !== undefined) refuseIfAlive(directory, parseHolder(content))
   } catch (error) {
-    if (held) releaseFile(path, holder.nonce)
+    lock.release()
     throw error
   }
-  return held ? lockOn(path, holder.nonce) : { release: () => undefined }
+  return lock
 }
 
-/** Makes the reader's file; false if the medium cannot be written. */
-function makeReaderFile(directory: string, path: string, holder: LockHolder): boolean {
+/** Makes the reader's file, which stays empty; false if the medium cannot be written. */
+function makeReaderFile(path: string): boolean {
   try {
-    fs.renameSync(writeTemporary(directory, holder), path)
+    fs.closeSync(fs.openSync(path, 'wx'))
     return true
   } catch (error) {
     if (isSystemError(error, 'EROFS', 'EACCES', 'EPERM')) return false
@@ -104,7 +111,7 @@ function takeFile(directory: string, path: string): LockHolder {
       if (createFrom(temporary, path)) return holder
       const content = readIfThere(path)
       if (content === undefined) continue // It was given back just now.
-      refuseIfAlive(directory, content)
+      refuseIfAlive(directory, parseHolder(content))
       if (replaceStale(directory, path, content, temporary)) return holder
     } catch (error) {
       // A writer that cleared leftovers removed our temporary file in its first moment, when it was still empty.
@@ -168,11 +175,16 @@ function createExclusively(temporary: string, path: string): boolean {
 
 function writeTemporary(directory: string, holder: LockHolder): string {
   const path = joinPath(directory, `${TEMPORARY_PREFIX}${holder.pid}-${holder.nonce}`)
-  fs.writeFileSync(path, JSON.stringify(holder))
+  try {
+    fs.writeFileSync(path, JSON.stringify(holder))
+  } catch (error) {
+    fs.rmSync(path, { force: true })
+    throw error
+  }
   return path
 }
 
-function lockOn(path: string, nonce: string): DiskLock {
+function lockOn(path: string, nonce: string | undefined): DiskLock {
   let released = false
   return {
     release() {
@@ -183,19 +195,24 @@ function lockOn(path: string, nonce: string): DiskLock {
   }
 }
 
-/** Removes the lock file if it is still ours; a directory that has gone, or has become read-only, is no reason to fail. */
-function releaseFile(path: string, nonce: string): void {
+/**
+ * Removes the lock file if it is still ours; a directory that has gone, or has become read-only, is no reason to fail.
+ * @param nonce - What our file says; undefined if its name is nobody else's.
+ */
+function releaseFile(path: string, nonce: string | undefined): void {
   try {
-    if (parseHolder(readIfThere(path))?.nonce === nonce) fs.unlinkSync(path)
+    if (nonce === undefined || parseHolder(readIfThere(path))?.nonce === nonce) fs.unlinkSync(path)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT', 'EROFS', 'EACCES', 'EPERM')) throw diskError('unlock', path, error)
   }
 }
 
-function refuseOrClear(directory: string, path: string): void {
+function refuseOrClear(directory: string, name: string): void {
+  const path = joinPath(directory, name)
   const content = readIfThere(path)
   if (content === undefined) return
-  refuseIfAlive(directory, content)
+  // Once they had a content like LOCK's.
+  refuseIfAlive(directory, content === '' ? parseName(name) : parseHolder(content))
   fs.rmSync(path, { force: true })
 }
 
@@ -206,27 +223,35 @@ function clearIfStale(path: string): void {
 }
 
 /** Throws LOCKED if the holder that a lock file names is alive. */
-function refuseIfAlive(directory: string, content: string): void {
-  const holder = parseHolder(content)
+function refuseIfAlive(directory: string, holder: LockHolder | undefined): void {
   if (holder === undefined || !isAlive(holder)) return
   const own = describeMachine()
-  const here = holder.host === own.host && holder.pidNamespace === own.pidNamespace
+  const here = isHere(holder, own) && holder.pidNamespace === own.pidNamespace
   const who = here ? `process ${holder.pid}` : `process ${holder.pid} on ${holder.host}`
   const where = holder.threadId === 0 ? '' : ` (thread ${holder.threadId})`
-  const hint = here
-    ? `Close the store there or end process ${holder.pid}.`
-    : `If that process is gone for good, remove the LOCK files in ${directory}.`
-  throw new BedplateError('LOCKED', `${directory} is in use by ${who}${where} since ${holder.since}`, { hint })
+  throw new BedplateError('LOCKED', `${directory} is in use by ${who}${where} since ${holder.since}`, {
+    hint: here ? adviceHere(holder) : `If that process is gone for good, remove the LOCK files in ${directory}.`,
+  })
+}
+
+function adviceHere({ pid }: LockHolder): string {
+  if (pid !== process.pid) return `Close the store there or end process ${pid}.`
+  return 'This very process has it open: close that store first, or share it.'
 }
 
 function isAlive(holder: LockHolder): boolean {
   const own = describeMachine()
-  if (holder.host !== own.host) return true
+  if (!isHere(holder, own)) return true
   if (holder.bootId !== own.bootId) return false
   if (holder.pidNamespace !== own.pidNamespace) return true
   if (!processExists(holder.pid)) return false
   const startTime = processStartTime(holder.pid)
   return startTime === undefined || holder.startTime === undefined || startTime === holder.startTime
+}
+
+/** True if a holder names this host, in the form of LOCK or in that of a name. */
+function isHere({ host }: LockHolder, own: Pick<LockHolder, 'host'>): boolean {
+  return host === own.host || host === toNamePart(own.host)
 }
 
 function processExists(pid: number): boolean {
@@ -257,6 +282,38 @@ function describeMachine(): Pick<LockHolder, 'host' | 'bootId' | 'pidNamespace'>
     host: os.hostname(),
     ...(bootId === undefined ? {} : { bootId }),
     ...(pidNamespace === undefined ? {} : { pidNamespace }),
+  }
+}
+
+/**
+ * A holder as the rest of a file's name, without what could be missing in it or mean something to a file system:
+ * pid_startTime_bootId_pidNamespace_threadId_since_nonce_host, what is unknown left empty.
+ */
+function nameOf({ pid, startTime, bootId, pidNamespace, threadId, since, nonce, host }: LockHolder): string {
+  const namespace = /^pid:\[(\d+)\]$/.exec(pidNamespace ?? '')?.[1]
+  const parts = [pid, startTime, bootId, namespace, threadId, Date.parse(since), nonce, toNamePart(host)]
+  return parts.map((part) => part ?? '').join('_')
+}
+
+/** The host as names of files have it: they may have 255 bytes, and the other parts need about 110 of them. */
+function toNamePart(host: string): string {
+  return host.replaceAll(/[^A-Za-z0-9.-]/g, '-').slice(0, MAX_HOST_LENGTH)
+}
+
+/** The holder that the name of a reader's file tells; undefined if it tells none. */
+function parseName(name: string): LockHolder | undefined {
+  const fields = NAME.exec(name.slice(READER_PREFIX.length))?.groups
+  if (fields === undefined) return undefined
+  const { pid, startTime = '', bootId = '', namespace = '', threadId, since, nonce = '', host = '' } = fields
+  return {
+    pid: Number(pid),
+    threadId: Number(threadId),
+    since: new Date(Number(since)).toISOString(),
+    nonce,
+    host,
+    ...(bootId === '' ? {} : { bootId }),
+    ...(startTime === '' ? {} : { startTime }),
+    ...(namespace === '' ? {} : { pidNamespace: `pid:[${namespace}]` }),
   }
 }
 

@@ -1,5 +1,5 @@
 // Standard output as commands need it: bytes or text, collected into large writes, with back-pressure, and quiet when
-// the reader has gone (`kvstore range db | head -1`).
+// the reader has gone (`kvstore range db | head -1`). Messages on standard error go past it, through `complain`.
 import { diskError } from '../../io/disk-errors.ts'
 
 /** Thrown by writes to a pipe whose reader has closed it. A command ends quietly on it, as done. */
@@ -23,7 +23,7 @@ export class Output {
 
   /**
    * Adds to what will be written.
-   * @returns A promise once enough has been collected to hand it on: await it before writing more.
+   * @returns A promise once enough has been collected to hand it on: await it before writing more. It fails as `flush`.
    */
   write(chunk: string | Uint8Array): Promise<void> | undefined {
     const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk
@@ -53,6 +53,15 @@ export class Output {
       })
     })
   }
+}
+
+let listens = false
+
+/** Writes a message to standard error. Where that cannot be written, there is nobody left to tell. */
+export function complain(text: string): void {
+  if (!listens) process.stderr.on('error', () => {})
+  listens = true
+  process.stderr.write(text)
 }
 
 function isReaderGone(error: Error): boolean {

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command, CommanderError } from 'commander'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
-import { ReaderGone } from './output.ts'
+import { complain, Output, ReaderGone } from './output.ts'
 import { paint } from './style.ts'
 
 /** The exit statuses that every command keeps to. A command that a signal ends gives 128 plus the signal's number. */
@@ -38,27 +38,33 @@ interface Failure {
 /**
  * Parses `args` with commander and runs the action that belongs to them.
  * @param name - The program's name in its messages.
- * @param define - Adds options, arguments and actions. An action that fails throws.
+ * @param define - Adds options, arguments and actions. An action that fails throws; what it leaves in `out` is flushed.
  * @returns The exit status; a failure has been explained on standard error.
  */
 export async function runProgram(
   args: readonly string[],
   name: string,
-  define: (program: Command) => void,
+  define: (program: Command, out: Output) => void,
 ): Promise<number> {
   const { Command, CommanderError } = await import('commander')
   const program = new Command(name).version(packageVersion(), '-V, --version')
+  const out = new Output()
+  const help: string[] = []
   // Before the subcommands are made: they inherit both.
-  program.exitOverride().configureOutput({ outputError: () => {} })
-  define(program)
+  program.exitOverride().configureOutput({ writeOut: (text) => help.push(text), outputError: () => {} })
+  define(program, out)
   try {
-    await program.parseAsync(args, { from: 'user' })
+    await program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
+      // So it ends after --help and --version.
+      if (!(error instanceof CommanderError && error.exitCode === 0)) throw error
+    })
+    await out.write(help.join(''))
+    await out.flush()
     return EXIT.done
   } catch (error) {
     if (error instanceof ReaderGone) return EXIT.done
-    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done
     const { failure, status } = explain(error instanceof CommanderError ? asUsageError(error, name) : error)
-    process.stderr.write(wantsJson(args) ? `${JSON.stringify({ error: failure })}\n` : describe(failure, name))
+    complain(wantsJson(args) ? `${JSON.stringify({ error: failure })}\n` : describe(failure, name))
     return status
   }
 }

@@ -31,7 +31,7 @@ export function contextFor(options: GeneralOptions): Context {
 
 /** Prints one document: JSON with --json, else text. */
 export async function answer({ options, out }: Context, document: object, text: string): Promise<void> {
-  out.line(options.json === true ? JSON.stringify(document) : text)
+  await out.line(options.json === true ? JSON.stringify(document) : text)
   await out.flush()
 }
 

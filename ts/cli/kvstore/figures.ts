@@ -28,7 +28,7 @@ export async function trees({ options, out }: Context, path: string): Promise<vo
   const all = { '': { keyCount: 0, depth: 0 }, ...stats.trees }
   for (const [name, { keyCount, depth }] of Object.entries(all)) {
     const text = `${name === '' ? '(default)' : name}: ${plural(keyCount, 'key')}, depth ${depth}`
-    out.line(options.json === true ? JSON.stringify({ name, keyCount, depth }) : text)
+    await out.line(options.json === true ? JSON.stringify({ name, keyCount, depth }) : text)
   }
   await out.flush()
 }

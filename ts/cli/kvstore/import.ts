@@ -8,6 +8,7 @@ import { BedplateError } from '../../base/errors.ts'
 import { diskError, isSystemError } from '../../io/disk-errors.ts'
 import type { BatchOperation } from '../../storage/btree/index.ts'
 import { type Interrupt, interruptible } from '../kit/interrupt.ts'
+import { complain } from '../kit/output.ts'
 import { type Progress, startProgress } from '../kit/progress.ts'
 import { formatNumber, plural, shorten, toLine } from '../kit/text.ts'
 import { answer, type ByteTree, type Context, treeOf, withWriter } from './context.ts'
@@ -119,8 +120,8 @@ class Importer {
       })
     }
     this.outcome.skipped++
-    if (this.outcome.skipped <= MAX_NAMED) process.stderr.write(`kvstore: line ${line} left out: ${problem}\n`)
-    if (this.outcome.skipped === MAX_NAMED + 1) process.stderr.write('kvstore: more lines are left out\n')
+    if (this.outcome.skipped <= MAX_NAMED) complain(`kvstore: line ${line} left out: ${problem}\n`)
+    if (this.outcome.skipped === MAX_NAMED + 1) complain('kvstore: more lines are left out\n')
   }
 
   private async handOver(): Promise<void> {

@@ -28,9 +28,9 @@ async function inspect(
   await withReader(path, async (store) => {
     const pages = pagesOf(store)
     for (const [index, page] of pages.entries()) {
-      if (options.json === true) out.line(JSON.stringify(asJson(context, page)))
+      if (options.json === true) await out.line(JSON.stringify(asJson(context, page)))
       else for (const line of describe(page, path, newest(pages))) await out.line(line)
-      if (options.json !== true && index < pages.length - 1) out.line('')
+      if (options.json !== true && index < pages.length - 1) await out.line('')
     }
     await out.flush()
   })

@@ -3,6 +3,7 @@ import { open as openFile } from 'node:fs/promises'
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { diskError } from '../../io/disk-errors.ts'
 import { openBTree } from '../../storage/btree/index.ts'
+import { complain } from '../kit/output.ts'
 import { UsageError } from '../kit/program.ts'
 import { asBuffer, formatBytes, isText, toLine, toText } from '../kit/text.ts'
 import { answer, bytesOf, type Context, existingTreeOf, treeOf, withReader, withWriter } from './context.ts'
@@ -40,13 +41,12 @@ export async function get(context: Context, path: string, keyText: string): Prom
   const key = bytesOf(context, keyText, 'the key')
   const value = await withReader(path, async (store) => existingTreeOf(context, store).get(key))
   if (value === undefined) throw new BedplateError('NOT_FOUND', `${path} has no key ${toLine(key)}`)
-  if (options.json === true) out.line(JSON.stringify(toJson(options, { key, value })))
-  else if (options.raw === true) out.write(value)
-  else if (options.hex === true) out.line(toHex(value))
+  if (options.json === true) await out.line(JSON.stringify(toJson(options, { key, value })))
+  else if (options.raw === true) await out.write(value)
+  else if (options.hex === true) await out.line(toHex(value))
   else {
-    out.line(toText(value))
-    if (!isText(value))
-      process.stderr.write('kvstore: the value is not plain text; --raw gives its bytes as they are\n')
+    await out.line(toText(value))
+    if (!isText(value)) complain('kvstore: the value is not plain text; --raw gives its bytes as they are\n')
   }
   await out.flush()
 }

@@ -84,7 +84,8 @@ async function tour({ data, fresh = false, json = false }: TourOptions, interrup
       next: await tellNext(visit),
       seconds: takenSeconds(visit),
     }
-    if (json) out.line(JSON.stringify(document, null, 2))
+    await visit.report.shown()
+    if (json) await out.line(JSON.stringify(document, null, 2))
     await out.flush()
   } catch (error) {
     throw withAdvice(error, visit.path)

@@ -10,6 +10,7 @@ export class Report {
   private readonly out: Output | undefined
   private readonly style = paint(process.stdout)
   private stops = 0
+  private lines: string[] = []
 
   /** @param out - Where to print; undefined to drop everything. */
   constructor(out: Output | undefined) {
@@ -18,17 +19,17 @@ export class Report {
 
   /** The line above everything. */
   heading(text: string): void {
-    this.out?.line(text)
+    this.lines.push(text)
   }
 
   /** Begins a stop of the tour. */
   title(text: string): Promise<void> {
-    this.out?.line(`\n${this.style('bold', `${++this.stops}  ${text}`)}`)
+    this.lines.push(`\n${this.style('bold', `${++this.stops}  ${text}`)}`)
     return this.shown()
   }
 
   line(text = ''): void {
-    this.out?.line(text === '' ? '' : INDENT + text)
+    this.lines.push(text === '' ? '' : INDENT + text)
   }
 
   /** A line that matters less than what it explains. */
@@ -60,6 +61,7 @@ export class Report {
 
   /** Resolves once everything so far has been handed on. @throws ReaderGone */
   async shown(): Promise<void> {
+    for (const line of this.lines.splice(0)) await this.out?.line(line)
     await this.out?.flush()
   }
 }

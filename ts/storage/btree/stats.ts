@@ -131,9 +131,14 @@ function replaceFile({ disk, path }: StatsSource, bytes: Uint8Array): void {
   if (disk.kind(temporary) !== undefined) disk.unlink(temporary)
   const file = disk.open(temporary, 'create')
   try {
-    file.write(bytes, 0)
-  } finally {
-    file.close()
+    try {
+      file.write(bytes, 0)
+    } finally {
+      file.close()
+    }
+    disk.rename(temporary, name)
+  } catch (error) {
+    disk.unlink(temporary) // On a full disk half of the figures must not take the last room.
+    throw error
   }
-  disk.rename(temporary, name)
 }

@@ -6,6 +6,7 @@ import { type CsvError, type Info, type Parser, parse } from 'csv-parse'
 import { BedplateError } from '../../../base/errors.ts'
 import { asBuffer } from '../../kit/text.ts'
 import { decodeBase64 } from './base64.ts'
+import { withoutByteOrderMark } from './byte-order-mark.ts'
 import { rowAsJson } from './row-as-json.ts'
 import { isPlainShape, MAX_LINE_BYTES, type ReadRows, type Row, type RowShape, type RowWriter } from './types.ts'
 
@@ -39,7 +40,8 @@ export const readCsv: ReadRows = async function* (input, shape) {
     }
     return rows.sort((a, b) => a.line - b.line)
   }
-  for await (const chunk of input) {
+  // Not by csv-parse's `bom`: where it finds a mark it gives fields as text, whatever `encoding` says.
+  for await (const chunk of withoutByteOrderMark(input)) {
     const written = new Promise((resolve) => parser.write(chunk, resolve))
     yield drain() // also makes room, without which the write would never end
     await written
@@ -52,7 +54,6 @@ export const readCsv: ReadRows = async function* (input, shape) {
 /** A parser that is fed and drained by hand: so rows and problems of a chunk come in the order of their lines. */
 function makeParser(onProblem: (line: number, problem: string) => void): Parser {
   return parse({
-    bom: true,
     encoding: null, // fields as bytes: another encoding than UTF-8 must be noticed, not mangled
     info: true,
     max_record_size: MAX_LINE_BYTES,

@@ -1,11 +1,11 @@
 // Splits a stream of bytes into lines.
 import { BedplateError } from '../../../base/errors.ts'
 import { formatBytes } from '../../kit/text.ts'
+import { withoutByteOrderMark } from './byte-order-mark.ts'
 import { MAX_LINE_BYTES } from './types.ts'
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
-const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
 
 /** A line without its end (`\n` or `\r\n`), and its number, from 1. */
 export interface Line {
@@ -26,10 +26,9 @@ export async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator
     rest = []
     restBytes = 0
     if (bytes.at(-1) === CARRIAGE_RETURN) bytes = bytes.subarray(0, -1)
-    if (++number === 1 && bytes.subarray(0, 3).equals(BYTE_ORDER_MARK)) bytes = bytes.subarray(3)
-    return { number, bytes }
+    return { number: ++number, bytes }
   }
-  for await (const part of input) {
+  for await (const part of withoutByteOrderMark(input)) {
     const chunk = Buffer.from(part.buffer, part.byteOffset, part.byteLength)
     const lines: Line[] = []
     let start = 0
