@@ -2,6 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { describe } from '../../base/options.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
+import { lacks } from '../mutant.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
 import { copyState } from './copy.ts'
@@ -80,7 +81,7 @@ export async function backupStore(engine: Engine, path: string): Promise<void> {
     throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
   const pin = engine.pin()
   try {
-    await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+    await makeDirectoryAtomically(engine, path, async (temporary) => {
       const file = disk.open(joinPath(temporary, DATA_FILE), 'create')
       try {
         // Another uuid: its log and ours must never be mixed up.
@@ -124,7 +125,7 @@ async function compactExclusively(engine: Engine): Promise<void> {
       if (engine.pager.file !== file) discard(disk, file)
       throw error
     }
-    await engine.guard(() => disk.syncDirectory(engine.path))
+    if (!lacks(engine.mutant, 'compacted name sync')) await engine.guard(() => disk.syncDirectory(engine.path))
     await engine.writeCheckpoint()
   } finally {
     tail.stop()
@@ -145,7 +146,7 @@ async function replaceDataFile(
   const { pager, metas } = openPager(file, engine)
   const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
   const apply = replayer(catalogue, pager)
-  for (const record of writtenMeanwhile()) apply(record)
+  for (const record of writtenMeanwhile()) if (!lacks(engine.mutant, 'compaction catches up')) apply(record)
   engine.disk.rename(file.path, joinPath(engine.path, DATA_FILE))
   engine.adopt(pager, catalogue, metas)
 }
