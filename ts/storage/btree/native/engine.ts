@@ -177,7 +177,7 @@ export class NativeEngine implements StoreEngine {
     checkBackupPath(disk, path)
     const moment = new NativeMoment(core)
     try {
-      await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+      await makeDirectoryAtomically(this.outside, path, async (temporary) => {
         core.assertOpen()
         // Another uuid: its log and ours must never be mixed up.
         const uuid = random.bytes(UUID_BYTES)
