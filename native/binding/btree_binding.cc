@@ -319,8 +319,10 @@ Napi::Value Examine(const Napi::CallbackInfo& info) {
 // refuses them.
 Napi::Value Close(const Napi::CallbackInfo& info) {
   std::shared_ptr<SharedEngine> shared = StoreOf(info)->Detach();
-  return Job<uint64_t>::Run(info.Env(),
-                            [shared](uint64_t*) mutable { return SharedEngine::Release(&shared); });
+  // Moved, not copied: `Release` closes the engine only if no other share is left.
+  return Job<uint64_t>::Run(info.Env(), [shared = std::move(shared)](uint64_t*) mutable {
+    return SharedEngine::Release(&shared);
+  });
 }
 
 void CallProgress(napi_env env, napi_value callback, void* context, void*) {
