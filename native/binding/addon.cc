@@ -1,9 +1,8 @@
 // The addon's only entry. It is context-aware: every worker thread that loads it gets its own
 // exports, and the core below holds no state that belongs to one of them.
-#include <napi.h>
-
 #include "binding/btree_binding.h"
 #include "binding/crc32c_binding.h"
+#include "binding/node_addon_api.h"
 #include "crc32c/crc32c.h"
 
 namespace bedplate::binding {

@@ -301,13 +301,15 @@ Napi::Value Examine(const Napi::CallbackInfo& info) {
   result.Set("catalogueBirth", number(snapshot->catalogue().birth));
   result.Set("pageCount", number(state.page_count));
   auto unused = Napi::Float64Array::New(info.Env(), state.unused.size());
-  std::ranges::copy(state.unused, unused.Data());
-  result.Set("unused", unused);
   auto list_pages = Napi::Float64Array::New(info.Env(), 2 * state.list_pages.size());
+  if (unused.IsEmpty() || list_pages.IsEmpty())
+    return info.Env().Undefined();  // see node_addon_api.h
+  std::ranges::copy(state.unused, unused.Data());
   for (size_t i = 0; i < state.list_pages.size(); i++) {
     list_pages[2 * i] = static_cast<double>(state.list_pages[i].page);
     list_pages[2 * i + 1] = static_cast<double>(state.list_pages[i].birth);
   }
+  result.Set("unused", unused);
   result.Set("listPages", list_pages);
   const uint32_t id = store->next_id++;
   store->snapshots_[id] = std::move(snapshot);
@@ -319,8 +321,10 @@ Napi::Value Examine(const Napi::CallbackInfo& info) {
 // refuses them.
 Napi::Value Close(const Napi::CallbackInfo& info) {
   std::shared_ptr<SharedEngine> shared = StoreOf(info)->Detach();
-  return Job<uint64_t>::Run(info.Env(),
-                            [shared](uint64_t*) mutable { return SharedEngine::Release(&shared); });
+  // Moved, not copied: `Release` closes the engine only if no other share is left.
+  return Job<uint64_t>::Run(info.Env(), [shared = std::move(shared)](uint64_t*) mutable {
+    return SharedEngine::Release(&shared);
+  });
 }
 
 void CallProgress(napi_env env, napi_value callback, void* context, void*) {
@@ -362,6 +366,7 @@ Napi::Object MakeStore(Napi::Env env, StoreHandle* store, Napi::Function on_prog
   napi_threadsafe_function progress = nullptr;
   napi_create_threadsafe_function(env, on_progress, nullptr, Napi::String::New(env, "bedplate"), 0,
                                   1, nullptr, nullptr, store, CallProgress, &progress);
+  if (progress == nullptr) return object;  // see node_addon_api.h
   napi_unref_threadsafe_function(env, progress);
   store->Listen(progress);
   return object;

@@ -1,7 +1,7 @@
 #ifndef BEDPLATE_BINDING_BTREE_BINDING_H_
 #define BEDPLATE_BINDING_BTREE_BINDING_H_
 
-#include <napi.h>
+#include "binding/node_addon_api.h"
 
 namespace bedplate::binding {
 

@@ -220,25 +220,29 @@ std::vector<btree::Operation> ReadOperations(Bytes bytes, uint32_t count,
 
 // apply(operations: Uint8Array, count, trees): the position. `trees` are the handles that
 // operations count by.
-std::vector<btree::TreeSlot*> SlotsOf(napi_env env, napi_value trees) {
+// False if the thread is being terminated: then not even an array can be looked into.
+[[nodiscard]] bool SlotsOf(napi_env env, napi_value trees, std::vector<btree::TreeSlot*>* slots) {
   uint32_t count = 0;
   napi_get_array_length(env, trees, &count);
-  std::vector<btree::TreeSlot*> slots(count);
+  slots->resize(count);
   for (uint32_t i = 0; i < count; i++) {
     napi_value external = nullptr;
     void* tree = nullptr;
     napi_get_element(env, trees, i, &external);
     napi_get_value_external(env, external, &tree);
-    slots[i] = static_cast<TreeHandle*>(tree)->slot;
+    if (tree == nullptr) return false;
+    (*slots)[i] = static_cast<TreeHandle*>(tree)->slot;
   }
-  return slots;
+  return true;
 }
 
 napi_value Apply(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
   auto* store = static_cast<StoreHandle*>(arguments.data);
+  std::vector<btree::TreeSlot*> slots;
+  if (!SlotsOf(env, arguments.values[2], &slots)) return nullptr;
   const std::vector<btree::Operation> operations =
-      ReadOperations(arguments.Memory(0), arguments.Number(1), SlotsOf(env, arguments.values[2]));
+      ReadOperations(arguments.Memory(0), arguments.Number(1), slots);
   uint64_t position = 0;
   Status status = store->engine()->Apply(store->attachment(), operations, &position);
   return Outcome(env, store, std::move(status), position);
@@ -249,7 +253,8 @@ napi_value Apply(napi_env env, napi_callback_info info) {
 napi_value Commit(napi_env env, napi_callback_info info) {
   const Arguments<6> arguments(env, info);
   auto* store = static_cast<StoreHandle*>(arguments.data);
-  const std::vector<btree::TreeSlot*> slots = SlotsOf(env, arguments.values[2]);
+  std::vector<btree::TreeSlot*> slots;
+  if (!SlotsOf(env, arguments.values[2], &slots)) return nullptr;
   const std::vector<btree::Operation> operations =
       ReadOperations(arguments.Memory(0), arguments.Number(1), slots);
   btree::ReadSet reads;

@@ -2,11 +2,14 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <map>
 #include <utility>
+#include <vector>
 
+#include "log/segment.h"
 #include "vfs/real_disk.h"
 
 namespace bedplate::binding {
@@ -48,6 +51,24 @@ vfs::Disk* RealDisk() {
   return &disk;
 }
 
+// Every part of a store has been there since it was made: what is missing was removed or lost. As
+// `checkParts` in ts/storage/btree/store-directory.ts; the lock is held.
+Status CheckParts(vfs::Disk* disk, const std::string& path) {
+  std::vector<std::string> names;
+  if (Status status = disk->List(path, &names); !status.ok()) return status;
+  const auto is_segment = [](const std::string& name) {
+    const auto parsed = log::ParseSegmentName(name);
+    return parsed.has_value() && !parsed->is_prepared;
+  };
+  const char* missing = nullptr;
+  if (!std::ranges::any_of(names, is_segment)) missing = "its log";
+  if (std::ranges::find(names, "data") == names.end()) missing = "its file data";
+  if (missing == nullptr) return Status::Ok();
+  return Status::Error(
+      ErrorCode::kCorruption, path + " is a store, but " + missing + " is missing",
+      "nothing on disk was changed; put the file back, or restore the store from a backup");
+}
+
 }  // namespace
 
 Status SharedEngine::Open(btree::EngineOptions options, std::shared_ptr<SharedEngine>* shared) {
@@ -84,6 +105,7 @@ Status SharedEngine::Open(btree::EngineOptions options, std::shared_ptr<SharedEn
   if (Status status = options.disk->TakeLock(options.path, kind, &opened->lock_); !status.ok()) {
     return status;
   }
+  if (Status status = CheckParts(options.disk, options.path); !status.ok()) return status;
   if (!options.read_only) {
     if (Status status = RemoveLeftovers(options.disk, options.path); !status.ok()) return status;
   }

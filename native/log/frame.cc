@@ -28,8 +28,9 @@ FrameHeader ReadFields(Bytes bytes) {
 }
 
 bool IsAt(const FrameAddress& found, const FrameAddress& address, Mutant* mutant) {
-  return (found.segment == address.segment || Lacks(mutant, Rule::kSegmentNumber)) &&
-         (found.generation == address.generation || Lacks(mutant, Rule::kGeneration)) &&
+  const bool is_of_this_life =
+      found.segment == address.segment && found.generation == address.generation;
+  return (is_of_this_life || Lacks(mutant, Rule::kGeneration)) &&
          (found.offset == address.offset || Lacks(mutant, Rule::kOffset));
 }
 

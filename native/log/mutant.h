@@ -19,8 +19,7 @@ enum class Rule {
   kPageAlignment,         // after a sync the next frame starts in a page of its own
   kHeaderChecksum,
   kPayloadChecksum,
-  kSegmentNumber,  // a frame counts only in the segment it was written for
-  kGeneration,     // a frame counts only in the generation it was written for
+  kGeneration,     // a frame counts only in the life of the file it was written in
   kOffset,         // a frame counts only where it was written
   kDurableProof,   // a bad frame that had been durable is corruption, not a torn tail
   kRewrittenTail,  // recovery writes again what it accepted and cannot know to be durable

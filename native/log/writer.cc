@@ -268,7 +268,7 @@ void LogWriter::Sleep(Lock* lock) {
 void LogWriter::DoWork(Lock* lock) {
   while (!is_stopping_) {
     if (sync_at_.has_value() && std::chrono::steady_clock::now() >= *sync_at_) {
-      sync_wanted_ = written_;
+      sync_wanted_ = std::max(sync_wanted_, written_);
       sync_at_.reset();
     }
     if (!HasWork()) return;
@@ -311,7 +311,8 @@ void LogWriter::Settle(const Group& group) {
     return other->segment().get() == segment;
   });
   if (is_last) segment->planned_end = segment->end();
-  if (options_.durability == Durability::kInterval && !sync_at_.has_value() &&
+  // A simulation has no clock: it asks for every sync.
+  if (options_.durability == Durability::kInterval && !options_.manual && !sync_at_.has_value() &&
       durable_ < written_) {
     sync_at_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(options_.interval_ms);
   }

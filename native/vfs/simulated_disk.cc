@@ -172,6 +172,7 @@ SimulatedDisk::Node* SimulatedDisk::LoadDirectory(const std::vector<std::string>
 // -- The disk --
 
 Status SimulatedDisk::Open(const std::string& path, OpenMode mode, std::unique_ptr<File>* file) {
+  std::unique_ptr<File> replaced;  // is closed without the mutex, which it takes
   const Guard guard(mutex_);
   const bool creates = mode == OpenMode::kCreate;
   const DiskOperation operation = creates ? DiskOperation::kCreate : DiskOperation::kOpen;
@@ -192,7 +193,8 @@ Status SimulatedDisk::Open(const std::string& path, OpenMode mode, std::unique_p
   } else if (place.node->is_directory) {
     return Status::System(action, path, EISDIR);
   }
-  *file = std::make_unique<SimulatedFile>(path, this, place.node, mode != OpenMode::kRead);
+  replaced = std::exchange(
+      *file, std::make_unique<SimulatedFile>(path, this, place.node, mode != OpenMode::kRead));
   return Status::Ok();
 }
 
@@ -322,6 +324,7 @@ Status SimulatedDisk::SyncDirectory(const std::string& directory) {
 
 Status SimulatedDisk::TakeLock(const std::string& directory, LockKind kind,
                                std::unique_ptr<Lock>* lock) {
+  std::unique_ptr<Lock> replaced;
   const Guard guard(mutex_);
   Place place;
   Node* found = nullptr;
@@ -339,7 +342,7 @@ Status SimulatedDisk::TakeLock(const std::string& directory, LockKind kind,
   } else {
     found->reader_count++;
   }
-  *lock = std::make_unique<SimulatedLock>(this, place.node, kind);
+  replaced = std::exchange(*lock, std::make_unique<SimulatedLock>(this, place.node, kind));
   return status;
 }
 

@@ -1,27 +1,30 @@
-// The B-tree store under power cuts, failing disks, full disks and damage. What is checked: test/support/btree-crash.
+// The B-tree store under power cuts, failing disks, full disks and damage, and without one of its rules at a time: then the
+// same checks must fail. What is checked: test/support/btree-crash.
 //
 //   workload=7            the random workload of that seed, without a crash
 //   workload=7 image=12   the same, and the 12th of its crash images: point, variant and random bytes follow from both
 //   failing=7 call=31 error=EIO forever short kept    the workload on a disk whose 31st call fails (see FaultSpec)
 //   full=7 spare=65536    the workload on a disk with so much room
 //   damage=7 kind=2       what the workload left, damaged in the way of that index
-import { CRASH_VARIANTS, type CrashVariant } from '../../ts/io/crash-image.ts'
+//   mutant=7 without=page checksum    the store without that rule, tried with the workloads from that seed on
 import type { FaultSpec } from '../../ts/io/disk-faults.ts'
-import { describeEffect, type Effect } from '../../ts/io/disk-history.ts'
+import { describeEffect } from '../../ts/io/disk-history.ts'
 import { seededRandom } from '../../ts/io/random.ts'
-import { checkCrash, newTally, type Tally } from '../support/btree-crash/check-image.ts'
+import type { Rule } from '../../ts/storage/btree/mutant.ts'
+import { newTally, type Tally } from '../support/btree-crash/check-image.ts'
+import { type CrashPoint, checkCrashOf, crashesOf } from '../support/btree-crash/crashes.ts'
 import { checkDamage, DAMAGES, type Damage } from '../support/btree-crash/damage.ts'
 import { checkFailingDisk, checkFullDisk } from '../support/btree-crash/faults.ts'
+import { MutantHunt, RULES } from '../support/btree-crash/mutants.ts'
 import type { Recorder } from '../support/btree-crash/recorder.ts'
 import { below, runWorkload } from '../support/btree-crash/workload.ts'
 import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../support/heavy.ts'
 
-/** Histories of no more effects are crashed at every point, longer ones at so many. */
-const EXHAUSTIVE_EFFECTS = 90
-const POINTS = 16
 const FAILING_DISKS_A_ROUND = 8
 const DAMAGES_A_ROUND = 6
 const ENOUGH_FAILURES = 10
+/** A mutant that lives through so many workloads is not caught. */
+const MUTANT_WORKLOADS = 60
 
 const suite: HeavySuite = {
   name: 'btree',
@@ -33,8 +36,8 @@ export default suite
 
 function leastOf(soak: boolean): Record<string, number> {
   return soak
-    ? { images: 100_000, compoundImages: 20_000, failingDisks: 1500, fullDisks: 60 }
-    : { images: 5000, compoundImages: 1000, failingDisks: 200, fullDisks: 8 }
+    ? { images: 100_000, compoundImages: 20_000, failingDisks: 1500, fullDisks: 60, mutantsCaught: RULES.length }
+    : { images: 5000, compoundImages: 1000, failingDisks: 200, fullDisks: 8, mutantsCaught: RULES.length }
 }
 
 class Run {
@@ -42,6 +45,7 @@ class Run {
   private readonly tally: Tally = newTally()
   private readonly failures: HeavyFailure[] = []
   private readonly counts = { workloads: 0, failingDisks: 0, refusals: 0, fullDisks: 0, noticedDamages: 0 }
+  private readonly caught = new Set<Rule>()
   private cases = 0
 
   constructor(context: HeavyContext) {
@@ -53,6 +57,9 @@ class Run {
     for (const name of only === undefined ? remembered : [only]) await this.named(name)
     if (only === undefined) {
       await this.attempt(`workload=${seed * 1e6}`, () => checkRepeats(seed * 1e6))
+      const hunt = new MutantHunt(seed * 1e6, MUTANT_WORKLOADS)
+      for (const rule of RULES)
+        await this.attempt(`mutant=${seed * 1e6} without=${rule}`, () => this.mutant(hunt, rule))
       for (let round = 0; this.goesOn(); round++) {
         await this.round(seed * 1e6 + round)
         if (round % 50 === 49) this.context.report(`${this.tally.images} images of ${round + 1} workloads`)
@@ -64,13 +71,14 @@ class Run {
   private goesOn(): boolean {
     if (this.failures.length >= ENOUGH_FAILURES) return false
     const counts = this.summary()
-    const isShort = Object.entries(leastOf(this.context.soak)).some(([name, least]) => (counts[name] ?? 0) < least)
+    const { mutantsCaught: _, ...least } = leastOf(this.context.soak)
+    const isShort = Object.entries(least).some(([name, wanted]) => (counts[name] ?? 0) < wanted)
     return isShort || this.context.hasTime()
   }
 
   private summary(): Record<string, number> {
     const { byVariant, ...tally } = this.tally
-    return { ...tally, ...byVariant, ...this.counts }
+    return { ...tally, ...byVariant, ...this.counts, mutantsCaught: this.caught.size }
   }
 
   /** Everything that is done with the workload of one seed. */
@@ -103,18 +111,9 @@ class Run {
     }
   }
 
-  private async crash(seed: number, recorder: Recorder, index: number, { point, variant }: CrashPoint): Promise<true> {
-    const { disk, settings } = recorder
-    const random = seededRandom(seed * 10_000 + index)
-    const image = disk.crashImage(point, variant, random)
-    const expected = recorder.expectationAt(point, variant === 'all')
-    try {
-      await checkCrash({ image, variant, expected, settings }, random, this.tally)
-      return true
-    } catch (error) {
-      const last = point === 0 ? 'nothing' : describeEffect(disk.history[point - 1] as Effect)
-      throw new Error(`${variant} after effect ${point} (${last}): ${(error as Error).message}`, { cause: error })
-    }
+  private async crash(seed: number, recorder: Recorder, index: number, crash: CrashPoint): Promise<true> {
+    await checkCrashOf(seed, recorder, index, crash, this.tally)
+    return true
   }
 
   private async damage(seed: number, recorder: Recorder, kind: number): Promise<void> {
@@ -128,12 +127,27 @@ class Run {
     if (refused) this.counts.refusals++
   }
 
+  /** Takes a rule away; all must not be well then. */
+  private async mutant(hunt: MutantHunt, rule: Rule): Promise<void> {
+    const { complaint, applied, workloads, images } = await hunt.without(rule)
+    if (complaint === undefined) {
+      throw new Error(`without "${rule}" all is well in ${workloads} workloads; it was taken away ${applied} times`)
+    }
+    this.caught.add(rule)
+    this.context.report(`without "${rule}": workload ${workloads}, ${images} images: ${complaint.split('\n')[0]}`)
+  }
+
   private async full(seed: number, spareBytes: number): Promise<void> {
     if ((await checkFullDisk(seed, spareBytes, this.tally)) > 0) this.counts.fullDisks++
   }
 
   /** Runs one case by its name. */
   private async named(name: string): Promise<void> {
+    const [, seed, rule] = /^mutant=(\d+) without=(.+)$/.exec(name) ?? []
+    if (rule !== undefined) {
+      const hunt = new MutantHunt(Number(seed), MUTANT_WORKLOADS)
+      return void (await this.attempt(name, () => this.mutant(hunt, rule as Rule)))
+    }
     const words = new Map(name.split(' ').map((word) => word.split('=') as [string, string | undefined]))
     const number = (key: string): number => Number(words.get(key))
     if (words.has('failing')) await this.attempt(name, () => this.failing(number('failing'), faultOf(words)))
@@ -161,22 +175,6 @@ class Run {
       return undefined
     }
   }
-}
-
-interface CrashPoint {
-  point: number
-  variant: CrashVariant
-}
-
-/** Where and how the history of a workload is cut, by rising points. */
-function crashesOf(seed: number, { disk }: Recorder): CrashPoint[] {
-  const { length } = disk.history
-  const random = seededRandom(seed)
-  const points =
-    length <= EXHAUSTIVE_EFFECTS
-      ? Array.from({ length: length + 1 }, (_, i) => i)
-      : Array.from({ length: POINTS }, () => below(random, length + 1)).sort((a, b) => a - b)
-  return points.flatMap((point) => CRASH_VARIANTS.map((variant) => ({ point, variant })))
 }
 
 function faultOf(words: ReadonlyMap<string, string | undefined>): FaultSpec {

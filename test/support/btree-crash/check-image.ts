@@ -1,9 +1,11 @@
 // Says whether what a crash left is what it may leave, also when the recovery crashes.
 import { CRASH_VARIANTS, type CrashVariant } from '../../../ts/io/crash-image.ts'
+import { joinPath } from '../../../ts/io/disk.ts'
 import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { META_BYTES } from '../../../ts/storage/btree/meta.ts'
+import { DATA_FILE } from '../../../ts/storage/btree/store-directory.ts'
 import { type Expectation, must } from './expectation.ts'
 import { DATA, destroyMeta, readMetas } from './metas.ts'
 import { contentOf, difference } from './model.ts'
@@ -33,6 +35,8 @@ export interface Crash {
   variant: CrashVariant
   expected: Expectation
   settings: StoreSettings
+  /** The first crash of a store that was made on a sound disk. */
+  isFirst?: boolean
 }
 
 /** The part of the images that are opened for reading first; that lose their newer meta; whose recovery crashes as well. */
@@ -53,6 +57,7 @@ export async function checkCrash(crash: Crash, random: Random, tally: Tally, dep
   tally.images++
   tally.byVariant[crash.variant]++
   if (crash.expected.exists && random.next() < READ_ONLY_CHANCE) await checkReadOnly(crash, random, tally)
+  if (crash.isFirst && crash.variant === 'all') checkBothMetas(crash)
   if (random.next() < DESTROY_CHANCE) await checkOlderMeta(crash, random, tally)
   const recorder = await checkRecovery(crash, random)
   if (depth === 1 || random.next() > COMPOUND_CHANCE) return
@@ -62,7 +67,13 @@ export async function checkCrash(crash: Crash, random: Random, tally: Tally, dep
   const variant = CRASH_VARIANTS[Math.floor(random.next() * CRASH_VARIANTS.length)] as CrashVariant
   tally.compoundImages++
   const image = disk.crashImage(point, variant, random)
-  const again = { ...crash, image, variant, expected: recorder.expectationAt(point, variant === 'all') }
+  const again: Crash = {
+    ...crash,
+    isFirst: false,
+    image,
+    variant,
+    expected: recorder.expectationAt(point, variant === 'all'),
+  }
   try {
     await checkCrash(again, random, tally, depth - 1)
   } catch (error) {
@@ -108,6 +119,12 @@ async function checkReadOnly({ image, expected, settings }: Crash, random: Rando
   must(disk.history.length === 0, 'a reader changed the disk')
 }
 
+/** Whoever is only killed leaves two whole metas, from the first moment on. */
+function checkBothMetas({ image, expected, settings }: Crash): void {
+  const count = expected.exists ? readMetas(image, settings.pageSizeBytes).length : 2
+  must(count === 2, () => `a killed process left ${count} whole metas`)
+}
+
 /** With two whole metas, losing the newer one loses nothing: the older one's pages and log are kept. */
 async function checkOlderMeta({ image, expected, settings }: Crash, random: Random, tally: Tally): Promise<void> {
   if (image.kind(DATA) !== 'file') return
@@ -148,6 +165,8 @@ async function checkBackups(disk: SimulatedDisk, { backups }: Expectation, setti
   for (const { path, position, model, complete } of backups) {
     if (!complete && disk.kind(path) === undefined) continue
     const { store } = await openStore(disk, settings, { path })
+    const metas = readMetas(disk.currentImage(), settings.pageSizeBytes, joinPath(path, DATA_FILE))
+    must(metas.length === 2, () => `the backup has ${metas.length} whole metas`)
     must(store.position === position, () => `the backup is of position ${store.position} instead of ${position}`)
     const found = contentOf(store, model.treeNames())
     must(found === model.content, () => `the backup at position ${position}: ${difference(found, model.content)}`)

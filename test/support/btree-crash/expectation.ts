@@ -13,7 +13,10 @@ export interface Expectation {
   readonly exists: boolean
   /** Backups that were begun, with the position they show. `complete`: acknowledged. */
   readonly backups: readonly { path: string; position: number; model: Model; complete: boolean }[]
-  /** Positions of bulk loads: what they loaded is not in the log, so a meta from before one cannot catch up with it. */
+  /**
+   * Positions of bulk loads that may have got into one meta only: what they loaded is not in the log, so a meta from
+   * before one cannot catch up with it.
+   */
   readonly loads: readonly number[]
 }
 

@@ -7,8 +7,10 @@ import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { checkCrash, type Tally } from './check-image.ts'
 import { must, NOTHING } from './expectation.ts'
 import { Recorder } from './recorder.ts'
-import type { EngineKit } from './store.ts'
-import { planOf, runWorkload } from './workload.ts'
+import { planOf, type RunOptions, runWorkload } from './workload.ts'
+
+/** How a run differs from the one of its seed alone. */
+export type Variation = Pick<RunOptions, 'mutant' | 'focus'>
 
 /** What a run on a failing disk came to. */
 export interface FaultOutcome {
@@ -26,15 +28,15 @@ export async function checkFailingDisk(
   seed: number,
   spec: FaultSpec,
   tally: Tally,
-  kit?: EngineKit,
+  options: Variation = {},
 ): Promise<FaultOutcome> {
   const random = seededRandom(7 * seed + spec.nth)
   const disk = new SimulatedDisk(planOf(seed).settings.medium)
   const fault = disk.failAt(spec)
-  const recorder = await runTolerantly(seed, disk, kit)
+  const recorder = await runTolerantly(seed, disk, options)
   fault.cancel()
   if (recorder === undefined) {
-    await checkNothingBegan(seed, disk, random)
+    await checkNothingBegan(seed, disk, random, options)
     return { applied: fault.applied, refused: false }
   }
   const refused = recorder.hasFailed
@@ -50,16 +52,21 @@ export async function checkFailingDisk(
  * poisoned; with room again everything works.
  * @returns How many calls were refused.
  */
-export async function checkFullDisk(seed: number, spareBytes: number, tally: Tally, kit?: EngineKit): Promise<number> {
+export async function checkFullDisk(
+  seed: number,
+  spareBytes: number,
+  tally: Tally,
+  options: Variation = {},
+): Promise<number> {
   const random = seededRandom(7 * seed + spareBytes)
   const disk = new SimulatedDisk({ ...planOf(seed).settings.medium, capacityBytes: BALLAST_BYTES + spareBytes })
   const ballast = disk.open(BALLAST, 'create')
   ballast.write(new Uint8Array(BALLAST_BYTES), 0)
   ballast.close()
-  const recorder = await runTolerantly(seed, disk, kit)
+  const recorder = await runTolerantly(seed, disk, options)
   disk.unlink(BALLAST)
   if (recorder === undefined) {
-    await checkNothingBegan(seed, disk, random)
+    await checkNothingBegan(seed, disk, random, options)
     return 1
   }
   const strange = recorder.errors.find((error) => error.code !== 'DISK_FULL')
@@ -76,13 +83,9 @@ const BALLAST = '/ballast'
 const BALLAST_BYTES = 1024 * 1024
 
 /** @returns undefined if the disk failed before there was a store. */
-async function runTolerantly(
-  seed: number,
-  disk: SimulatedDisk,
-  kit: EngineKit | undefined,
-): Promise<Recorder | undefined> {
+async function runTolerantly(seed: number, disk: SimulatedDisk, options: Variation): Promise<Recorder | undefined> {
   try {
-    return await runWorkload(seed, { disk, tolerant: true, ...(kit === undefined ? {} : { kit }) })
+    return await runWorkload(seed, { ...options, disk, tolerant: true })
   } catch (error) {
     if (isCode(error, 'IO') || isCode(error, 'DISK_FULL')) return undefined
     throw error
@@ -90,9 +93,13 @@ async function runTolerantly(
 }
 
 /** Making or opening a store failed: it left nothing open, and works when the disk does. */
-async function checkNothingBegan(seed: number, disk: SimulatedDisk, random: Random): Promise<void> {
+async function checkNothingBegan(seed: number, disk: SimulatedDisk, random: Random, options: Variation): Promise<void> {
   must(disk.openHandles + disk.heldLocks === 0, 'a failed opening left files open')
-  const recorder = await Recorder.open(disk, planOf(seed).settings, { before: NOTHING, random })
+  const recorder = await Recorder.open(
+    disk,
+    { ...planOf(seed).settings, mutant: options.mutant },
+    { before: NOTHING, random },
+  )
   recorder.checkContent()
   await recorder.close()
 }

@@ -15,9 +15,9 @@ export interface MetaBlock {
   offset: number
 }
 
-/** The whole meta blocks of the store, older first. */
-export function readMetas(image: DiskImage, pageSizeBytes: number): MetaBlock[] {
-  const bytes = image.read(DATA)
+/** The whole meta blocks of the store (or of another data file), older first. */
+export function readMetas(image: DiskImage, pageSizeBytes: number, path = DATA): MetaBlock[] {
+  const bytes = image.read(path)
   const blocks = [0, pageSizeBytes].flatMap((offset) => {
     const result = decodeMeta(bytes.subarray(offset, offset + META_BYTES))
     return result.kind === 'ok' ? [{ meta: result.meta, offset }] : []

@@ -38,7 +38,8 @@ export class Recorder {
   private readonly states: Map<number, Model>
   private readonly appliedAt = new Map<number, number>()
   private readonly positions = new Map<Change, number>()
-  private readonly loads: number[] = []
+  private readonly loads: { position: number; completeAt: number }[] = []
+  private readonly isSound: boolean
   /** What a power cut leaves, and what a killed process leaves: by rising `at`. */
   private readonly durable: Promised[] = []
   private readonly acknowledged: Promised[] = []
@@ -50,8 +51,14 @@ export class Recorder {
   private last: number
   private waiting: Awaited | undefined
 
-  private constructor(disk: SimulatedDisk, settings: StoreSettings, before: Expectation, opened: Opened) {
+  private constructor(
+    disk: SimulatedDisk,
+    settings: StoreSettings,
+    opened: Opened,
+    { before, isSound }: { before: Expectation; isSound: boolean },
+  ) {
     this.disk = disk
+    this.isSound = isSound
     this.settings = settings
     this.before = before
     this.opened = opened
@@ -69,16 +76,20 @@ export class Recorder {
     this.promise(this.acknowledged, this.last)
   }
 
-  /** Opens what a crash left, or makes a new store. @throws Violation if it is not what `before` allows. */
+  /**
+   * Opens what a crash left, or makes a new store.
+   * @param options.isSound - False if the disk may refuse what it is asked for.
+   * @throws Violation if it is not what `before` allows.
+   */
   static async open(
     disk: SimulatedDisk,
     settings: StoreSettings,
-    options: { before?: Expectation; random: Random },
+    options: { before?: Expectation; random: Random; isSound?: boolean },
   ): Promise<Recorder> {
-    const { before = NOTHING, random } = options
+    const { before = NOTHING, random, isSound = true } = options
     const opened = await openStore(disk, settings, { create: !before.exists, random })
     try {
-      return new Recorder(disk, settings, before, opened)
+      return new Recorder(disk, settings, opened, { before, isSound })
     } catch (error) {
       await opened.store.close()
       throw error
@@ -165,17 +176,23 @@ export class Recorder {
     )
   }
 
-  /** Loads entries; they must be sorted. Plain writes may go on meanwhile, but no transaction and no other load. */
-  bulkLoad(entries: readonly (readonly [string, string])[], tree = ''): Promise<void> {
+  /**
+   * Loads entries; they must be sorted. Plain writes may go on meanwhile, but no transaction and no other load.
+   * @param between - Awaited before each entry.
+   */
+  bulkLoad(entries: readonly (readonly [string, string])[], tree = '', between?: () => Promise<void>): Promise<void> {
     this.catchUp()
     const change: Change = (trees) => {
       for (const [key, value] of entries) changeModel(trees, { kind: 'put', key, value, tree })
     }
     this.waiting = { change, begunAt: this.disk.history.length, isLoad: true }
     return this.later(change, async () => {
-      await treeOf(this.store, tree).bulkLoad(entries)
+      await treeOf(this.store, tree).bulkLoad(between === undefined ? entries : slowly(entries, between))
       this.catchUp()
-      this.promise(this.durable, this.positionOf(change))
+      const position = this.positionOf(change)
+      this.promise(this.durable, position)
+      const load = this.loads.find((other) => other.position === position)
+      if (load !== undefined && this.isSound) load.completeAt = this.disk.history.length
     })
   }
 
@@ -302,6 +319,7 @@ export class Recorder {
     const promises = killed ? [...this.durable, ...this.acknowledged] : this.durable
     const kept = promises.filter(({ at }) => at <= point).map(({ position }) => position)
     const written = [...this.appliedAt].filter(([, at]) => at <= point).map(([position]) => position)
+    const unfinished = this.loads.filter(({ completeAt }) => completeAt > point)
     const own = this.backups.filter(({ begunAt }) => begunAt <= point)
     const backups = own.map(({ completeAt, ...backup }) => ({ ...backup, complete: completeAt <= point }))
     return {
@@ -310,7 +328,7 @@ export class Recorder {
       ceiling: Math.max(this.firstPosition, ...written),
       exists: true,
       backups: [...this.before.backups, ...backups],
-      loads: [...this.before.loads, ...this.loads],
+      loads: [...this.before.loads, ...unfinished.map(({ position }) => position)],
     }
   }
 
@@ -381,7 +399,7 @@ export class Recorder {
     this.states.set(this.last, model)
     this.appliedAt.set(this.last, begunAt)
     this.positions.set(change, this.last)
-    if (isLoad) this.loads.push(this.last)
+    if (isLoad) this.loads.push({ position: this.last, completeAt: Number.POSITIVE_INFINITY })
   }
 
   /** Notes what a write's promise has promised, which depends on the durability. */
@@ -415,3 +433,10 @@ export class Recorder {
 
 /** Ends a transaction without a commit. */
 class Abandoned extends Error {}
+
+async function* slowly<T>(items: readonly T[], between: () => Promise<void>): AsyncGenerator<T> {
+  for (const item of items) {
+    await between()
+    yield item
+  }
+}

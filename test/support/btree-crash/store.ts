@@ -6,16 +6,10 @@ import type { SimulatedDiskOptions } from '../../../ts/io/simulated-disk.ts'
 import { codecsOf } from '../../../ts/storage/btree/arguments.ts'
 import { Store } from '../../../ts/storage/btree/btree.ts'
 import type { Engine } from '../../../ts/storage/btree/engine.ts'
+import type { Mutant } from '../../../ts/storage/btree/mutant.ts'
 import { type EngineOptions, openEngine } from '../../../ts/storage/btree/open.ts'
 
 export const STORE_PATH = '/store'
-
-/** The parts of the engine that tests open stores with: the product's, or those of a mutant. */
-export interface EngineKit {
-  openEngine: typeof openEngine
-  Store: typeof Store
-  codecsOf: typeof codecsOf
-}
 
 /** What a workload may choose. */
 export interface StoreSettings
@@ -23,13 +17,11 @@ export interface StoreSettings
     EngineOptions,
     'pageSizeBytes' | 'cacheBytes' | 'durability' | 'checkpointLogBytes' | 'firstSegmentBytes' | 'maxSegmentBytes'
   > {
-  /** Default: the product. */
-  kit?: EngineKit
+  /** The rule that is taken away; default: none. */
+  mutant?: Mutant | undefined
   /** What the disk is like that crash images are made on and mounted on. */
   medium?: Pick<SimulatedDiskOptions, 'sectorBytes' | 'powersafe'>
 }
-
-const PRODUCT: EngineKit = { openEngine, Store, codecsOf }
 
 export const SMALL: StoreSettings = {
   pageSizeBytes: 512,
@@ -89,7 +81,6 @@ export async function openStore(
 ): Promise<Opened> {
   const clock = new ManualClock()
   const { create = false, path = STORE_PATH, random = seededRandom(1), readOnly = false } = options
-  const { kit = PRODUCT } = settings
-  const engine = await kit.openEngine({ disk, clock, random, path, create, readOnly, ...settings })
-  return { store: new kit.Store<string, string>(engine, kit.codecsOf<string, string>({})), engine, clock }
+  const engine = await openEngine({ disk, clock, random, path, create, readOnly, ...settings })
+  return { store: new Store<string, string>(engine, codecsOf<string, string>({})), engine, clock }
 }

@@ -1,18 +1,21 @@
 // Random workloads: everything a store can do, in any order, on a disk that is fast or slow. A seed is a workload.
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
+import type { Mutant } from '../../../ts/storage/btree/mutant.ts'
 import type { KeyRange } from '../../../ts/storage/ordered-store.ts'
 import { must } from './expectation.ts'
 import type { Pinned } from './pinned.ts'
 import { Recorder } from './recorder.ts'
 import { SlowSyncs } from './slow-syncs.ts'
-import type { EngineKit, StoreSettings } from './store.ts'
+import type { StoreSettings } from './store.ts'
 import { treeOf, type Write } from './writes.ts'
 
 const KEYS = 120
 /** Trees that writes go to; '' is the default one. Bulk loads have trees of their own. */
 const TREES = ['', '', '', 'a', 'b']
 const MAX_PINNED = 3
+/** How often a focused kind of step comes, compared with all others. */
+const FOCUS = 0.2
 
 /** What a workload is made of. */
 export interface WorkloadPlan {
@@ -53,8 +56,10 @@ export function planOf(seed: number): WorkloadPlan {
 
 /** How to run a workload. */
 export interface RunOptions {
-  /** The engine of a mutant; default: the product. */
-  kit?: EngineKit
+  /** The rule that is taken away; default: none. */
+  mutant?: Mutant | undefined
+  /** Kinds of steps that shall happen, and often. Default: as the plan has it. */
+  focus?: readonly StepKind[]
   /** Default: a new one, with the plan's medium. */
   disk?: SimulatedDisk
   /** True: errors of the store are expected; the workload ends early once the store refuses to go on. */
@@ -67,15 +72,15 @@ export interface RunOptions {
  * @throws Violation, or an error of the store; with `tolerant` only the error of opening a new store.
  */
 export async function runWorkload(seed: number, options: RunOptions = {}): Promise<Recorder> {
-  const { kit, tolerant = false } = options
+  const { mutant, focus = [], tolerant = false } = options
   const plan = planOf(seed)
-  const settings = kit === undefined ? plan.settings : { ...plan.settings, kit }
+  const settings = { ...plan.settings, mutant }
   const disk = options.disk ?? new SimulatedDisk(settings.medium)
   const syncs = plan.slowSyncs ? new SlowSyncs(disk, seededRandom(4 * seed + 1)) : undefined
   const random = seededRandom(4 * seed + 2)
   try {
-    const recorder = await Recorder.open(disk, settings, { random })
-    await new Workload(plan, recorder, random, tolerant).run()
+    const recorder = await Recorder.open(disk, settings, { random, isSound: !tolerant })
+    await new Workload(plan, recorder, random, tolerant).run(focus)
     return recorder
   } finally {
     syncs?.stop()
@@ -90,6 +95,7 @@ const WEIGHTS = {
   put: 30,
   delete: 10,
   batch: 8,
+  longBatch: 1,
   clear: 2,
   drop: 1,
   swap: 4,
@@ -112,7 +118,7 @@ const WEIGHTS = {
   turn: 12,
   settle: 8,
 } as const
-type StepKind = keyof typeof WEIGHTS
+export type StepKind = keyof typeof WEIGHTS
 const ALL_KINDS = Object.keys(WEIGHTS) as StepKind[]
 
 /** What every workload has. */
@@ -135,9 +141,11 @@ class Workload {
     this.isTolerant = isTolerant
   }
 
-  async run(): Promise<void> {
+  async run(focus: readonly StepKind[]): Promise<void> {
     const { plan, random, recorder } = this
     const bag = plan.kinds.flatMap((kind) => new Array<StepKind>(WEIGHTS[kind]).fill(kind))
+    const focused = focus.flatMap((kind) => new Array<StepKind>(Math.ceil(FOCUS * bag.length)).fill(kind))
+    bag.push(...focused)
     for (let step = 0; step < plan.steps && recorder.isUsable; step++) {
       await this.attempt(STEPS[pick(random, bag)])
     }
@@ -181,6 +189,14 @@ class Workload {
       })
       void this.recorder.write({ kind: 'batch', operations })
     },
+    longBatch() {
+      const operations = Array.from({ length: 2 + below(this.random, 3) }, () => ({
+        type: 'put' as const,
+        key: this.key(),
+        value: this.longValue(),
+      }))
+      void this.recorder.write({ kind: 'batch', operations })
+    },
     clear() {
       void this.recorder.write({ kind: 'clear', range: this.range(), tree: this.tree() })
     },
@@ -217,10 +233,12 @@ class Workload {
       if (this.recorder.model.treeNames().includes('load')) return // a full disk refused to drop it
       const count = 1 + below(this.random, 60)
       const entries = Array.from({ length: count }, (_, i): [string, string] => [keyOf(i), this.value()])
-      const loaded = this.recorder.bulkLoad(entries, 'load')
-      for (let i = below(this.random, 4); i > 0; i--) {
+      const isSlow = this.random.next() < 0.5
+      const loaded = this.recorder.bulkLoad(entries, 'load', isSlow ? turn : undefined)
+      for (let i = below(this.random, isSlow ? 20 : 4); i > 0; i--) {
         await turn()
-        void this.recorder.write(this.putIn(this.tree()))
+        if (this.random.next() < 0.2) void this.recorder.checkpoint()
+        else void this.recorder.write(this.putIn(this.tree()))
       }
       await loaded
     },
@@ -296,7 +314,11 @@ class Workload {
     const shape = this.random.next()
     if (shape < 0.75) return mark + 'v'.repeat(below(this.random, 24))
     if (shape < 0.95) return mark.repeat(1 + below(this.random, 60))
-    return mark.repeat(1 + below(this.random, 800))
+    return this.longValue()
+  }
+
+  private longValue(): string {
+    return `${++this.count}.`.repeat(1 + below(this.random, 800))
   }
 
   private range(): KeyRange {

@@ -96,6 +96,10 @@ class TypeScriptEngine implements StoreEngine {
     this.engine = engine
   }
 
+  get mutant(): StoreEngine['mutant'] {
+    return this.engine.mutant
+  }
+
   get path(): string {
     return this.engine.path
   }

@@ -7,11 +7,12 @@
 //   4. only then: pages and log segments that the older meta needed are free
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
-import type { DiskFile } from '../../io/disk.ts'
 import type { Log } from '../log/types.ts'
+import { lacks } from '../mutant.ts'
 import type { Catalogue } from './catalogue.ts'
 import { encodePageNumbers, MAX_NUMBER_BYTES } from './free-list.ts'
 import { encodeMeta, type Meta } from './meta.ts'
+import type { Mutant } from './mutant.ts'
 import { chainPageBytes, writeChain } from './overflow.ts'
 import { NO_PAGE, type PageReference, PageType } from './page.ts'
 import type { Pager } from './pager.ts'
@@ -29,6 +30,12 @@ export interface MetaState {
   freeListPages: PageReference[]
 }
 
+/** The epochs that the metas need, older first. */
+export function epochsOf({ current, older }: MetaState, mutant: Mutant | undefined): number[] {
+  if (older === undefined || lacks(mutant, 'pages of the older meta')) return [current.epoch]
+  return lacks(mutant, 'pages of the meta') ? [older.epoch] : [older.epoch, current.epoch]
+}
+
 /** What a checkpoint works on. */
 export interface CheckpointTarget {
   pager: Pager
@@ -38,6 +45,7 @@ export interface CheckpointTarget {
   metas: MetaState
   /** Page numbers taken but not part of any state yet: a bulk load under way. */
   unattached: ReadonlySet<number>
+  mutant: Mutant | undefined
 }
 
 /**
@@ -46,18 +54,20 @@ export interface CheckpointTarget {
  * @returns The metas as they are now. On DISK_FULL nothing has changed; on other errors nothing is known.
  */
 export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number): Promise<MetaState> {
-  const { pager, log, metas } = target
+  const { pager, log, metas, mutant } = target
   const epoch = pager.openEpoch()
   pager.beginCheckpoint(epoch)
   try {
     const { list, ...meta } = captureState(target, epoch)
-    await log.flushedTo(flushTo ?? meta.position)
+    if (!lacks(mutant, 'log before meta')) await log.flushedTo(flushTo ?? meta.position)
     await writeState(target, epoch, list)
-    await sync(pager.file)
-    const slot = metas.currentSlot === 0 ? 1 : 0
-    pager.metaEpochs = [...pager.metaEpochs, epoch] // from here on the new state may be what a crash leaves
+    if (!lacks(mutant, 'pages before meta')) await sync(target)
+    const other = metas.currentSlot === 0 ? 1 : 0
+    const slot = lacks(mutant, 'other slot') ? metas.currentSlot : other
+    // From here on the new state may be what a crash leaves.
+    if (!lacks(mutant, 'pages of the new meta')) pager.metaEpochs = [...pager.metaEpochs, epoch]
     pager.file.write(encodeMeta(meta), slot * pager.pageSizeBytes)
-    await sync(pager.file)
+    if (!lacks(mutant, 'meta before reuse')) await sync(target)
     return { current: meta, older: metas.current, currentSlot: slot, freeListPages: metas.freeListPages }
   } finally {
     pager.closeEpoch(epoch)
@@ -83,7 +93,8 @@ interface LaidOutList {
 }
 
 /** Writes the pages of the state of `epoch`, and its list of free pages. */
-async function writeState({ pager, clock, metas }: CheckpointTarget, epoch: number, list: LaidOutList): Promise<void> {
+async function writeState(target: CheckpointTarget, epoch: number, list: LaidOutList): Promise<void> {
+  const { pager, clock, metas } = target
   try {
     await writeDirtyPages(pager, clock, epoch)
     writeChain(pager, { type: PageType.freeList, treeId: 0, numbers: list.pages, birth: epoch }, list.bytes)
@@ -98,10 +109,11 @@ async function writeState({ pager, clock, metas }: CheckpointTarget, epoch: numb
 }
 
 /** A failed sync is no refusal, whatever its reason: nothing is known any more of what it was to cover. */
-async function sync(file: DiskFile): Promise<void> {
+async function sync({ pager: { file }, mutant }: CheckpointTarget): Promise<void> {
   try {
     await file.sync()
   } catch (cause) {
+    if (lacks(mutant, 'failed sync')) throw cause
     throw new BedplateError('IO', `${file.path} could not be synced`, { cause })
   }
 }
@@ -133,9 +145,11 @@ function captureState(target: CheckpointTarget, epoch: number): Meta & { list: L
   }
 }
 
-function unusedPages({ pager, unattached }: CheckpointTarget): Float64Array {
+function unusedPages({ pager, unattached, mutant }: CheckpointTarget): Float64Array {
   const unused = pager.freeList.unusedPages()
-  return unattached.size === 0 ? unused : Float64Array.from([...unused, ...unattached]).sort()
+  return unattached.size === 0 || lacks(mutant, 'loading pages are free')
+    ? unused
+    : Float64Array.from([...unused, ...unattached]).sort()
 }
 
 async function writeDirtyPages(pager: Pager, clock: Clock, epoch: number): Promise<void> {

@@ -1,6 +1,7 @@
 // A dense copy of a pinned state into a new data file: what `backup` and `compact` are made of.
 import type { Clock } from '../../io/clock.ts'
 import type { DiskFile } from '../../io/disk.ts'
+import { lacks } from '../mutant.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { CATALOGUE_TREE_ID, catalogueEntries, encodeEntry } from './catalogue.ts'
 import { Cursor, WHOLE_RANGE } from './cursor.ts'
@@ -24,7 +25,7 @@ export async function copyState(
   identity: Pick<Meta, 'uuid' | 'nextTreeId'>,
   clock: Clock,
 ): Promise<void> {
-  const { pageSizeBytes } = pin.pager
+  const { pageSizeBytes, mutant } = pin.pager
   const target = new Pager(file, { pageSizeBytes, cacheBytes: 0, freeList: new FreeList(), epoch: COPY_EPOCH })
   const catalogue = new TreeBuilder({ pager: target, treeId: CATALOGUE_TREE_ID })
   for (const { name, id, root } of catalogueEntries(pin.pager, pin.catalogue)) {
@@ -52,7 +53,7 @@ export async function copyState(
   meta.pageCount = target.freeList.pageCount
   file.write(encodeMeta(meta), 0)
   // The same state under both metas: losing one block loses nothing.
-  file.write(encodeMeta({ ...meta, epoch: COPY_EPOCH + 1 }), pageSizeBytes)
+  if (!lacks(mutant, 'two metas of a copy')) file.write(encodeMeta({ ...meta, epoch: COPY_EPOCH + 1 }), pageSizeBytes)
   if (file.size() < meta.pageCount * pageSizeBytes) file.truncate(meta.pageCount * pageSizeBytes)
-  await file.sync()
+  if (!lacks(mutant, 'copy sync')) await file.sync()
 }

@@ -10,9 +10,17 @@ import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
 import type { Durability, Log } from '../log/types.ts'
+import { lacks } from '../mutant.ts'
 import { type Catalogue, lookUpTree } from './catalogue.ts'
-import { type CheckpointTarget, type MetaState, pagesOfNextCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import {
+  type CheckpointTarget,
+  epochsOf,
+  type MetaState,
+  pagesOfNextCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts'
 import { type ByteRange, WHOLE_RANGE } from './cursor.ts'
+import type { Mutant } from './mutant.ts'
 import { type ByteOperation, checkCommitBytes, contentBytes } from './operation.ts'
 import { type LeafValue, NO_PAGE, type PageReference } from './page.ts'
 import type { Pager } from './pager.ts'
@@ -64,6 +72,7 @@ export interface EngineParts {
   durability: Durability
   checkpointLogBytes: number
   cacheBytes: number
+  mutant?: Mutant | undefined
 }
 
 export class Engine {
@@ -73,6 +82,7 @@ export class Engine {
   readonly path: string
   readonly readOnly: boolean
   readonly cacheBytes: number
+  readonly mutant: Mutant | undefined
   pager: Pager
   catalogue: Catalogue
   readonly log: Log
@@ -117,6 +127,7 @@ export class Engine {
     this.durability = parts.durability
     this.checkpointLogBytes = parts.checkpointLogBytes
     this.cacheBytes = parts.cacheBytes
+    this.mutant = parts.mutant
   }
 
   get position(): number {
@@ -196,9 +207,10 @@ export class Engine {
     if (existing === undefined) this.record.createTree(treeId, Buffer.from(treeName))
     this.record.put(treeId, key, value)
     this.reserve()
-    const cell = this.prepare(treeId, key, value)
-    this.change([cell], existing !== undefined, () => {
+    const cells = lacks(this.mutant, 'values first') ? [] : [this.prepare(treeId, key, value)]
+    this.change(cells, existing !== undefined, () => {
       const tree = existing ?? this.catalogue.create(treeId, treeName)
+      const [cell = this.prepare(treeId, key, value)] = cells
       tree.put(key, cell)
     })
     for (const observer of this.observers) observer.wroteKey(treeName, key)
@@ -266,10 +278,11 @@ export class Engine {
     if (existing === undefined) this.record.createTree(treeId, Buffer.from(name))
     this.record.bulkLoad(treeId)
     const before = this.position
-    this.log.hold() // first: what is held starts a group of its own, which is what needs the room
+    // First: what is held starts a group of its own, which is what needs the room.
+    if (!lacks(this.mutant, 'held marker')) this.log.hold()
     try {
       this.reserve()
-      this.secureCheckpoint()
+      if (!lacks(this.mutant, 'space for a load')) this.secureCheckpoint()
     } catch (error) {
       this.log.release()
       throw error
@@ -282,7 +295,7 @@ export class Engine {
     this.log.append(this.record.bytes)
     for (const observer of this.observers) observer.wroteRange(name, WHOLE_RANGE)
     try {
-      await this.writeCheckpoint(before)
+      if (!lacks(this.mutant, 'load checkpoint')) await this.writeCheckpoint(before)
     } catch (error) {
       // The marker in the log must never be written without the pages: from here only reopening helps.
       const failure = this.fail(error)
@@ -291,7 +304,8 @@ export class Engine {
     }
     this.log.release()
     await this.log.flushed()
-    await this.checkpointIfSpace() // so that the fallback meta knows of the load too
+    // So that the fallback meta knows of the load too.
+    if (!lacks(this.mutant, 'load in both metas')) await this.checkpointIfSpace()
   }
 
   /** Copies every record logged from now on, for a compacted file to catch up with. */
@@ -331,6 +345,7 @@ export class Engine {
     try {
       return await work()
     } catch (error) {
+      if (lacks(this.mutant, 'failed name sync')) throw error
       throw this.fail(error)
     }
   }
@@ -368,15 +383,17 @@ export class Engine {
 
   /** Lets go of what the replaced meta needed. */
   adoptMetas(): void {
-    const { current, older } = this.metas
-    this.pager.metaEpochs = older === undefined ? [current.epoch] : [older.epoch, current.epoch]
+    const { metas, mutant } = this
+    const { current, older } = metas
+    this.pager.metaEpochs = epochsOf(metas, mutant)
     this.pager.reclaim()
-    this.log.discardUpTo(Math.min(current.position, older?.position ?? current.position))
+    const needed = older === undefined || lacks(mutant, 'log of the older meta') ? current : older
+    this.log.discardUpTo(needed.position)
   }
 
   checkpointTarget(): CheckpointTarget {
-    const { pager, catalogue, log, clock, metas, unattached } = this
-    return { pager, catalogue, log, clock, metas, unattached }
+    const { pager, catalogue, log, clock, metas, unattached, mutant } = this
+    return { pager, catalogue, log, clock, metas, unattached, mutant }
   }
 
   /**
@@ -421,7 +438,8 @@ export class Engine {
 
   /** Takes note of an error unless it is one that changed nothing. @returns What to throw. */
   private failed(error: unknown): unknown {
-    if (!isCode(error, 'DISK_FULL') && !isCode(error, 'UNAVAILABLE')) this.fail(error)
+    const isRefusal = isCode(error, 'DISK_FULL') || isCode(error, 'UNAVAILABLE')
+    if (!isRefusal && !lacks(this.mutant, 'failure is final')) this.fail(error)
     return error
   }
 
@@ -478,6 +496,7 @@ export class Engine {
     }
     const bytes = this.record.bytes.length
     checkCommitBytes(bytes)
+    if (lacks(this.mutant, 'space first')) return
     try {
       this.log.reserve(bytes)
     } catch (error) {
@@ -519,6 +538,7 @@ export class Engine {
         cells.set(operation, this.prepare(ids.get(operation.tree) as number, operation.key, operation.value))
       }
     } catch (error) {
+      if (lacks(this.mutant, 'refused batch back')) throw error
       for (const cell of cells.values()) dropPrepared(this.pager, cell)
       throw error
     }
@@ -592,6 +612,7 @@ export class Engine {
   /** Logs the record of what was just applied. */
   private commit(): Promise<void> {
     const { bytes } = this.record
+    if (lacks(this.mutant, 'space first')) this.log.reserve(bytes.length)
     this.log.append(bytes)
     this.onRecord?.(bytes)
     this.logBytesSinceCheckpoint += bytes.length

@@ -3,6 +3,7 @@ import { BedplateError } from '../../base/errors.ts'
 import { describe } from '../../base/options.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
 import { createLog } from '../log/index.ts'
+import { lacks } from '../mutant.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
 import { copyState } from './copy.ts'
@@ -77,7 +78,7 @@ export async function backupStore(engine: Engine, path: string): Promise<void> {
   checkBackupPath(disk, path)
   const pin = engine.pin()
   try {
-    await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+    await makeDirectoryAtomically(engine, path, async (temporary) => {
       // Another uuid: its log and ours must never be mixed up.
       const uuid = random.bytes(UUID_BYTES)
       await createLog(disk, temporary, uuid, pin.position)
@@ -131,7 +132,7 @@ async function compactExclusively(engine: Engine): Promise<void> {
       if (engine.pager.file !== file) discard(disk, file)
       throw error
     }
-    await engine.guard(() => disk.syncDirectory(engine.path))
+    if (!lacks(engine.mutant, 'compacted name sync')) await engine.guard(() => disk.syncDirectory(engine.path))
     await engine.writeCheckpoint()
   } finally {
     tail.stop()
@@ -152,7 +153,7 @@ async function replaceDataFile(
   const { pager, metas } = openPager(file, engine)
   const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
   const apply = replayer(catalogue, pager)
-  for (const record of writtenMeanwhile()) apply(record)
+  for (const record of writtenMeanwhile()) if (!lacks(engine.mutant, 'compaction catches up')) apply(record)
   engine.disk.rename(file.path, joinPath(engine.path, DATA_FILE))
   engine.adopt(pager, catalogue, metas)
 }

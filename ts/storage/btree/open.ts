@@ -6,11 +6,13 @@ import { overlayFile } from '../../io/overlay-file.ts'
 import type { Random } from '../../io/random.ts'
 import { openLog } from '../log/index.ts'
 import type { Durability, Log } from '../log/types.ts'
+import { lacks } from '../mutant.ts'
 import { Catalogue } from './catalogue.ts'
-import type { MetaState } from './checkpoint.ts'
+import { epochsOf, type MetaState } from './checkpoint.ts'
 import { Engine } from './engine.ts'
 import { decodePageNumbers, FreeList, type RetiredPage } from './free-list.ts'
 import { decodeMeta, META_BYTES, type Meta, type MetaResult } from './meta.ts'
+import type { Mutant } from './mutant.ts'
 import { chainPages } from './overflow.ts'
 import { PAGE_HEADER_BYTES, type PageReference, PageType } from './page.ts'
 import { Pager } from './pager.ts'
@@ -40,19 +42,22 @@ export interface EngineOptions {
   checkpointLogBytes: number
   firstSegmentBytes: number
   maxSegmentBytes: number
+  /** Only for tests of the crash suite. */
+  mutant?: Mutant | undefined
 }
 
 /** Opens (or makes) the store at `options.path`. Whatever fails, the lock and the files are given back. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { disk, path } = options
+  const { disk, path, mutant } = options
   await makeOrFind(options)
   const lock = disk.lock(path, options.readOnly ? 'reader' : 'writer')
   let file: DiskFile | undefined
   try {
     checkParts(disk, path)
-    if (!options.readOnly) removeLeftovers(disk, path)
+    if (!options.readOnly && !lacks(mutant, 'leftovers removed')) removeLeftovers(disk, path)
     file = disk.open(joinPath(path, DATA_FILE), options.readOnly ? 'read' : 'write')
-    const { pager, metas } = openPager(options.readOnly ? overlayFile(file) : file, options)
+    const inMemory = options.readOnly && !lacks(mutant, 'reader in memory')
+    const { pager, metas } = openPager(inMemory ? overlayFile(file) : file, options)
     const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
     const log = await openStoreLog(options, metas.current, replayer(catalogue, pager))
     const engine = new Engine({ ...options, lock, pager, catalogue, log, metas })
@@ -79,7 +84,7 @@ export async function makeOrFind(options: EngineOptions): Promise<void> {
     })
   }
   if (options.readOnly) throw new BedplateError('INVALID_INPUT', 'a store cannot be created for reading only')
-  await createStore(disk, options.random, path, options.pageSizeBytes)
+  await createStore({ disk, random: options.random, mutant: options.mutant }, path, options.pageSizeBytes)
 }
 
 /** What a compaction or a writer of figures left behind when it was cut off. */
@@ -95,7 +100,7 @@ function openStoreLog(options: EngineOptions, meta: Meta, apply: (record: Uint8A
     directory: options.path,
     uuid: meta.uuid,
     durability: options.durability,
-    keptElsewhere: meta.position,
+    keptElsewhere: lacks(options.mutant, 'replay from L') ? 0 : meta.position,
     readOnly: options.readOnly,
     firstSegmentBytes: options.firstSegmentBytes,
     maxSegmentBytes: options.maxSegmentBytes,
@@ -106,23 +111,29 @@ function openStoreLog(options: EngineOptions, meta: Meta, apply: (record: Uint8A
 // -- metas and free pages -----------------------------------------------------------------------------------------
 
 /** Reads the metas and builds the pager on the newer one. */
-export function openPager(file: DiskFile, options: { cacheBytes: number }): { pager: Pager; metas: MetaState } {
-  const metas = readMetas(file)
+export function openPager(
+  file: DiskFile,
+  options: { cacheBytes: number; mutant?: Mutant | undefined },
+): { pager: Pager; metas: MetaState } {
+  const { cacheBytes, mutant } = options
+  const metas = readMetas(file, mutant)
   const { current, older } = metas
   // A pager only to read the lists with: it sees no page of the tree.
-  const reader = new Pager(file, { ...current, cacheBytes: 0, freeList: new FreeList() })
+  const reader = new Pager(file, { ...current, cacheBytes: 0, freeList: new FreeList(), mutant })
   const currentList = readFreeList(reader, current)
   const olderFree = older === undefined ? undefined : readOlderList(reader, older)
   if (older !== undefined && olderFree === undefined) metas.older = undefined
-  const { free, retired } = divide(currentList.numbers, metas.older, olderFree)
+  const needed = lacks(mutant, 'older pages after opening') ? undefined : olderFree
+  const { free, retired } = divide(currentList.numbers, metas.older, needed)
   metas.freeListPages = currentList.pages
   const pager = new Pager(file, {
     pageSizeBytes: current.pageSizeBytes,
-    cacheBytes: options.cacheBytes,
+    cacheBytes,
     freeList: new FreeList(current.pageCount, free, retired),
     epoch: current.epoch + 1,
+    mutant,
   })
-  pager.metaEpochs = metas.older === undefined ? [current.epoch] : [metas.older.epoch, current.epoch]
+  pager.metaEpochs = epochsOf(metas, mutant)
   return { pager, metas }
 }
 
@@ -166,14 +177,16 @@ function readOlderList(pager: Pager, meta: Meta): Set<number> | undefined {
 }
 
 /** Both metas: the whole one with the larger epoch is the current one. */
-function readMetas(file: DiskFile): MetaState {
-  const first = readMeta(file, 0)
-  const second = findSecond(file, first)
+function readMetas(file: DiskFile, mutant: Mutant | undefined): MetaState {
+  const first = readMeta(file, 0, mutant)
+  const second = findSecond(file, first, mutant)
   for (const result of [first, second]) if (result.kind === 'newer') throw newerVersion(file.path, result.version)
   const a = first.kind === 'ok' ? first.meta : undefined
   const b = second.kind === 'ok' ? second.meta : undefined
   if (a === undefined && b === undefined) throw noMeta(file, first)
-  const currentSlot = b === undefined || (a !== undefined && a.epoch > b.epoch) ? 0 : 1
+  const both = a !== undefined && b !== undefined
+  const isFirst = both ? a.epoch > b.epoch !== lacks(mutant, 'newer meta') : a !== undefined
+  const currentSlot = isFirst ? 0 : 1
   return {
     current: (currentSlot === 0 ? a : b) as Meta,
     older: currentSlot === 0 ? b : a,
@@ -190,16 +203,16 @@ function noMeta(file: DiskFile, first: MetaResult): BedplateError {
 }
 
 /** The second meta lies one page in; without the first one, the page size has to be guessed. */
-function findSecond(file: DiskFile, first: MetaResult): MetaResult {
-  if (first.kind === 'ok') return readMeta(file, first.meta.pageSizeBytes)
+function findSecond(file: DiskFile, first: MetaResult, mutant: Mutant | undefined): MetaResult {
+  if (first.kind === 'ok') return readMeta(file, first.meta.pageSizeBytes, mutant)
   for (let size = META_BYTES; size <= MAX_PAGE_SIZE_BYTES; size *= 2) {
-    const result = readMeta(file, size)
+    const result = readMeta(file, size, mutant)
     if (result.kind === 'newer' || (result.kind === 'ok' && result.meta.pageSizeBytes === size)) return result
   }
   return { kind: 'foreign' }
 }
 
-function readMeta(file: DiskFile, position: number): MetaResult {
+function readMeta(file: DiskFile, position: number, mutant: Mutant | undefined): MetaResult {
   const bytes = new Uint8Array(META_BYTES)
-  return decodeMeta(bytes.subarray(0, file.read(bytes, position)))
+  return decodeMeta(bytes.subarray(0, file.read(bytes, position)), mutant)
 }

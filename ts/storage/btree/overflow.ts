@@ -1,6 +1,7 @@
 // Values that are too large for a leaf, in a chain of overflow pages. They go past the page cache: written when the value
 // is put (to places nothing refers to yet), read straight into the answer.
 import { BedplateError } from '../../base/errors.ts'
+import { lacks } from '../mutant.ts'
 import { checkPage, PAGE_HEADER_BYTES, Page, type PageReference, PageType } from './page.ts'
 import type { Pager } from './pager.ts'
 
@@ -25,6 +26,7 @@ export function writeOverflow(pager: Pager, treeId: number, bytes: Uint8Array): 
   try {
     writeChain(pager, { type: PageType.overflow, treeId, numbers, birth: pager.epoch }, bytes)
   } catch (error) {
+    if (lacks(pager.mutant, 'refused pages back')) throw error
     for (const number of numbers) pager.freeList.release(number)
     throw error
   }
@@ -139,7 +141,7 @@ class ChainWalk {
     if (this.count++ === this.maxPages)
       throw chainCorruption(pager, reference.page, `chain is longer than its ${this.maxPages} pages`)
     if (bytesRead < pager.pageSizeBytes) throw chainCorruption(pager, reference.page, 'lies beyond the end of the file')
-    checkPage(page, reference, pager.file.path)
+    checkPage(page, reference, pager.file.path, pager.mutant)
     if (page.type !== this.type)
       throw chainCorruption(pager, reference.page, `is of type ${page.type}, not ${this.type}`)
     page.pageNumber = reference.page

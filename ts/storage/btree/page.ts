@@ -34,6 +34,8 @@
 import { assert, BedplateError } from '../../base/errors.ts'
 import { commonPrefixLength } from '../compare.ts'
 import { crc32c } from '../crc32c/index.ts'
+import { lacks } from '../mutant.ts'
+import type { Mutant } from './mutant.ts'
 
 export const PAGE_HEADER_BYTES = 64
 export const REFERENCE_BYTES = 12
@@ -743,13 +745,17 @@ export function slotProblem(page: Page): string | undefined {
 }
 
 /** Checks checksum, address and life of a page that was read for `reference`, then its inside. */
-export function checkPage(page: Page, reference: PageReference, where: string): void {
+export function checkPage(page: Page, reference: PageReference, where: string, mutant?: Mutant): void {
   const at = `${where}, page ${reference.page} (offset ${reference.page * page.sizeBytes})`
-  if (crc32c(page.bytes.subarray(4)) !== page.u32[0]) throw corruption(`${at}: checksum does not match`)
+  if (crc32c(page.bytes.subarray(4)) !== page.u32[0] && !lacks(mutant, 'page checksum')) {
+    throw corruption(`${at}: checksum does not match`)
+  }
   const pageNumber = readU48(page.bytes, 8)
-  if (pageNumber !== reference.page) throw corruption(`${at}: holds page ${pageNumber} (a misdirected write)`)
+  if (pageNumber !== reference.page && !lacks(mutant, 'page address')) {
+    throw corruption(`${at}: holds page ${pageNumber} (a misdirected write)`)
+  }
   const birth = readU48(page.bytes, 16)
-  if (birth !== reference.birth) {
+  if (birth !== reference.birth && !lacks(mutant, 'page birth')) {
     throw corruption(`${at}: is of epoch ${birth} where ${reference.birth} was written (a lost write)`)
   }
   const problem = pageProblem(page)

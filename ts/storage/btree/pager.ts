@@ -5,7 +5,9 @@
 // place and retires the original. So readers never see a page change, and what a meta refers to is never overwritten.
 import { assert, BedplateError, isCode } from '../../base/errors.ts'
 import type { DiskFile } from '../../io/disk.ts'
+import { lacks } from '../mutant.ts'
 import type { FreeList } from './free-list.ts'
+import type { Mutant } from './mutant.ts'
 import { checkPage, Page, type PageReference, type PageType } from './page.ts'
 import { MIN_CACHE_PAGES } from './types.ts'
 
@@ -24,6 +26,7 @@ export class Pager {
   readonly pageSizeBytes: number
   readonly freeList: FreeList
   readonly capacityPages: number
+  readonly mutant: Mutant | undefined
   /** The epoch that new pages are born in; larger than that of every snapshot, checkpoint and meta. */
   epoch: number
   /** Epochs of the two metas on disk, older first. */
@@ -46,12 +49,19 @@ export class Pager {
 
   constructor(
     file: DiskFile,
-    options: { pageSizeBytes: number; cacheBytes: number; freeList: FreeList; epoch: number },
+    options: {
+      pageSizeBytes: number
+      cacheBytes: number
+      freeList: FreeList
+      epoch: number
+      mutant?: Mutant | undefined
+    },
   ) {
     this.file = file
     this.pageSizeBytes = options.pageSizeBytes
     this.capacityPages = Math.max(MIN_CACHE_PAGES, Math.floor(options.cacheBytes / options.pageSizeBytes))
     this.freeList = options.freeList
+    this.mutant = options.mutant
     this.epoch = options.epoch
     this.checkpointEpoch = options.epoch - 1
     this.frozenEpoch = options.epoch - 1
@@ -116,7 +126,7 @@ export class Pager {
 
   /** True if nobody but the current state can see a page of that birth. */
   isPrivate(birth: number): boolean {
-    return birth > this.frozenEpoch
+    return birth > this.frozenEpoch || lacks(this.mutant, 'copy on write')
   }
 
   /** A new empty page of the current state. */
@@ -155,7 +165,9 @@ export class Pager {
 
   /** Frees the retired pages that nobody needs any more. */
   reclaim(): void {
-    const needed = [...this.metaEpochs, ...this.snapshots].sort((a, b) => a - b)
+    const { metaEpochs, snapshots, mutant } = this
+    const pinned = snapshots.length > 0 && lacks(mutant, 'pages of snapshots') ? [] : snapshots
+    const needed = [...metaEpochs, ...pinned].sort((a, b) => a - b)
     this.freeList.reclaim(needed, (page) => this.forget(page))
   }
 
@@ -163,7 +175,7 @@ export class Pager {
   openEpoch(): number {
     const epoch = this.epoch++
     this.snapshots.push(epoch)
-    this.frozenEpoch = epoch
+    if (!lacks(this.mutant, 'frozen snapshots')) this.frozenEpoch = epoch
     return epoch
   }
 
@@ -177,7 +189,7 @@ export class Pager {
 
   /** Keeps the state of `epoch` frozen for good: a checkpoint of it has begun, and a meta will refer to it. */
   beginCheckpoint(epoch: number): void {
-    this.checkpointEpoch = epoch
+    if (!lacks(this.mutant, 'frozen checkpoint')) this.checkpointEpoch = epoch
   }
 
   /** The dirty pages of the state of `epoch`, in file order. */
@@ -308,7 +320,7 @@ export class Pager {
         { hint: 'the file was cut short: restore a backup' },
       )
     }
-    checkPage(page, reference, this.file.path)
+    checkPage(page, reference, this.file.path, this.mutant)
     page.pageNumber = reference.page
     page.birth = reference.birth
   }

@@ -4,8 +4,10 @@ import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
 import { createLog, hasLog } from '../log/index.ts'
+import { lacks } from '../mutant.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
 import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
+import type { Mutant } from './mutant.ts'
 import { NO_PAGE } from './page.ts'
 
 export const DATA_FILE = 'data'
@@ -26,15 +28,23 @@ interface Format {
   version: number
 }
 
+/** What a store is made with. */
+interface Maker {
+  disk: Disk
+  random: Random
+  mutant?: Mutant | undefined
+}
+
 /** Makes an empty store at `path`, where nothing but an empty directory may be. */
-export async function createStore(disk: Disk, random: Random, path: string, pageSizeBytes: number): Promise<void> {
-  await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+export async function createStore(maker: Maker, path: string, pageSizeBytes: number): Promise<void> {
+  const { disk, random, mutant } = maker
+  await makeDirectoryAtomically(maker, path, async (temporary) => {
     const uuid = random.bytes(UUID_BYTES)
     await createLog(disk, temporary, uuid)
     const data = disk.open(joinPath(temporary, DATA_FILE), 'create')
     try {
       writeEmptyData(data, pageSizeBytes, uuid)
-      await data.sync()
+      if (!lacks(mutant, 'first data sync')) await data.sync()
     } finally {
       data.close()
     }
@@ -43,24 +53,25 @@ export async function createStore(disk: Disk, random: Random, path: string, page
 
 /** Runs `fill` on a new directory with a FORMAT file, then gives it its name, durably. */
 export async function makeDirectoryAtomically(
-  disk: Disk,
-  random: Random,
+  { disk, random, mutant }: Maker,
   path: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const temporary = `${path.replace(/\/+$/, '')}.creating-${Buffer.from(random.bytes(6)).toString('hex')}`
+  const atOnce = lacks(mutant, 'temporary name')
+  const suffix = `.creating-${Buffer.from(random.bytes(6)).toString('hex')}`
+  const temporary = path.replace(/\/+$/, '') + (atOnce ? '' : suffix)
   disk.mkdir(temporary)
   try {
-    await writeFormat(disk, temporary)
+    await writeFormat(disk, temporary, mutant)
     await fill(temporary)
-    await disk.syncDirectory(temporary)
-    if (disk.kind(path) === 'directory') disk.rmdir(path) // it is empty, or this fails and nothing is lost
+    if (!lacks(mutant, 'first names sync')) await disk.syncDirectory(temporary)
+    if (disk.kind(path) === 'directory' && !atOnce) disk.rmdir(path) // it is empty, or this fails and nothing is lost
     disk.rename(temporary, path)
   } catch (error) {
     removeDirectory(disk, temporary)
     throw error
   }
-  await disk.syncDirectory(parentDirectory(path))
+  if (!lacks(mutant, 'store name sync')) await disk.syncDirectory(parentDirectory(path))
 }
 
 /** Checks that `path` holds a store of this engine and version. */
@@ -122,11 +133,11 @@ function readFormat(disk: Disk, path: string): Format | undefined {
   }
 }
 
-async function writeFormat(disk: Disk, directory: string): Promise<void> {
+async function writeFormat(disk: Disk, directory: string, mutant: Mutant | undefined): Promise<void> {
   const file = disk.open(joinPath(directory, FORMAT_FILE), 'create')
   try {
     file.write(Buffer.from(`bedplate ${ENGINE} ${FORMAT_VERSION}\n`), 0)
-    await file.sync()
+    if (!lacks(mutant, 'FORMAT sync')) await file.sync()
   } finally {
     file.close()
   }

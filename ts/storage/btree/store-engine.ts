@@ -1,6 +1,7 @@
 // The seam between the handles that callers hold (store.ts) and the two engines below them: the TypeScript one
 // (btree.ts over engine.ts) and the native one (native/).
 import type { OrderedReader } from '../ordered-store.ts'
+import type { Mutant } from './mutant.ts'
 import type { ByteOperation } from './operation.ts'
 import type { Codecs } from './reader.ts'
 import type { BTreeStats, BTreeTree, PageDescription, VerifyReport } from './types.ts'
@@ -12,6 +13,8 @@ export interface StoreEngine {
   readonly pageSizeBytes: number
   readonly position: number
   readonly durablePosition: number
+  /** The rule that a test has taken away. */
+  readonly mutant?: Mutant | undefined
   /** @throws CLOSED, or IO once the engine has failed. */
   assertOpen(): void
   /** @throws also READ_ONLY. */

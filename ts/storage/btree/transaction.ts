@@ -4,6 +4,7 @@
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { checkFunction } from '../../base/options.ts'
 import { resolveBounds } from '../compare.ts'
+import { lacks } from '../mutant.ts'
 import type { KeyRange } from '../ordered-store.ts'
 import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck, type WriteOperation } from './arguments.ts'
 import { checkTreeOptions } from './check-options.ts'
@@ -159,6 +160,7 @@ class TransactionWork {
   write(operations: readonly WriteOperation[]): void {
     this.assertRunning()
     this.budget.spend(operations.reduce((sum, operation) => sum + sizeOf(operation), 0))
+    if (lacks(this.engine.mutant, 'private overlay')) void this.engine.apply(operations)
     for (const operation of operations) {
       const overlay = this.overlay(operation.tree)
       if (operation.kind === 'put') overlay.put(operation.key, operation.value)

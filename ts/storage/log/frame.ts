@@ -18,7 +18,8 @@
 // `durable` counts even if the payload was torn.
 import { assert } from '../../base/errors.ts'
 import { crc32c } from '../crc32c/index.ts'
-import { lacks, type Mutant } from './mutant.ts'
+import { lacks } from '../mutant.ts'
+import type { Mutant } from './mutant.ts'
 
 export const FRAME_HEADER_BYTES = 64
 /** Every frame starts at a multiple of this offset. */

@@ -1,4 +1,5 @@
 // The rules of the log that a test can take away, one at a time, to prove that the crash suite would notice.
+import type { Mutant as AnyMutant } from '../mutant.ts'
 
 /** A rule of this folder; README.md and docs/formats/log.md say what each is for. */
 export type Rule =
@@ -18,17 +19,5 @@ export type Rule =
   | 'closing frame sync' // a segment is cut only when the frame that says so is durable
   | 'frame before name' // the first frame is in its segment before that gets its name, which supersedes older ones
 
-/** A log with one rule taken away. The log without a mutant pays one comparison with `undefined` a rule. */
-export interface Mutant {
-  /** The rule that is missing. */
-  readonly without: Rule
-  /** How often that mattered: 0 means that the test proved nothing. */
-  applied: number
-}
-
-/** Says whether `rule` has been taken away, and counts. */
-export function lacks(mutant: Mutant | undefined, rule: Rule): boolean {
-  if (mutant === undefined || mutant.without !== rule) return false
-  mutant.applied++
-  return true
-}
+/** A log with one rule taken away. */
+export type Mutant = AnyMutant<Rule>

@@ -1,7 +1,8 @@
 // Opening a log: read it back, then go on behind it.
 import { BedplateError } from '../../base/errors.ts'
+import { lacks } from '../mutant.ts'
 import { PAGE_BYTES } from './frame.ts'
-import { lacks, type Mutant } from './mutant.ts'
+import type { Mutant } from './mutant.ts'
 import { ReadOnlyLog } from './read-only-log.ts'
 import { recover } from './recovery.ts'
 import { SEGMENT_HEADER_BYTES, UUID_BYTES } from './segment.ts'

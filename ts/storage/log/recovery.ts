@@ -5,8 +5,9 @@
 import { BedplateError } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
+import { lacks } from '../mutant.ts'
 import { checksumSeed, splitPayload } from './frame.ts'
-import { lacks, type Mutant } from './mutant.ts'
+import type { Mutant } from './mutant.ts'
 import {
   decodeSegmentHeader,
   parseSegmentName,

@@ -7,6 +7,7 @@
 // directory is synced; then the frame counts as durable. So a segment of the log always starts with a whole frame.
 import { assert, BedplateError } from '../../base/errors.ts'
 import type { Cancel } from '../../io/clock.ts'
+import { lacks } from '../mutant.ts'
 import {
   alignUp,
   checksumSeed,
@@ -16,7 +17,7 @@ import {
   RECORD_OVERHEAD_BYTES,
 } from './frame.ts'
 import { BufferPool, Group } from './group.ts'
-import { lacks, type Mutant } from './mutant.ts'
+import type { Mutant } from './mutant.ts'
 import type { SegmentHeader } from './segment.ts'
 import { type PoolOptions, SegmentPool } from './segment-pool.ts'
 import type { Frame } from './segment-reader.ts'

@@ -3,6 +3,7 @@ import { isCode } from '../../../base/errors.ts'
 import type { Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
 import type { Random } from '../../../io/random.ts'
+import { createLog } from '../../log/index.ts'
 import { describePage } from '../inspect.ts'
 import { checkBackupPath } from '../maintenance.ts'
 import { type ByteOperation, DEFAULT_TREE } from '../operation.ts'
@@ -176,10 +177,11 @@ export class NativeEngine implements StoreEngine {
     checkBackupPath(disk, path)
     const moment = new NativeMoment(core)
     try {
-      await makeDirectoryAtomically(disk, random, path, async (temporary) => {
+      await makeDirectoryAtomically(this.outside, path, async (temporary) => {
         core.assertOpen()
         // Another uuid: its log and ours must never be mixed up.
         const uuid = random.bytes(UUID_BYTES)
+        await createLog(disk, temporary, uuid, moment.position)
         await core.run(core.raw.copyTo(moment.id, joinPath(temporary, DATA_FILE), uuid))
         core.assertOpen()
       })
