@@ -59,6 +59,14 @@ describe('bedplate', () => {
     expect(status).toBe(2)
   })
 
+  it('gives help for a subcommand by either word', () => {
+    const help = bedplate(['kvstore', 'get', '--help'])
+    expect(help.stdout).toContain('Usage: kvstore get ')
+    expect(bedplate(['help', 'kvstore', 'get'])).toMatchObject({ status: 0, stdout: help.stdout, stderr: '' })
+    expect(bedplate(['help']).stdout).toBe(bedplate(['--help']).stdout)
+    expect(bedplate(['help', 'docter'])).toMatchObject({ status: 2, stdout: '' })
+  })
+
   it('suggests the subcommand that was meant', () => {
     expect(bedplate(['docter']).stderr).toContain('did you mean doctor?')
   })
@@ -87,6 +95,9 @@ describe('bedplate doctor', () => {
       attempts: [],
       reason: 'turned off by BEDPLATE_NATIVE=off',
     })
+    const text = bedplate(['doctor'], { BEDPLATE_NATIVE: 'off' }).stdout
+    expect(text).toContain('Without BEDPLATE_NATIVE=off it is looked for.')
+    expect(text).not.toContain('build-native')
   })
 })
 

@@ -39,12 +39,20 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
 
 /** Runs the command line `bedplate ...args` and gives its exit status. */
 export async function main(args: readonly string[]): Promise<number> {
+  if (args[0] === 'help') return help(args.slice(1))
   const subcommand = SUBCOMMANDS.get(args[0] ?? '')
   if (subcommand === undefined) return overview(args)
   // A person should know why it is slow; a script that collects standard error should not be told each time.
   if (subcommand.speaksOfEngines !== true && process.stderr.isTTY) noticeTwins()
   const { run } = await subcommand.load()
   return run(args.slice(1))
+}
+
+/** `bedplate help`, `bedplate help kvstore get`: the same as with --help behind it. */
+function help(words: readonly string[]): Promise<number> {
+  // What is none of ours is told so, instead of being passed over.
+  const [name = ''] = words
+  return words.length > 0 && !SUBCOMMANDS.has(name) ? overview([name]) : main([...words, '--help'])
 }
 
 /** `bedplate`, `bedplate --help`, `bedplate --version`, and what is none of ours. */

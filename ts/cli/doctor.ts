@@ -67,6 +67,13 @@ function check(engine: SelfCheck['engine'], crc32c: (bytes: Uint8Array, initial:
   return { engine, ok, gigabytesPerSecond: Number((SAMPLE_BYTES / bestMs / 1e6).toFixed(2)) }
 }
 
+function adviceFor({ attempts }: NativeReport): string {
+  if (attempts.length === 0) return 'Without BEDPLATE_NATIVE=off it is looked for.'
+  if (attempts[0]?.source === 'override')
+    return 'BEDPLATE_NATIVE names the only file that is tried; unset it to look elsewhere.'
+  return 'npx bedplate build-native makes it.'
+}
+
 function describe({ version, node, nodeApi, platform, native, crc32c }: Diagnosis): string {
   const lines = [
     `bedplate ${version}`,
@@ -78,7 +85,6 @@ function describe({ version, node, nodeApi, platform, native, crc32c }: Diagnosi
       return `CRC-32C    ${ok ? 'right' : 'WRONG'}, ${engine}${how}, ${gigabytesPerSecond} GB/s`
     }),
   ]
-  if (native.engine === 'typescript')
-    lines.push('Everything works without it, slower. npx bedplate build-native makes it.')
+  if (native.engine === 'typescript') lines.push(`Everything works without it, slower. ${adviceFor(native)}`)
   return lines.join('\n')
 }

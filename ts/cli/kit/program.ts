@@ -50,9 +50,13 @@ export async function runProgram(
   const program = new Command(name).version(packageVersion(), '-V, --version')
   const out = new Output()
   const help: string[] = []
+  let current = name
   // Before the subcommands are made: they inherit both.
   program.exitOverride().configureOutput({ writeOut: (text) => help.push(text), outputError: () => {} })
   define(program, out)
+  program.hook('preSubcommand', (_program, subcommand) => {
+    current = `${name} ${subcommand.name()}`
+  })
   try {
     await program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
       // So it ends after --help and --version.
@@ -63,7 +67,7 @@ export async function runProgram(
     return EXIT.done
   } catch (error) {
     if (error instanceof ReaderGone) return EXIT.done
-    const { failure, status } = explain(error instanceof CommanderError ? asUsageError(error, name) : error)
+    const { failure, status } = explain(error instanceof CommanderError ? asUsageError(error, current) : error)
     complain(wantsJson(args) ? `${JSON.stringify({ error: failure })}\n` : describe(failure, name))
     return status
   }

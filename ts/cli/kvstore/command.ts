@@ -10,6 +10,8 @@ const NAME = 'kvstore'
 const PAGE_SIZES = ['4096', '8192', '16384', '32768', '65536']
 const DEFAULT_BATCH = 1000
 const MAX_BATCH = 100_000
+/** The arguments that name files and directories. */
+const FILES: ReadonlySet<string> = new Set(['database', 'file', 'destination'])
 
 const EXAMPLES = `
 Examples:
@@ -40,16 +42,27 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 function addGeneralOptions(program: Command): void {
-  program
-    .option('--tree <name>', 'work on this named tree of the database')
-    .option('--json', 'print JSON: one document, or one a line; errors, too')
-    .option('--hex', 'keys and values are given and printed in hexadecimal')
-    .option('--raw', 'print keys and values byte for byte, nothing escaped, and after get no line end')
-    .addOption(
-      new Option('--durability <level>', 'when a write counts as done')
-        .choices(['sync', 'os', 'memory'])
-        .default('sync'),
-    )
+  program.option('--json', 'print JSON: one document, or one a line; errors, too')
+}
+
+/** The options that several commands share, each offered only where it does something. */
+const SHARED = {
+  tree: () => new Option('--tree <name>', 'work on this named tree of the database'),
+  hex: () => new Option('--hex', 'keys and values are given and printed in hexadecimal'),
+  raw: () => new Option('--raw', 'print keys and values byte for byte, nothing escaped, and after get no line end'),
+  durability: () =>
+    new Option('--durability <level>', 'when a write counts as done').choices(['sync', 'os', 'memory']).default('sync'),
+}
+
+const TAKES: Readonly<Record<string, readonly (keyof typeof SHARED)[]>> = {
+  set: ['tree', 'hex', 'durability'],
+  get: ['tree', 'hex', 'raw'],
+  delete: ['tree', 'hex', 'durability'],
+  range: ['tree', 'hex', 'raw'],
+  import: ['tree', 'durability'],
+  export: ['tree'],
+  inspect: ['hex'],
+  compact: ['durability'],
 }
 
 function addPointCommands(program: Command): void {
@@ -126,7 +139,7 @@ function addTransfer(program: Command): void {
       const { importFile } = await import('./import.ts')
       await importFile(contextOf(command), path, file, options)
     })
-  addCommand(program, 'export <database> [file]', 'print every entry, or write them to a file', [
+  addCommand(program, 'export <database> [file]', 'print every entry of a tree, or write them to a file', [
     'kvstore export mydb > mydb.ndjson',
     'kvstore export mydb mydb.csv',
   ])
@@ -157,14 +170,14 @@ function addFigures(program: Command): void {
     'kvstore inspect mydb page 7',
   ])
     .addHelpText('after', '\nWHAT is meta, or page with a NUMBER.')
-    .action(async (path: string, what: string, number: string | undefined, _options: object, command: Command) => {
+    .action(async (path: string, what: string, number: number | undefined, _options: object, command: Command) => {
       if (what !== 'meta' && what !== 'page')
         throw new UsageError(`there is no ${what} to inspect`, 'inspect meta, or page N')
       if ((what === 'page') !== (number !== undefined))
         throw new UsageError('inspect takes meta, or page with a number')
       const { inspectMeta, inspectPage } = await import('./inspect.ts')
       if (number === undefined) await inspectMeta(contextOf(command), path)
-      else await inspectPage(contextOf(command), path, wholeNumber(0)(number))
+      else await inspectPage(contextOf(command), path, number)
     })
 }
 
@@ -192,11 +205,23 @@ function addMaintenance(program: Command): void {
 function addCommand(program: Command, usage: string, description: string, examples: readonly string[] = []): Command {
   const [name = '', ...parameters] = usage.split(' ')
   const command = program.command(name).description(description)
-  for (const parameter of parameters) command.addArgument(new Argument(parameter))
+  for (const parameter of parameters) command.addArgument(withParser(new Argument(parameter)))
+  for (const option of TAKES[name] ?? []) command.addOption(SHARED[option]())
   if (examples.length > 0) {
     command.addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}`)
   }
   return command
+}
+
+/** Names of files are not empty, and pages have numbers; keys and values may be anything. */
+function withParser(argument: Argument): Argument {
+  if (FILES.has(argument.name())) return argument.argParser(fileName)
+  return argument.name() === 'number' ? argument.argParser(wholeNumber(0)) : argument
+}
+
+function fileName(text: string): string {
+  if (text !== '') return text
+  throw new InvalidArgumentError('It must not be empty.')
 }
 
 function formatOption(): Option {

@@ -4,7 +4,7 @@ import { type BTree, type BTreeOptions, type BTreeTree, openBTree } from '../../
 import { Output } from '../kit/output.ts'
 import { UsageError } from '../kit/program.ts'
 
-/** The options that every subcommand takes. */
+/** The options that several subcommands take. */
 export interface GeneralOptions {
   /** The named tree to work on; default: the store's own. */
   tree?: string
@@ -25,7 +25,10 @@ export type ByteStore = BTree<Uint8Array, Uint8Array>
 export type ByteTree = BTreeTree<Uint8Array, Uint8Array>
 
 export function contextFor(options: GeneralOptions): Context {
-  if (options.hex === true && options.raw === true) throw new UsageError('--hex and --raw exclude each other')
+  const { json, hex, raw } = options
+  if (raw === true && (hex === true || json === true)) {
+    throw new UsageError(`${hex === true ? '--hex' : '--json'} and --raw exclude each other`)
+  }
   return { options, out: new Output() }
 }
 

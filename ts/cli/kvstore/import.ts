@@ -2,7 +2,7 @@
 //
 // Memory stays bounded: one chunk of the file, one batch being filled and one on its way to the disk. The next batch is
 // handed over when the last one is acknowledged, and the file is read no faster than that.
-import { createReadStream, statSync } from 'node:fs'
+import { accessSync, constants, createReadStream, statSync } from 'node:fs'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { BedplateError } from '../../base/errors.ts'
 import { diskError, isSystemError } from '../../io/disk-errors.ts'
@@ -39,6 +39,7 @@ export async function importFile(
   options: ImportArguments,
 ): Promise<void> {
   const source = file === '-' ? undefined : file
+  if (source !== undefined) checkThere(source)
   const read = await readerOf(formatOf(options.format, source))
   const outcome: Outcome = { imported: 0, skipped: 0 }
   const startedAt = performance.now()
@@ -160,6 +161,15 @@ async function* counted(input: Readable, progress: Progress): AsyncGenerator<Uin
   } catch (error) {
     const { path } = input as { path?: string }
     throw isSystemError(error, 'ABORT_ERR') ? error : diskError('read', path ?? 'standard input', error)
+  }
+}
+
+/** A file that is missing is told before a name that tells no format. */
+function checkThere(file: string): void {
+  try {
+    accessSync(file, constants.R_OK)
+  } catch (error) {
+    throw diskError('read', file, error)
   }
 }
 

@@ -5,7 +5,7 @@ import { diskError } from '../../io/disk-errors.ts'
 import { openBTree } from '../../storage/btree/index.ts'
 import { complain } from '../kit/output.ts'
 import { UsageError } from '../kit/program.ts'
-import { asBuffer, formatBytes, isText, toLine, toText } from '../kit/text.ts'
+import { asBuffer, formatBytes, formatNumber, isText, toLine, toText } from '../kit/text.ts'
 import { answer, bytesOf, type Context, existingTreeOf, treeOf, withReader, withWriter } from './context.ts'
 import { toHex, toJson } from './show.ts'
 
@@ -32,7 +32,10 @@ export async function set(
 ): Promise<void> {
   const key = bytesOf(context, keyText, 'the key')
   const value = await valueFrom(context, valueText, options.file)
-  await withWriter(context, path, (store) => treeOf(context, store).put(key, value))
+  await withWriter(context, path, async (store) => {
+    if (key.length > store.maxKeyBytes) throw longKey(key, store.maxKeyBytes)
+    await treeOf(context, store).put(key, value)
+  })
   await answer(context, { ok: true }, 'OK')
 }
 
@@ -60,6 +63,14 @@ export async function remove(context: Context, path: string, keyText: string): P
     return found
   })
   await answer(context, { ok: true, existed }, 'OK')
+}
+
+/** The store's own hint names its option, not the command's. */
+function longKey(key: Uint8Array, maxKeyBytes: number): BedplateError {
+  const [size, limit] = [formatNumber(key.length), formatNumber(maxKeyBytes)]
+  return new BedplateError('INVALID_INPUT', `the key has ${size} bytes, more than the ${limit} this database takes`, {
+    hint: 'a key may have an eighth of a page: kvstore create --page-size makes a database with larger ones',
+  })
 }
 
 /** The value from the command line, from a file, or (`-`) from standard input; the latter two byte for byte. */
