@@ -54,7 +54,8 @@ function measure(run: () => void, seconds: number): number[] {
   return benchmark.stats.sample
 }
 
-function summarise(samples: number[]): { median: number; spread: number } {
+/** The median of samples, and how far the middle half of them lies from it. */
+export function summarise(samples: readonly number[]): { median: number; spread: number } {
   const sorted = samples.toSorted((a, b) => a - b)
   const quantile = (part: number): number => sorted[Math.floor(part * (sorted.length - 1))]!
   const median = quantile(0.5)

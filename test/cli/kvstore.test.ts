@@ -111,6 +111,19 @@ describe('set, get and delete', () => {
     expect(JSON.parse(ok(['delete', db, 'photo', '--json']))).toEqual({ ok: true, existed: false })
   })
 
+  it('get means the same with its options before and behind, and wherever it is called from', async () => {
+    await fill([
+      ['-dash', '1'],
+      ['a', '2'],
+    ])
+    expect(ok(['get', db, '--raw', '--', '-dash'])).toBe('1')
+    expect(ok(['get', '--json', db, 'a'])).toBe('{"key":"a","value":"2"}\n')
+    expect(ok(['--json', 'get', db, 'a'])).toBe('{"key":"a","value":"2"}\n')
+    expect(kvstore(['get', db, 'a', '--tree=b'])).toMatchObject({ status: 1, stdout: '' })
+    expect(kvstore(['get', db, 'a', '--tree'])).toMatchObject({ status: 2, stdout: '' })
+    expect(ok(['get', db, 'a', '--help'])).toContain('Usage: kvstore get ')
+  })
+
   it('get ends with 1 and prints nothing if there is no such key', async () => {
     await fill([])
     expect(kvstore(['get', db, 'nobody'])).toEqual({

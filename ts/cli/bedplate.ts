@@ -18,7 +18,7 @@ interface Subcommand {
 
 const SUBCOMMANDS = new Map<string, Subcommand>([
   ['tour', { summary: 'see the systems at work on real data', load: () => import('./tour/command.ts') }],
-  ['kvstore', { summary: 'a durable ordered key-value store', load: () => import('./kvstore/command.ts') }],
+  ['kvstore', { summary: 'a durable ordered key-value store', load: () => import('./kvstore/start.ts') }],
   [
     'doctor',
     {

@@ -1,5 +1,4 @@
 // Randomness as engines see it: the machine's, or a seeded one whose runs can be repeated.
-import { randomFillSync } from 'node:crypto'
 
 /** A source of randomness. */
 export interface Random {
@@ -9,10 +8,15 @@ export interface Random {
   bytes(count: number): Uint8Array
 }
 
+/** Node's node:crypto, loaded when it is used: an import of it takes longer than opening a store. */
+export function loadCrypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto')
+}
+
 /** The machine's cryptographic randomness. */
 export const realRandom: Random = {
   next: () => new DataView(realRandom.bytes(4).buffer).getUint32(0) / 2 ** 32,
-  bytes: (count) => randomFillSync(new Uint8Array(count)),
+  bytes: (count) => loadCrypto().randomFillSync(new Uint8Array(count)),
 }
 
 /**

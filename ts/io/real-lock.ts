@@ -12,13 +12,12 @@
 // A holder is alive if its process is, on the same boot of the same machine, with the same start time (pids are reused).
 // What cannot be judged from here counts as alive: holders on other hosts (network file systems) or in other pid
 // namespaces (containers). A file that names no holder is one that a power cut left behind.
-import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import os from 'node:os'
-import { threadId } from 'node:worker_threads'
 import { BedplateError } from '../base/errors.ts'
 import { type DiskLock, joinPath, type LockKind } from './disk.ts'
 import { diskError, isSystemError } from './disk-errors.ts'
+import { loadCrypto, realRandom } from './random.ts'
 
 const WRITER = 'LOCK'
 const READER_PREFIX = 'LOCK.reader-'
@@ -133,7 +132,7 @@ function takeFile(directory: string, path: string): LockHolder {
  */
 function replaceStale(directory: string, path: string, content: string, temporary: string): boolean {
   const name = path.slice(path.lastIndexOf('/') + 1) // Not the path: others may spell it differently.
-  const stale = createHash('sha256').update(`${name}\n${content}`).digest('hex').slice(0, 16)
+  const stale = loadCrypto().createHash('sha256').update(`${name}\n${content}`).digest('hex').slice(0, 16)
   const guardPath = joinPath(directory, `${GUARD_PREFIX}${stale}`)
   const guard = takeFile(directory, guardPath)
   try {
@@ -267,9 +266,9 @@ function describeSelf(): LockHolder {
   const startTime = processStartTime(process.pid)
   return {
     pid: process.pid,
-    threadId,
+    threadId: process.getBuiltinModule('node:worker_threads').threadId,
     since: new Date().toISOString(),
-    nonce: randomBytes(8).toString('hex'),
+    nonce: Buffer.from(realRandom.bytes(8)).toString('hex'),
     ...describeMachine(),
     ...(startTime === undefined ? {} : { startTime }),
   }

@@ -57,17 +57,29 @@ export async function runProgram(
   program.hook('preSubcommand', (_program, subcommand) => {
     current = `${name} ${subcommand.name()}`
   })
-  try {
+  return conclude(args, name, async () => {
     await program.parseAsync(args, { from: 'user' }).catch((error: unknown) => {
-      // So it ends after --help and --version.
-      if (!(error instanceof CommanderError && error.exitCode === 0)) throw error
+      if (!(error instanceof CommanderError)) throw error
+      // With 0 it ends after --help and --version.
+      if (error.exitCode !== 0) throw asUsageError(error, current)
     })
     await out.write(help.join(''))
     await out.flush()
+  })
+}
+
+/**
+ * Does what a command is there for.
+ * @param args - What it was called with: with --json among them, a failure is told as JSON.
+ * @returns The exit status; a failure has been explained on standard error.
+ */
+export async function conclude(args: readonly string[], name: string, action: () => Promise<void>): Promise<number> {
+  try {
+    await action()
     return EXIT.done
   } catch (error) {
     if (error instanceof ReaderGone) return EXIT.done
-    const { failure, status } = explain(error instanceof CommanderError ? asUsageError(error, current) : error)
+    const { failure, status } = explain(error)
     complain(wantsJson(args) ? `${JSON.stringify({ error: failure })}\n` : describe(failure, name))
     return status
   }

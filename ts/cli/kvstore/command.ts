@@ -1,4 +1,4 @@
-// The command kvstore: its subcommands, each loaded when it is used.
+// The command line of kvstore: its subcommands, each loaded when it is used.
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { type Context, contextFor, type GeneralOptions } from './context.ts'
