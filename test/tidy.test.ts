@@ -84,6 +84,18 @@ describe('the documents', () => {
     expect(inside.filter((link) => !existsSync(join(ROOT, dirname(document), link)))).toEqual([])
   })
 
+  it.each(documents)('%s links to headings that exist', (document) => {
+    const links = [...prose(document).matchAll(/\]\(([^)\s]*)#([^)\s]+)\)/g)]
+    const inside = links.filter(
+      ([, file = '']) => !/^(https?:|mailto:)/.test(file) && (file === '' || file.endsWith('.md')),
+    )
+    const dead = inside.filter(([, file = '', anchor = '']) => {
+      const target = file === '' ? document : normalize(join(dirname(document), file))
+      return existsSync(join(ROOT, target)) && !anchorsOf(target).includes(anchor)
+    })
+    expect(dead.map(([link]) => link)).toEqual([])
+  })
+
   it.each(documents)('%s names files that exist', (document) => {
     const names = [...read(document).matchAll(/`([^`\s]+)`/g)].map((match) => match[1]!)
     expect(names.filter((name) => isPath(name) && !existsSync(join(ROOT, name)))).toEqual([])
@@ -127,6 +139,17 @@ function isPath(name: string): boolean {
 /** A document without its code blocks, in which brackets mean other things. */
 function prose(document: string): string {
   return read(document).replaceAll(/```[\s\S]*?```/g, '')
+}
+
+/** What the headings of a document are linked by, as GitHub makes it of their text. */
+function anchorsOf(document: string): string[] {
+  const titles = [...prose(document).matchAll(/^#+ (.*)$/gm)].map((match) => match[1]!)
+  return titles.map((title) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+      .replaceAll(' ', '-'),
+  )
 }
 
 function linesWith(pattern: RegExp): string[] {

@@ -99,6 +99,16 @@ describe('the tarball', () => {
     expect(paths.filter((path) => /^native\/(test|fuzz)\/|\.test\.|tsbuildinfo/.test(path))).toEqual([])
   })
 
+  it('brings along what its documents link to', () => {
+    const paths = tarball.files.map(({ path }) => path)
+    const links = paths
+      .filter((path) => path.endsWith('.md') && !path.includes('/'))
+      .flatMap((path) => readFileSync(join(installed, path), 'utf8').match(/\]\((?!https?:|mailto:|#)[^)\s#]+/g) ?? [])
+      .map((link) => link.slice(2))
+    expect(links.length).toBeGreaterThan(2)
+    expect(links.filter((link) => !paths.includes(link))).toEqual([])
+  })
+
   it('has executable commands', () => {
     const commands = tarball.files.filter(({ path }) => /^bin\/[^.]+$/.test(path))
     expect(commands.map(({ path }) => path)).toContain('bin/bedplate')
