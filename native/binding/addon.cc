@@ -14,7 +14,7 @@ constexpr uint32_t kInterfaceVersion = 2;
 
 // describe(): { interfaceVersion: number, nodeApiVersion: number, compiler: string, crc32c: string
 // } What this binary is, for `bedplate doctor`. Called once, so node-addon-api.
-Napi::Value Describe(const Napi::CallbackInfo& info) {
+Napi::Value DescribeAddon(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Object description = Napi::Object::New(env);
   description.Set("interfaceVersion", Napi::Number::New(env, kInterfaceVersion));
@@ -31,7 +31,7 @@ Napi::Value Describe(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("describe", Napi::Function::New<Describe>(env, "describe"));
+  exports.Set("describe", Napi::Function::New<DescribeAddon>(env, "describe"));
   napi_value crc32c = nullptr;
   napi_create_function(env, "crc32c", NAPI_AUTO_LENGTH, Crc32c, nullptr, &crc32c);
   exports.Set("crc32c", crc32c);

@@ -285,8 +285,9 @@ Napi::Value Examine(const Napi::CallbackInfo& info) {
   result.Set("pageCount", number(state.page_count));
   auto unused = Napi::Float64Array::New(info.Env(), state.unused.size());
   auto list_pages = Napi::Float64Array::New(info.Env(), 2 * state.list_pages.size());
-  if (unused.IsEmpty() || list_pages.IsEmpty())
+  if (unused.IsEmpty() || list_pages.IsEmpty()) {
     return info.Env().Undefined();  // see node_addon_api.h
+  }
   std::ranges::copy(state.unused, unused.Data());
   for (size_t i = 0; i < state.list_pages.size(); i++) {
     list_pages[2 * i] = static_cast<double>(state.list_pages[i].page);

@@ -8,8 +8,6 @@ namespace {
 
 constexpr uint32_t kMagic = 0x464c5042;  // "BPLF"
 constexpr size_t kCheckedFrom = 8;
-// Nothing of ours ever is as large as this: JavaScript could not count it.
-constexpr uint64_t kNumberBound = uint64_t{1} << 53;
 
 uint32_t HeaderChecksum(Bytes frame, uint32_t seed) {
   return crc32c::Extend(seed, frame.subspan(kCheckedFrom, kFrameHeaderBytes - kCheckedFrom));

@@ -32,6 +32,8 @@
 namespace bedplate::log {
 
 inline constexpr size_t kFrameHeaderBytes = 64;
+// Nothing of ours ever is as large as this: JavaScript could not count it.
+inline constexpr uint64_t kNumberBound = uint64_t{1} << 53;
 // Every frame starts at a multiple of this offset.
 inline constexpr uint64_t kFrameAlignmentBytes = 64;
 // A frame that follows a sync starts at a multiple of this offset, so that no write touches a

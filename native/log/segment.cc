@@ -9,11 +9,10 @@
 namespace bedplate::log {
 namespace {
 
-constexpr uint32_t kMagic = 0x534c5042;  // "BPLS"
+constexpr uint32_t kSegmentMagic = 0x534c5042;  // "BPLS"
 constexpr uint32_t kVersion = 1;
-constexpr size_t kCheckedFrom = 8;
+constexpr size_t kHeaderCheckedFrom = 8;
 constexpr size_t kUuidAt = 48;
-constexpr uint64_t kNumberBound = uint64_t{1} << 53;
 
 constexpr std::string_view kPrefix = "log-";
 constexpr std::string_view kPreparedSuffix = ".new";
@@ -25,14 +24,14 @@ std::array<uint8_t, kSegmentHeaderBytes> EncodeSegmentHeader(const SegmentHeader
                                                              const Uuid& uuid) {
   std::array<uint8_t, kSegmentHeaderBytes> bytes{};
   uint8_t* at = bytes.data();
-  StoreU32(at, kMagic);
+  StoreU32(at, kSegmentMagic);
   StoreU32(at + 8, kVersion);
   StoreU64(at + 16, header.segment);
   StoreU64(at + 24, header.generation);
   StoreU64(at + 32, header.first_record);
   StoreU64(at + 40, header.size_bytes);
   std::ranges::copy(uuid, at + kUuidAt);
-  StoreU32(at + 4, crc32c::Extend(0, Bytes(bytes).subspan(kCheckedFrom)));
+  StoreU32(at + 4, crc32c::Extend(0, Bytes(bytes).subspan(kHeaderCheckedFrom)));
   return bytes;
 }
 
@@ -40,8 +39,8 @@ SegmentHeaderKind DecodeSegmentHeader(Bytes bytes, const Uuid& uuid, SegmentHead
                                       uint32_t* version) {
   if (bytes.size() < kSegmentHeaderBytes) return SegmentHeaderKind::kDamaged;
   const uint8_t* at = bytes.data();
-  const Bytes checked = bytes.subspan(kCheckedFrom, kSegmentHeaderBytes - kCheckedFrom);
-  if (LoadU32(at) != kMagic || LoadU32(at + 4) != crc32c::Extend(0, checked)) {
+  const Bytes checked = bytes.subspan(kHeaderCheckedFrom, kSegmentHeaderBytes - kHeaderCheckedFrom);
+  if (LoadU32(at) != kSegmentMagic || LoadU32(at + 4) != crc32c::Extend(0, checked)) {
     return SegmentHeaderKind::kDamaged;
   }
   const uint32_t found_version = LoadU32(at + 8);

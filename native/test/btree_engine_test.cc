@@ -21,8 +21,6 @@ namespace {
 
 using Model = std::map<std::string, std::string>;
 
-std::string Text(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
-
 class EngineTest : public testing::Test {
  protected:
   EngineTest() {

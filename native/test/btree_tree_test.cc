@@ -54,8 +54,6 @@ Bytes View(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-std::string Text(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
-
 // Everything below `root`, in order.
 std::vector<std::pair<std::string, std::string>> Entries(Pager* pager, const Reference& root,
                                                          const KeyRange& range, bool reverse) {

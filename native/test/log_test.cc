@@ -442,12 +442,13 @@ TEST_F(LogTest, PassesOnWhatReplayGives) {
   Open();
   AppendDurably("a");
   ASSERT_OK(log_->Close());
-  const Status wanted = Status::Error(ErrorCode::kConflict, "stop");
   std::unique_ptr<Log> again;
-  EXPECT_EQ(Log::Open(
-                options_, [&](uint64_t, Bytes) { return wanted; }, &again)
-                .code(),
-            ErrorCode::kConflict);
+  EXPECT_EQ(
+      Log::Open(
+          options_, [&](uint64_t, Bytes) { return Status::Error(ErrorCode::kConflict, "stop"); },
+          &again)
+          .code(),
+      ErrorCode::kConflict);
   EXPECT_EQ(again, nullptr);
 }
 

@@ -33,6 +33,8 @@ inline void PrintTo(ErrorCode code, std::ostream* out) { *out << NameOf(code); }
     ASSERT_TRUE(asserted.ok()) << testing::PrintToString(asserted); \
   } while (false)
 
+inline std::string Text(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
+
 // An empty directory, removed with all that is in it.
 class TemporaryDirectory {
  public:

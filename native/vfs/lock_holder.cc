@@ -99,15 +99,26 @@ std::string FormatTime(int64_t since_epoch) {
 
 // The other way round; 0 for what is no such time.
 int64_t ParseTime(const std::string& text) {
-  std::tm utc{};
-  int milliseconds = 0;
-  if (std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d.%dZ", &utc.tm_year, &utc.tm_mon, &utc.tm_mday,
-                  &utc.tm_hour, &utc.tm_min, &utc.tm_sec, &milliseconds) != 7) {
-    return 0;
+  constexpr std::string_view kLayout = "0000-00-00T00:00:00.000Z";
+  if (text.size() != kLayout.size()) return 0;
+  for (size_t i = 0; i < text.size(); i++) {
+    const bool is_digit = text[i] >= '0' && text[i] <= '9';
+    if (kLayout[i] == '0' ? !is_digit : text[i] != kLayout[i]) return 0;
   }
-  utc.tm_year -= 1900;
-  utc.tm_mon -= 1;
-  return static_cast<int64_t>(::timegm(&utc)) * 1000 + milliseconds;
+  const auto number = [&text](size_t at, size_t digits) {
+    int value = 0;
+    for (const char digit : std::string_view(text).substr(at, digits))
+      value = value * 10 + (digit - '0');
+    return value;
+  };
+  std::tm utc{};
+  utc.tm_year = number(0, 4) - 1900;
+  utc.tm_mon = number(5, 2) - 1;
+  utc.tm_mday = number(8, 2);
+  utc.tm_hour = number(11, 2);
+  utc.tm_min = number(14, 2);
+  utc.tm_sec = number(17, 2);
+  return static_cast<int64_t>(::timegm(&utc)) * 1000 + number(20, 3);
 }
 
 std::string MakeNonce() {
@@ -189,8 +200,8 @@ std::optional<int64_t> NumberAt(const Members& members, const std::string& name)
 }
 
 void AddMember(std::string* json, const char* name, const std::optional<std::string>& text) {
-  if (text.has_value())
-    json->append(",").append(QuoteJson(name)).append(":").append(QuoteJson(*text));
+  if (!text.has_value()) return;
+  json->append(",").append(QuoteJson(name)).append(":").append(QuoteJson(*text));
 }
 
 }  // namespace

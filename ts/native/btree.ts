@@ -12,7 +12,6 @@ export const SPILLED = -2
 export const FAILED = -3
 
 /** The value area of `memory`. */
-export const VALUE_BYTES = 256 * 1024
 
 /** The bits of a range: whether it has each bound, and whether that counts itself; and which way to walk it. */
 export const RangeFlag = { lower: 1, lowerInclusive: 2, upper: 4, upperInclusive: 8, reverse: 16 } as const
