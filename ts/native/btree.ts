@@ -11,8 +11,6 @@ export const SPILLED = -2
 /** `takeError` says why. */
 export const FAILED = -3
 
-/** The value area of `memory`. */
-
 /** The bits of a range: whether it has each bound, and whether that counts itself; and which way to walk it. */
 export const RangeFlag = { lower: 1, lowerInclusive: 2, upper: 4, upperInclusive: 8, reverse: 16 } as const
 
