@@ -69,6 +69,7 @@
           'sources': [
             'binding/btree_binding.cc',
             'binding/btree_calls.cc',
+            'binding/promised_work.cc',
             'binding/shared_engine.cc',
             'vfs/lock_holder.cc',
             'vfs/real_disk.cc',

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "binding/btree_handles.h"
+#include "binding/promised_work.h"
 #include "binding/shared_engine.h"
 #include "btree/engine.h"
 
@@ -19,14 +20,6 @@ namespace bedplate::binding {
 namespace {
 
 using btree::Engine;
-
-Napi::Object Describe(Napi::Env env, const Status& status) {
-  Napi::Object error = Napi::Object::New(env);
-  error.Set("code", NameOf(status.code()));
-  error.Set("message", status.message());
-  if (!status.hint().empty()) error.Set("hint", status.hint());
-  return error;
-}
 
 StoreHandle* StoreOf(const Napi::CallbackInfo& info) {
   return static_cast<StoreHandle*>(info.Data());
@@ -117,39 +110,29 @@ Napi::Value ToJs(Napi::Env env, const MaybeBytes& bytes) {
   return Napi::Buffer<uint8_t>::Copy(env, bytes->data(), bytes->size());
 }
 
-// Work that may take long, on a thread of libuv's pool; resolves with its result. What it works on
-// stays alive meanwhile.
+// Runs `work`, which may take long, on a thread of libuv's pool; resolves with its result. What it
+// works on stays alive meanwhile.
 template <typename Result>
-class Job : public Napi::AsyncWorker {
+class Job : public PromisedWork {
  public:
   using Work = std::function<Status(Result* result)>;
 
   static Napi::Value Run(Napi::Env env, Work work) {
-    auto* job = new Job(env, std::move(work));
-    job->Queue();
-    return job->deferred_.Promise();
+    return {env, Start(env, std::unique_ptr<Job>(new Job(std::move(work))))};
   }
 
  protected:
-  void Execute() override { status_ = work_(&result_); }
-  void OnOK() override {
-    if (status_.ok()) {
-      deferred_.Resolve(ToJs(Env(), result_));
-    } else {
-      deferred_.Reject(Describe(Env(), status_));
-    }
+  Status Execute() override { return work_(&result_); }
+  Status Finish(Napi::Env env, Napi::Value* value) override {
+    *value = ToJs(env, result_);
+    return Status::Ok();
   }
 
  private:
-  Job(Napi::Env env, Work work)
-      : Napi::AsyncWorker(env),
-        work_(std::move(work)),
-        deferred_(Napi::Promise::Deferred::New(env)) {}
+  explicit Job(Work work) : work_(std::move(work)) {}
 
   Work work_;
-  Status status_;
   Result result_{};
-  Napi::Promise::Deferred deferred_;
 };
 
 // Runs `work` with an attachment of its own.
@@ -380,37 +363,27 @@ void CleanUp(StoreHandle* store) {
   delete store;
 }
 
-class Opening : public Napi::AsyncWorker {
+class Opening : public PromisedWork {
  public:
-  Opening(Napi::Env env, btree::EngineOptions options, Napi::Function on_progress)
-      : Napi::AsyncWorker(env),
-        options_(std::move(options)),
-        on_progress_(Napi::Persistent(on_progress)),
-        deferred_(Napi::Promise::Deferred::New(env)) {}
-
-  [[nodiscard]] Napi::Promise promise() const { return deferred_.Promise(); }
+  Opening(btree::EngineOptions options, Napi::Function on_progress)
+      : options_(std::move(options)), on_progress_(Napi::Persistent(on_progress)) {}
 
  protected:
-  void Execute() override { status_ = SharedEngine::Open(std::move(options_), &shared_); }
+  Status Execute() override { return SharedEngine::Open(std::move(options_), &shared_); }
 
-  void OnOK() override {
+  Status Finish(Napi::Env env, Napi::Value* value) override {
     std::unique_ptr<StoreHandle> handle;
-    if (status_.ok()) status_ = StoreHandle::Make(std::move(shared_), &handle);
-    if (!status_.ok()) {
-      deferred_.Reject(Describe(Env(), status_));
-      return;
-    }
+    if (Status status = StoreHandle::Make(std::move(shared_), &handle); !status.ok()) return status;
     // From here on the environment owns it: it ends with the environment, closed or not.
     StoreHandle* store = handle.release();
-    Env().AddCleanupHook(CleanUp, store);
-    deferred_.Resolve(MakeStore(Env(), store, on_progress_.Value()));
+    env.AddCleanupHook(CleanUp, store);
+    *value = MakeStore(env, store, on_progress_.Value());
+    return Status::Ok();
   }
 
  private:
   btree::EngineOptions options_;
   Napi::FunctionReference on_progress_;
-  Napi::Promise::Deferred deferred_;
-  Status status_;
   std::shared_ptr<SharedEngine> shared_;
 };
 
@@ -430,9 +403,8 @@ Napi::Value OpenBTree(const Napi::CallbackInfo& info) {
   engine_options.checkpoint_log_bytes = number("checkpointLogBytes");
   engine_options.first_segment_bytes = number("firstSegmentBytes");
   engine_options.max_segment_bytes = number("maxSegmentBytes");
-  auto* opening = new Opening(info.Env(), std::move(engine_options), info[2].As<Napi::Function>());
-  opening->Queue();
-  return opening->promise();
+  auto opening = std::make_unique<Opening>(std::move(engine_options), info[2].As<Napi::Function>());
+  return {info.Env(), PromisedWork::Start(info.Env(), std::move(opening))};
 }
 
 }  // namespace bedplate::binding

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { INTERFACE_VERSION } from '../../ts/native/addon.ts'
 import { detectLibc } from '../../ts/native/libc.ts'
 import { describeNative, loadNative, refuseBigEndian, searchIn } from '../../ts/native/loader.ts'
 import { crc32cPortable } from '../../ts/storage/crc32c/portable.ts'
@@ -32,7 +33,7 @@ afterEach(() => {
 })
 
 /** Puts a binary that says it has this interface at `path` inside the package, and returns the whole path. */
-function putBinary(path: string, interfaceVersion = 1): string {
+function putBinary(path: string, interfaceVersion = INTERFACE_VERSION): string {
   require.extensions['.node'] = loadAsJavaScript
   const whole = join(directory.path, path)
   mkdirSync(dirname(whole), { recursive: true })

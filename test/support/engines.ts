@@ -13,7 +13,7 @@ export interface EngineUnderTest {
 const BOTH: readonly EngineUnderTest[] = [false, true].map((native) => ({
   name: native ? 'native' : 'typescript',
   native,
-  open: (path, options) => openBTree(path, { ...options, native }),
+  open: <K, V>(path: string, options?: BTreeOptions) => openBTree<K, V>(path, { ...options, native }),
 }))
 
 const hasNative = loadNative()?.openBTree !== undefined

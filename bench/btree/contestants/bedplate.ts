@@ -1,4 +1,5 @@
 import { type BTree, type FlatBlock, openBTree } from '../../../ts/storage/btree/index.ts'
+import { VALUE_BYTES } from '../records.ts'
 import type { BenchStore, Contestant, OpenOptions } from '../types.ts'
 
 const MODES: Contestant['modes'] = {
@@ -9,7 +10,6 @@ const MODES: Contestant['modes'] = {
 export const native = bedplate('native', 'bedplate native', true, {})
 
 export const twin = bedplate('twin', 'bedplate TypeScript', false, {
-  'get-shared': 'has no such call',
   'get-4-workers': 'a store belongs to one thread; a second one gets LOCKED',
 })
 
@@ -46,6 +46,7 @@ function bedplate(
 
 class BedplateStore implements BenchStore {
   private readonly store: BTree<Uint8Array, Uint8Array>
+  private readonly target = Buffer.alloc(VALUE_BYTES)
 
   constructor(store: BTree<Uint8Array, Uint8Array>) {
     this.store = store
@@ -61,6 +62,11 @@ class BedplateStore implements BenchStore {
 
   get(key: Buffer): Uint8Array | undefined {
     return this.store.get(key)
+  }
+
+  getShared(key: Buffer): Uint8Array | undefined {
+    const length = this.store.getInto(key, this.target)
+    return length === VALUE_BYTES ? this.target : undefined
   }
 
   getMany(keys: readonly Buffer[]): number {

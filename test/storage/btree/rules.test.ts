@@ -410,8 +410,8 @@ describe('after a failed fsync', () => {
       ['sync', true],
       ['memory', false],
     ] as const) {
-      const store = await open({ durability }, new SimulatedDisk())
-      const own = (store as unknown as { engine: { disk: SimulatedDisk } }).engine.disk
+      const own = new SimulatedDisk()
+      const store = await open({ durability }, own)
       own.failAt({ operation: 'sync', nth: 1, error: 'EIO', forever: true })
       await store.put('a', '1').catch(() => {})
       await store.flushed().catch(() => {})

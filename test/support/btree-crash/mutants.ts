@@ -8,11 +8,12 @@ import { newTally, type Tally } from './check-image.ts'
 import { checkCrashOf, crashesOf } from './crashes.ts'
 import { checkDamage, DAMAGES, type Damage } from './damage.ts'
 import { checkFailingDisk, checkFullDisk } from './faults.ts'
+import { loseLongValues, loseRewrites } from './lost-writes.ts'
 import { below, pick, runWorkload, type StepKind } from './workload.ts'
 
 /** What shows that a rule is missing, and the kinds of steps that it takes. */
 interface Trial {
-  kind: 'power cuts' | 'adoption' | 'damage' | 'failing disks' | 'full disks'
+  kind: 'power cuts' | 'adoption' | 'damage' | 'lost writes' | 'failing disks' | 'full disks'
   focus?: readonly StepKind[]
   /** What fails on a failing disk; default: the syncs of the data file. */
   fails?: DiskOperation
@@ -23,6 +24,7 @@ const DISKS_A_WORKLOAD = 4
 
 const POWER: Trial = { kind: 'power cuts' }
 const DAMAGE: Trial = { kind: 'damage' }
+const LOSING: Trial = { kind: 'lost writes' }
 const LOADING: Trial = { kind: 'power cuts', focus: ['load'] }
 const COMPACTING: Trial = { kind: 'power cuts', focus: ['compact'] }
 const FULL: Trial = { kind: 'full disks' }
@@ -32,6 +34,8 @@ const TRIALS: Readonly<Record<Rule, Trial>> = {
   'page checksum': DAMAGE,
   'page address': DAMAGE,
   'page birth': DAMAGE,
+  'born again': LOSING,
+  'later birth': LOSING,
   'meta checksum': POWER,
   'log before meta': POWER,
   'pages before meta': POWER,
@@ -151,6 +155,10 @@ async function tryOnce(
       }
       return
     }
+    case 'lost writes':
+      await loseRewrites(seed, mutant)
+      await loseLongValues(seed, mutant)
+      return
     case 'failing disks':
       for (let i = 0; i < DISKS_A_WORKLOAD; i++) {
         await checkFailingDisk(seed, failingSync(fails, random), tally, { focus, mutant })

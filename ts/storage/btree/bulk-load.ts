@@ -18,6 +18,8 @@ import { maxInlineBytes, referenceTo } from './tree.ts'
 export interface BuildTarget {
   pager: Pager
   treeId: number
+  /** The epoch of its pages. */
+  birth: number
   /** Called with each page number taken, so that an abandoned build can give them back. */
   onAllocate?: (page: number) => void
 }
@@ -25,7 +27,6 @@ export interface BuildTarget {
 /** One tree under construction. */
 export class TreeBuilder {
   private readonly target: BuildTarget
-  private readonly birth: number
   private leaf: Page | undefined
   private lastKey: Uint8Array | undefined
   /** The unfinished branch of each level, from level 1 up. */
@@ -38,7 +39,6 @@ export class TreeBuilder {
 
   constructor(target: BuildTarget) {
     this.target = target
-    this.birth = target.pager.epoch
   }
 
   /** Adds an entry; keys must rise. @throws INVALID_INPUT if they do not. Copies both. */
@@ -93,17 +93,17 @@ export class TreeBuilder {
   }
 
   private prepareValue(key: Uint8Array, value: Uint8Array): LeafValue {
-    const { pager, treeId } = this.target
+    const { pager, treeId, birth } = this.target
     if (value.length <= maxInlineBytes(pager.pageSizeBytes, key.length)) return { length: value.length, inline: value }
     const numbers = Array.from({ length: chainPageCount(value.length, pager.pageSizeBytes) }, () => this.allocate())
-    writeChain(pager, { type: PageType.overflow, treeId, numbers, birth: this.birth }, value)
-    return { length: value.length, overflow: { page: numbers[0] as number, birth: this.birth } }
+    writeChain(pager, { type: PageType.overflow, treeId, numbers, birth }, value)
+    return { length: value.length, overflow: { page: numbers[0] as number, birth } }
   }
 
   private newPage(type: PageType, level: number): Page {
-    const { pager, treeId } = this.target
+    const { pager, treeId, birth } = this.target
     const page = new Page(pager.pageSizeBytes)
-    page.identify(this.allocate(), this.birth)
+    page.identify(this.allocate(), birth)
     page.format(type, treeId, level)
     return page
   }

@@ -27,9 +27,9 @@ export async function copyState(
 ): Promise<void> {
   const { pageSizeBytes, mutant } = pin.pager
   const target = new Pager(file, { pageSizeBytes, cacheBytes: 0, freeList: new FreeList(), epoch: COPY_EPOCH })
-  const catalogue = new TreeBuilder({ pager: target, treeId: CATALOGUE_TREE_ID })
+  const catalogue = new TreeBuilder({ pager: target, treeId: CATALOGUE_TREE_ID, birth: COPY_EPOCH })
   for (const { name, id, root } of catalogueEntries(pin.pager, pin.catalogue)) {
-    const builder = new TreeBuilder({ pager: target, treeId: id })
+    const builder = new TreeBuilder({ pager: target, treeId: id, birth: COPY_EPOCH })
     const cursor = new Cursor(pin.pager, root, WHOLE_RANGE)
     for (let count = 1; await cursor.nextAsync(); count++) {
       builder.add(cursor.key(), cursor.value())

@@ -13,7 +13,7 @@ import { openNativeEngine } from './native/open.ts'
 import { openEngine } from './open.ts'
 import { keepStatsFile } from './stats.ts'
 import { StoreHandle } from './store.ts'
-import { type BTree, type BTreeOptions, CHECKPOINT_LOG_BYTES } from './types.ts'
+import { type BTree, type BTreeOptions, CHECKPOINT_LOG_BYTES, type KeyOf, type ValueOf } from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
@@ -32,6 +32,7 @@ export type {
   BTreeOptions,
   BTreeStats,
   BTreeTree,
+  KeyOf,
   PageCell,
   PageDescription,
   PagePart,
@@ -41,6 +42,7 @@ export type {
   TransactionTree,
   TreeBatchOperation,
   TreeOptions,
+  ValueOf,
   VerifyReport,
 } from './types.ts'
 
@@ -53,7 +55,8 @@ export type {
  * TypeScript engine belongs to one thread.
  *
  * @param path - A directory, relative to the working directory or absolute.
- * @param options - See BTreeOptions. Encodings decide the types of keys and values.
+ * @param options - See BTreeOptions. Encodings decide the types of keys and values: of `json` values, `any`, unless the
+ *   types are given: `openBTree<string, City>(...)`.
  * @returns The open store. Close it: `await store.close()` or `await using`.
  * @throws NOT_FOUND without `create`, LOCKED if another process has it open, INCOMPATIBLE for foreign or newer files,
  *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, NOT_SUPPORTED for `native: true`
@@ -65,10 +68,13 @@ export type {
  * for (const [key, city] of store.range({ gte: 'city:fr:', lt: 'city:fs:' })) console.log(key, city)
  * await store.close()
  */
-export async function openBTree<K = string, V = string>(
+export function openBTree<const O extends BTreeOptions = object>(
   path: string,
-  options: BTreeOptions = {},
-): Promise<BTree<K, V>> {
+  options?: O,
+): Promise<BTree<KeyOf<O>, ValueOf<O>>>
+/** The same, with keys and values of the types that the caller knows them to have. */
+export function openBTree<K, V>(path: string, options?: BTreeOptions): Promise<BTree<K, V>>
+export async function openBTree<K, V>(path: string, options: BTreeOptions = {}): Promise<BTree<K, V>> {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new BedplateError('INVALID_INPUT', `openBTree: path must be the name of a directory, got ${describe(path)}`)
   }

@@ -37,6 +37,7 @@ export async function bulkLoadTree<E>(
     const builder = new TreeBuilder({
       pager,
       treeId: engine.idFor(name),
+      birth: pager.takeEpoch(),
       onAllocate: (page) => {
         pages.push(page)
         engine.unattached.add(page)

@@ -17,6 +17,8 @@ export type Rule =
   | 'page checksum'
   | 'page address' // a page counts only where it was written
   | 'page birth' // a page counts only in the life of its place that is meant
+  | 'born again' // a page that was written and is edited again begins another life
+  | 'later birth' // a life that begins after another was written is told from it
   | 'meta checksum'
   // The order of a checkpoint.
   | 'log before meta' // the log is durable up to L before a meta says L

@@ -23,14 +23,15 @@ export function writeOverflow(pager: Pager, treeId: number, bytes: Uint8Array): 
   const numbers = Array.from({ length: chainPageCount(bytes.length, pager.pageSizeBytes) }, () =>
     pager.freeList.allocate(),
   )
+  const birth = pager.epoch
   try {
-    writeChain(pager, { type: PageType.overflow, treeId, numbers, birth: pager.epoch }, bytes)
+    writeChain(pager, { type: PageType.overflow, treeId, numbers, birth }, bytes)
   } catch (error) {
     if (lacks(pager.mutant, 'refused pages back')) throw error
     for (const number of numbers) pager.freeList.release(number)
     throw error
   }
-  return { page: numbers[0] as number, birth: pager.epoch }
+  return { page: numbers[0] as number, birth }
 }
 
 /** Writes `bytes` over the given pages, each referring to the next. */

@@ -3,6 +3,9 @@
 // Every state anybody may still look at (an open snapshot, a checkpoint being written, the two metas) is an epoch.
 // A page may be edited in place only if it was born after the newest of them; otherwise the writer edits a copy at another
 // place and retires the original. So readers never see a page change, and what a meta refers to is never overwritten.
+//
+// Address and birth mean one content: a page that was written and is edited again is born again, and no two pages that were
+// written to one place have the same birth. So a write that the disk lost is found by the reference to it.
 import { assert, BedplateError, isCode } from '../../base/errors.ts'
 import type { DiskFile } from '../../io/disk.ts'
 import { lacks } from '../mutant.ts'
@@ -27,7 +30,7 @@ export class Pager {
   readonly freeList: FreeList
   readonly capacityPages: number
   readonly mutant: Mutant | undefined
-  /** The epoch that new pages are born in; larger than that of every snapshot, checkpoint and meta. */
+  /** The epoch that new pages are born in; larger than that of every snapshot, checkpoint, meta and written page. */
   epoch: number
   /** Epochs of the two metas on disk, older first. */
   metaEpochs: number[] = []
@@ -138,7 +141,10 @@ export class Pager {
     return page
   }
 
-  /** `page` itself if it may be edited in place, else a copy of it at a new place; the original is retired. */
+  /**
+   * `page` itself if it may be edited in place, else a copy of it at a new place; the original is retired. In either case its
+   * birth may have become another: then the reference to it has to follow.
+   */
   writable(page: Page): Page {
     if (this.isPrivate(page.birth)) {
       this.markDirty(page)
@@ -169,6 +175,12 @@ export class Pager {
     const pinned = snapshots.length > 0 && lacks(mutant, 'pages of snapshots') ? [] : snapshots
     const needed = [...metaEpochs, ...pinned].sort((a, b) => a - b)
     this.freeList.reclaim(needed, (page) => this.forget(page))
+  }
+
+  /** An epoch of its own, for pages that are written apart from the current state. */
+  takeEpoch(): number {
+    this.epoch += 2
+    return this.epoch - 1
   }
 
   /** Freezes the current state. @returns Its epoch, to be given back to `closeEpoch`. */
@@ -203,6 +215,7 @@ export class Pager {
   writePage(page: Page): void {
     page.seal()
     this.file.write(page.bytes, page.pageNumber * this.pageSizeBytes)
+    if (page.birth === this.epoch && !lacks(this.mutant, 'later birth')) this.epoch++
     if (page.dirty) {
       page.dirty = false
       this.dirtyCount--
@@ -334,6 +347,7 @@ export class Pager {
   private markDirty(page: Page): void {
     if (page.dirty) return
     // It was written and perhaps evicted meanwhile; from now on memory is ahead of the file again.
+    if (!lacks(this.mutant, 'born again')) page.identify(page.pageNumber, this.epoch)
     page.dirty = true
     this.dirtyCount++
     this.pages.set(page.pageNumber, page)

@@ -124,7 +124,7 @@ export class StoreHandle<K, V> extends ReadingHandle<K, V, BTreeTree<K, V>> impl
     return this.engine.position
   }
 
-  tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
+  tree<K2, V2>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
     return this.engine.tree(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
   }
 
@@ -213,7 +213,7 @@ class StoreSnapshot<K, V> extends ReadingHandle<K, V, OrderedReader<K, V>> imple
     return this.moment.position
   }
 
-  tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): OrderedReader<K2, V2> {
+  tree<K2, V2>(name: string, options: TreeOptions = {}): OrderedReader<K2, V2> {
     this.moment.assertOpen()
     return this.moment.reader(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
   }

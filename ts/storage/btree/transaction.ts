@@ -259,7 +259,7 @@ class TransactionHandle<K, V> extends TransactionTreeHandle<K, V> implements Tra
     super(work, DEFAULT_TREE, codecs)
   }
 
-  tree<K2 = string, V2 = string>(name: string, options: TreeOptions = {}): TransactionTree<K2, V2> {
+  tree<K2, V2>(name: string, options: TreeOptions = {}): TransactionTree<K2, V2> {
     return new TransactionTreeHandle<K2, V2>(
       this.work,
       checkTreeName(name),

@@ -182,15 +182,15 @@ export class Tree {
   }
 
   private ownRoot(): Page {
-    const page = this.pager.read(this.root)
-    const own = this.pager.writable(page)
-    if (own !== page) this.moveRoot(referenceTo(own))
+    const own = this.pager.writable(this.pager.read(this.root))
+    if (own.birth !== this.root.birth) this.moveRoot(referenceTo(own))
     return own
   }
 
   private ownChild(branch: Page, child: number, page: Page): Page {
+    const { birth } = page
     const own = this.pager.writable(page)
-    if (own !== page) setChildAt(branch, child, referenceTo(own))
+    if (own.birth !== birth) setChildAt(branch, child, referenceTo(own))
     return own
   }
 

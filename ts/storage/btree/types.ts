@@ -43,11 +43,33 @@ export interface BTreeOptions {
   native?: boolean
 }
 
-/** How to open a named tree: only the encodings may differ from the store's. */
+/** How to open a named tree. Its encodings are its own: `'utf8'` unless named here, whatever the store's are. */
 export interface TreeOptions {
   keyEncoding?: 'utf8' | 'buffer'
   valueEncoding?: Encoding
 }
+
+/** What an encoding makes of bytes. */
+interface Decoded {
+  utf8: string
+  buffer: Uint8Array
+  // biome-ignore lint/suspicious/noExplicitAny: what JSON.parse gives; `openBTree<string, City>` says it more narrowly.
+  json: any
+}
+
+/** What options name as the encoding of `Field`; `'utf8'` if they do not. */
+type Named<Options, Field extends string> = Options extends { readonly [F in Field]?: infer E }
+  ? [Exclude<E, undefined>] extends [never]
+    ? 'utf8'
+    : unknown extends E
+      ? 'utf8'
+      : Extract<E, Encoding>
+  : 'utf8'
+
+/** The type of keys, by the encoding that the options name. */
+export type KeyOf<Options> = Decoded[Named<Options, 'keyEncoding'>]
+/** The type of values, by the encoding that the options name. */
+export type ValueOf<Options> = Decoded[Named<Options, 'valueEncoding'>]
 
 /** How to run a transaction. */
 export interface TransactionOptions {
@@ -61,14 +83,16 @@ export interface TransactionOptions {
 export interface Snapshot<K = string, V = string> extends OrderedReader<K, V>, Disposable {
   /** The log position it shows. */
   readonly position: number
-  tree<K2 = string, V2 = string>(name: string, options?: TreeOptions): OrderedReader<K2, V2>
+  tree<const O extends TreeOptions = object>(name: string, options?: O): OrderedReader<KeyOf<O>, ValueOf<O>>
+  tree<K2, V2>(name: string, options?: TreeOptions): OrderedReader<K2, V2>
   close(): void
 }
 
 /** What the function of a transaction gets: reads see its own writes over the snapshot of its start. */
 export interface Transaction<K = string, V = string> extends TransactionTree<K, V> {
   /** The same for a named tree, which must exist or is made at commit. */
-  tree<K2 = string, V2 = string>(name: string, options?: TreeOptions): TransactionTree<K2, V2>
+  tree<const O extends TreeOptions = object>(name: string, options?: O): TransactionTree<KeyOf<O>, ValueOf<O>>
+  tree<K2, V2>(name: string, options?: TreeOptions): TransactionTree<K2, V2>
 }
 
 /** One tree inside a transaction. Writes are synchronous and private until the commit. */
@@ -108,7 +132,8 @@ export interface BTree<K = string, V = string> extends BTreeTree<K, V>, AsyncDis
   /** The position of the last write. */
   readonly position: number
   /** A named tree, made by its first write. */
-  tree<K2 = string, V2 = string>(name: string, options?: TreeOptions): BTreeTree<K2, V2>
+  tree<const O extends TreeOptions = object>(name: string, options?: O): BTreeTree<KeyOf<O>, ValueOf<O>>
+  tree<K2, V2>(name: string, options?: TreeOptions): BTreeTree<K2, V2>
   /** The names of all trees that exist, sorted; the default tree's name is '' and is not among them. */
   treeNames(): string[]
   /** Removes a named tree with all it holds. */
