@@ -9,8 +9,6 @@ const BUILD = new URL('../scripts/build.mjs', import.meta.url)
 /** Runs `bedplate` with these arguments and sets the status that the process ends with. */
 export async function launch(args) {
   if (existsSync(FRESHNESS)) await buildIfStale()
-  // Node 22.8 and later keep what they compiled, in the folder for temporary files.
-  process.getBuiltinModule('node:module').enableCompileCache?.()
   const { main } = await import(COMMANDS.href)
   process.exitCode = await main(args)
 }
