@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -75,6 +75,7 @@ function builderEnvironment(temporary) {
   return {
     ...process.env,
     npm_config_nodedir: installedNode() ?? assembleNode(temporary),
+    JOBS: process.env.JOBS ?? String(availableParallelism()),
     // binding.gyp asks `node` where node-addon-api is, and may do so from a folder outside the package.
     NODE_PATH: searched.filter(Boolean).join(delimiter),
     PATH: [dirname(process.execPath), process.env.PATH].join(delimiter),

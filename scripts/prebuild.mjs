@@ -65,8 +65,14 @@ function buildAcross(arch) {
       cpSync(join(ROOT, name), join(folder, name), { recursive: true })
     }
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
-    process.env.CC = `${cross.prefix}gcc`
-    process.env.CXX = `${cross.prefix}g++`
+    // A launcher that the environment names, such as ccache, serves this compiler too.
+    for (const [name, program] of [
+      ['CC', 'gcc'],
+      ['CXX', 'g++'],
+    ]) {
+      const launcher = process.env[name]?.match(/^(\S+) \S+$/)?.[1]
+      process.env[name] = [launcher, `${cross.prefix}${program}`].filter(Boolean).join(' ')
+    }
     const status = runPrebuildify(folder, ['--arch', arch, '--strip-bin', `${cross.prefix}strip`])
     if (status === 0) cpSync(join(folder, 'prebuilds'), join(ROOT, 'prebuilds'), { recursive: true })
     if (status === 0) process.stderr.write(`prebuild: made ${newestIn(prebuildsOf(arch))}\n`)
