@@ -13,6 +13,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const QEMU = '/usr/bin/qemu-aarch64-static'
 /** Where Debian's cross compiler has ARM's own libraries. */
 const SYSROOT = '/usr/aarch64-linux-gnu'
+// Not by bin/: what it might have to build first is this machine's.
+const DOCTOR = `process.exitCode = await (await import('${ROOT}dist/cli/doctor.js')).run(['--json'])`
 const BINARY = join(ROOT, 'prebuilds/linux-arm64/bedplate.glibc.node')
 
 main()
@@ -26,7 +28,7 @@ function main() {
   }
   must('cross build', process.execPath, [join(ROOT, 'scripts/prebuild.mjs'), '--arch', 'arm64'])
   const arm = [QEMU, '-L', SYSROOT, provideNode('arm64', '22.23.3')]
-  const doctor = JSON.parse(runArm(arm, ['bin/bedplate', 'doctor', '--json']))
+  const doctor = JSON.parse(runArm(arm, ['--input-type=module', '-e', DOCTOR]))
   if (doctor.native.engine !== 'native') stop(`the ARM addon does not load: ${doctor.native.reason}`)
   print(`doctor: CRC-32C ${doctor.native.binary.crc32c} on ${doctor.platform ?? 'linux-arm64'}`)
   const directory = mkdtempSync(join(tmpdir(), 'bedplate-arm64-'))
