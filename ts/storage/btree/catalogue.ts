@@ -11,6 +11,7 @@ import { getBelow, Tree } from './tree.ts'
 
 export const CATALOGUE_TREE_ID = 0
 export const FIRST_TREE_ID = 1
+const MAX_TREE_ID = 0xffffffff
 const ENTRY_BYTES = 16
 
 /** What the catalogue says of one tree. */
@@ -62,6 +63,13 @@ export class Catalogue {
   /** The tree with that id. */
   treeById(id: number): Tree {
     return this.tree(this.nameOf(id)) as Tree
+  }
+
+  /** Throws CORRUPTION if a log record cannot make a tree of that id and name. */
+  assertNew(id: number, name: string): void {
+    const isPossible = id >= FIRST_TREE_ID && id <= MAX_TREE_ID && !this.names.has(id)
+    if (isPossible && this.tree(name) === undefined) return
+    throw new BedplateError('CORRUPTION', `the log makes a tree ${id} named "${name}", which cannot be made again`)
   }
 
   treeNames(): string[] {

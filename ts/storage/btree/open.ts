@@ -156,7 +156,8 @@ function divide(
 function readFreeList(pager: Pager, meta: Meta): { numbers: number[]; pages: PageReference[] } {
   const pages: PageReference[] = []
   const pieces: Uint8Array[] = []
-  for (const page of chainPages(pager, meta.freeList, PageType.freeList, meta.pageCount)) {
+  const pagesInFile = Math.floor(pager.file.size() / pager.pageSizeBytes)
+  for (const page of chainPages(pager, meta.freeList, PageType.freeList, pagesInFile)) {
     pages.push({ page: page.pageNumber, birth: page.birth })
     pieces.push(page.bytes.slice(PAGE_HEADER_BYTES, PAGE_HEADER_BYTES + page.dataLength))
   }

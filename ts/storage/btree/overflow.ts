@@ -5,6 +5,9 @@ import { lacks } from '../mutant.ts'
 import { checkPage, PAGE_HEADER_BYTES, Page, type PageReference, PageType } from './page.ts'
 import type { Pager } from './pager.ts'
 
+/** A value gets memory for so much before anybody asks how large the file is. */
+const UNCHECKED_BYTES = 64 * 1024
+
 /** Payload bytes of one page of a chain. */
 export function chainPageBytes(pageSizeBytes: number): number {
   return pageSizeBytes - PAGE_HEADER_BYTES
@@ -79,6 +82,9 @@ class ChainValue {
   private filled = 0
 
   constructor(pager: Pager, first: PageReference, length: number) {
+    if (length > UNCHECKED_BYTES && length > pager.file.size()) {
+      throw chainCorruption(pager, first.page, `is said to begin a value of ${length} bytes, more than the file has`)
+    }
     this.pager = pager
     this.first = first
     this.value = new Uint8Array(length)
@@ -134,7 +140,7 @@ class ChainWalk {
   }
 
   get offset(): number {
-    return this.reference.page * this.pager.pageSizeBytes
+    return this.pager.offsetOf(this.reference)
   }
 
   enter(bytesRead: number): Page {

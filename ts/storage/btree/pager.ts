@@ -76,7 +76,7 @@ export class Pager {
     if (cached !== undefined) return cached
     this.misses++
     const page = new Page(this.pageSizeBytes)
-    return this.admit(page, reference, this.file.read(page.bytes, reference.page * this.pageSizeBytes))
+    return this.admit(page, reference, this.file.read(page.bytes, this.offsetOf(reference)))
   }
 
   /** The page as it is in the file, past the cache, unless memory is ahead of the file: for checks of what is stored. */
@@ -84,20 +84,27 @@ export class Pager {
     const cached = this.pages.get(reference.page)
     if (cached?.dirty) return this.read(reference)
     const page = new Page(this.pageSizeBytes)
-    this.check(page, reference, this.file.read(page.bytes, reference.page * this.pageSizeBytes))
+    this.check(page, reference, this.file.read(page.bytes, this.offsetOf(reference)))
     return page
   }
 
   /** The same as `read` without blocking: for callers that found `cached` empty. The reference must stay alive (by a snapshot). */
   async readAsync(reference: PageReference): Promise<Page> {
     const page = new Page(this.pageSizeBytes)
-    const read = await this.fetch(page.bytes, reference.page * this.pageSizeBytes)
+    const read = await this.fetch(page.bytes, this.offsetOf(reference))
     const meanwhile = this.cached(reference)
     if (meanwhile !== undefined) return meanwhile
     this.misses++
     const admitted = this.admit(page, reference, read)
     this.trim()
     return admitted
+  }
+
+  /** Where in the file a page lies. Throws CORRUPTION for a reference to where no file reaches: only a forged page has one. */
+  offsetOf({ page }: PageReference): number {
+    const offset = page * this.pageSizeBytes
+    if (Number.isSafeInteger(offset)) return offset
+    throw new BedplateError('CORRUPTION', `${this.file.path}: a reference leads to page ${page}`)
   }
 
   /** Reads from the data file without blocking. `close` waits for it. */

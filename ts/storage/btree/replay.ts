@@ -5,17 +5,24 @@ import type { Catalogue } from './catalogue.ts'
 import type { Pager } from './pager.ts'
 import { type RecordVisitor, visitRecord } from './record.ts'
 import { prepareValue } from './tree.ts'
+import { maxKeyBytes } from './types.ts'
 
 /** Applies log records to the trees of `catalogue`. */
 export function replayer(catalogue: Catalogue, pager: Pager): (record: Uint8Array) => void {
   const visitor: RecordVisitor = {
     put(treeId, key, value) {
+      checkKey(key, pager)
       const tree = catalogue.treeById(treeId)
       tree.put(key, prepareValue(pager, treeId, key, value))
     },
     delete: (treeId, key) => void catalogue.treeById(treeId).delete(key),
     clear: (treeId, range) => void catalogue.treeById(treeId).deleteRange(range),
-    createTree: (treeId, name) => void catalogue.create(treeId, Buffer.from(name).toString()),
+    createTree(treeId, bytes) {
+      const name = Buffer.from(bytes).toString()
+      checkKey(Buffer.from(name), pager)
+      catalogue.assertNew(treeId, name)
+      catalogue.create(treeId, name)
+    },
     dropTree: (treeId) => catalogue.drop(catalogue.nameOf(treeId)),
     bulkLoad(treeId) {
       throw new BedplateError(
@@ -29,4 +36,10 @@ export function replayer(catalogue: Catalogue, pager: Pager): (record: Uint8Arra
     visitRecord(record, visitor)
     pager.trim()
   }
+}
+
+/** A key that does not fit into a page would send the tree into splits without end. */
+function checkKey(key: Uint8Array, { pageSizeBytes, file }: Pager): void {
+  if (key.length <= maxKeyBytes(pageSizeBytes)) return
+  throw new BedplateError('CORRUPTION', `a log record puts a key of ${key.length} bytes into ${file.path}`)
 }

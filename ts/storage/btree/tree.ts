@@ -1,7 +1,7 @@
 // One B-tree over the pager: search, insert, delete, splits and merges (Comer, "The Ubiquitous B-Tree", ACM Computing
 // Surveys 1979; Graefe, "Modern B-Tree Techniques", 2011, §3). Pages are copied on write along the path from the root, so
 // a root reference is a whole frozen tree. No logging and no durability here: that is the store's.
-import { assert, isCode } from '../../base/errors.ts'
+import { assert, BedplateError, isCode } from '../../base/errors.ts'
 import { commonPrefixLength } from '../compare.ts'
 import { type ByteRange, Cursor } from './cursor.ts'
 import { checkLevel, valueAt } from './leaf-value.ts'
@@ -152,7 +152,7 @@ export class Tree {
     for (;;) {
       const keys = keysOfFirstLeaf(this.pager, this.root, range)
       if (keys.length === 0) return removed
-      for (const key of keys) this.delete(key)
+      for (const key of keys) if (!this.delete(key)) throw this.disorder(key)
       removed += keys.length
     }
   }
@@ -161,6 +161,15 @@ export class Tree {
   replaceRoot(root: PageReference, keyCount: number): void {
     this.moveRoot(root)
     this.keyCount = keyCount
+  }
+
+  /** A walk came to a key that no search finds. Without this, removing what is left would never end. */
+  private disorder(key: Uint8Array): BedplateError {
+    const name = Buffer.from(key).toString('hex')
+    return new BedplateError(
+      'CORRUPTION',
+      `${this.pager.file.path}: key ${name} of tree ${this.id} is not in its place`,
+    )
   }
 
   // -- the path -------------------------------------------------------------------------------------------------

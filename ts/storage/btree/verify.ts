@@ -91,7 +91,7 @@ class Verifier {
 
   /** Pages that nothing refers to and that are not free either: space that would never come back. */
   private lost(): void {
-    for (let page = FIRST_PAGE; page < this.expected.pageCount; page++) {
+    for (let page = FIRST_PAGE; page < this.expected.pageCount && this.problemCount < MAX_PROBLEMS; page++) {
       if (!this.uses.has(page)) this.problem(page, 'is neither used nor free')
     }
   }
