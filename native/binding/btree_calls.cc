@@ -223,7 +223,7 @@ std::vector<btree::Operation> ReadOperations(Bytes bytes, uint32_t count,
 // False if the thread is being terminated: then not even an array can be looked into.
 [[nodiscard]] bool SlotsOf(napi_env env, napi_value trees, std::vector<btree::TreeSlot*>* slots) {
   uint32_t count = 0;
-  napi_get_array_length(env, trees, &count);
+  if (napi_get_array_length(env, trees, &count) != napi_ok) return false;
   slots->resize(count);
   for (uint32_t i = 0; i < count; i++) {
     napi_value external = nullptr;
