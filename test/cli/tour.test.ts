@@ -73,6 +73,12 @@ describe('bedplate tour', () => {
     expect(document.speed.durablePuts.map(({ writers }: { writers: number }) => writers)).toEqual([1, 64])
     expect(document.stats.cache.hits).toBeGreaterThan(0)
     expect(document.next.length).toBeGreaterThan(3)
+    // Where the native engine has done the work, the other one reads the same store for comparison.
+    expect([document.stats.engine, document.typescript !== undefined]).toEqual([
+      document.native,
+      document.native === 'native',
+    ])
+    for (const perSecond of Object.values(document.typescript ?? {})) expect(perSecond).toBeGreaterThan(0)
   })
 
   it('answers from the data', () => {

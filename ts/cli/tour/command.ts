@@ -17,7 +17,7 @@ import { fromShell, type NextStep, nextSteps } from './next.ts'
 import { forgetOrders } from './orders.ts'
 import { type Answer, askQuestions, showTrees } from './questions.ts'
 import { Report, round } from './report.ts'
-import { measureSpeed, type SpeedResult } from './speed.ts'
+import { compareReads, measureReads, measureSpeed, type ReadSpeed, type SpeedResult } from './speed.ts'
 
 const NAME = 'bedplate tour'
 const DEFAULT_DIRECTORY = 'bedplate-data/tour'
@@ -53,6 +53,8 @@ interface TourDocument {
   kill: KillResult
   speed: SpeedResult
   stats: BTreeStats
+  /** The same reads of the same store by the TypeScript engine, where the native one has done the work. */
+  typescript?: ReadSpeed
   next: NextStep[]
   seconds: number
 }
@@ -80,7 +82,7 @@ async function tour({ data, fresh = false, json = false }: TourOptions, interrup
     const document: TourDocument = {
       ...welcome(visit),
       ...(await importAndAsk(visit)),
-      ...(await killAndMeasure(visit)),
+      ...(await withTypeScript(visit, await killAndMeasure(visit))),
       next: await tellNext(visit),
       seconds: takenSeconds(visit),
     }
@@ -96,7 +98,7 @@ function welcome({ path, report }: Visit): Pick<TourDocument, 'version' | 'node'
   const version = packageVersion()
   const { node } = process.versions
   const { engine: native } = describeNative()
-  const core = native === 'native' ? 'with its native core' : 'in TypeScript alone (bedplate doctor says why)'
+  const core = native === 'native' ? 'on its native engine' : 'in TypeScript alone (bedplate doctor says why)'
   report.heading(`bedplate ${version} ${core}, Node ${node}`)
   return { version, node, native, path }
 }
@@ -130,6 +132,21 @@ async function killAndMeasure(visit: Visit): Promise<Pick<TourDocument, 'kill' |
     const stats = store.stats()
     describeStats(stats, report)
     return { kill, speed, stats }
+  })
+}
+
+/** Where the native engine runs: what the other one makes of the same reads. The store is closed, so it may open it. */
+async function withTypeScript<T extends Pick<TourDocument, 'speed' | 'stats'>>(
+  { path, report, interrupt }: Visit,
+  measured: T,
+): Promise<T & Pick<TourDocument, 'typescript'>> {
+  if (measured.stats.engine !== 'native') return measured
+  await report.title('The same files, read by the TypeScript engine')
+  return closing(await openBTree(path, { readOnly: true, native: false }), async (store) => {
+    const typescript = await measureReads(store, interrupt)
+    compareReads(measured.speed, typescript, report)
+    await report.shown()
+    return { ...measured, typescript }
   })
 }
 
@@ -180,6 +197,7 @@ function describeStats(stats: BTreeStats, report: Report): void {
   const commits = `${plural(log.appends, 'commit')} in ${plural(log.syncs, 'fsync')}`
   report.line()
   report.table([
+    ['engine', stats.engine === 'native' ? 'native (C++)' : 'TypeScript'],
     ['data file', `${formatBytes(stats.dataFileBytes)}, ${pages}`],
     ['cache', `${cached}; since the kill ${hits}`],
     ['log', `${formatBytes(log.segmentBytes)}; since the kill ${commits}`],

@@ -20,11 +20,20 @@ export interface SpeedResult {
   durablePuts: { writers: number; perSecond: number; perSync: number }[]
 }
 
-/** Measures and prints. */
-export async function measureSpeed(store: BTree, report: Report, interrupt: Interrupt): Promise<SpeedResult> {
+/** Gets and entries of ranges a second. */
+export type ReadSpeed = Pick<SpeedResult, 'randomGets' | 'rangeEntries'>
+
+/** Reads alone. */
+export async function measureReads(store: BTree, interrupt: Interrupt): Promise<ReadSpeed> {
   const rangeEntries = await ratePerSecond(interrupt, () => countEntries(store))
   const keys = Array.from(store.range({}), ([key]) => key)
   const randomGets = await ratePerSecond(interrupt, () => getSome(store, keys))
+  return { randomGets, rangeEntries }
+}
+
+/** Measures and prints. */
+export async function measureSpeed(store: BTree, report: Report, interrupt: Interrupt): Promise<SpeedResult> {
+  const { randomGets, rangeEntries } = await measureReads(store, interrupt)
   const durablePuts = [await measurePuts(store, 1, interrupt), await measurePuts(store, WRITERS, interrupt)]
   await store.dropTree(SCRATCH)
   report.table([
@@ -37,6 +46,19 @@ export async function measureSpeed(store: BTree, report: Report, interrupt: Inte
   ])
   await report.shown()
   return { randomGets, rangeEntries, durablePuts }
+}
+
+/** Prints what the two engines read a second of the same store. */
+export function compareReads(native: ReadSpeed, typescript: ReadSpeed, report: Report): void {
+  const row = (what: string, name: keyof ReadSpeed): string[] => {
+    const ratio = `${(native[name] / typescript[name]).toFixed(1)} times`
+    return [what, formatNumber(native[name]), formatNumber(typescript[name]), ratio]
+  }
+  report.table([
+    ['a second', 'native', 'TypeScript', ''],
+    row('random gets', 'randomGets'),
+    row('range entries', 'rangeEntries'),
+  ])
 }
 
 function countEntries(store: BTree): number {
