@@ -134,7 +134,8 @@ class Run {
       throw new Error(`without "${rule}" all is well in ${workloads} workloads; it was taken away ${applied} times`)
     }
     this.caught.add(rule)
-    this.context.report(`without "${rule}": workload ${workloads}, ${images} images: ${complaint.split('\n')[0]}`)
+    const said = complaint.split('\n')[0]?.replaceAll(/[^ -~]/g, '?') // a damaged value may hold any bytes
+    this.context.report(`without "${rule}": workload ${workloads}, ${images} images: ${said}`)
   }
 
   private async full(seed: number, spareBytes: number): Promise<void> {
