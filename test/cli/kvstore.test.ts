@@ -4,6 +4,7 @@ import { openSync, readFileSync, statSync, symlinkSync, writeFileSync, writeSync
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type BTree, openBTree } from '../../ts/storage/btree/index.ts'
+import { ENGINES } from '../support/engines.ts'
 import { binary, type Ended, runCommand } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -280,7 +281,7 @@ describe('work on a database as a whole', () => {
     expect(JSON.parse(ok(['stats', db, '--json']))).toMatchObject({
       source: 'store',
       keyCount: 2000,
-      engine: 'typescript',
+      engine: ENGINES.at(-1)?.name,
     })
     expect(ok(['stats', db])).toMatch(/^store {7}.*\nkeys {8}2,000 in 1 tree\n/)
     const owner = await openBytes(db)
