@@ -56,7 +56,8 @@ Status Engine::OpenFiles() {
   const std::string path = options_.path + "/" + kDataFile;
   if (Status status = options_.disk->Open(path, mode, &file); !status.ok()) return status;
   if (Status status =
-          OpenPager(std::move(file), options_.cache_bytes, options_.read_only, &pager_, &metas_);
+          OpenPager(std::move(file), {options_.cache_bytes, options_.read_only, options_.mutant},
+                    &pager_, &metas_);
       !status.ok()) {
     return status;
   }
@@ -76,6 +77,7 @@ Status Engine::OpenFiles() {
   log_options.read_only = options_.read_only;
   log_options.first_segment_bytes = options_.first_segment_bytes;
   log_options.max_segment_bytes = options_.max_segment_bytes;
+  log_options.manual = options_.manual;
   log_options.on_progress = options_.on_progress;
   Replayer replayer(&catalogue_, pager_.get());
   const auto replay = [&](uint64_t, Bytes record) {
@@ -137,6 +139,7 @@ Status Engine::CheckWritable() const {
 
 // Takes no more work: what is on disk is unknown until the store is reopened.
 void Engine::Fail(const Status& cause) {
+  if (Lacks(options_.mutant, Rule::kFailureIsFinal)) return;
   const std::lock_guard lock(failure_mutex_);
   if (has_failed_) return;
   failure_ = Status::Error(
@@ -153,6 +156,11 @@ Status Engine::Failed(Status status, ErrorCode harmless) {
     Fail(status);
   }
   return status;
+}
+
+Status Engine::FailedHalfWay(const Status& status) {
+  Fail(status);
+  return NoRefusal(status);
 }
 
 // -- reading --------------------------------------------------------------------------------------
@@ -424,7 +432,7 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
     const bool is_neutral = operations.size() == 1 && status.Is(ErrorCode::kCorruption) &&
                             operations.front().kind != Operation::Kind::kClear &&
                             operations.front().kind != Operation::Kind::kDrop;
-    if (!is_neutral) return Failed(status);
+    if (!is_neutral) return FailedHalfWay(status);
     DropPrepared(cells);
     return status;
   }
@@ -636,7 +644,7 @@ Status Engine::WriteCheckpoint(std::unique_lock<std::mutex>* writer,
     metas_.older = metas_.current;
     metas_.current = captured.meta;
     metas_.current_slot = 1 - metas_.current_slot;
-    pager->set_meta_epochs(metas_.epochs());
+    pager->set_meta_epochs(metas_.epochs(options_.mutant));
     checkpoints_++;
   } else if (status.Is(ErrorCode::kDiskFull)) {
     // Whoever gets DISK_FULL goes on with the old metas: the list's pages are nobody's then.
@@ -646,7 +654,8 @@ Status Engine::WriteCheckpoint(std::unique_lock<std::mutex>* writer,
   pager->CloseEpoch(captured.epoch);
   if (!status.ok()) return Failed(status);
   pager->Reclaim();
-  log_->DiscardUpTo(metas_.oldest_position());
+  const bool keeps_less = Lacks(options_.mutant, Rule::kLogOfTheOlderMeta);
+  log_->DiscardUpTo(keeps_less ? metas_.current.position : metas_.oldest_position());
   return Status::Ok();
 }
 
@@ -688,7 +697,7 @@ void Engine::CaptureState(Captured* captured) {
 // What the current state does not use: free, waiting, or taken by loads under way.
 std::vector<uint64_t> Engine::UnusedPages() {
   std::vector<uint64_t> unused = pager_->free_list()->UnusedPages();
-  if (unattached_.empty()) return unused;
+  if (unattached_.empty() || Lacks(options_.mutant, Rule::kLoadingPages)) return unused;
   const auto middle = static_cast<ptrdiff_t>(unused.size());
   unused.insert(unused.end(), unattached_.begin(), unattached_.end());
   std::inplace_merge(unused.begin(), unused.begin() + middle, unused.end());
@@ -697,8 +706,11 @@ std::vector<uint64_t> Engine::UnusedPages() {
 
 Status Engine::WriteState(const Captured& captured, std::optional<uint64_t> flush_to) {
   Pager* pager = captured.pager.get();
-  if (Status status = log_->SyncTo(flush_to.value_or(captured.meta.position)); !status.ok()) {
-    return status;
+  Mutant* mutant = options_.mutant;
+  if (!Lacks(mutant, Rule::kLogBeforeMeta)) {
+    if (Status status = log_->SyncTo(flush_to.value_or(captured.meta.position)); !status.ok()) {
+      return status;
+    }
   }
   if (Status status = pager->WritePages(captured.dirty); !status.ok()) return status;
   {
@@ -708,27 +720,24 @@ Status Engine::WriteState(const Captured& captured, std::optional<uint64_t> flus
   if (Status status = WriteChain(pager, captured.list, captured.list_bytes); !status.ok()) {
     return status;
   }
-  if (Status status = pager->file()->Sync(); !status.ok()) return status;
-  {
-    // From here on the new state may be what a crash leaves.
-    const ExclusiveGuard guard(&gate_);
-    std::vector<uint64_t> epochs = pager->meta_epochs();
-    epochs.push_back(captured.epoch);
-    pager->set_meta_epochs(std::move(epochs));
+  if (!Lacks(mutant, Rule::kPagesBeforeMeta)) {
+    if (Status status = pager->Sync(); !status.ok()) return status;
   }
-  const uint64_t slot = 1 - metas_.current_slot;
+  const uint64_t slot =
+      Lacks(mutant, Rule::kOtherSlot) ? metas_.current_slot : 1 - metas_.current_slot;
+  // A meta that could not be written may be there all the same, so that is no refusal either.
   if (Status status = pager->file()->Write(EncodeMeta(captured.meta), slot * page_size_bytes_);
       !status.ok()) {
-    return status;
+    return NoRefusal(status);
   }
-  return pager->file()->Sync();
+  return Lacks(mutant, Rule::kMetaBeforeReuse) ? Status::Ok() : pager->Sync();
 }
 
 void Engine::WakeMaintenanceIfDue() {
   const bool many_dirty = pager_->dirty_bytes() * 2 > pager_->capacity_pages() * page_size_bytes_;
   const uint64_t due =
       many_dirty ? options_.checkpoint_log_bytes / 4 : options_.checkpoint_log_bytes;
-  if (log_bytes_since_checkpoint_ < due) return;
+  if (options_.manual || log_bytes_since_checkpoint_ < due) return;
   const std::lock_guard lock(maintenance_signal_mutex_);
   if (checkpoint_wanted_ || is_stopping_) return;
   checkpoint_wanted_ = true;

@@ -62,6 +62,11 @@ struct EngineOptions {
   uint64_t checkpoint_log_bytes = kCheckpointLogBytes;
   uint64_t first_segment_bytes = log::kFirstSegmentBytes;
   uint64_t max_segment_bytes = log::kMaxSegmentBytes;
+  // For simulations: no thread is started. Checkpoints come only when asked for, and the log works
+  // as log::LogOptions says.
+  bool manual = false;
+  // For a test of the tests: see mutant.h.
+  Mutant* mutant = nullptr;
   // Called on a thread of the log when a position has moved; see log::LogOptions.
   std::function<void()> on_progress;
 };
@@ -338,6 +343,9 @@ class Engine {
   // Takes note of an error unless it is one that changed nothing, and gives it back.
   // `harmless` is one more code that changed nothing.
   Status Failed(Status status, ErrorCode harmless = ErrorCode::kOk);
+  // The same for an error that left something half done: it is IO, whatever it was, since other
+  // codes say that nothing was changed.
+  Status FailedHalfWay(const Status& status);
   void Fail(const Status& cause);
 
   const EngineOptions options_;

@@ -45,12 +45,13 @@ std::array<uint8_t, kMetaBytes> EncodeMeta(const Meta& meta) {
   return block;
 }
 
-MetaResult DecodeMeta(Bytes bytes) {
+MetaResult DecodeMeta(Bytes bytes, Mutant* mutant) {
   MetaResult result;
   if (bytes.size() < kMetaBytes || LoadU32(bytes.data() + 4) != kMagic) return result;
   const uint8_t* at = bytes.data();
   result.kind = MetaKind::kDamaged;
-  if (crc32c::Extend(0, bytes.subspan(4, kMetaBytes - 4)) != LoadU32(at)) return result;
+  const bool is_intact = crc32c::Extend(0, bytes.subspan(4, kMetaBytes - 4)) == LoadU32(at);
+  if (!is_intact && !Lacks(mutant, Rule::kMetaChecksum)) return result;
   result.version = LoadU32(at + 8);
   if (result.version != kFormatVersion) {
     result.kind = MetaKind::kNewer;

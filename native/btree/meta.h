@@ -46,7 +46,7 @@ struct MetaResult {
 
 [[nodiscard]] std::array<uint8_t, kMetaBytes> EncodeMeta(const Meta& meta);
 // Any bytes are fine.
-[[nodiscard]] MetaResult DecodeMeta(Bytes bytes);
+[[nodiscard]] MetaResult DecodeMeta(Bytes bytes, Mutant* mutant = nullptr);
 
 }  // namespace bedplate::btree
 

@@ -463,14 +463,15 @@ std::string Page::Problem() const {
   return {};
 }
 
-std::string Page::ProblemAs(const Reference& wanted) const {
-  if (crc32c::Extend(0, Bytes(bytes_ + 4, size_bytes_ - 4)) != LoadU32(bytes_)) {
+std::string Page::ProblemAs(const Reference& wanted, Mutant* mutant) const {
+  const bool is_intact = crc32c::Extend(0, Bytes(bytes_ + 4, size_bytes_ - 4)) == LoadU32(bytes_);
+  if (!is_intact && !Lacks(mutant, Rule::kPageChecksum)) {
     return "checksum does not match";
   }
-  if (page_number() != wanted.page) {
+  if (page_number() != wanted.page && !Lacks(mutant, Rule::kPageAddress)) {
     return "holds page " + Text(page_number()) + " (a misdirected write)";
   }
-  if (birth() != wanted.birth) {
+  if (birth() != wanted.birth && !Lacks(mutant, Rule::kPageBirth)) {
     return "is of epoch " + Text(birth()) + " where " + Text(wanted.birth) +
            " was written (a lost write)";
   }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "btree/mutant.h"
 #include "core/bytes.h"
 #include "core/little_endian.h"
 
@@ -71,6 +72,7 @@ class Page {
 
   [[nodiscard]] PageType type() const { return static_cast<PageType>(bytes_[4]); }
   [[nodiscard]] bool is_leaf() const { return type() == PageType::kLeaf; }
+  [[nodiscard]] bool is_of_tree() const { return is_leaf() || type() == PageType::kBranch; }
   [[nodiscard]] uint32_t count() const { return LoadU16(bytes_ + 6); }
   [[nodiscard]] uint64_t page_number() const { return LoadU48(bytes_ + 8); }
   [[nodiscard]] uint32_t prefix_length() const { return LoadU16(bytes_ + 14); }
@@ -156,7 +158,7 @@ class Page {
   [[nodiscard]] std::string Problem() const;
   // Checks checksum, address, life and inside of a page that was read for `wanted`. Returns what is
   // wrong, or an empty string.
-  [[nodiscard]] std::string ProblemAs(const Reference& wanted) const;
+  [[nodiscard]] std::string ProblemAs(const Reference& wanted, Mutant* mutant = nullptr) const;
 
  private:
   // Where the cell of a slot begins.

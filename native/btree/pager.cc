@@ -15,6 +15,11 @@ constexpr size_t kWriteBytes = size_t{1} << 20;
 
 }  // namespace
 
+Status NoRefusal(const Status& status) {
+  if (!status.Is(ErrorCode::kDiskFull) && !status.Is(ErrorCode::kUnavailable)) return status;
+  return Status::Error(ErrorCode::kIo, status.message(), status.hint());
+}
+
 // -- frame table ----------------------------------------------------------------------------------
 
 FrameTable::FrameTable(uint64_t expected_frames)
@@ -75,6 +80,7 @@ Pager::Pager(std::unique_ptr<vfs::File> file, Options options)
       page_size_bytes_(options.page_size_bytes),
       capacity_pages_(std::max(kMinCachePages, options.cache_bytes / options.page_size_bytes)),
       read_only_(options.read_only),
+      mutant_(options.mutant),
       free_list_(std::move(options.free_list)),
       epoch_(options.epoch),
       checkpoint_epoch_(options.epoch - 1),
@@ -101,6 +107,8 @@ Status Pager::Corruption(uint64_t page, const std::string& problem) const {
 Status Pager::Peek(const Reference& reference, Frame** frame, Missing* missing) {
   Frame* found = table_.Find(reference.page);
   if (found == nullptr) {
+    // Nobody may take it for a page that is there.
+    if (reference.page < kFirstPage) return Corruption(reference.page, "is meant as a tree's page");
     *missing = {reference, VersionOf(reference.page).load()};
     *frame = nullptr;
     return Status::Ok();
@@ -163,6 +171,10 @@ Status Pager::Read(const Reference& reference, Frame** frame) {
 
 Status Pager::ReadInto(const Reference& reference, Frame* frame) const {
   if (Status status = ReadThrough(reference, frame->page()); !status.ok()) return status;
+  // The cache holds pages of trees alone, so nobody who takes one out of it has to ask.
+  if (!frame->page().is_of_tree()) {
+    return Corruption(reference.page, "is meant as a tree's page, and is none");
+  }
   frame->self_ = reference;
   return Status::Ok();
 }
@@ -202,8 +214,11 @@ void Pager::Retire(Reference reference) {
 }
 
 void Pager::Reclaim() {
-  std::vector<uint64_t> needed = meta_epochs_;
-  needed.insert(needed.end(), snapshots_.begin(), snapshots_.end());
+  std::vector<uint64_t> needed;
+  if (!Lacks(mutant_, Rule::kPagesOfTheMetas)) needed = meta_epochs_;
+  if (!Lacks(mutant_, Rule::kPagesOfSnapshots)) {
+    needed.insert(needed.end(), snapshots_.begin(), snapshots_.end());
+  }
   std::sort(needed.begin(), needed.end());
   free_list_.Reclaim(needed, [this](uint64_t page) { Forget(page); });
 }
@@ -260,6 +275,11 @@ void Pager::MarkClean(const std::vector<FrameHandle>& pages) {
   for (const FrameHandle& handle : pages) SetDirty(handle.get(), false);
 }
 
+Status Pager::Sync() {
+  Status status = file_->Sync();
+  return Lacks(mutant_, Rule::kFailedSync) ? status : NoRefusal(status);
+}
+
 Status Pager::WriteThrough(const Page& page) {
   if (read_only_) {
     past_file_[page.page_number()].assign(page.bytes(), page.bytes() + page_size_bytes_);
@@ -284,7 +304,7 @@ Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
   if (count < page_size_bytes_) {
     return Corruption(reference.page, "it lies beyond the end of the file");
   }
-  if (std::string problem = page.ProblemAs(reference); !problem.empty()) {
+  if (std::string problem = page.ProblemAs(reference, mutant_); !problem.empty()) {
     return Corruption(reference.page, problem);
   }
   return Status::Ok();

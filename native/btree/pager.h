@@ -36,6 +36,9 @@ inline constexpr uint64_t kMinCachePages = 16;
 // How many dirty pages are written at once to make room.
 inline constexpr size_t kTrimPages = 64;
 
+// The same failure as IO, if it is of a code that says that nothing was changed.
+[[nodiscard]] Status NoRefusal(const Status& status);
+
 // A page in memory.
 class Frame {
  public:
@@ -132,6 +135,7 @@ class Pager {
     // meta.
     uint64_t epoch = 0;
     bool read_only = false;
+    Mutant* mutant = nullptr;
   };
   Pager(std::unique_ptr<vfs::File> file, Options options);
   ~Pager();
@@ -163,7 +167,9 @@ class Pager {
   // -- changing --
 
   // Shared. True if nobody but the current state can see a page of that birth.
-  [[nodiscard]] bool IsPrivate(uint64_t birth) const { return birth > frozen_epoch_; }
+  [[nodiscard]] bool IsPrivate(uint64_t birth) const {
+    return birth > frozen_epoch_ || Lacks(mutant_, Rule::kCopyOnWrite);
+  }
   // Exclusive. A new empty page of the current state.
   [[nodiscard]] Frame* Allocate(PageType type, uint32_t tree_id, uint32_t level);
   // Exclusive. `frame` itself if it may be edited in place, else a copy of it at a new place; the
@@ -194,6 +200,9 @@ class Pager {
   Status WritePages(const std::vector<FrameHandle>& pages);
   // Exclusive. Notes that these pages are in the file now.
   void MarkClean(const std::vector<FrameHandle>& pages);
+  // Anybody. Makes durable what was written. Its failure is never a refusal, not even for want of
+  // space: what was written before may be lost, and no later sync would tell.
+  Status Sync();
   // Exclusive. Takes a page that is not in the cache and goes past it, such as one of a long value,
   // to the place that it says: in the file, or in memory if the file is only read.
   Status WriteThrough(const Page& page);
@@ -241,6 +250,7 @@ class Pager {
   const uint32_t page_size_bytes_;
   const uint64_t capacity_pages_;
   const bool read_only_;
+  Mutant* const mutant_;
   FreeList free_list_;
   uint64_t epoch_;
   uint64_t checkpoint_epoch_;

@@ -11,19 +11,22 @@
 namespace bedplate::btree {
 namespace {
 
-Status ReadMeta(const vfs::File& file, uint64_t position, MetaResult* result) {
+Status ReadMeta(const vfs::File& file, uint64_t position, Mutant* mutant, MetaResult* result) {
   std::array<uint8_t, kMetaBytes> block{};
   size_t count = 0;
   if (Status status = file.Read(block, position, &count); !status.ok()) return status;
-  *result = DecodeMeta(Bytes(block).first(count));
+  *result = DecodeMeta(Bytes(block).first(count), mutant);
   return Status::Ok();
 }
 
 // The second meta lies one page in; without the first one, the page size has to be guessed.
-Status FindSecond(const vfs::File& file, const MetaResult& first, MetaResult* second) {
-  if (first.kind == MetaKind::kOk) return ReadMeta(file, first.meta.page_size_bytes, second);
+Status FindSecond(const vfs::File& file, const MetaResult& first, Mutant* mutant,
+                  MetaResult* second) {
+  if (first.kind == MetaKind::kOk) {
+    return ReadMeta(file, first.meta.page_size_bytes, mutant, second);
+  }
   for (uint32_t size = kSmallestPageBytes; size <= kLargestPageBytes; size *= 2) {
-    if (Status status = ReadMeta(file, size, second); !status.ok()) return status;
+    if (Status status = ReadMeta(file, size, mutant, second); !status.ok()) return status;
     if (second->kind == MetaKind::kNewer) return Status::Ok();
     if (second->kind == MetaKind::kOk && second->meta.page_size_bytes == size) return Status::Ok();
   }
@@ -46,11 +49,11 @@ Status NoMeta(const vfs::File& file, const MetaResult& first) {
 }
 
 // Both metas: the whole one with the larger epoch is the current one.
-Status ReadMetas(const vfs::File& file, MetaState* metas) {
+Status ReadMetas(const vfs::File& file, Mutant* mutant, MetaState* metas) {
   MetaResult first;
-  if (Status status = ReadMeta(file, 0, &first); !status.ok()) return status;
+  if (Status status = ReadMeta(file, 0, mutant, &first); !status.ok()) return status;
   MetaResult second;
-  if (Status status = FindSecond(file, first, &second); !status.ok()) return status;
+  if (Status status = FindSecond(file, first, mutant, &second); !status.ok()) return status;
   for (const MetaResult& result : {first, second}) {
     if (result.kind != MetaKind::kNewer) continue;
     return Status::Error(ErrorCode::kIncompatible,
@@ -61,7 +64,8 @@ Status ReadMetas(const vfs::File& file, MetaState* metas) {
   const bool has_first = first.kind == MetaKind::kOk;
   const bool has_second = second.kind == MetaKind::kOk;
   if (!has_first && !has_second) return NoMeta(file, first);
-  const bool takes_first = has_first && (!has_second || first.meta.epoch > second.meta.epoch);
+  bool takes_first = has_first && (!has_second || first.meta.epoch > second.meta.epoch);
+  if (has_first && has_second && Lacks(mutant, Rule::kNewerMeta)) takes_first = true;
   metas->current_slot = takes_first ? 0 : 1;
   metas->current = takes_first ? first.meta : second.meta;
   metas->older.reset();
@@ -89,15 +93,16 @@ Status ReadFreeList(const Pager& pager, const Meta& meta, std::vector<uint64_t>*
 
 }  // namespace
 
-Status OpenPager(std::unique_ptr<vfs::File> file, uint64_t cache_bytes, bool read_only,
+Status OpenPager(std::unique_ptr<vfs::File> file, const PagerSettings& settings,
                  std::shared_ptr<Pager>* pager, MetaState* metas) {
-  if (Status status = ReadMetas(*file, metas); !status.ok()) return status;
+  if (Status status = ReadMetas(*file, settings.mutant, metas); !status.ok()) return status;
   const Meta& current = metas->current;
   Pager::Options options;
   options.page_size_bytes = current.page_size_bytes;
-  options.cache_bytes = cache_bytes;
+  options.cache_bytes = settings.cache_bytes;
   options.epoch = current.epoch + 1;
-  options.read_only = read_only;
+  options.read_only = settings.read_only;
+  options.mutant = settings.mutant;
   auto opened = std::make_shared<Pager>(std::move(file), std::move(options));
   std::vector<uint64_t> unused;
   metas->free_list_pages.clear();
@@ -122,7 +127,8 @@ Status OpenPager(std::unique_ptr<vfs::File> file, uint64_t cache_bytes, bool rea
   }
   for (const uint64_t page : unused) {
     const bool is_needed = metas->older && page < metas->older->page_count &&
-                           !std::binary_search(older_free.begin(), older_free.end(), page);
+                           !std::binary_search(older_free.begin(), older_free.end(), page) &&
+                           !Lacks(settings.mutant, Rule::kOlderPagesAfterOpening);
     if (is_needed) {
       retired.push_back({page, metas->older->epoch, metas->older->epoch + 1});
     } else {
@@ -131,7 +137,7 @@ Status OpenPager(std::unique_ptr<vfs::File> file, uint64_t cache_bytes, bool rea
   }
   std::reverse(free.begin(), free.end());  // the lowest is taken first
   *opened->free_list() = FreeList(current.page_count, std::move(free), std::move(retired));
-  opened->set_meta_epochs(metas->epochs());
+  opened->set_meta_epochs(metas->epochs(settings.mutant));
   *pager = std::move(opened);
   return Status::Ok();
 }

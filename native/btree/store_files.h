@@ -30,15 +30,20 @@ struct MetaState {
   [[nodiscard]] uint64_t oldest_position() const {
     return older ? std::min(older->position, current.position) : current.position;
   }
-  [[nodiscard]] std::vector<uint64_t> epochs() const {
-    if (!older) return {current.epoch};
+  [[nodiscard]] std::vector<uint64_t> epochs(Mutant* mutant) const {
+    if (!older || Lacks(mutant, Rule::kPagesOfTheOlderMeta)) return {current.epoch};
     return {older->epoch, current.epoch};
   }
 };
 
 // Reads the metas of `file` and builds the pager on the newer one. INCOMPATIBLE for files of others
 // or of a later version; CORRUPTION if neither meta is whole or the list of free pages is broken.
-Status OpenPager(std::unique_ptr<vfs::File> file, uint64_t cache_bytes, bool read_only,
+struct PagerSettings {
+  uint64_t cache_bytes;
+  bool read_only;
+  Mutant* mutant;
+};
+Status OpenPager(std::unique_ptr<vfs::File> file, const PagerSettings& settings,
                  std::shared_ptr<Pager>* pager, MetaState* metas);
 
 }  // namespace bedplate::btree

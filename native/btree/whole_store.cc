@@ -167,20 +167,21 @@ Status Engine::AttachLoad(BulkLoad* load) {
   record_.BulkLoad(builder->tree_id());
   if (Status status = Reserve(); !status.ok()) return status;
   const uint64_t before = position();
-  log_->Hold();
+  if (!Lacks(options_.mutant, Rule::kHeldMarker)) log_->Hold();
   {
     const ExclusiveGuard guard(&gate_);
     Status status = exists ? Status::Ok() : catalogue_.Create(builder->tree_id(), slot);
     if (status.ok()) status = slot->tree->ReplaceRoot(root);
-    if (!status.ok()) return Failed(status);
+    if (!status.ok()) return FailedHalfWay(status);
     for (const uint64_t page : load->pages_) unattached_.erase(page);
     log_->Append(record_.bytes());
   }
   NoteRecord();
-  if (Status status = WriteCheckpoint(&writer, before); !status.ok()) {
-    // The marker must never be written without the pages: from here only reopening helps.
-    Fail(status);
-    return status;
+  if (!Lacks(options_.mutant, Rule::kLoadCheckpoint)) {
+    if (Status status = WriteCheckpoint(&writer, before); !status.ok()) {
+      // The marker must never be written without the pages: from here only reopening helps.
+      return FailedHalfWay(status);
+    }
   }
   log_->Release();
   writer.unlock();
@@ -188,6 +189,7 @@ Status Engine::AttachLoad(BulkLoad* load) {
   writer.lock();
   // So that the fallback meta knows of the load too. A full disk may put it off: the log has
   // everything.
+  if (Lacks(options_.mutant, Rule::kLoadInBothMetas)) return Status::Ok();
   Status status = WriteCheckpoint(&writer, std::nullopt);
   return status.Is(ErrorCode::kDiskFull) ? Status::Ok() : status;
 }
@@ -242,7 +244,7 @@ Status Engine::CopyTo(Attachment* attachment, const Snapshot& snapshot, const st
   if (size < wanted) {
     if (status = file->Truncate(wanted); !status.ok()) return status;
   }
-  return file->Sync();
+  return Lacks(options_.mutant, Rule::kCopySync) ? Status::Ok() : file->Sync();
 }
 
 // Copies a moment beside the data file, applies what was written meanwhile, gives the copy the
@@ -279,11 +281,10 @@ Status Engine::Compact(Attachment* attachment) {
     (void)options_.disk->Unlink(copy);  // or it is removed at the next opening
     return status;
   }
-  if (status.ok()) status = options_.disk->SyncDirectory(path());
-  if (!status.ok()) {
-    Fail(status);
-    return status;
+  if (status.ok() && !Lacks(options_.mutant, Rule::kCompactedNameSync)) {
+    status = options_.disk->SyncDirectory(path());
   }
+  if (!status.ok()) return FailedHalfWay(status);
   return WriteCheckpoint(&writer, std::nullopt);
 }
 
@@ -302,7 +303,8 @@ Status Engine::CatchUpAndAdopt(const std::string& copy, bool* adopted) {
   }
   std::shared_ptr<Pager> pager;
   MetaState metas;
-  if (Status status = OpenPager(std::move(file), options_.cache_bytes, false, &pager, &metas);
+  if (Status status = OpenPager(std::move(file), {options_.cache_bytes, false, options_.mutant},
+                                &pager, &metas);
       !status.ok()) {
     return status;
   }
@@ -313,6 +315,7 @@ Status Engine::CatchUpAndAdopt(const std::string& copy, bool* adopted) {
     return status;
   }
   Replayer replayer(&catalogue, pager.get());
+  if (Lacks(options_.mutant, Rule::kCompactionCatchesUp)) compaction_tail_.clear();
   for (const std::vector<uint8_t>& record : compaction_tail_) {
     if (Status status = VisitRecord(record, &replayer); !status.ok()) return status;
     if (Status status = MakeRoomIn(pager.get()); !status.ok()) return status;

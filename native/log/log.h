@@ -13,11 +13,10 @@
 
 #include "core/bytes.h"
 #include "core/status.h"
+#include "log/mutant.h"
 #include "vfs/disk.h"
 
 namespace bedplate::log {
-
-struct Mutant;
 
 // The bounds of ts/storage/log/types.ts.
 inline constexpr uint64_t kFirstSegmentBytes = uint64_t{256} << 10;

@@ -3,8 +3,7 @@
 #ifndef BEDPLATE_LOG_MUTANT_H_
 #define BEDPLATE_LOG_MUTANT_H_
 
-#include <atomic>
-#include <cstdint>
+#include "core/mutant.h"
 
 namespace bedplate::log {
 
@@ -29,19 +28,7 @@ enum class Rule {
 };
 
 // A log with one rule taken away.
-struct Mutant {
-  // The rule that is missing.
-  Rule without;
-  // How often that mattered: 0 means that the test proved nothing.
-  std::atomic<uint64_t> applied{0};
-};
-
-// Says whether `rule` has been taken away, and counts. `mutant` may be null.
-[[nodiscard]] inline bool Lacks(Mutant* mutant, Rule rule) {
-  if (mutant == nullptr || mutant->without != rule) return false;
-  mutant->applied++;
-  return true;
-}
+using Mutant = bedplate::Mutant<Rule>;
 
 }  // namespace bedplate::log
 

@@ -146,8 +146,11 @@ Complaint RunRenumbering(SeededRandom* random, Mutant* mutant, std::unique_ptr<L
   if (!status.ok()) return status;
   complaint = LogLife::Begin(std::make_shared<vfs::SimulatedDisk>(options), settings,
                              first->ExpectationAt(length, CrashVariant::kSectors), life);
+  if (!complaint.ok()) return complaint;
+  // Behind a frame so long lies the one of the first life that had the number which is next then.
+  const uint64_t sectors = (*life)->position() + 3;
   // Each of these leaves no room in its segment, the second not in the one that is ready by then.
-  if (complaint.ok()) complaint = AppendFrame(life->get(), 56 * kKib);
+  complaint = AppendFrame(life->get(), 56 * kKib);
   if (complaint.ok()) complaint = (*life)->Flush();
   if (!complaint.ok()) return complaint;
   (*life)->Discard();  // the segment of the first life comes round again
@@ -155,7 +158,7 @@ Complaint RunRenumbering(SeededRandom* random, Mutant* mutant, std::unique_ptr<L
   if (!complaint.ok()) return complaint;
   complaint = AppendFrame(life->get(), kSectorBytes);
   if (!complaint.ok()) return complaint;
-  return AppendFrame(life->get(), (1 + random->Below(6)) * kSectorBytes);
+  return AppendFrame(life->get(), sectors * kSectorBytes);
 }
 
 // -- crashes --------------------------------------------------------------------------------------

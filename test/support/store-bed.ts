@@ -11,7 +11,9 @@ import type { NativeOpen } from '../../ts/native/btree.ts'
 import { loadNative } from '../../ts/native/loader.ts'
 import { codecsOf } from '../../ts/storage/btree/arguments.ts'
 import { Store } from '../../ts/storage/btree/btree.ts'
+import type { Engine } from '../../ts/storage/btree/engine.ts'
 import type { BTree, TreeOptions } from '../../ts/storage/btree/index.ts'
+import type { NativeEngine } from '../../ts/storage/btree/native/engine.ts'
 import { openNativeEngine } from '../../ts/storage/btree/native/open.ts'
 import { openEngine } from '../../ts/storage/btree/open.ts'
 import { StoreHandle } from '../../ts/storage/btree/store.ts'
@@ -34,6 +36,8 @@ export interface StoreBed {
   /** Only where time moves by hand. */
   readonly clock: ManualClock
   open<K = string, V = string>(options?: BedOptions): Promise<BTree<K, V>>
+  /** Another handle of the store that was opened last: both end when one is closed. */
+  handle<K, V>(options: TreeOptions): BTree<K, V>
   /** The path of something beside the stores. */
   path(name: string): string
   /** The names of what is in the directory of the stores, or in that of one of them. */
@@ -65,6 +69,7 @@ class SimulatedBed implements StoreBed {
   readonly engine = 'typescript'
   disk = new SimulatedDisk()
   readonly clock = new ManualClock()
+  private opened: Engine | undefined
   private readonly settings: StoreSettings
 
   constructor(settings: StoreSettings) {
@@ -80,8 +85,12 @@ class SimulatedBed implements StoreBed {
     const { disk, clock, settings } = this
     const path = this.path(name)
     const outside = { disk, clock, random: realRandom }
-    const engine = await openEngine({ ...settings, ...outside, path, create, readOnly })
-    return new Store<K, V>(engine, codecsOf<K, V>(encodings))
+    this.opened = await openEngine({ ...settings, ...outside, path, create, readOnly })
+    return this.handle(encodings)
+  }
+
+  handle<K, V>(options: TreeOptions): BTree<K, V> {
+    return new Store<K, V>(this.opened as Engine, codecsOf<K, V>(options))
   }
 
   path(name: string): string {
@@ -108,6 +117,7 @@ class RealBed implements StoreBed {
   readonly engine = 'native'
   private readonly settings: StoreSettings
   private readonly directory = temporaryDirectory()
+  private opened: NativeEngine | undefined
 
   get disk(): never {
     throw new Error('the native engine has a disk of its own: use itSteersTheDisk')
@@ -129,8 +139,12 @@ class RealBed implements StoreBed {
   }: BedOptions = {}): Promise<BTree<K, V>> {
     const outside = { disk: realDisk, clock: realClock, random: realRandom }
     const options = { ...this.settings, ...outside, path: this.path(name), create, readOnly }
-    const engine = await openNativeEngine(loadNative()?.openBTree as NativeOpen, options)
-    return new StoreHandle<K, V>(engine, codecsOf<K, V>(encodings))
+    this.opened = await openNativeEngine(loadNative()?.openBTree as NativeOpen, options)
+    return this.handle(encodings)
+  }
+
+  handle<K, V>(options: TreeOptions): BTree<K, V> {
+    return new StoreHandle<K, V>(this.opened as NativeEngine, codecsOf<K, V>(options))
   }
 
   path(name: string): string {

@@ -110,11 +110,9 @@ export class NativeEngine implements StoreEngine {
     })
   }
 
+  /** What was asked for before closing is done before closing. */
   private runExclusive(work: () => Promise<void>): Promise<void> {
-    const run = this.exclusive.then(() => {
-      this.core.assertWritable()
-      return work()
-    })
+    const run = this.exclusive.then(work)
     this.exclusive = run.catch(() => {})
     return run
   }
@@ -218,6 +216,7 @@ export class NativeEngine implements StoreEngine {
       // The promises of what was written have said so; what else was lost says the core itself.
       if (!isCode(error, 'IO')) throw error
     }
+    await this.exclusive
     await core.jobsEnded()
     acknowledgements.end()
     await raw.close().catch((error) => {

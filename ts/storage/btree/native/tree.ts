@@ -27,18 +27,18 @@ export interface TreeOwner {
 export class NativeTreeHandle<K, V> extends NativeReader<K, V> implements BTreeTree<K, V> {
   readonly name: string
   private readonly owner: TreeOwner
-  private readonly tree: NativeTree
+  /** Undefined before the first use: a handle may be had of a closed store. */
+  private tree: NativeTree | undefined
 
   constructor(owner: TreeOwner, name: string, codecs: Codecs<K, V>) {
     super(owner.core, codecs)
     this.owner = owner
     this.name = name
-    this.tree = owner.core.tree(name)
   }
 
   get keyCount(): number {
     this.core.assertUsable()
-    const measured = this.core.raw.measure(this.tree.handle)
+    const measured = this.core.raw.measure(this.open().handle)
     return measured === undefined ? this.core.fail() : measured.keyCount
   }
 
@@ -112,6 +112,7 @@ export class NativeTreeHandle<K, V> extends NativeReader<K, V> implements BTreeT
 
   protected open(): NativeTree {
     if (!this.core.isOpen) this.core.assertOpen()
+    this.tree ??= this.core.tree(this.name)
     return this.tree
   }
 
