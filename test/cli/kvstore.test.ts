@@ -4,7 +4,6 @@ import { openSync, readFileSync, statSync, symlinkSync, writeFileSync, writeSync
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type BTree, openBTree } from '../../ts/storage/btree/index.ts'
-import { ENGINES } from '../support/engines.ts'
 import { binary, type Ended, runCommand } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
