@@ -1,7 +1,8 @@
-// npm run test:native -- [--budget SECONDS]
+// npm run test:native -- [--budget SECONDS] [--mutants]
 //
 // The GoogleTest suites of native/test under AddressSanitizer with UBSan and under ThreadSanitizer, then every fuzzer
-// of native/fuzz for its share of the budget (default 20 s). Fails if a tool is missing, and says which package has it.
+// of native/fuzz for its share of the budget (default 20 s). With --mutants also, without sanitizers, that each rule of the
+// log and of the B-tree is missed when it is taken away: minutes. Fails if a tool is missing, and says which package has it.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
@@ -27,22 +28,25 @@ const TOOLS = [
   { what: 'GoogleTest', aptPackage: 'libgtest-dev', isThere: () => existsSync('/usr/include/gtest/gtest.h') },
 ]
 
+const MUTANTS = 'MutantTest'
 const SUITES = [
-  { name: 'tests under ASan and UBSan', folder: 'build-asan', sanitize: 'address,undefined' },
-  { name: 'tests under TSan', folder: 'build-tsan', sanitize: 'thread' },
+  { name: 'tests under ASan and UBSan', folder: 'build-asan', sanitize: 'address,undefined', select: ['-E', MUTANTS] },
+  { name: 'tests under TSan', folder: 'build-tsan', sanitize: 'thread', select: ['-E', MUTANTS] },
 ]
+const MUTANT_SUITE = { name: 'mutants', folder: 'build-plain', sanitize: '', select: ['-R', MUTANTS] }
 
 main()
 
 function main() {
-  const budgetSeconds = readBudget()
+  const { budgetSeconds, mutants } = readOptions()
   const missing = TOOLS.filter(({ isThere }) => !isThere())
   if (missing.length > 0) {
     print(`test:native: missing ${missing.map(({ what }) => what).join(', ')}`)
     print(`  apt-get install --no-install-recommends ${missing.map(({ aptPackage }) => aptPackage).join(' ')}`)
     process.exit(1)
   }
-  const outcomes = [...SUITES.map(runSuite), ...runFuzzers(budgetSeconds)]
+  const suites = mutants ? [...SUITES, MUTANT_SUITE] : SUITES
+  const outcomes = [...suites.map(runSuite), ...runFuzzers(budgetSeconds)]
   const failed = outcomes.filter(({ ok }) => !ok)
   for (const { name, ok } of outcomes) print(`${ok ? 'ok  ' : 'FAIL'} ${name}`)
   print(`test:native: ${outcomes.length - failed.length} passed, ${failed.length} failed`)
@@ -50,11 +54,11 @@ function main() {
   process.exitCode = failed.length === 0 ? 0 : 1
 }
 
-function readBudget() {
+function readOptions() {
   try {
-    const { values } = parseArgs({ options: { budget: { type: 'string' } } })
+    const { values } = parseArgs({ options: { budget: { type: 'string' }, mutants: { type: 'boolean' } } })
     const seconds = Number(values.budget ?? DEFAULT_BUDGET_SECONDS)
-    if (seconds > 0) return seconds
+    if (seconds > 0) return { budgetSeconds: seconds, mutants: values.mutants ?? false }
     print('test:native: --budget takes a number of seconds above 0')
   } catch (error) {
     print(`test:native: ${error.message}`)
@@ -62,10 +66,10 @@ function readBudget() {
   return process.exit(2)
 }
 
-function runSuite({ name, folder, sanitize }) {
+function runSuite({ name, folder, sanitize, select }) {
   const ok =
     build(folder, ['-DBEDPLATE_TESTS=ON', `-DBEDPLATE_SANITIZE=${sanitize}`]) &&
-    run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--progress'])
+    run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '-j', '2', ...select])
   return { name, ok }
 }
 

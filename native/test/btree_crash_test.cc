@@ -471,7 +471,6 @@ INSTANTIATE_TEST_SUITE_P(
         NamedRule{Rule::kOtherSlot, "OtherSlot"}, NamedRule{Rule::kCopyOnWrite, "CopyOnWrite"},
         NamedRule{Rule::kPagesOfSnapshots, "PagesOfSnapshots"},
         NamedRule{Rule::kPagesOfTheMetas, "PagesOfTheMetas"},
-        NamedRule{Rule::kPagesOfTheNewMeta, "PagesOfTheNewMeta"},
         NamedRule{Rule::kPagesOfTheOlderMeta, "PagesOfTheOlderMeta"},
         NamedRule{Rule::kOlderPagesAfterOpening, "OlderPagesAfterOpening"},
         NamedRule{Rule::kLogOfTheOlderMeta, "LogOfTheOlderMeta"},
