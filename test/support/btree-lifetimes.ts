@@ -1,9 +1,9 @@
 // A program: opens and closes stores in every way that may leave something behind, and prints as JSON what the process
-// held after the first of them and what it held after all. Arguments: a directory, and how many stores come after the
-// first ones. Needs --expose-gc.
+// held after the first of them and what it held after all. Arguments: a directory, how many stores come after the first
+// ones, and the engine. Needs --expose-gc.
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BTree, openBTree } from '../../ts/storage/btree/index.ts'
+import { type BTree, type BTreeOptions, openBTree } from '../../ts/storage/btree/index.ts'
 import { codeOfAsync } from './errors.ts'
 
 /** What a process holds. Memory in bytes, after garbage collection. */
@@ -18,7 +18,7 @@ export interface Held {
 const FIRST_STORES = 25
 const PAGE_SIZE_BYTES = 4096
 
-const [directory, count] = process.argv.slice(2) as [string, string]
+const [directory, count, engine] = process.argv.slice(2) as [string, string, 'native' | 'typescript']
 await main()
 
 async function main(): Promise<void> {
@@ -42,7 +42,7 @@ async function live(stores: number): Promise<void> {
 
 /** Leaves open what can be left open, and closes the store over it. */
 async function fillAndAbandon(path: string): Promise<void> {
-  const store = await openBTree(path, { create: true, pageSizeBytes: PAGE_SIZE_BYTES, durability: 'os' })
+  const store = await open(path, { create: true, pageSizeBytes: PAGE_SIZE_BYTES, durability: 'os' })
   for (let i = 0; i < 100; i++) void store.put(`key ${i}`, 'v'.repeat(i * 10))
   await store.tree('other').bulkLoad([['a', '1']])
   await failTransactions(store)
@@ -90,30 +90,36 @@ async function failTransactions(store: BTree): Promise<void> {
 
 /** Opens that fail, each at another depth. */
 async function openInVain(path: string): Promise<void> {
-  const store = await openBTree(path, { durability: 'memory' })
+  const store = await open(path, { durability: 'memory' })
   void store.put('a', 'b')
-  await expectCode(openBTree(path), 'LOCKED')
-  await expectCode(openBTree(path, { readOnly: true }), 'LOCKED')
+  // Threads share a native store, and so does whoever opens it twice.
+  if (engine === 'native') await (await open(path)).close()
+  else await expectCode(open(path), 'LOCKED')
+  await expectCode(open(path, { readOnly: true }), 'LOCKED')
   await store.close()
-  await expectCode(openBTree(path, { create: 'new' }), 'ALREADY_EXISTS')
-  await expectCode(openBTree(`${path}-missing`), 'NOT_FOUND')
-  await expectCode(openBTree(join(path, 'data')), 'INCOMPATIBLE')
-  await expectCode(openBTree(path, { cacheBytes: -1 }), 'INVALID_INPUT')
+  await expectCode(open(path, { create: 'new' }), 'ALREADY_EXISTS')
+  await expectCode(open(`${path}-missing`), 'NOT_FOUND')
+  await expectCode(open(join(path, 'data')), 'INCOMPATIBLE')
+  await expectCode(open(path, { cacheBytes: -1 }), 'INVALID_INPUT')
 
   const damaged = `${path}-damaged`
   cpSync(path, damaged, { recursive: true })
   writeFileSync(join(damaged, 'data'), Buffer.alloc(4 * PAGE_SIZE_BYTES, 'garbage'))
-  await expectCode(openBTree(damaged), 'INCOMPATIBLE')
+  await expectCode(open(damaged), 'INCOMPATIBLE')
   writeFileSync(join(damaged, 'data'), '')
-  await expectCode(openBTree(damaged), 'CORRUPTION')
+  await expectCode(open(damaged), 'CORRUPTION')
 }
 
 /** Several at once, one of them with an iterator left open. */
 async function readOnly(path: string): Promise<void> {
-  const readers = await Promise.all([1, 2, 3].map(() => openBTree(path, { readOnly: true })))
+  const readers = await Promise.all([1, 2, 3].map(() => open(path, { readOnly: true })))
   readers[0]?.range()[Symbol.iterator]().next()
-  await expectCode(openBTree(path), 'LOCKED')
+  await expectCode(open(path), 'LOCKED')
   for (const reader of readers) await reader.close()
+}
+
+function open(path: string, options: BTreeOptions = {}): Promise<BTree> {
+  return openBTree<string, string>(path, { ...options, native: engine === 'native' })
 }
 
 async function expectCode(opening: Promise<BTree>, code: string): Promise<void> {

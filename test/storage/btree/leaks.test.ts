@@ -10,6 +10,7 @@ import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { openStore, SMALL } from '../../support/btree-crash/store.ts'
 import type { Held } from '../../support/btree-lifetimes.ts'
+import { ENGINES } from '../../support/engines.ts'
 import { codeOfAsync } from '../../support/errors.ts'
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url))
@@ -23,13 +24,13 @@ const NODE_OPTIONS = ['--expose-gc', '--no-opt', '--no-sparkplug', '--import', '
 /** In memory where there is such a place: what is counted here does not depend on the speed of a disk. */
 const PARENT = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
-describe(`a process that has opened and closed ${STORES} stores`, () => {
+describe.each(ENGINES)(`a process that has opened and closed ${STORES} stores with the $name engine`, ({ name }) => {
   const directory = mkdtempSync(join(PARENT, 'bedplate-'))
   let before: Held
   let after: Held
 
   beforeAll(() => {
-    const args = [...NODE_OPTIONS, PROGRAM, directory, String(STORES)]
+    const args = [...NODE_OPTIONS, PROGRAM, directory, String(STORES), name]
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' })
     expect(status, stderr).toBe(0)
     ;({ before, after } = JSON.parse(stdout))
