@@ -15,6 +15,7 @@
 #include "btree/pager.h"
 #include "btree/replay.h"
 #include "btree/tree.h"
+#include "test/test_support.h"
 
 namespace bedplate::btree {
 namespace {
