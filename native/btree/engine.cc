@@ -590,10 +590,13 @@ Status Engine::MakeRoomIn(Pager* pager) {
     {
       const ExclusiveGuard guard(&gate_);
       dirty = pager->Trim(kTrimPages);
+      if (dirty.empty()) break;
+      pager->BeginWriting();
     }
-    if (dirty.empty()) break;
-    if (Status status = pager->WritePages(dirty); !status.ok()) return status;
+    Status status = pager->WritePages(dirty);
     const ExclusiveGuard guard(&gate_);
+    pager->EndWriting();
+    if (!status.ok()) return status;
     pager->MarkClean(dirty);
   }
   return Status::Ok();
@@ -651,6 +654,7 @@ Status Engine::WriteCheckpoint(std::unique_lock<std::mutex>* writer,
     for (const uint64_t page : captured.list.numbers) pager->free_list()->Release(page);
     metas_.free_list_pages.clear();
   }
+  pager->EndWriting();
   pager->CloseEpoch(captured.epoch);
   if (!status.ok()) return Failed(status);
   pager->Reclaim();
@@ -680,6 +684,7 @@ void Engine::CaptureState(Captured* captured) {
   for (const uint64_t page : list.numbers) metas_.free_list_pages.push_back({page, list.birth});
   const std::vector<uint64_t> unused = UnusedPages();
   captured->list_bytes = EncodePageNumbers(unused);
+  pager_->BeginWriting();
   captured->dirty = pager_->DirtyPages(captured->epoch);
 
   Meta& meta = captured->meta;

@@ -214,6 +214,7 @@ void Pager::Retire(Reference reference) {
 }
 
 void Pager::Reclaim() {
+  if (writes_under_way_ > 0) return;
   std::vector<uint64_t> needed;
   if (!Lacks(mutant_, Rule::kPagesOfTheMetas)) needed = meta_epochs_;
   if (!Lacks(mutant_, Rule::kPagesOfSnapshots)) {

@@ -179,6 +179,11 @@ class Pager {
   void Retire(Reference reference);
   // Exclusive. Frees the retired pages that nobody needs any more.
   void Reclaim();
+  // While pages are being written outside the gate, no page is reclaimed: among them may be some
+  // that only a snapshot still needs. Were one given to somebody else meanwhile, its old bytes
+  // would be written over the new ones.
+  void BeginWriting() { writes_under_way_++; }
+  void EndWriting() { writes_under_way_--; }
 
   // -- epochs: exclusive --
 
@@ -256,6 +261,7 @@ class Pager {
   uint64_t checkpoint_epoch_;
   uint64_t frozen_epoch_;
   std::vector<uint64_t> meta_epochs_;
+  uint32_t writes_under_way_ = 0;
   // Epochs of open snapshots, rising.
   std::vector<uint64_t> snapshots_;
 
