@@ -113,7 +113,7 @@ Status Engine::Close() {
   if (options_.read_only || has_failed_) return Status::Ok();
   if (position() > metas_.current.position) {
     // A checkpoint that a full disk may put off: the log has everything.
-    const Status status = WriteCheckpoint(&writer, std::nullopt);
+    Status status = WriteCheckpoint(&writer, std::nullopt);
     if (!status.ok() && !status.Is(ErrorCode::kDiskFull)) return status;
   }
   return log_->Close();

@@ -129,7 +129,7 @@ Status Pager::Peek(const Reference& reference, Frame** frame, Missing* missing) 
 Status Pager::Fetch(const Missing& missing, FrameHandle* handle) {
   misses_.fetch_add(1, std::memory_order_relaxed);
   FrameHandle fetched(new Frame(page_size_bytes_));
-  const Status status = ReadInto(missing.reference, fetched.get());
+  Status status = ReadInto(missing.reference, fetched.get());
   // Bytes that were written while they were read prove nothing: the reader has to look again.
   if (VersionOf(missing.reference.page).load() != missing.version) {
     *handle = FrameHandle();

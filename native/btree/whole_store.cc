@@ -11,7 +11,7 @@
 namespace bedplate::btree {
 namespace {
 
-constexpr const char* kDataFile = "/data";
+constexpr const char* kDataName = "/data";
 constexpr const char* kCompactedFile = "/data.compact";
 // The epoch in which the pages of a copy are born.
 constexpr uint64_t kCopyEpoch = 1;
@@ -320,7 +320,7 @@ Status Engine::CatchUpAndAdopt(const std::string& copy, bool* adopted) {
     if (Status status = VisitRecord(record, &replayer); !status.ok()) return status;
     if (Status status = MakeRoomIn(pager.get()); !status.ok()) return status;
   }
-  if (Status status = options_.disk->Rename(copy, path() + kDataFile); !status.ok()) return status;
+  if (Status status = options_.disk->Rename(copy, path() + kDataName); !status.ok()) return status;
   *adopted = true;
   const ExclusiveGuard guard(&gate_);
   pager_ = pager;

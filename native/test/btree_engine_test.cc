@@ -19,7 +19,7 @@
 namespace bedplate::btree {
 namespace {
 
-using Model = std::map<std::string, std::string>;
+using TreeModel = std::map<std::string, std::string>;
 
 class EngineTest : public testing::Test {
  protected:
@@ -82,9 +82,9 @@ class EngineTest : public testing::Test {
     return Text(value.spill);
   }
 
-  Model ContentOf(const Snapshot& snapshot, const std::string& tree, bool reverse = false,
-                  uint64_t entries_a_block = 7) {
-    Model content;
+  TreeModel ContentOf(const Snapshot& snapshot, const std::string& tree, bool reverse = false,
+                      uint64_t entries_a_block = 7) {
+    TreeModel content;
     Reference root;
     EXPECT_OK(engine_->RootIn(attachment_.get(), snapshot, tree, &root));
     KeyRange rest;
@@ -132,7 +132,7 @@ class EngineTest : public testing::Test {
   EngineOptions options_;
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Attachment> attachment_;
-  std::map<std::string, Model> models_;
+  std::map<std::string, TreeModel> models_;
   std::mt19937 random_{11};
 };
 
@@ -160,7 +160,7 @@ TEST_F(EngineTest, KeepsWhatWasWrittenOverCheckpointsAndReopening) {
 }
 
 TEST_F(EngineTest, SnapshotsStayAsTheyWere) {
-  std::vector<std::pair<std::shared_ptr<Snapshot>, Model>> kept;
+  std::vector<std::pair<std::shared_ptr<Snapshot>, TreeModel>> kept;
   for (int step = 0; step < 6000; step++) {
     if (random_() % 3 == 0) {
       Delete(RandomKey());
@@ -256,7 +256,7 @@ TEST_F(EngineTest, BulkLoadsAndCompacts) {
   const auto before = std::filesystem::file_size(directory_.At("data"));
   std::shared_ptr<Snapshot> old;
   ASSERT_OK(engine_->OpenSnapshot(&old));
-  const Model old_model = models_["loaded"];
+  const TreeModel old_model = models_["loaded"];
   ASSERT_OK(engine_->Compact(attachment_.get()));
   Put("after", "compaction", "loaded");
   EXPECT_LT(std::filesystem::file_size(directory_.At("data")), before / 2);

@@ -9,6 +9,11 @@
 namespace bedplate::btree {
 namespace {
 
+// How a complaint about an entry begins.
+std::string Named(const std::string& tree, const std::string& key) {
+  return std::string("key ").append(key).append(" of \"").append(tree).append("\" ");
+}
+
 bool IsDataFile(std::string_view path) {
   return path.ends_with("/data") || path.ends_with("/data.compact");
 }
@@ -65,8 +70,8 @@ std::string Difference(const Model& found, const Model& expected) {
     if (there == found.end()) return "tree \"" + tree + "\" is missing";
     for (const auto& [key, value] : entries) {
       const auto entry = there->second.find(key);
-      if (entry == there->second.end()) return "key " + key + " of \"" + tree + "\" is missing";
-      if (entry->second != value) return "key " + key + " of \"" + tree + "\" has another value";
+      if (entry == there->second.end()) return Named(tree, key) + "is missing";
+      if (entry->second != value) return Named(tree, key) + "has another value";
     }
     if (there->second.size() > entries.size()) return "tree \"" + tree + "\" has keys too many";
   }
@@ -170,7 +175,7 @@ Complaint StoreLife::Commit(const Model& after, const std::function<Status()>& c
   const size_t event = events_.size() - 1;
   committed_.push_back(after);
   now_.states.push_back(after);
-  const Status status = commit();
+  Status status = commit();
   if (engine_->position() == before) {
     if (position() != before + 1) return Must(false, "others committed, but this did not");
     events_.erase(events_.begin() + static_cast<ptrdiff_t>(event));
@@ -231,14 +236,14 @@ Complaint StoreLife::Sync() {
 }
 
 Complaint StoreLife::Checkpoint() {
-  const Status status = engine_->Checkpoint();
+  Status status = engine_->Checkpoint();
   NotePromises();
   if (!interruption_.ok()) return interruption_;
   return status;
 }
 
 Complaint StoreLife::Compact() {
-  const Status status = engine_->Compact(attachment_.get());
+  Status status = engine_->Compact(attachment_.get());
   NotePromises();
   if (!interruption_.ok()) return interruption_;
   return status;
@@ -279,7 +284,7 @@ Complaint StoreLife::Load(const std::string& tree,
 Complaint StoreLife::Pin() {
   std::shared_ptr<Snapshot> snapshot;
   if (Status status = engine_->OpenSnapshot(&snapshot); !status.ok()) return status;
-  const Complaint complaint =
+  Complaint complaint =
       Must(snapshot->position() == position(), "a snapshot is of another position");
   pinned_.emplace_back(std::move(snapshot), model());
   return complaint;

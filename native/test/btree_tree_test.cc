@@ -49,15 +49,15 @@ class MemoryFile : public vfs::File {
   std::vector<uint8_t> bytes_;
 };
 
-using Model = std::map<std::string, std::string>;
+using TreeModel = std::map<std::string, std::string>;
 
 Bytes View(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
 // Everything below `root`, in order.
-std::vector<std::pair<std::string, std::string>> Entries(Pager* pager, const Reference& root,
-                                                         const KeyRange& range, bool reverse) {
+std::vector<std::pair<std::string, std::string>> EntriesBelow(Pager* pager, const Reference& root,
+                                                              const KeyRange& range, bool reverse) {
   std::vector<std::pair<std::string, std::string>> entries;
   Cursor cursor(pager, root, range, reverse);
   while (true) {
@@ -112,8 +112,8 @@ class TreeTest : public testing::TestWithParam<uint32_t> {
     pager_->MarkClean(dirty);
   }
 
-  void Check(const Reference& root, const Model& model) {
-    const auto entries = Entries(pager_.get(), root, {}, /*reverse=*/false);
+  void Check(const Reference& root, const TreeModel& model) {
+    const auto entries = EntriesBelow(pager_.get(), root, {}, /*reverse=*/false);
     ASSERT_EQ(entries,
               (std::vector<std::pair<std::string, std::string>>(model.begin(), model.end())));
   }
@@ -121,14 +121,14 @@ class TreeTest : public testing::TestWithParam<uint32_t> {
   std::mt19937 random_{GetParam()};
   std::unique_ptr<Pager> pager_;
   std::unique_ptr<Tree> tree_;
-  Model model_;
+  TreeModel model_;
 };
 
 TEST_P(TreeTest, AgreesWithASortedMapAlsoInItsFrozenStates) {
   struct Frozen {
     uint64_t epoch;
     Reference root;
-    Model model;
+    TreeModel model;
   };
   std::vector<Frozen> frozen;
   for (int step = 0; step < 4000; step++) {
@@ -169,16 +169,16 @@ TEST_P(TreeTest, AgreesWithASortedMapAlsoInItsFrozenStates) {
     range.upper = View(to);
     range.lower_inclusive = random_() % 2 == 0;
     range.upper_inclusive = random_() % 2 == 0;
-    Model expected;
+    TreeModel expected;
     for (const auto& [key, value] : model_) {
       const bool above = range.lower_inclusive ? key >= from : key > from;
       const bool below = range.upper_inclusive ? key <= to : key < to;
       if (above && below) expected[key] = value;
     }
-    const auto forward = Entries(pager_.get(), tree_->root(), range, /*reverse=*/false);
+    const auto forward = EntriesBelow(pager_.get(), tree_->root(), range, /*reverse=*/false);
     ASSERT_EQ(forward,
               (std::vector<std::pair<std::string, std::string>>(expected.begin(), expected.end())));
-    auto backward = Entries(pager_.get(), tree_->root(), range, /*reverse=*/true);
+    auto backward = EntriesBelow(pager_.get(), tree_->root(), range, /*reverse=*/true);
     std::reverse(backward.begin(), backward.end());
     ASSERT_EQ(forward, backward);
   }

@@ -236,7 +236,7 @@ TEST_F(RealLockTest, OfAReaderNamesItsHolderByTheNameOfAnEmptyFile) {
     const std::string prefix = "LOCK.reader-";
     ASSERT_EQ(names[0].substr(0, prefix.size()), prefix);
     const std::optional<LockHolder> holder = ParseHolderName(names[0].substr(prefix.size()));
-    ASSERT_TRUE(holder.has_value());
+    if (!holder.has_value()) FAIL() << names[0];
     EXPECT_EQ(holder->pid, ::getpid());
     EXPECT_TRUE(IsVisible(*holder));
     EXPECT_EQ(NameHolder(*holder), names[0].substr(prefix.size()));

@@ -107,8 +107,9 @@ int64_t ParseTime(const std::string& text) {
   }
   const auto number = [&text](size_t at, size_t digits) {
     int value = 0;
-    for (const char digit : std::string_view(text).substr(at, digits))
+    for (const char digit : std::string_view(text).substr(at, digits)) {
       value = value * 10 + (digit - '0');
+    }
     return value;
   };
   std::tm utc{};
