@@ -21,15 +21,6 @@ uint64_t NowMs() {
 
 }  // namespace
 
-std::span<uint8_t> ValueTarget::Take(uint32_t bytes) {
-  found = true;
-  length = bytes;
-  is_spilled = bytes > space.size();
-  if (!is_spilled) return space.first(bytes);
-  spill.resize(bytes);
-  return spill;
-}
-
 Attachment::~Attachment() {
   const std::lock_guard lock(engine_->attachments_mutex_);
   engine_->attachments_.erase(this);

@@ -90,7 +90,14 @@ struct ValueTarget {
   uint32_t length = 0;
 
   // Makes room for `bytes` and gives it.
-  std::span<uint8_t> Take(uint32_t bytes);
+  std::span<uint8_t> Take(uint32_t bytes) {
+    found = true;
+    length = bytes;
+    is_spilled = bytes > space.size();
+    if (!is_spilled) return space.first(bytes);
+    spill.resize(bytes);
+    return spill;
+  }
 };
 
 struct EngineStats {
