@@ -21,7 +21,7 @@ export default defineConfig({
       { extends: true, test: { name: 'external', include: [`${EXTERNAL}/*.test.ts`] } },
       {
         extends: true,
-        test: { name: 'packaging', include: [`${PACKAGING}/*.test.ts`], testTimeout: 180_000, hookTimeout: 180_000 },
+        test: { name: 'packaging', include: [`${PACKAGING}/*.test.ts`], testTimeout: 240_000, hookTimeout: 300_000 },
       },
     ],
   },

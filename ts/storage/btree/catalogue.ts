@@ -62,7 +62,12 @@ export class Catalogue {
 
   /** The tree with that id. */
   treeById(id: number): Tree {
-    return this.tree(this.nameOf(id)) as Tree
+    const tree = this.tree(this.nameOf(id))
+    if (tree !== undefined) return tree
+    throw new BedplateError(
+      'CORRUPTION',
+      `the log means a tree ${id} of which the catalogue has the name, but not the tree`,
+    )
   }
 
   /** Throws CORRUPTION if a log record cannot make a tree of that id and name. */
