@@ -5,12 +5,16 @@ import type { LockKind } from '../../ts/io/disk.ts'
 
 const DISK = new URL('../../dist/io/real-disk.js', import.meta.url).href
 
-/** Takes the lock, says how that went, and holds it until its standard input ends. */
+/**
+ * Takes the lock of its working directory, says how that went, and holds it until its standard input ends. It becomes
+ * another user only once it has loaded the code and stands in the directory: the way to either may be open to root alone.
+ */
 const PROGRAM = `
-  const [directory, kind] = process.argv.slice(1)
+  const [kind, uid] = process.argv.slice(1)
   const { realDisk } = await import(${JSON.stringify(DISK)})
+  if (uid !== undefined) process.setuid(Number(uid))
   try {
-    const lock = realDisk.lock(directory, kind)
+    const lock = realDisk.lock('.', kind)
     console.log('held')
     process.stdin.resume().on('end', () => { lock.release(); process.exit() })
   } catch (error) {
@@ -31,11 +35,14 @@ export interface LockHolder {
 
 /** Starts a process that takes the lock of `directory`. As user `uid` if that is given, which only root may. */
 export async function lockElsewhere(directory: string, kind: LockKind, uid?: number): Promise<LockHolder> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, directory, kind], {
+  const words = uid === undefined ? [kind] : [kind, String(uid)]
+  const child = spawn(process.execPath, ['--input-type=module', '-e', PROGRAM, ...words], {
+    cwd: directory,
     stdio: ['pipe', 'pipe', 'inherit'],
-    ...(uid === undefined ? {} : { uid }),
   })
-  const [outcome] = (await once(createInterface(child.stdout), 'line')) as [string]
+  const lines = createInterface(child.stdout)
+  const [outcome] = (await Promise.race([once(lines, 'line'), once(lines, 'close')])) as [string | undefined]
+  if (outcome === undefined) throw new Error(`the process that was to lock ${directory} ended without a word`)
   return {
     outcome,
     pid: child.pid as number,
