@@ -1,7 +1,7 @@
 // What every command does before it is itself: in a checkout it builds what is stale; installed, there is nothing to do.
 import { existsSync } from 'node:fs'
 
-const COMMANDS = new URL('../dist/cli/bedplate.js', import.meta.url)
+const COMMANDS = new URL('../dist/commands/bedplate.js', import.meta.url)
 /** The tarball does not have this file: where it is, we are in a checkout. */
 const FRESHNESS = new URL('../scripts/lib/freshness.mjs', import.meta.url)
 const BUILD = new URL('../scripts/build.mjs', import.meta.url)

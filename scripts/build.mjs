@@ -7,7 +7,7 @@
 // A type error does, after everything was written; with --keep-going it is only shown.
 import { spawnSync } from 'node:child_process'
 import { existsSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { missingTools, runBuilder } from './gyp.mjs'
@@ -20,6 +20,7 @@ const LOCK = join(ROOT, '.cache/build.lock')
 const STAGING = join(ROOT, '.cache/dist')
 const TSC_MEMORY = join(ROOT, '.cache/tsc.json')
 const DIST = join(ROOT, 'dist')
+const BUNDLER = join(ROOT, 'scripts/lib/bundle-commands.mjs')
 const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
 
 main()
@@ -57,6 +58,8 @@ function buildTypeScript(force, keepGoing) {
   )
   process.stderr.write(stdout)
   if (!existsSync(TSC_MEMORY)) fail('the TypeScript compiler wrote nothing', 1)
+  const bundled = spawnSync(process.execPath, [BUNDLER, STAGING], { stdio: ['ignore', 'ignore', 'inherit'] })
+  if (bundled.status !== 0) fail('the commands could not be bundled', 1)
   mirror(STAGING, DIST, hasSource)
   recordOutcome('typescript', sources, status === 0 ? 'made' : 'failed')
   return status === 0
@@ -64,6 +67,7 @@ function buildTypeScript(force, keepGoing) {
 
 /** False for what the compiler once made of a file that is gone: it never removes anything itself. */
 function hasSource(file) {
+  if (dirname(file) === 'commands') return true
   return existsSync(join(ROOT, 'ts', file.replace(/(\.js|\.js\.map|\.d\.ts)$/, '.ts')))
 }
 

@@ -10,7 +10,10 @@ const STAMP = 'build.json'
 
 /** What each product is made from, and one file that is there if it was made. */
 const PRODUCTS = {
-  typescript: { sources: ['ts', 'tsconfig.json', 'package-lock.json'], made: 'dist/index.js' },
+  typescript: {
+    sources: ['ts', 'tsconfig.json', 'package-lock.json', 'scripts/lib/bundle-commands.mjs'],
+    made: 'dist/index.js',
+  },
   native: { sources: ['native', 'binding.gyp', 'package-lock.json'], made: 'build/Release/bedplate.node' },
 }
 

@@ -106,4 +106,15 @@ describe('scripts/build.mjs', () => {
     expect(status).toBe(2)
     expect(stderr).toContain('--fast')
   })
+
+  it('puts into bundles of commands nothing that looks for files beside itself', () => {
+    const commands = join(SCRIPTS, '../dist/commands')
+    const places = readdirSync(commands).flatMap((file) =>
+      readFileSync(join(commands, file), 'utf8').match(/.*import\.meta\.url.*/g),
+    )
+    expect(places.filter((line) => line !== null)).toEqual([
+      expect.stringContaining('PACKAGE_URL = new URL("../../", import.meta.url)'),
+      expect.stringContaining('createRequire(import.meta.url)'),
+    ])
+  })
 })

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../base/errors.ts'
+import { PACKAGE_URL } from '../base/package.ts'
 import { searchIn } from '../native/loader.ts'
 import { runProgram } from './kit/program.ts'
 
@@ -20,7 +21,7 @@ interface Builder {
   ): { status: number; output: string }
 }
 
-const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
+const PACKAGE = fileURLToPath(PACKAGE_URL)
 const BINARY = 'build/Release/bedplate.node'
 
 /** Runs `bedplate build-native`. */
@@ -39,7 +40,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 async function build(path: string): Promise<void> {
-  const builder = (await import(new URL('../../scripts/gyp.mjs', import.meta.url).href)) as Builder
+  const builder = (await import(new URL('scripts/gyp.mjs', PACKAGE_URL).href)) as Builder
   const missing = builder.missingTools()
   if (missing.length > 0) {
     throw new BedplateError('NOT_SUPPORTED', `cannot compile here, missing: ${missing.join(', ')}`, {

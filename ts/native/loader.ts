@@ -12,6 +12,7 @@ import { endianness } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../base/errors.ts'
+import { PACKAGE_URL } from '../base/package.ts'
 import { type Addon, type AddonDescription, INTERFACE_VERSION } from './addon.ts'
 import { detectLibc } from './libc.ts'
 
@@ -40,7 +41,7 @@ export interface NativeSearch {
   report: NativeReport
 }
 
-const PACKAGE = fileURLToPath(new URL('../../', import.meta.url))
+const PACKAGE = fileURLToPath(PACKAGE_URL)
 const MISSING = 'no such file'
 const TURNED_OFF = 'turned off by BEDPLATE_NATIVE=off'
 const require = createRequire(import.meta.url)

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import type { Command, CommanderError } from 'commander'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { PACKAGE_URL } from '../../base/package.ts'
 import { complain, Output, ReaderGone } from './output.ts'
 import { paint } from './style.ts'
 
@@ -87,7 +88,7 @@ export async function conclude(args: readonly string[], name: string, action: ()
 
 /** The version in package.json. */
 export function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('package.json', PACKAGE_URL), 'utf8')
   return (JSON.parse(text) as { version: string }).version
 }
 

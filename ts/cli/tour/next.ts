@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { PACKAGE_URL } from '../../base/package.ts'
 import { openBTree, type PageDescription } from '../../storage/btree/index.ts'
 import { closing } from '../kit/closing.ts'
 import { toLine } from '../kit/text.ts'
@@ -15,7 +16,7 @@ export interface NextStep {
   command: string
 }
 
-const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url))
+const PACKAGE = fileURLToPath(PACKAGE_URL)
 const LYON = 2996944
 
 /** What to try on the store in `path`, which nobody has open. */
