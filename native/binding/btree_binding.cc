@@ -398,6 +398,7 @@ Napi::Value OpenBTree(const Napi::CallbackInfo& info) {
   btree::EngineOptions engine_options;
   engine_options.path = info[0].As<Napi::String>().Utf8Value();
   engine_options.cache_bytes = number("cacheBytes");
+  engine_options.submits_apart = true;
   engine_options.read_only = options.Get("readOnly").As<Napi::Boolean>().Value();
   engine_options.durability = static_cast<log::Durability>(number("durability"));
   engine_options.interval_ms = static_cast<uint32_t>(number("intervalMs"));

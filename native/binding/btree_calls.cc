@@ -75,19 +75,34 @@ Status GetFrom(const TreeHandle& tree, Bytes key, btree::ValueTarget* value) {
   return store->engine()->GetIn(store->attachment(), *tree.snapshot, tree.root, key, value);
 }
 
-// The length of the value at the start of the value area; kAbsent, kSpilled or kFailed.
-napi_value Get(napi_env env, napi_callback_info info) {
-  const Arguments<1> arguments(env, info);
-  const auto* tree = static_cast<TreeHandle*>(arguments.data);
-  StoreHandle* store = tree->store;
+napi_value GetTo(napi_env env, const TreeHandle& tree, uint32_t key_length,
+                 std::span<uint8_t> space) {
+  StoreHandle* store = tree.store;
   btree::ValueTarget value;
-  value.space = {store->memory + kKeyBytes, kValueBytes};
-  Status status = GetFrom(*tree, KeyOf(*store, arguments.Number(0)), &value);
+  value.space = space;
+  Status status = GetFrom(tree, KeyOf(*store, key_length), &value);
   if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
   if (!value.found) return Integer(env, kAbsent);
   if (!value.is_spilled) return Integer(env, static_cast<int32_t>(value.length));
   store->spill = std::move(value.spill);
   return Integer(env, kSpilled);
+}
+
+// The length of the value at the start of the value area; kAbsent, kSpilled or kFailed.
+napi_value Get(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto* tree = static_cast<TreeHandle*>(arguments.data);
+  return GetTo(env, *tree, arguments.Number(0), {tree->store->memory + kKeyBytes, kValueBytes});
+}
+
+// getToPool(keyLength, pool: Uint8Array, start): the same for a value that goes to `pool`, from
+// `start` on.
+napi_value GetToPool(napi_env env, napi_callback_info info) {
+  const Arguments<3> arguments(env, info);
+  const auto* tree = static_cast<TreeHandle*>(arguments.data);
+  const std::span<uint8_t> pool = arguments.Memory(1);
+  return GetTo(env, *tree, arguments.Number(0),
+               pool.subspan(std::min<size_t>(arguments.Number(2), pool.size())));
 }
 
 // getInto(keyLength, target: Uint8Array): the length of the value, which is copied to `target` if
@@ -122,34 +137,30 @@ napi_value Has(napi_env env, napi_callback_info info) {
   return Integer(env, found ? 1 : 0);
 }
 
-// getMany(keys: Uint8Array, count): `keys` holds length u32 | key, behind each other. Leaves length
-// u32 (all ones: absent) | value, behind each other, as the spill, and gives its length.
+// getMany(keys: Uint8Array, count, target: Uint8Array): `keys` holds length u32 | key, behind each
+// other. Writes length u32 (all ones: absent) | value, behind each other, to `target`: 0, or
+// kSpilled if it does not fit there, or kFailed.
 napi_value GetMany(napi_env env, napi_callback_info info) {
-  const Arguments<2> arguments(env, info);
+  const Arguments<3> arguments(env, info);
   const auto* tree = static_cast<TreeHandle*>(arguments.data);
   StoreHandle* store = tree->store;
-  const Bytes keys = arguments.Memory(0);
-  const uint32_t count = arguments.Number(1);
-  std::vector<uint8_t>& answers = store->spill;
-  answers.clear();
-  size_t at = 0;
-  btree::ValueTarget value;
-  value.space = {store->memory + kKeyBytes, kValueBytes};
-  for (uint32_t i = 0; i < count; i++) {
-    const uint32_t key_length = LoadU32(keys.data() + at);
-    const Bytes key = keys.subspan(at + 4, key_length);
-    at += 4 + size_t{key_length};
-    if (Status status = GetFrom(*tree, key, &value); !status.ok()) {
-      return Integer(env, store->Fail(std::move(status)));
-    }
-    const size_t end = answers.size();
-    const uint32_t length = value.found ? value.length : 0;
-    answers.resize(end + 4 + length);
-    StoreU32(answers.data() + end, value.found ? length : UINT32_MAX);
-    const uint8_t* from = value.is_spilled ? value.spill.data() : value.space.data();
-    if (length > 0) std::memcpy(answers.data() + end + 4, from, length);
+  const uint8_t* at = arguments.Memory(0).data();
+  std::vector<Bytes>& keys = store->keys;
+  keys.resize(arguments.Number(1));
+  for (Bytes& key : keys) {
+    key = {at + 4, LoadU32(at)};
+    at += 4 + key.size();
   }
-  return Whole(env, answers.size());
+  btree::ValueList values(arguments.Memory(2));
+  btree::Engine* engine = store->engine();
+  Status status =
+      tree->snapshot == nullptr
+          ? engine->GetMany(store->attachment(), tree->slot, keys, &values)
+          : engine->GetManyIn(store->attachment(), *tree->snapshot, tree->root, keys, &values);
+  if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
+  if (!values.is_spilled()) return Integer(env, 0);
+  store->spill = std::move(*values.spill());
+  return Integer(env, kSpilled);
 }
 
 // spillLength(): number; takeSpill(target)
@@ -192,6 +203,16 @@ napi_value PutLarge(napi_env env, napi_callback_info info) {
   return Outcome(env, store, std::move(status), position);
 }
 
+// flags: 1 lower bound, 2 it counts, 4 upper bound, 8 it counts.
+btree::KeyRange RangeOf(Bytes lower, Bytes upper, uint32_t flags) {
+  btree::KeyRange range;
+  if ((flags & 1) != 0) range.lower = lower;
+  range.lower_inclusive = (flags & 2) != 0;
+  if ((flags & 4) != 0) range.upper = upper;
+  range.upper_inclusive = (flags & 8) != 0;
+  return range;
+}
+
 // Reads operations: kind u8 | tree u32 | flags u8 | first length u32 | second length u32 | first |
 // second. put: key and value; delete: key; clear: bounds; drop: nothing. `tree` is an index into
 // `slots`.
@@ -209,10 +230,7 @@ std::vector<btree::Operation> ReadOperations(Bytes bytes, uint32_t count,
     const Bytes second(at + 14 + first_length, second_length);
     operation.key = first;
     operation.value = second;
-    if ((flags & 1) != 0) operation.range.lower = first;
-    operation.range.lower_inclusive = (flags & 2) != 0;
-    if ((flags & 4) != 0) operation.range.upper = second;
-    operation.range.upper_inclusive = (flags & 8) != 0;
+    operation.range = RangeOf(first, second, flags);
     at += 14 + size_t{first_length} + second_length;
   }
   return operations;
@@ -319,9 +337,36 @@ napi_value CloseSnapshot(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// walk(lowerLength, upperLength, flags, limit): the id of a walk over the bounds in the spare
-// memory; kFailed. flags: 1 lower bound, 2 it counts, 4 upper bound, 8 it counts, 16 reverse. The
-// lower bound is in the key area, the upper one in the value area.
+constexpr uint32_t kReverseFlag = 16;
+
+// readRange(lowerLength, upperLength, flags, limit, maxBytes, target: Uint8Array): the number of
+// entries if the whole range is in `target`; kSpilled if it has to be walked; kFailed. flags: those
+// of RangeOf, and 16 for reverse. The lower bound is in the key area, the upper one in the value
+// area.
+napi_value ReadRange(napi_env env, napi_callback_info info) {
+  const Arguments<6> arguments(env, info);
+  const auto* tree = static_cast<TreeHandle*>(arguments.data);
+  StoreHandle* store = tree->store;
+  if (tree->snapshot != nullptr) return Integer(env, kSpilled);
+  const uint32_t flags = arguments.Number(2);
+  const btree::KeyRange range =
+      RangeOf(KeyOf(*store, arguments.Number(0)), ValueOf(*store, arguments.Number(1)), flags);
+  btree::Block& block = store->block;
+  block.bytes.clear();
+  block.count = 0;
+  bool is_whole = false;
+  Status status = store->engine()->TryReadRange(
+      store->attachment(), tree->slot, range, (flags & kReverseFlag) != 0,
+      {arguments.Whole(3), arguments.Number(4)}, &block, &is_whole);
+  if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
+  const std::span<uint8_t> target = arguments.Memory(5);
+  if (!is_whole || block.bytes.size() > target.size()) return Integer(env, kSpilled);
+  std::ranges::copy(block.bytes, target.begin());
+  return Whole(env, block.count);
+}
+
+// walk(lowerLength, upperLength, flags, limit): the id of a walk; kFailed. Bounds and flags as
+// those of `readRange`.
 napi_value OpenWalk(napi_env env, napi_callback_info info) {
   const Arguments<4> arguments(env, info);
   const auto* tree = static_cast<TreeHandle*>(arguments.data);
@@ -342,11 +387,8 @@ napi_value OpenWalk(napi_env env, napi_callback_info info) {
   const Bytes upper = ValueOf(*store, arguments.Number(1));
   walk->lower.assign(lower.begin(), lower.end());
   walk->upper.assign(upper.begin(), upper.end());
-  if ((flags & 1) != 0) walk->range.lower = Bytes(walk->lower);
-  walk->range.lower_inclusive = (flags & 2) != 0;
-  if ((flags & 4) != 0) walk->range.upper = Bytes(walk->upper);
-  walk->range.upper_inclusive = (flags & 8) != 0;
-  walk->reverse = (flags & 16) != 0;
+  walk->range = RangeOf(walk->lower, walk->upper, flags);
+  walk->reverse = (flags & kReverseFlag) != 0;
   walk->limit = arguments.Whole(3);
   const uint32_t id = store->next_id++;
   store->walks_[id] = std::move(walk);
@@ -427,7 +469,7 @@ napi_value DropLoad(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// position(), durablePosition(), acknowledgedPosition(); hasFailed(); requestSync(position)
+// position(), durablePosition(), acknowledgedPosition(); submit(); requestSync(position)
 napi_value Position(napi_env env, napi_callback_info info) {
   const Arguments<0> arguments(env, info);
   return Whole(env, static_cast<StoreHandle*>(arguments.data)->engine()->position());
@@ -442,6 +484,12 @@ napi_value AcknowledgedPosition(napi_env env, napi_callback_info info) {
   const Arguments<0> arguments(env, info);
   const auto* store = static_cast<StoreHandle*>(arguments.data);
   return Whole(env, store->engine()->log()->acknowledged_position());
+}
+
+napi_value Submit(napi_env env, napi_callback_info info) {
+  const Arguments<0> arguments(env, info);
+  static_cast<StoreHandle*>(arguments.data)->engine()->Submit();
+  return nullptr;
 }
 
 napi_value RequestSync(napi_env env, napi_callback_info info) {
@@ -496,8 +544,9 @@ void AddCalls(napi_env env, napi_value object, std::span<const Call> calls, void
 }
 
 constexpr Call kTreeCalls[] = {
-    {"get", Get}, {"getInto", GetInto},   {"has", Has},       {"getMany", GetMany},
-    {"put", Put}, {"putLarge", PutLarge}, {"walk", OpenWalk},
+    {"get", Get},           {"getToPool", GetToPool}, {"getInto", GetInto},
+    {"has", Has},           {"getMany", GetMany},     {"put", Put},
+    {"putLarge", PutLarge}, {"walk", OpenWalk},       {"readRange", ReadRange},
 };
 
 constexpr Call kStoreCalls[] = {
@@ -517,6 +566,7 @@ constexpr Call kStoreCalls[] = {
     {"position", Position},
     {"durablePosition", DurablePosition},
     {"acknowledgedPosition", AcknowledgedPosition},
+    {"submit", Submit},
     {"requestSync", RequestSync},
     {"keepsFigures", KeepsFigures},
     {"readPage", ReadPage},

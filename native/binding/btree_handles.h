@@ -116,6 +116,9 @@ class StoreHandle : public ProgressListener {
 
   uint8_t* memory = nullptr;
   std::vector<uint8_t> spill;
+  // Those of the call under way: their memory is used again.
+  std::vector<Bytes> keys;
+  btree::Block block;
   std::map<uint32_t, std::shared_ptr<btree::Snapshot>> snapshots_;
   // Shared with reads under way on other threads.
   std::map<uint32_t, std::shared_ptr<Walk>> walks_;

@@ -1,23 +1,17 @@
 #include "btree/engine.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "btree/overflow.h"
 #include "btree/replay.h"
-#include "core/little_endian.h"
+#include "core/clock.h"
 
 namespace bedplate::btree {
 namespace {
 
 constexpr const char* kDataFile = "data";
-
-uint64_t NowMs() {
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
-}
 
 }  // namespace
 
@@ -154,211 +148,6 @@ Status Engine::FailedHalfWay(const Status& status) {
   return NoRefusal(status);
 }
 
-// -- reading --------------------------------------------------------------------------------------
-
-template <typename PagerOf, typename Look>
-Status Engine::LookUp(Attachment* attachment, PagerOf pager_of, Look look) {
-  // What was fetched stays in memory until the end, so that a small cache cannot send us round in
-  // circles.
-  std::vector<FrameHandle> kept;
-  std::optional<Reference> failed;
-  std::shared_ptr<Pager> pager;
-  Status status = Status::Ok();
-  while (status.ok()) {
-    Missing missing;
-    {
-      const SharedGuard guard(&gate_, attachment->reader_);
-      status = look(&missing);
-      if (!status.ok() || missing.reference.page == 0) break;
-      pager = pager_of();
-    }
-    status = FetchMissing(pager.get(), missing, &kept, &failed);
-  }
-  if (kept.empty()) return status;
-  kept.clear();
-  if (!pager->is_over()) return status;
-  const ExclusiveGuard guard(&gate_);
-  (void)pager->Trim(/*max_dirty=*/0);
-  return status;
-}
-
-Status Engine::FetchMissing(Pager* pager, const Missing& missing, std::vector<FrameHandle>* kept,
-                            std::optional<Reference>* failed) {
-  FrameHandle handle;
-  if (Status status = pager->Fetch(missing, &handle); !status.ok()) {
-    // The page may have been given up since: only if it is asked for again, it is really broken.
-    if (*failed == missing.reference) return status;
-    *failed = missing.reference;
-    return Status::Ok();
-  }
-  const ExclusiveGuard guard(&gate_);
-  pager->Admit(missing, &handle);
-  if (handle.get() != nullptr) kept->push_back(std::move(handle));
-  if (pager->is_over()) (void)pager->Trim(/*max_dirty=*/0);
-  return Status::Ok();
-}
-
-TreeSlot* Engine::TreeOf(std::string_view name) {
-  const ExclusiveGuard guard(&gate_);
-  return catalogue_.SlotOf(name);
-}
-
-std::vector<std::string> Engine::TreeNames(Attachment* attachment) {
-  const SharedGuard guard(&gate_, attachment->reader_);
-  return catalogue_.TreeNames();
-}
-
-Status Engine::Measure(Attachment* attachment, const TreeSlot* tree, uint64_t* key_count,
-                       uint32_t* depth) {
-  return LookUp(
-      attachment, [this] { return pager_; },
-      [&](Missing* missing) {
-        *key_count = 0;
-        *depth = 0;
-        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
-        Frame* root = nullptr;
-        Status status = pager_->Peek(tree->tree->root(), &root, missing);
-        if (!status.ok() || root == nullptr) return status;
-        *key_count = root->page().key_count();
-        *depth = root->page().level() + 1;
-        return Status::Ok();
-      });
-}
-
-void Engine::TakeValue(const Page& leaf, uint32_t slot, ValueTarget* value,
-                       std::optional<Reference>* overflow) {
-  if (leaf.IsOverflowAt(slot)) {
-    *overflow = leaf.OverflowAt(slot);
-    (void)value->Take(leaf.ValueLengthAt(slot));
-    return;
-  }
-  const Bytes bytes = leaf.InlineValueAt(slot);
-  const std::span<uint8_t> target = value->Take(static_cast<uint32_t>(bytes.size()));
-  if (!bytes.empty()) std::memcpy(target.data(), bytes.data(), bytes.size());
-}
-
-Status Engine::Get(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  std::optional<Reference> overflow;
-  Status status = LookUp(
-      attachment, [this] { return pager_; },
-      [&](Missing* missing) {
-        value->found = false;
-        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
-        Frame* frame = nullptr;
-        uint64_t hits = 0;
-        Status found = FindLeaf(pager_.get(), tree->tree->root(), key, &frame, missing, &hits);
-        attachment->CountHits(hits);
-        if (!found.ok() || frame == nullptr) return found;
-        const Page leaf = frame->page();
-        const SearchResult at = leaf.Search(key);
-        if (at.found) TakeValue(leaf, at.slot, value, &overflow);
-        return Status::Ok();
-      });
-  if (!status.ok() || !overflow) return status;
-  // A long value is read outside the gate, so its moment has to be kept: look again in a snapshot.
-  std::shared_ptr<Snapshot> snapshot;
-  if (status = OpenSnapshot(&snapshot); !status.ok()) return status;
-  Reference root;
-  if (status = RootIn(attachment, *snapshot, tree->name, &root); !status.ok()) return status;
-  return GetIn(attachment, *snapshot, root, key, value);
-}
-
-Status Engine::Has(Attachment* attachment, const TreeSlot* tree, Bytes key, bool* found) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  return LookUp(
-      attachment, [this] { return pager_; },
-      [&](Missing* missing) {
-        *found = false;
-        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
-        Frame* frame = nullptr;
-        uint64_t hits = 0;
-        Status status = FindLeaf(pager_.get(), tree->tree->root(), key, &frame, missing, &hits);
-        attachment->CountHits(hits);
-        if (status.ok() && frame != nullptr) *found = frame->page().Search(key).found;
-        return status;
-      });
-}
-
-Status Engine::OpenSnapshot(std::shared_ptr<Snapshot>* snapshot) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  std::shared_ptr<Snapshot> opened(new Snapshot());
-  const ExclusiveGuard guard(&gate_);
-  opened->engine_ = this;
-  opened->pager_ = pager_;
-  opened->epoch_ = pager_->OpenEpoch();
-  opened->catalogue_ = catalogue_.root();
-  opened->position_ = position();
-  opened->since_ms_ = NowMs();
-  open_snapshots_.insert(opened.get());
-  *snapshot = std::move(opened);
-  return Status::Ok();
-}
-
-void Engine::CloseSnapshot(Snapshot* snapshot) {
-  const ExclusiveGuard guard(&gate_);
-  snapshot->pager_->CloseEpoch(snapshot->epoch_);
-  open_snapshots_.erase(snapshot);
-}
-
-Status Engine::RootIn(Attachment* attachment, const Snapshot& snapshot, std::string_view name,
-                      Reference* root) {
-  ValueTarget value;
-  Status status = GetIn(attachment, snapshot, snapshot.catalogue(), BytesOf(name), &value);
-  if (!status.ok()) return status;
-  TreeEntry entry;
-  if (value.found && !DecodeEntry(value.spill, &entry)) {
-    return snapshot.pager()->Corruption(snapshot.catalogue().page, "the catalogue is broken");
-  }
-  *root = entry.root;
-  return Status::Ok();
-}
-
-Status Engine::GetIn(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
-                     Bytes key, ValueTarget* value) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  value->found = false;
-  if (root.page == 0) return Status::Ok();
-  std::optional<Reference> overflow;
-  Pager* pager = snapshot.pager().get();
-  Status status = LookUp(
-      attachment, [&] { return snapshot.pager(); },
-      [&](Missing* missing) {
-        Frame* frame = nullptr;
-        uint64_t hits = 0;
-        Status found = FindLeaf(pager, root, key, &frame, missing, &hits);
-        attachment->CountHits(hits);
-        if (!found.ok() || frame == nullptr) return found;
-        const Page leaf = frame->page();
-        const SearchResult at = leaf.Search(key);
-        if (at.found) TakeValue(leaf, at.slot, value, &overflow);
-        return Status::Ok();
-      });
-  if (!status.ok() || !overflow) return status;
-  return ReadOverflow(*pager, *overflow, value->Take(value->length));
-}
-
-Status Engine::ReadBlock(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
-                         const KeyRange& range, bool reverse, const BlockLimits& limits,
-                         Block* block, bool* done) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  BlockReader reader(snapshot.pager().get(), root, range, reverse, limits, block);
-  while (!reader.at_end() && !reader.is_full()) {
-    Status status = LookUp(
-        attachment, [&] { return snapshot.pager(); },
-        [&](Missing* missing) {
-          uint64_t hits = 0;
-          Status filled = reader.Fill(missing, &hits);
-          attachment->CountHits(hits);
-          return filled;
-        });
-    if (!status.ok()) return status;
-    if (status = reader.AddLongEntry(); !status.ok()) return status;
-  }
-  *done = reader.at_end();
-  return Status::Ok();
-}
-
 // -- writing --------------------------------------------------------------------------------------
 
 Status Engine::Put(Attachment* attachment, TreeSlot* tree, Bytes key, Bytes value,
@@ -417,7 +206,7 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
     }
     if (status.ok()) *position = log_->Append(record_.bytes());
   }
-  log_->Submit();
+  if (!options_.submits_apart) log_->Submit();
   if (!status.ok()) {
     // One operation that failed on its way down has changed nothing; a batch may be half done.
     const bool is_neutral = operations.size() == 1 && status.Is(ErrorCode::kCorruption) &&
@@ -785,7 +574,7 @@ EngineStats Engine::Stats() {
   stats.checkpoint_position = metas_.current.position;
   stats.checkpoints = checkpoints_;
   stats.open_snapshots = open_snapshots_.size();
-  uint64_t oldest = NowMs();
+  uint64_t oldest = MonotonicMs();
   const uint64_t now = oldest;
   for (const Snapshot* snapshot : open_snapshots_) oldest = std::min(oldest, snapshot->since_ms_);
   stats.oldest_snapshot_ms = now - oldest;

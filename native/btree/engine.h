@@ -20,7 +20,9 @@
 #include <array>
 #include <atomic>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -38,8 +40,10 @@
 #include "btree/pager.h"
 #include "btree/record.h"
 #include "btree/store_files.h"
+#include "btree/tree.h"
 #include "core/bytes.h"
 #include "core/gate.h"
+#include "core/little_endian.h"
 #include "core/status.h"
 #include "log/log.h"
 #include "vfs/disk.h"
@@ -62,6 +66,8 @@ struct EngineOptions {
   uint64_t checkpoint_log_bytes = kCheckpointLogBytes;
   uint64_t first_segment_bytes = log::kFirstSegmentBytes;
   uint64_t max_segment_bytes = log::kMaxSegmentBytes;
+  // Commits leave it to the caller to call `Submit`: once for many of them.
+  bool submits_apart = false;
   // For simulations: no thread is started. Checkpoints come only when asked for, and the log works
   // as log::LogOptions says.
   bool manual = false;
@@ -98,6 +104,47 @@ struct ValueTarget {
     spill.resize(bytes);
     return spill;
   }
+};
+
+// Values behind each other, in `space` as long as they fit there, else all of them in `spill`.
+// length u32, all ones where there is none | value
+class ValueList {
+ public:
+  explicit ValueList(std::span<uint8_t> space) : space_(space) {}
+
+  void Add(Bytes value) {
+    uint8_t* at = Take(value.size());
+    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+  }
+  void AddNone() { StoreU32(Extend(kLengthBytes), UINT32_MAX); }
+  // Makes room for a value of `bytes`, to be written at once.
+  [[nodiscard]] uint8_t* Take(size_t bytes) {
+    uint8_t* at = Extend(kLengthBytes + bytes);
+    StoreU32(at, static_cast<uint32_t>(bytes));
+    return at + kLengthBytes;
+  }
+
+  [[nodiscard]] size_t length() const { return length_; }
+  [[nodiscard]] bool is_spilled() const { return is_spilled_; }
+  [[nodiscard]] std::vector<uint8_t>* spill() { return &spill_; }
+
+ private:
+  static constexpr size_t kLengthBytes = 4;
+
+  uint8_t* Extend(size_t bytes) {
+    const size_t from = length_;
+    length_ += bytes;
+    if (!is_spilled_ && length_ <= space_.size()) return space_.data() + from;
+    if (!is_spilled_) spill_.assign(space_.begin(), space_.begin() + static_cast<ptrdiff_t>(from));
+    is_spilled_ = true;
+    spill_.resize(length_);
+    return spill_.data() + from;
+  }
+
+  std::span<uint8_t> space_;
+  std::vector<uint8_t> spill_;
+  size_t length_ = 0;
+  bool is_spilled_ = false;
 };
 
 struct EngineStats {
@@ -241,6 +288,9 @@ class Engine {
 
   Status Get(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value);
   Status Has(Attachment* attachment, const TreeSlot* tree, Bytes key, bool* found);
+  // Adds the values of `keys`, in their order; each is of a moment of its own.
+  Status GetMany(Attachment* attachment, const TreeSlot* tree, std::span<const Bytes> keys,
+                 ValueList* values);
 
   Status OpenSnapshot(std::shared_ptr<Snapshot>* snapshot);
   // The root of the tree called `name` in that moment; none if there was no such tree.
@@ -248,6 +298,12 @@ class Engine {
                 Reference* root);
   Status GetIn(Attachment* attachment, const Snapshot& snapshot, const Reference& root, Bytes key,
                ValueTarget* value);
+  Status GetManyIn(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
+                   std::span<const Bytes> keys, ValueList* values);
+  // Reads all of `range` as it is now into `block`, if it is in memory and fits there; else `*done`
+  // is false, and it takes a snapshot and `ReadBlock`.
+  Status TryReadRange(Attachment* attachment, const TreeSlot* tree, const KeyRange& range,
+                      bool reverse, const BlockLimits& limits, Block* block, bool* done);
   // Fills `block` with entries of `range`. `*done` if none is left; else go on behind the last key.
   Status ReadBlock(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
                    const KeyRange& range, bool reverse, const BlockLimits& limits, Block* block,
@@ -262,6 +318,9 @@ class Engine {
   Status CompareAndSwap(Attachment* attachment, TreeSlot* tree, Bytes key,
                         const std::optional<Bytes>& expected, const std::optional<Bytes>& value,
                         bool* swapped, uint64_t* position);
+
+  // Has the log write what was committed: see EngineOptions::submits_apart.
+  void Submit() { log_->Submit(); }
 
   // Applies `operations` if nothing in `reads` differs from what `snapshot` shows; else CONFLICT.
   Status CommitIfUnchanged(Attachment* attachment, const Snapshot& snapshot, const ReadSet& reads,
@@ -310,6 +369,11 @@ class Engine {
   // Copies the inline value of a slot, or notes where the overflowing one is.
   static void TakeValue(const Page& leaf, uint32_t slot, ValueTarget* value,
                         std::optional<Reference>* overflow);
+  // Reads `keys` in groups: `look(group, looks, count, hits)` is FindGroup of the right root,
+  // inside the gate; `read_one(key, value)` reads one that a group could not.
+  template <typename Look, typename ReadOne>
+  Status GetInGroups(Attachment* attachment, std::span<const Bytes> keys, ValueList* values,
+                     Look look, ReadOne read_one);
   void CloseSnapshot(Snapshot* snapshot);
 
   // With `writer_` held.

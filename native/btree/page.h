@@ -126,6 +126,20 @@ class Page {
   // The inline value of a slot. It dies with the next change of the page.
   [[nodiscard]] Bytes InlineValueAt(uint32_t slot) const;
 
+  // Asks the processor for what a search of a page of ordinary cells looks at, all at once: a
+  // search that waits for one piece after the other takes several times as long.
+  void PrefetchForSearch() const {
+    constexpr uint32_t kLineBytes = 64;
+    constexpr uint32_t kLines = 12;
+    for (uint32_t line = 0; line < kLines; line++) __builtin_prefetch(bytes_ + line * kLineBytes);
+  }
+  // The same for the cell of a slot.
+  void PrefetchCell(uint32_t slot) const {
+    const uint8_t* cell = bytes_ + CellAt(slot);
+    __builtin_prefetch(cell);
+    __builtin_prefetch(cell + 64);
+  }
+
   // Bytes in use: what a page without slack would need.
   [[nodiscard]] uint32_t UsedBytes() const;
 

@@ -85,6 +85,7 @@ Pager::Pager(std::unique_ptr<vfs::File> file, Options options)
       epoch_(options.epoch),
       checkpoint_epoch_(options.epoch - 1),
       frozen_epoch_(options.epoch - 1),
+      arena_(std::make_shared<PageArena>(page_size_bytes_)),
       table_(std::min<uint64_t>(capacity_pages_, kTrimPages)) {}
 
 Pager::~Pager() {
@@ -128,7 +129,7 @@ Status Pager::Peek(const Reference& reference, Frame** frame, Missing* missing) 
 
 Status Pager::Fetch(const Missing& missing, FrameHandle* handle) {
   misses_.fetch_add(1, std::memory_order_relaxed);
-  FrameHandle fetched(new Frame(page_size_bytes_));
+  FrameHandle fetched(NewFrame());
   Status status = ReadInto(missing.reference, fetched.get());
   // Bytes that were written while they were read prove nothing: the reader has to look again.
   if (VersionOf(missing.reference.page).load() != missing.version) {
@@ -162,7 +163,7 @@ Status Pager::Read(const Reference& reference, Frame** frame) {
     return status;
   }
   misses_.fetch_add(1, std::memory_order_relaxed);
-  auto fetched = std::make_unique<Frame>(page_size_bytes_);
+  std::unique_ptr<Frame> fetched(NewFrame());
   if (Status status = ReadInto(reference, fetched.get()); !status.ok()) return status;
   *frame = fetched.release();
   Adopt(*frame);
@@ -180,7 +181,7 @@ Status Pager::ReadInto(const Reference& reference, Frame* frame) const {
 }
 
 Frame* Pager::Allocate(PageType type, uint32_t tree_id, uint32_t level) {
-  auto* frame = new Frame(page_size_bytes_);
+  auto* frame = NewFrame();
   frame->self_ = {free_list_.Allocate(), epoch_};
   frame->page().Format(type, frame->self_, tree_id, level);
   Adopt(frame);
@@ -193,8 +194,8 @@ Frame* Pager::Writable(Frame* frame) {
     SetDirty(frame, true);
     return frame;
   }
-  auto* copy = new Frame(page_size_bytes_);
-  std::memcpy(copy->bytes_.get(), frame->bytes_.get(), page_size_bytes_);
+  auto* copy = NewFrame();
+  std::memcpy(copy->bytes_, frame->bytes_, page_size_bytes_);
   copy->self_ = {free_list_.Allocate(), epoch_};
   copy->page().Identify(copy->self_);
   Adopt(copy);
@@ -261,7 +262,7 @@ Status Pager::WritePages(const std::vector<FrameHandle>& pages) {
     do {
       const uint64_t number = pages[i]->self_.page;
       VersionOf(number).fetch_add(1);
-      const uint8_t* bytes = pages[i]->bytes_.get();
+      const uint8_t* bytes = pages[i]->bytes_;
       run.insert(run.end(), bytes, bytes + page_size_bytes_);
       Page(run.data() + run.size() - page_size_bytes_, page_size_bytes_).Seal();
       i++;
@@ -314,7 +315,7 @@ Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
 bool Pager::CopyIfDirty(uint64_t page, std::span<uint8_t> target) const {
   const Frame* frame = table_.Find(page);
   if (frame == nullptr || !frame->dirty_) return false;
-  std::memcpy(target.data(), frame->bytes_.get(), page_size_bytes_);
+  std::memcpy(target.data(), frame->bytes_, page_size_bytes_);
   Page(target.data(), page_size_bytes_).Seal();
   return true;
 }

@@ -26,6 +26,7 @@
 
 #include "btree/free_list.h"
 #include "btree/page.h"
+#include "btree/page_arena.h"
 #include "core/status.h"
 #include "vfs/disk.h"
 
@@ -42,18 +43,21 @@ inline constexpr size_t kTrimPages = 64;
 // A page in memory.
 class Frame {
  public:
-  explicit Frame(uint32_t page_size_bytes)
-      : bytes_(new uint8_t[page_size_bytes]), size_bytes_(page_size_bytes) {}
+  Frame(const std::shared_ptr<PageArena>& arena, uint32_t page_size_bytes)
+      : bytes_(arena->Allocate()), size_bytes_(page_size_bytes), arena_(arena) {}
+  ~Frame() { arena_->Free(bytes_); }
+  Frame(const Frame&) = delete;
+  Frame& operator=(const Frame&) = delete;
 
-  [[nodiscard]] Page page() const { return {bytes_.get(), size_bytes_}; }
+  [[nodiscard]] Page page() const { return {bytes_, size_bytes_}; }
   [[nodiscard]] const Reference& self() const { return self_; }
 
  private:
   friend class Pager;
   friend class FrameHandle;
 
-  std::unique_ptr<uint8_t[]> bytes_;
-  uint32_t size_bytes_;
+  uint8_t* const bytes_;
+  const uint32_t size_bytes_;
   // What the page says of itself, kept beside the bytes since the cache asks for it all the time.
   Reference self_;
   // True while the bytes in memory are newer than those in the file.
@@ -64,6 +68,8 @@ class Frame {
   std::atomic<uint32_t> owners_{1};
   // Its place among the pager's frames.
   size_t index_ = 0;
+  // Whoever holds a frame may outlive the pager.
+  const std::shared_ptr<PageArena> arena_;
 };
 
 // Keeps a frame in memory.
@@ -265,6 +271,9 @@ class Pager {
   // Epochs of open snapshots, rising.
   std::vector<uint64_t> snapshots_;
 
+  [[nodiscard]] Frame* NewFrame() { return new Frame(arena_, page_size_bytes_); }
+
+  const std::shared_ptr<PageArena> arena_;
   FrameTable table_;
   // All frames of the table, and the hand of the clock that looks for one to drop.
   std::vector<Frame*> frames_;

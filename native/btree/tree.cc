@@ -64,11 +64,59 @@ Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Mi
     if (page.is_leaf()) break;
     Frame* child = nullptr;
     status = pager->Peek(page.ChildAt(page.ChildIndexFor(key)), &child, missing);
-    if (status.ok() && child != nullptr) status = CheckLevel(*pager, page, child->page());
+    if (status.ok() && child != nullptr) {
+      if (page.level() == 1) child->page().PrefetchForSearch();
+      status = CheckLevel(*pager, page, child->page());
+    }
     frame = child;
   }
   *leaf = status.ok() ? frame : nullptr;
   return status;
+}
+
+Status FindGroup(Pager* pager, const Reference& root, std::span<const Bytes> keys,
+                 std::array<GroupedLook, kGroupedKeys>* looks, size_t* count, uint64_t* hits) {
+  *count = 0;
+  Missing missing;
+  Frame* top = nullptr;
+  if (Status status = pager->Peek(root, &top, &missing); !status.ok() || top == nullptr) {
+    return status;
+  }
+  std::array<Frame*, kGroupedKeys> pages{};
+  std::array<Frame*, kGroupedKeys> parents{};
+  pages.fill(top);
+  size_t group = keys.size();
+  const uint32_t levels = top->page().level();
+  const auto check = [&](size_t i) {
+    if (parents[i] == nullptr) return Status::Ok();
+    return CheckLevel(*pager, parents[i]->page(), pages[i]->page());
+  };
+  // All of them go down one level, then the next: a page is looked at when it has had time to
+  // arrive.
+  for (uint32_t level = levels; level > 0; level--) {
+    for (size_t i = 0; i < group; i++) {
+      if (Status status = check(i); !status.ok()) return status;
+      const Page branch = pages[i]->page();
+      const Reference reference = branch.ChildAt(branch.ChildIndexFor(keys[i]));
+      parents[i] = pages[i];
+      if (Status status = pager->Peek(reference, &pages[i], &missing); !status.ok()) return status;
+      if (pages[i] == nullptr) {
+        group = i;
+      } else if (level == 1) {
+        pages[i]->page().PrefetchForSearch();
+      }
+    }
+  }
+  for (size_t i = 0; i < group; i++) {
+    if (Status status = check(i); !status.ok()) return status;
+    const Page leaf = pages[i]->page();
+    const SearchResult at = leaf.Search(keys[i]);
+    if (at.found) leaf.PrefetchCell(at.slot);
+    (*looks)[i] = {pages[i], at};
+  }
+  *hits += group * (levels + 1);
+  *count = group;
+  return Status::Ok();
 }
 
 Tree::Tree(Pager* pager, uint32_t id, const Reference& root, RootMoved on_root_moved)

@@ -5,8 +5,11 @@
 #ifndef BEDPLATE_BTREE_TREE_H_
 #define BEDPLATE_BTREE_TREE_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "btree/page.h"
@@ -29,6 +32,23 @@ Status CheckLevel(const Pager& pager, const Page& branch, const Page& child);
 // `*leaf` is null and `*missing` set. `root` must not be none. Adds the pages it saw to `*hits`.
 Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Missing* missing,
                 uint64_t* hits);
+
+// Searches several keys at once go down together, so that what one waits for from memory arrives
+// while the others are looked at (Kocberber et al., "Asynchronous Memory Access Chaining", VLDB
+// 2015, with a fixed group).
+inline constexpr size_t kGroupedKeys = 16;
+
+// A key that was looked for: the slot of its leaf, if it was found.
+struct GroupedLook {
+  Frame* leaf = nullptr;
+  SearchResult at{0, false};
+};
+
+// Shared. Looks for `keys`, at most kGroupedKeys of them, below `root`, which must not be none.
+// `*count` of the first ones come out; less than all if a page on the way to the next is not in
+// memory. Adds the pages it saw to `*hits`.
+Status FindGroup(Pager* pager, const Reference& root, std::span<const Bytes> keys,
+                 std::array<GroupedLook, kGroupedKeys>* looks, size_t* count, uint64_t* hits);
 
 // A tree of the current state, for its one writer: every method is for an exclusive caller.
 class Tree {

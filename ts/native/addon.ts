@@ -2,7 +2,7 @@
 import type { NativeOpen } from './btree.ts'
 
 /** The number that `describe()` must give: native/binding/addon.cc raises it when a call changes its meaning. */
-export const INTERFACE_VERSION = 2
+export const INTERFACE_VERSION = 3
 
 /** What a binary says of itself. */
 export interface AddonDescription {

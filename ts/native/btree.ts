@@ -45,20 +45,35 @@ export interface NativeTree {
   readonly handle: NativeTreeHandle
   /** The bytes of the value, which is in the value area; ABSENT, FAILED, or SPILLED: `takeSpill` gives it. */
   get(keyBytes: number): number
+  /** The bytes of the value, which is in `pool` from `start` on; ABSENT, FAILED, or SPILLED if it does not fit there. */
+  getToPool(keyBytes: number, pool: Uint8Array, start: number): number
   /** The bytes of the value, which is in `target` if it fits; ABSENT or FAILED. */
   getInto(keyBytes: number, target: Uint8Array): number
   /** 1, 0 or FAILED. */
   has(keyBytes: number): number
   /**
    * @param keys - `length u32 | key`, `count` times.
-   * @returns The bytes of the spill, `length u32 (all ones: absent) | value` for each; or FAILED.
+   * @param target - Gets `length u32 (all ones: absent) | value` for each.
+   * @returns 0; SPILLED if `target` is too small: `takeSpill` gives all of it; FAILED.
    */
-  getMany(keys: Uint8Array, count: number): number
+  getMany(keys: Uint8Array, count: number, target: Uint8Array): number
   getAsync(key: Uint8Array): Promise<Uint8Array | undefined>
   /** The position of the commit; FAILED. */
   put(keyBytes: number, valueBytes: number): number
   /** The same for a value that the value area cannot hold. */
   putLarge(keyBytes: number, value: Uint8Array): number
+  /**
+   * The number of entries of a range, if all of them fit into `target` and into `maxBytes`; SPILLED if it takes a walk;
+   * FAILED. Bounds and flags as those of `walk`.
+   */
+  readRange(
+    lowerBytes: number,
+    upperBytes: number,
+    flags: number,
+    limit: number,
+    maxBytes: number,
+    target: Uint8Array,
+  ): number
   /** The id of a walk over a range: the lower bound in the key area, the upper one in the value area; FAILED. */
   walk(lowerBytes: number, upperBytes: number, flags: number, limit: number): number
 }
@@ -165,6 +180,8 @@ export interface NativeStore {
   position(): number
   durablePosition(): number
   acknowledgedPosition(): number
+  /** Has the log write what was committed: without it, that waits for other writes, a sync or the end. */
+  submit(): void
   /** Asks for everything up to `position` to be made durable. */
   requestSync(position: number): void
   /** Keeps the event loop alive, or no longer. */

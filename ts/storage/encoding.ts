@@ -16,6 +16,10 @@ export interface Codec<T> {
   encodeInto(value: T, target: Buffer, start: number, end: number): number
   /** `decode` of the bytes of `source` from `start` to `end`. */
   decodeSlice(source: Buffer, start: number, end: number): T
+  /** True if values may be views of memory that is theirs alone. */
+  readonly givesViews: boolean
+  /** The same for memory that nobody will write to any more: may give a view of it. */
+  decodeView(source: Buffer, start: number, end: number): T
 }
 
 /** What every Buffer of Node has, though its types do not say so: `write` and `toString` without their argument checks. */
@@ -63,6 +67,8 @@ const utf8: Codec<string> = {
     return written
   },
   decodeSlice: (source, start, end) => source.utf8Slice(start, end),
+  givesViews: false,
+  decodeView: (source, start, end) => source.utf8Slice(start, end),
 }
 
 const buffer: Codec<Uint8Array> = {
@@ -84,6 +90,8 @@ const buffer: Codec<Uint8Array> = {
     source.copy(copy, 0, start, end)
     return copy
   },
+  givesViews: true,
+  decodeView: (source, start, end) => source.subarray(start, end),
 }
 
 const json: Codec<unknown> = {
@@ -95,6 +103,8 @@ const json: Codec<unknown> = {
     return text.length * MAX_BYTES_A_UNIT > end - start ? -1 : target.utf8Write(text, start)
   },
   decodeSlice: (source, start, end) => fromJson(source.utf8Slice(start, end)),
+  givesViews: false,
+  decodeView: (source, start, end) => fromJson(source.utf8Slice(start, end)),
 }
 
 function toJson(value: unknown): string {

@@ -227,7 +227,7 @@ describe.each(BEDS)('walks (the $name engine)', ({ make, itSteersTheDisk }) => {
 
   describe('walks that nobody finished', () => {
     it('give back their snapshots once they are garbage', async () => {
-      await fill(0, 100)
+      await fill(0, 2000) // more than a walk reads at once
       setFlagsFromString('--expose-gc')
       const collectGarbage = runInNewContext('gc') as () => void
       const forget = async (): Promise<void> => {

@@ -50,7 +50,10 @@ export class Acknowledgements {
   private readonly path: string
   private readonly acknowledgement = new WaitingLine()
   private readonly durability = new WaitingLine()
-  /** The writes of this turn share a promise: it waits for the last of them. */
+  /**
+   * The writes of this turn share a promise, which waits for the last of them, and go to the log together: were the first
+   * one handed over at once, those that wait for the same thing would always miss its sync.
+   */
   private group: Waiter | undefined
   private isHeld = false
   private hasEnded = false
@@ -65,7 +68,7 @@ export class Acknowledgements {
     if (this.group !== undefined) this.group.position = position
     else {
       this.group = this.acknowledgement.join(position)
-      queueMicrotask(this.closeGroup)
+      process.nextTick(this.closeGroup) // after all microtasks, so after everybody who waited for the last group
     }
     return this.group.promise
   }
@@ -82,7 +85,12 @@ export class Acknowledgements {
   readonly update = (): void => {
     if (this.hasEnded) return
     const { raw, acknowledgement, durability } = this
-    if (!acknowledgement.isEmpty) acknowledgement.reached(raw.acknowledgedPosition())
+    if (!acknowledgement.isEmpty) {
+      const position = raw.acknowledgedPosition()
+      // Nobody may join a group whose promise is settled.
+      if (this.group !== undefined && this.group.position <= position) this.group = undefined
+      acknowledgement.reached(position)
+    }
     if (!durability.isEmpty) durability.reached(raw.durablePosition())
     if (this.isWaiting) this.failIfLogHas()
     this.holdWhileWaiting()
@@ -101,6 +109,8 @@ export class Acknowledgements {
 
   private readonly closeGroup = (): void => {
     this.group = undefined
+    if (this.hasEnded) return
+    this.raw.submit()
     this.update()
   }
 

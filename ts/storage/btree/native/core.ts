@@ -1,6 +1,7 @@
 // What everything that stands on one open native store shares: the raw calls, the memory that keys and values go
 // through, and whether they may still be used.
 import { BedplateError } from '../../../base/errors.ts'
+import { allocateForViews } from '../../../io/view-memory.ts'
 import type { NativeError, NativeStore, NativeTree } from '../../../native/btree.ts'
 import { keyCheck } from '../arguments.ts'
 import { maxKeyBytes } from '../types.ts'
@@ -13,6 +14,32 @@ const MAX_SPARES = 4
 /** One huge answer is no reason to keep its memory. */
 const MAX_SPARE_BYTES = 1024 * 1024
 
+/** As much as Node's own pool of buffers: a value that is kept keeps its pool. */
+const POOL_BYTES = 8 * 1024
+
+/** Memory that the core writes values to, one behind the other, and that is given away as views. */
+export class ValuePool {
+  memory = NO_MEMORY
+  /** Where the next value goes. */
+  start = 0
+
+  /** Gives away the next `length` bytes. @returns Where they begin. */
+  take(length: number): number {
+    const { start } = this
+    this.start = start + length
+    return start
+  }
+
+  /** A value of `length` had no room here. Small ones shall have it the next time. */
+  missed(length: number): void {
+    if (length > POOL_BYTES / 2) return
+    this.memory = allocateForViews(POOL_BYTES)
+    this.start = 0
+  }
+}
+
+const NO_MEMORY: Buffer = Buffer.alloc(0)
+
 export class NativeCore {
   readonly raw: NativeStore
   readonly path: string
@@ -24,6 +51,7 @@ export class NativeCore {
   /** The memory shared with the core: keys from 0, values from `valueStart`. */
   readonly memory: Buffer
   readonly valueStart: number
+  readonly pool = new ValuePool()
   readonly acknowledgements: Acknowledgements
   /** False from the call of `close` on: then no raw call but those of closing may be made. */
   isOpen = true

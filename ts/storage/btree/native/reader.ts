@@ -1,11 +1,13 @@
 // Reading a tree of the native engine: keys go straight into the memory shared with the core, values come straight out.
 import { checkArray } from '../../../base/options.ts'
+import { allocateForViews } from '../../../io/view-memory.ts'
 import { ABSENT, type NativeTree, SPILLED } from '../../../native/btree.ts'
 import { resolveRange } from '../../compare.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../../ordered-store.ts'
+import type { WalkRange } from '../cursor.ts'
 import { type Codecs, checkTarget } from '../reader.ts'
 import type { NativeCore } from './core.ts'
-import { AsyncRangeWalk, BlockWalk, EntryWalk, RangeWalk, readU32 } from './walk.ts'
+import { AsyncRangeWalk, BlockWalk, type EntryWalk, entryWalk, RangeWalk, readU32 } from './walk.ts'
 
 const LENGTH_BYTES = 4
 /** As the length of an answer of `getMany`. */
@@ -25,10 +27,18 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
 
   get(key: K): V | undefined {
     const keyBytes = this.passKey(key)
+    const { value } = this.codecs
+    if (value.givesViews) {
+      const { pool } = this.core
+      const length = this.open().getToPool(keyBytes, pool.memory, pool.start)
+      if (length < 0) return this.rareAnswer(length)
+      const start = pool.take(length)
+      return value.decodeView(pool.memory, start, start + length)
+    }
     const length = this.open().get(keyBytes)
     if (length < 0) return this.rareAnswer(length)
     const { memory, valueStart } = this.core
-    return this.codecs.value.decodeSlice(memory, valueStart, valueStart + length)
+    return value.decodeSlice(memory, valueStart, valueStart + length)
   }
 
   getInto(key: K, target: Uint8Array): number | undefined {
@@ -42,9 +52,13 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   getMany(keys: readonly K[]): (V | undefined)[] {
     checkArray(keys, 'getMany', 'keys')
     const packed = this.packKeys(keys)
-    const length = this.open().getMany(packed, keys.length)
+    let answers = this.core.lend()
+    const outcome = this.open().getMany(packed, keys.length, answers)
     this.core.giveBack(packed)
-    const answers = this.takeSpill(this.core.checked(length))
+    if (outcome === SPILLED) {
+      this.core.giveBack(answers)
+      answers = this.takeSpill(this.core.raw.spillLength())
+    } else this.core.checked(outcome)
     const values = this.unpackValues(answers, keys.length)
     this.core.giveBack(answers)
     return values
@@ -64,9 +78,13 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   range(options: RangeOptions<K> = {}): RangeIterable<K, V> {
     const range = resolveRange(options, this.codecs.key)
     return {
-      [Symbol.iterator]: () => new RangeWalk(new EntryWalk(this.core, this.open(), range), this.codecs),
-      [Symbol.asyncIterator]: () => new AsyncRangeWalk(new EntryWalk(this.core, this.open(), range), this.codecs),
+      [Symbol.iterator]: () => new RangeWalk(this.walkOver(range, false), this.codecs),
+      [Symbol.asyncIterator]: () => new AsyncRangeWalk(this.walkOver(range, true), this.codecs),
     }
+  }
+
+  private walkOver(range: WalkRange, isAsync: boolean): EntryWalk {
+    return entryWalk(this.core, this.open(), range, this.codecs, isAsync)
   }
 
   scan(options: RangeOptions<K> = {}): IterableIterator<FlatBlock> {
@@ -91,6 +109,7 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
     if (length === ABSENT) return undefined
     if (length !== SPILLED) return this.core.fail()
     const size = this.core.raw.spillLength()
+    this.core.pool.missed(size)
     const spill = this.takeSpill(size)
     const value = this.codecs.value.decodeSlice(spill, 0, size)
     this.core.giveBack(spill)
@@ -124,7 +143,11 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   }
 
   private unpackValues(answers: Buffer, count: number): (V | undefined)[] {
+    const { value } = this.codecs
     const values: (V | undefined)[] = []
+    // The answers' memory is used again, so values that may be views are views of copies, each of many.
+    let copy: Buffer = NO_COPY
+    let copyStart = 0
     let at = 0
     for (let i = 0; i < count; i++) {
       const length = readU32(answers, at)
@@ -133,11 +156,30 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
         values.push(undefined)
         continue
       }
-      values.push(this.codecs.value.decodeSlice(answers, at, at + length))
-      at += length
+      const end = at + length
+      if (!value.givesViews) {
+        values.push(value.decodeSlice(answers, at, end))
+      } else {
+        if (end > copyStart + copy.length) {
+          copy = copyOf(answers, at, Math.max(end, at + KEPT_COPY_BYTES))
+          copyStart = at
+        }
+        values.push(value.decodeView(copy, at - copyStart, end - copyStart))
+      }
+      at = end
     }
     return values
   }
+}
+
+const NO_COPY: Buffer = Buffer.alloc(0)
+/** A value that is kept keeps its copy, so copies are small. */
+const KEPT_COPY_BYTES = 8 * 1024
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = allocateForViews(Math.min(end, bytes.length) - start)
+  bytes.copy(copy, 0, start, end)
+  return copy
 }
 
 /** A buffer of at least `bytes` with the first `used` of `buffer`; at least twice as large, so that copying stays rare. */

@@ -1,4 +1,5 @@
 // Walks over a range, by blocks of entries: see `FlatBlock` for the layout of a block.
+import { allocateForViews } from '../../../io/view-memory.ts'
 import { FAILED, type NativeTree, RangeFlag, SPILLED } from '../../../native/btree.ts'
 import type { FlatBlock } from '../../ordered-store.ts'
 import type { ByteRange, WalkRange } from '../cursor.ts'
@@ -9,8 +10,12 @@ import type { NativeCore } from './core.ts'
 
 /** The first block of a walk is small: many ranges are. */
 const FIRST_BLOCK_BYTES = 16 * 1024
+/** So are all of those that entries are views of: one entry that is kept keeps its block. */
+const KEPT_BLOCK_BYTES = 16 * 1024
 const BLOCK_BYTES = 64 * 1024
 const ENTRY_HEADER_BYTES = 8
+/** The core's walks have ids above. */
+const NO_WALK = 0
 
 /** The bits for the bounds of a range. */
 export function rangeFlags({ lower, lowerInclusive, upper, upperInclusive }: ByteRange): number {
@@ -25,23 +30,43 @@ export function rangeFlags({ lower, lowerInclusive, upper, upperInclusive }: Byt
 /** A walk of the core. It keeps the moment of its begin readable until it is closed. */
 class RawWalk {
   readonly core: NativeCore
-  private readonly id: number
+  /** The entries of a range that was read at once; undefined once they were given. */
+  private whole: number | undefined
+  private readonly id: number = NO_WALK
   private isOpen = true
 
-  constructor(core: NativeCore, tree: NativeTree, range: WalkRange) {
+  /** @param target - Where the whole range may be read to at once, if it is small: `read` then has to get the same. */
+  constructor(core: NativeCore, tree: NativeTree, range: WalkRange, target?: Buffer) {
     this.core = core
-    const { lower, upper, ...flagged } = withinKeys(range, core.valueStart)
+    const { lower, upper, lowerInclusive, upperInclusive } = withinKeys(range, core.valueStart)
     const { memory, valueStart } = core
     if (lower !== undefined) memory.set(lower, 0)
     if (upper !== undefined) memory.set(upper, valueStart)
-    const flags = rangeFlags({ lower, upper, ...flagged }) | (range.reverse ? RangeFlag.reverse : 0)
+    const flags = rangeFlags({ lower, upper, lowerInclusive, upperInclusive }) | (range.reverse ? RangeFlag.reverse : 0)
     const limit = Math.min(range.limit, Number.MAX_SAFE_INTEGER)
-    this.id = core.checked(tree.walk(lower?.length ?? 0, upper?.length ?? 0, flags, limit))
+    const [lowerBytes, upperBytes] = [lower?.length ?? 0, upper?.length ?? 0]
+    if (target !== undefined) {
+      const count = tree.readRange(lowerBytes, upperBytes, flags, limit, FIRST_BLOCK_BYTES, target)
+      if (count !== SPILLED) {
+        this.whole = core.checked(count)
+        return
+      }
+    }
+    this.id = core.checked(tree.walk(lowerBytes, upperBytes, flags, limit))
+  }
+
+  get holdsNothing(): boolean {
+    return this.id === NO_WALK
   }
 
   /** Fills `target` with the next entries. @returns How many; SPILLED if it is too small: `take` then gives them. */
   read(maxBytes: number, target: Buffer): number {
     this.core.assertOpen()
+    if (this.id === NO_WALK) {
+      const count = this.whole ?? 0
+      this.whole = 0
+      return count
+    }
     const count = this.core.raw.nextBlock(this.id, maxBytes, target)
     return count === FAILED ? this.core.fail() : count
   }
@@ -63,7 +88,7 @@ class RawWalk {
   }
 
   close(): void {
-    if (this.isOpen && this.core.isOpen) this.core.raw.closeWalk(this.id)
+    if (this.isOpen && this.id !== NO_WALK && this.core.isOpen) this.core.raw.closeWalk(this.id)
     this.isOpen = false
   }
 }
@@ -93,18 +118,29 @@ export class EntryWalk implements ByteWalk {
 
   private readonly core: NativeCore
   private readonly walk: RawWalk
+  private readonly keepsBlocks: boolean
   private entriesLeft = 0
   private maxBytes = FIRST_BLOCK_BYTES
 
-  constructor(core: NativeCore, tree: NativeTree, range: WalkRange) {
+  /**
+   * @param keepsBlocks - Entries may be kept as views of their block: it is not used again.
+   * @param isAsync - It must not wait for the device on this thread.
+   */
+  constructor(core: NativeCore, tree: NativeTree, range: WalkRange, { keepsBlocks = false, isAsync = false } = {}) {
     this.core = core
-    this.walk = new RawWalk(core, tree, range)
-    this.block = core.lend()
+    this.keepsBlocks = keepsBlocks
+    this.block = keepsBlocks ? newKeptBlock() : core.lend()
+    this.walk = new RawWalk(core, tree, range, isAsync ? undefined : this.block)
+  }
+
+  get holdsNothing(): boolean {
+    return this.walk.holdsNothing
   }
 
   next(): boolean {
     this.core.assertOpen()
     if (this.entriesLeft === 0) {
+      if (this.keepsBlocks && this.valueEnd > 0) this.block = newKeptBlock()
       const count = this.walk.read(this.maxBytes, this.block)
       this.arrived(count === SPILLED ? this.takeLong() : count)
     }
@@ -135,19 +171,21 @@ export class EntryWalk implements ByteWalk {
   close(): void {
     this.walk.close()
     this.entriesLeft = 0
-    this.core.giveBack(this.block)
+    if (!this.keepsBlocks) this.core.giveBack(this.block)
     this.block = NO_BLOCK
   }
 
   private arrived(count: number): void {
     this.entriesLeft = count
     this.valueEnd = 0
-    this.maxBytes = BLOCK_BYTES
+    if (!this.keepsBlocks) this.maxBytes = BLOCK_BYTES
   }
 
   private takeLong(): number {
     const { length } = this.walk
-    if (length > this.block.length) {
+    if (this.keepsBlocks) {
+      this.block = allocateForViews(length)
+    } else if (length > this.block.length) {
       this.core.giveBack(this.block)
       this.block = this.core.lend(length)
     }
@@ -166,6 +204,21 @@ export class EntryWalk implements ByteWalk {
 }
 
 const NO_BLOCK = Buffer.alloc(0)
+
+function newKeptBlock(): Buffer {
+  return allocateForViews(KEPT_BLOCK_BYTES)
+}
+
+/** A walk over `range` whose entries `codecs` decode. */
+export function entryWalk<K, V>(
+  core: NativeCore,
+  tree: NativeTree,
+  range: WalkRange,
+  { key, value }: Codecs<K, V>,
+  isAsync: boolean,
+): EntryWalk {
+  return new EntryWalk(core, tree, range, { keepsBlocks: key.givesViews || value.givesViews, isAsync })
+}
 
 export class RangeWalk<K, V> extends SyncWalk<EntryWalk, [K, V]> {
   private readonly codecs: Codecs<K, V>
@@ -194,7 +247,7 @@ export class AsyncRangeWalk<K, V> extends AsyncWalk<EntryWalk, [K, V]> {
 }
 
 function decoded<K, V>({ block, keyStart, keyEnd, valueEnd }: EntryWalk, { key, value }: Codecs<K, V>): [K, V] {
-  return [key.decodeSlice(block, keyStart, keyEnd), value.decodeSlice(block, keyEnd, valueEnd)]
+  return [key.decodeView(block, keyStart, keyEnd), value.decodeView(block, keyEnd, valueEnd)]
 }
 
 /** A walk from block to block, each in memory of its own. */
