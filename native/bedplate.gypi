@@ -16,6 +16,7 @@
         'btree/cursor.cc',
         'btree/engine.cc',
         'btree/engine_reads.cc',
+        'btree/frame_table.cc',
         'btree/free_list.cc',
         'btree/meta.cc',
         'btree/overflow.cc',

@@ -79,6 +79,30 @@ void Page::Seal() const { StoreU32(bytes_, crc32c::Extend(0, Bytes(bytes_ + 4, s
 
 // -- reading --------------------------------------------------------------------------------------
 
+uint32_t Page::LowerBoundOfHead(uint32_t head) const {
+  const uint8_t* heads = bytes_ + kPageHeaderBytes;
+  // Invariant: heads before `low` are < head, those from `low` + `length` on are not. There is no
+  // branch that depends on a head: it could not be predicted.
+  uint32_t low = 0;
+  uint32_t length = count();
+  while (length > 1) {
+    const uint32_t half = length / 2;
+    low += half * static_cast<uint32_t>(LoadU32(heads + 4 * (low + half - 1)) < head);
+    length -= half;
+  }
+  if (length == 1 && LoadU32(heads + 4 * low) < head) low++;
+  return low;
+}
+
+void Page::PrefetchCellFor(Bytes key) const {
+  if (key.size() < prefix_length()) return;
+  const uint32_t slot = LowerBoundOfHead(HeadOf(key.subspan(prefix_length())));
+  if (slot == count()) return;
+  const uint8_t* cell = bytes_ + CellAt(slot);
+  __builtin_prefetch(cell);
+  __builtin_prefetch(cell + 64);
+}
+
 SearchResult Page::Search(Bytes key) const {
   const uint32_t cells = count();
   const uint32_t prefix = prefix_length();
@@ -94,17 +118,9 @@ SearchResult Page::Search(Bytes key) const {
   const uint8_t* offsets = heads + 4 * capacity();
   const uint32_t cell_header = CellHeaderBytes();
 
-  // First among the heads alone. Invariant: heads before `low` are < head; `low` + `length` is the
-  // end.
-  uint32_t low = 0;
-  for (uint32_t length = cells; length > 0;) {
-    const uint32_t half = length / 2;
-    // Written so that compilers make a conditional move of it: the branch could not be predicted.
-    const bool right = LoadU32(heads + 4 * (low + half)) < head;
-    low = right ? low + half + 1 : low;
-    length = right ? length - half - 1 : half;
-  }
-  // Then among those that share it. Invariant: keys before `low` are < key, from `high` on >= key.
+  // First among the heads alone, then among those that share it. Invariant: keys before `low` are <
+  // key, from `high` on >= key.
+  uint32_t low = LowerBoundOfHead(head);
   uint32_t high = low;
   for (uint32_t step = 1; high < cells && LoadU32(heads + 4 * high) == head; step *= 2) {
     high = std::min(high + step, cells);

@@ -126,19 +126,8 @@ class Page {
   // The inline value of a slot. It dies with the next change of the page.
   [[nodiscard]] Bytes InlineValueAt(uint32_t slot) const;
 
-  // Asks the processor for what a search of a page of ordinary cells looks at, all at once: a
-  // search that waits for one piece after the other takes several times as long.
-  void PrefetchForSearch() const {
-    constexpr uint32_t kLineBytes = 64;
-    constexpr uint32_t kLines = 12;
-    for (uint32_t line = 0; line < kLines; line++) __builtin_prefetch(bytes_ + line * kLineBytes);
-  }
-  // The same for the cell of a slot.
-  void PrefetchCell(uint32_t slot) const {
-    const uint8_t* cell = bytes_ + CellAt(slot);
-    __builtin_prefetch(cell);
-    __builtin_prefetch(cell + 64);
-  }
+  // Asks the processor for the cell that a search for `key` will compare with.
+  void PrefetchCellFor(Bytes key) const;
 
   // Bytes in use: what a page without slack would need.
   [[nodiscard]] uint32_t UsedBytes() const;
@@ -193,6 +182,8 @@ class Page {
 
   [[nodiscard]] uint32_t OpenSlot(uint32_t slot, Bytes key, uint32_t body_bytes) const;
   [[nodiscard]] bool StartsWithPrefix(Bytes key) const;
+  // The first slot whose head is not less.
+  [[nodiscard]] uint32_t LowerBoundOfHead(uint32_t head) const;
   [[nodiscard]] bool RebuildFor(uint32_t slot, Bytes key, uint32_t body_bytes) const;
   [[nodiscard]] uint32_t PrefixLengthWith(uint32_t slot, Bytes key) const;
   void ResetHeap() const;

@@ -15,7 +15,9 @@ namespace {
 constexpr size_t kHugePageBytes = size_t{2} << 20;
 constexpr size_t kFirstChunkBytes = size_t{256} << 10;
 
-// Under AddressSanitizer each page is an allocation of its own, so that it sees what is used after
+constexpr std::align_val_t kLineAlignment{64};
+
+// Under AddressSanitizer each is an allocation of its own, so that it sees what is used after
 // its end.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kIsChecked = true;
@@ -39,22 +41,19 @@ PageArena::~PageArena() {
   }
 }
 
-uint8_t* PageArena::Allocate() {
-  if (kIsChecked) return new uint8_t[page_size_bytes_];
+void* PageArena::Allocate() {
+  if (kIsChecked) return ::operator new(slot_bytes_, kLineAlignment);
   const std::lock_guard lock(mutex_);
   if (free_.empty()) Grow();
-  uint8_t* page = free_.back();
+  void* slot = free_.back();
   free_.pop_back();
-  return page;
+  return slot;
 }
 
-void PageArena::Free(uint8_t* page) {
-  if (kIsChecked) {
-    delete[] page;
-    return;
-  }
+void PageArena::Free(void* slot) {
+  if (kIsChecked) return ::operator delete(slot, kLineAlignment);
   const std::lock_guard lock(mutex_);
-  free_.push_back(page);
+  free_.push_back(slot);
 }
 
 void PageArena::Grow() {
@@ -66,9 +65,8 @@ void PageArena::Grow() {
   if (size == kHugePageBytes) (void)madvise(bytes, size, MADV_HUGEPAGE);
 #endif
   chunks_.push_back({bytes, size});
-  // The first page of the chunk is given first.
-  for (size_t at = size; at >= page_size_bytes_; at -= page_size_bytes_) {
-    free_.push_back(bytes + at - page_size_bytes_);
+  for (size_t slots = size / slot_bytes_; slots > 0; slots--) {
+    free_.push_back(bytes + (slots - 1) * slot_bytes_);  // the first one is given first
   }
 }
 

@@ -1,4 +1,4 @@
-// Memory for pages, all of one size, taken from the system in large chunks.
+// Memory for pages with their frames, all of one size, taken from the system in large chunks.
 //
 // Descents jump from page to page all over the cache. With small pages of memory most jumps miss
 // the processor's table of them (the TLB) on top of its cache, which doubles what a lookup costs.
@@ -17,15 +17,16 @@ namespace bedplate::btree {
 // Any thread may use it. It outlives what it has given.
 class PageArena {
  public:
-  explicit PageArena(size_t page_size_bytes) : page_size_bytes_(page_size_bytes) {}
+  // `slot_bytes` is a multiple of a cache line.
+  explicit PageArena(size_t slot_bytes) : slot_bytes_(slot_bytes) {}
   ~PageArena();
   PageArena(const PageArena&) = delete;
   PageArena& operator=(const PageArena&) = delete;
 
-  // Memory for one page; its bytes are undefined.
-  [[nodiscard]] uint8_t* Allocate();
+  // Memory for one, beginning at a cache line; its bytes are undefined.
+  [[nodiscard]] void* Allocate();
   // Takes it back, to be given again. The system gets its memory back only from the destructor.
-  void Free(uint8_t* page);
+  void Free(void* slot);
 
  private:
   struct Chunk {
@@ -34,11 +35,11 @@ class PageArena {
   };
   void Grow();
 
-  const size_t page_size_bytes_;
+  const size_t slot_bytes_;
   std::mutex mutex_;
   std::vector<Chunk> chunks_;
   // The last one that was given comes first: it may still be in the processor's cache.
-  std::vector<uint8_t*> free_;
+  std::vector<void*> free_;
 };
 
 }  // namespace bedplate::btree

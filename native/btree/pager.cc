@@ -1,7 +1,6 @@
 #include "btree/pager.h"
 
 #include <algorithm>
-#include <bit>
 #include <cassert>
 #include <cstring>
 #include <utility>
@@ -9,7 +8,6 @@
 namespace bedplate::btree {
 namespace {
 
-constexpr size_t kSmallestTable = 64;
 // What one write to the file may carry: neighbouring pages go together.
 constexpr size_t kWriteBytes = size_t{1} << 20;
 
@@ -18,59 +16,6 @@ constexpr size_t kWriteBytes = size_t{1} << 20;
 Status NoRefusal(const Status& status) {
   if (!status.Is(ErrorCode::kDiskFull) && !status.Is(ErrorCode::kUnavailable)) return status;
   return Status::Error(ErrorCode::kIo, status.message(), status.hint());
-}
-
-// -- frame table ----------------------------------------------------------------------------------
-
-FrameTable::FrameTable(uint64_t expected_frames)
-    : entries_(std::bit_ceil(std::max<size_t>(kSmallestTable, 2 * expected_frames))) {}
-
-size_t FrameTable::HomeOf(uint64_t page) const {
-  // Fibonacci hashing: neighbouring pages are spread, and the upper bits are the good ones.
-  const int shift = 64 - std::countr_zero(entries_.size());
-  return static_cast<size_t>((page * 0x9e3779b97f4a7c15U) >> shift);
-}
-
-Frame* FrameTable::Find(uint64_t page) const {
-  const size_t mask = entries_.size() - 1;
-  for (size_t at = HomeOf(page);; at = (at + 1) & mask) {
-    const Entry& entry = entries_[at];
-    if (entry.frame == nullptr || entry.page == page) return entry.frame;
-  }
-}
-
-void FrameTable::Insert(uint64_t page, Frame* frame) {
-  if (2 * (count_ + 1) > entries_.size()) Grow();
-  const size_t mask = entries_.size() - 1;
-  size_t at = HomeOf(page);
-  while (entries_[at].frame != nullptr) at = (at + 1) & mask;
-  entries_[at] = {page, frame};
-  count_++;
-}
-
-void FrameTable::Remove(uint64_t page) {
-  const size_t mask = entries_.size() - 1;
-  size_t hole = HomeOf(page);
-  while (entries_[hole].page != page || entries_[hole].frame == nullptr) hole = (hole + 1) & mask;
-  // Entries behind it move up, unless that would take them before their home (Knuth, vol. 3, 6.4
-  // R).
-  for (size_t at = (hole + 1) & mask; entries_[at].frame != nullptr; at = (at + 1) & mask) {
-    const size_t home = HomeOf(entries_[at].page);
-    if (((at - home) & mask) < ((at - hole) & mask)) continue;
-    entries_[hole] = entries_[at];
-    hole = at;
-  }
-  entries_[hole] = {};
-  count_--;
-}
-
-void FrameTable::Grow() {
-  std::vector<Entry> old(2 * entries_.size());
-  old.swap(entries_);
-  count_ = 0;
-  for (const Entry& entry : old) {
-    if (entry.frame != nullptr) Insert(entry.page, entry.frame);
-  }
 }
 
 // -- pager ----------------------------------------------------------------------------------------
@@ -85,8 +30,7 @@ Pager::Pager(std::unique_ptr<vfs::File> file, Options options)
       epoch_(options.epoch),
       checkpoint_epoch_(options.epoch - 1),
       frozen_epoch_(options.epoch - 1),
-      arena_(std::make_shared<PageArena>(page_size_bytes_)),
-      table_(std::min<uint64_t>(capacity_pages_, kTrimPages)) {}
+      arena_(std::make_shared<PageArena>(FrameBytes(page_size_bytes_))) {}
 
 Pager::~Pager() {
   for (Frame* frame : frames_) FrameHandle::Release(frame);
@@ -105,8 +49,7 @@ Status Pager::Corruption(uint64_t page, const std::string& problem) const {
                        "broken page");
 }
 
-Status Pager::Peek(const Reference& reference, Frame** frame, Missing* missing) {
-  Frame* found = table_.Find(reference.page);
+Status Pager::Accept(const Reference& reference, Frame* found, Frame** frame, Missing* missing) {
   if (found == nullptr) {
     // Nobody may take it for a page that is there.
     if (reference.page < kFirstPage) return Corruption(reference.page, "is meant as a tree's page");
@@ -163,9 +106,10 @@ Status Pager::Read(const Reference& reference, Frame** frame) {
     return status;
   }
   misses_.fetch_add(1, std::memory_order_relaxed);
-  std::unique_ptr<Frame> fetched(NewFrame());
+  FrameHandle fetched(NewFrame());
   if (Status status = ReadInto(reference, fetched.get()); !status.ok()) return status;
-  *frame = fetched.release();
+  *frame = fetched.get();
+  fetched.frame_ = nullptr;  // from here on it is the table's
   Adopt(*frame);
   return Status::Ok();
 }
@@ -195,7 +139,7 @@ Frame* Pager::Writable(Frame* frame) {
     return frame;
   }
   auto* copy = NewFrame();
-  std::memcpy(copy->bytes_, frame->bytes_, page_size_bytes_);
+  std::memcpy(copy->bytes(), frame->bytes(), page_size_bytes_);
   copy->self_ = {free_list_.Allocate(), epoch_};
   copy->page().Identify(copy->self_);
   Adopt(copy);
@@ -262,7 +206,7 @@ Status Pager::WritePages(const std::vector<FrameHandle>& pages) {
     do {
       const uint64_t number = pages[i]->self_.page;
       VersionOf(number).fetch_add(1);
-      const uint8_t* bytes = pages[i]->bytes_;
+      const uint8_t* bytes = pages[i]->bytes();
       run.insert(run.end(), bytes, bytes + page_size_bytes_);
       Page(run.data() + run.size() - page_size_bytes_, page_size_bytes_).Seal();
       i++;
@@ -315,7 +259,7 @@ Status Pager::ReadThrough(const Reference& reference, const Page& page) const {
 bool Pager::CopyIfDirty(uint64_t page, std::span<uint8_t> target) const {
   const Frame* frame = table_.Find(page);
   if (frame == nullptr || !frame->dirty_) return false;
-  std::memcpy(target.data(), frame->bytes_, page_size_bytes_);
+  std::memcpy(target.data(), frame->bytes(), page_size_bytes_);
   Page(target.data(), page_size_bytes_).Seal();
   return true;
 }

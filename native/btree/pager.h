@@ -24,9 +24,10 @@
 #include <utility>
 #include <vector>
 
+#include "btree/frame.h"
+#include "btree/frame_table.h"
 #include "btree/free_list.h"
 #include "btree/page.h"
-#include "btree/page_arena.h"
 #include "core/status.h"
 #include "vfs/disk.h"
 
@@ -39,82 +40,6 @@ inline constexpr size_t kTrimPages = 64;
 
 // The same failure as IO, if it is of a code that says that nothing was changed.
 [[nodiscard]] Status NoRefusal(const Status& status);
-
-// A page in memory.
-class Frame {
- public:
-  Frame(const std::shared_ptr<PageArena>& arena, uint32_t page_size_bytes)
-      : bytes_(arena->Allocate()), size_bytes_(page_size_bytes), arena_(arena) {}
-  ~Frame() { arena_->Free(bytes_); }
-  Frame(const Frame&) = delete;
-  Frame& operator=(const Frame&) = delete;
-
-  [[nodiscard]] Page page() const { return {bytes_, size_bytes_}; }
-  [[nodiscard]] const Reference& self() const { return self_; }
-
- private:
-  friend class Pager;
-  friend class FrameHandle;
-
-  uint8_t* const bytes_;
-  const uint32_t size_bytes_;
-  // What the page says of itself, kept beside the bytes since the cache asks for it all the time.
-  Reference self_;
-  // True while the bytes in memory are newer than those in the file.
-  bool dirty_ = false;
-  // The second-chance bit.
-  std::atomic<bool> referenced_{true};
-  // The table's and those of handles. A frame that has more than one is not evicted.
-  std::atomic<uint32_t> owners_{1};
-  // Its place among the pager's frames.
-  size_t index_ = 0;
-  // Whoever holds a frame may outlive the pager.
-  const std::shared_ptr<PageArena> arena_;
-};
-
-// Keeps a frame in memory.
-class FrameHandle {
- public:
-  FrameHandle() = default;
-  FrameHandle(FrameHandle&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
-  FrameHandle& operator=(FrameHandle&& other) noexcept {
-    std::swap(frame_, other.frame_);
-    return *this;
-  }
-  ~FrameHandle() { Release(frame_); }
-
-  [[nodiscard]] Frame* get() const { return frame_; }
-  Frame* operator->() const { return frame_; }
-
- private:
-  friend class Pager;
-  explicit FrameHandle(Frame* frame) : frame_(frame) {}
-  static void Release(Frame* frame) {
-    if (frame != nullptr && frame->owners_.fetch_sub(1) == 1) delete frame;
-  }
-
-  Frame* frame_ = nullptr;
-};
-
-// Finds frames by page number: open addressing with linear probing.
-class FrameTable {
- public:
-  explicit FrameTable(uint64_t expected_frames);
-  [[nodiscard]] Frame* Find(uint64_t page) const;
-  void Insert(uint64_t page, Frame* frame);
-  void Remove(uint64_t page);
-
- private:
-  struct Entry {
-    uint64_t page = 0;
-    Frame* frame = nullptr;
-  };
-  [[nodiscard]] size_t HomeOf(uint64_t page) const;
-  void Grow();
-
-  std::vector<Entry> entries_;
-  size_t count_ = 0;
-};
 
 // Figures of the cache since opening.
 struct CacheStats {
@@ -159,7 +84,16 @@ class Pager {
 
   // Shared. The page if it is in memory; null and `*missing` set if not. CORRUPTION if memory holds
   // another life of that place: only a forged reference can mean one.
-  Status Peek(const Reference& reference, Frame** frame, Missing* missing);
+  Status Peek(const Reference& reference, Frame** frame, Missing* missing) {
+    return Accept(reference, Find(reference), frame, missing);
+  }
+  // Shared. The first half of `Peek`, which waits for nothing: what is in that place, if it is in
+  // memory.
+  [[nodiscard]] Frame* Find(const Reference& reference) const {
+    return table_.Find(reference.page);
+  }
+  // Shared. The second half, with what `Find` gave.
+  Status Accept(const Reference& reference, Frame* found, Frame** frame, Missing* missing);
   // Anybody. The first half of loading: reads and checks the page, outside the gate.
   Status Fetch(const Missing& missing, FrameHandle* handle);
   // Exclusive. The second half: gives the page its place, unless one is there or the bytes are
@@ -271,7 +205,7 @@ class Pager {
   // Epochs of open snapshots, rising.
   std::vector<uint64_t> snapshots_;
 
-  [[nodiscard]] Frame* NewFrame() { return new Frame(arena_, page_size_bytes_); }
+  [[nodiscard]] Frame* NewFrame() { return Frame::Make(arena_, page_size_bytes_); }
 
   const std::shared_ptr<PageArena> arena_;
   FrameTable table_;

@@ -62,13 +62,11 @@ Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Mi
     ++*hits;
     const Page page = frame->page();
     if (page.is_leaf()) break;
-    Frame* child = nullptr;
-    status = pager->Peek(page.ChildAt(page.ChildIndexFor(key)), &child, missing);
-    if (status.ok() && child != nullptr) {
-      if (page.level() == 1) child->page().PrefetchForSearch();
-      status = CheckLevel(*pager, page, child->page());
-    }
-    frame = child;
+    const Reference reference = page.ChildAt(page.ChildIndexFor(key));
+    Frame* child = pager->Find(reference);
+    if (page.level() == 1 && child != nullptr) child->PrefetchForSearch();
+    status = pager->Accept(reference, child, &frame, missing);
+    if (status.ok() && frame != nullptr) status = CheckLevel(*pager, page, frame->page());
   }
   *leaf = status.ok() ? frame : nullptr;
   return status;
@@ -84,12 +82,14 @@ Status FindGroup(Pager* pager, const Reference& root, std::span<const Bytes> key
   }
   std::array<Frame*, kGroupedKeys> pages{};
   std::array<Frame*, kGroupedKeys> parents{};
+  std::array<Reference, kGroupedKeys> references;
   pages.fill(top);
   size_t group = keys.size();
   const uint32_t levels = top->page().level();
   const auto check = [&](size_t i) {
     if (parents[i] == nullptr) return Status::Ok();
-    return CheckLevel(*pager, parents[i]->page(), pages[i]->page());
+    Status status = pager->Accept(references[i], pages[i], &pages[i], &missing);
+    return status.ok() ? CheckLevel(*pager, parents[i]->page(), pages[i]->page()) : status;
   };
   // All of them go down one level, then the next: a page is looked at when it has had time to
   // arrive.
@@ -97,23 +97,21 @@ Status FindGroup(Pager* pager, const Reference& root, std::span<const Bytes> key
     for (size_t i = 0; i < group; i++) {
       if (Status status = check(i); !status.ok()) return status;
       const Page branch = pages[i]->page();
-      const Reference reference = branch.ChildAt(branch.ChildIndexFor(keys[i]));
+      references[i] = branch.ChildAt(branch.ChildIndexFor(keys[i]));
       parents[i] = pages[i];
-      if (Status status = pager->Peek(reference, &pages[i], &missing); !status.ok()) return status;
+      pages[i] = pager->Find(references[i]);
       if (pages[i] == nullptr) {
         group = i;
       } else if (level == 1) {
-        pages[i]->page().PrefetchForSearch();
+        pages[i]->PrefetchForSearch();
       }
     }
   }
   for (size_t i = 0; i < group; i++) {
     if (Status status = check(i); !status.ok()) return status;
-    const Page leaf = pages[i]->page();
-    const SearchResult at = leaf.Search(keys[i]);
-    if (at.found) leaf.PrefetchCell(at.slot);
-    (*looks)[i] = {pages[i], at};
+    pages[i]->page().PrefetchCellFor(keys[i]);
   }
+  for (size_t i = 0; i < group; i++) (*looks)[i] = {pages[i], pages[i]->page().Search(keys[i])};
   *hits += group * (levels + 1);
   *count = group;
   return Status::Ok();
