@@ -151,15 +151,17 @@ napi_value GetMany(napi_env env, napi_callback_info info) {
     key = {at + 4, LoadU32(at)};
     at += 4 + key.size();
   }
-  btree::ValueList values(arguments.Memory(2));
+  store->answers.Reset(arguments.Memory(2));
+  btree::ValueList values(&store->answers);
   btree::Engine* engine = store->engine();
   Status status =
       tree->snapshot == nullptr
           ? engine->GetMany(store->attachment(), tree->slot, keys, &values)
           : engine->GetManyIn(store->attachment(), *tree->snapshot, tree->root, keys, &values);
   if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
-  if (!values.is_spilled()) return Integer(env, 0);
-  store->spill = std::move(*values.spill());
+  if (!store->answers.is_spilled()) return Integer(env, 0);
+  const Bytes spilled = store->answers.bytes();
+  store->spill.assign(spilled.begin(), spilled.end());
   return Integer(env, kSpilled);
 }
 
@@ -339,10 +341,16 @@ napi_value CloseSnapshot(napi_env env, napi_callback_info info) {
 
 constexpr uint32_t kReverseFlag = 16;
 
-// readRange(lowerLength, upperLength, flags, limit, maxBytes, target: Uint8Array): the number of
-// entries if the whole range is in `target`; kSpilled if it has to be walked; kFailed. flags: those
-// of RangeOf, and 16 for reverse. The lower bound is in the key area, the upper one in the value
-// area.
+// The number of entries of a range and its bytes, in one number.
+int32_t RangeOutcome(const btree::Block& block) {
+  static_assert(kPoolBytes / btree::kEntryHeaderBytes < kRangeBytesUnit);
+  return static_cast<int32_t>(block.bytes().size() * kRangeBytesUnit + block.count);
+}
+
+// readRange(lowerLength, upperLength, flags, limit, pool: Uint8Array, start): the RangeOutcome of a
+// range that goes to `pool` as a whole, from `start` on; kNoRoom, kSpilled if it has to be walked,
+// kFailed. flags: those of RangeOf, and 16 for reverse. The lower bound is in the key area, the
+// upper one in the value area.
 napi_value ReadRange(napi_env env, napi_callback_info info) {
   const Arguments<6> arguments(env, info);
   const auto* tree = static_cast<TreeHandle*>(arguments.data);
@@ -351,18 +359,27 @@ napi_value ReadRange(napi_env env, napi_callback_info info) {
   const uint32_t flags = arguments.Number(2);
   const btree::KeyRange range =
       RangeOf(KeyOf(*store, arguments.Number(0)), ValueOf(*store, arguments.Number(1)), flags);
+  const std::span<uint8_t> pool = arguments.Memory(4);
+  const size_t start = std::min<size_t>(arguments.Number(5), pool.size());
   btree::Block& block = store->block;
-  block.bytes.clear();
-  block.count = 0;
+  block.Reset(pool.subspan(start));
   bool is_whole = false;
   Status status = store->engine()->TryReadRange(
       store->attachment(), tree->slot, range, (flags & kReverseFlag) != 0,
-      {arguments.Whole(3), arguments.Number(4)}, &block, &is_whole);
+      {arguments.Whole(3), kPoolBytes}, &block, &is_whole);
   if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
-  const std::span<uint8_t> target = arguments.Memory(5);
-  if (!is_whole || block.bytes.size() > target.size()) return Integer(env, kSpilled);
-  std::ranges::copy(block.bytes, target.begin());
-  return Whole(env, block.count);
+  if (!is_whole || block.bytes().size() > kPoolBytes) return Integer(env, kSpilled);
+  return Integer(env, block.buffer.is_spilled() ? kNoRoom : RangeOutcome(block));
+}
+
+// takeRange(pool: Uint8Array): what had no room.
+napi_value TakeRange(napi_env env, napi_callback_info info) {
+  const Arguments<1> arguments(env, info);
+  const auto* store = static_cast<StoreHandle*>(arguments.data);
+  const Bytes entries = store->block.bytes();
+  const std::span<uint8_t> pool = arguments.Memory(0);
+  std::ranges::copy(entries.first(std::min(entries.size(), pool.size())), pool.begin());
+  return Integer(env, RangeOutcome(store->block));
 }
 
 // walk(lowerLength, upperLength, flags, limit): the id of a walk; kFailed. Bounds and flags as
@@ -405,8 +422,9 @@ napi_value NextBlock(napi_env env, napi_callback_info info) {
   Status status = ReadWalk(store->engine(), store->attachment(), walk, arguments.Number(1));
   if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
   const std::span<uint8_t> target = arguments.Memory(2);
-  if (walk->block.bytes.size() > target.size()) return Integer(env, kSpilled);
-  std::ranges::copy(walk->block.bytes, target.begin());
+  const Bytes entries = walk->block.bytes();
+  if (entries.size() > target.size()) return Integer(env, kSpilled);
+  std::ranges::copy(entries, target.begin());
   return Whole(env, walk->block.count);
 }
 
@@ -414,14 +432,14 @@ napi_value NextBlock(napi_env env, napi_callback_info info) {
 napi_value BlockLength(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
   const auto* store = static_cast<StoreHandle*>(arguments.data);
-  return Whole(env, store->walks_.at(arguments.Number(0))->block.bytes.size());
+  return Whole(env, store->walks_.at(arguments.Number(0))->block.bytes().size());
 }
 
 napi_value TakeBlock(napi_env env, napi_callback_info info) {
   const Arguments<2> arguments(env, info);
   const auto* store = static_cast<StoreHandle*>(arguments.data);
   const Walk* walk = store->walks_.at(arguments.Number(0)).get();
-  const std::vector<uint8_t>& block = walk->block.bytes;
+  const Bytes block = walk->block.bytes();
   const std::span<uint8_t> target = arguments.Memory(1);
   std::copy_n(block.begin(), std::min(block.size(), target.size()), target.begin());
   return Whole(env, walk->block.count);
@@ -571,6 +589,7 @@ constexpr Call kStoreCalls[] = {
     {"keepsFigures", KeepsFigures},
     {"readPage", ReadPage},
     {"hold", Hold},
+    {"takeRange", TakeRange},
     {"spillLength", SpillLength},
     {"takeSpill", TakeSpill},
 };
@@ -579,15 +598,14 @@ constexpr Call kStoreCalls[] = {
 
 Status ReadWalk(btree::Engine* engine, btree::Attachment* attachment, Walk* walk,
                 uint32_t max_bytes) {
-  walk->block.bytes.clear();
-  walk->block.count = 0;
+  walk->block.Reset();
   if (walk->is_done || walk->limit == 0) return Status::Ok();
   const btree::BlockLimits limits{walk->limit, max_bytes};
   Status status = engine->ReadBlock(attachment, *walk->snapshot, walk->root, walk->range,
                                     walk->reverse, limits, &walk->block, &walk->is_done);
   if (!status.ok() || walk->block.count == 0) return status;
   walk->limit -= walk->block.count;
-  const uint8_t* at = walk->block.bytes.data() + walk->block.last_entry_at;
+  const uint8_t* at = walk->block.bytes().data() + walk->block.last_entry_at;
   const Bytes last_key(at + btree::kEntryHeaderBytes, LoadU32(at));
   std::vector<uint8_t>& bound = walk->reverse ? walk->upper : walk->lower;
   bound.assign(last_key.begin(), last_key.end());

@@ -20,11 +20,17 @@ namespace bedplate::binding {
 // The memory that JavaScript and this side share: a key area, then a value area.
 inline constexpr uint32_t kKeyBytes = 8192;
 inline constexpr uint32_t kValueBytes = 256 * 1024;
+// The size of the pools that values and small ranges go to (ts/storage/btree/native/core.ts).
+inline constexpr uint32_t kPoolBytes = 16 * 1024;
+// What the bytes of a range are multiplied with in the outcome of `readRange`: more than its
+// entries.
+inline constexpr uint32_t kRangeBytesUnit = 4096;
 
 // What hot calls give beside lengths and positions.
 inline constexpr int32_t kAbsent = -1;
 inline constexpr int32_t kSpilled = -2;  // larger than the value area: `takeSpill` gives it
 inline constexpr int32_t kFailed = -3;   // `takeError` says why
+inline constexpr int32_t kNoRoom = -4;   // in what is left of a pool: `takeRange` gives it
 
 class StoreHandle;
 
@@ -118,6 +124,7 @@ class StoreHandle : public ProgressListener {
   std::vector<uint8_t> spill;
   // Those of the call under way: their memory is used again.
   std::vector<Bytes> keys;
+  SpillBuffer answers;
   btree::Block block;
   std::map<uint32_t, std::shared_ptr<btree::Snapshot>> snapshots_;
   // Shared with reads under way on other threads.

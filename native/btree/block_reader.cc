@@ -19,22 +19,28 @@ Status BlockReader::Fill(Missing* missing, uint64_t* hits) {
     if (outcome == Cursor::Outcome::kMissing) *missing = cursor.missing();
     at_end_ = outcome == Cursor::Outcome::kEnd;
     if (outcome != Cursor::Outcome::kEntry) break;
-    const Page leaf = cursor.leaf();
-    const uint32_t slot = cursor.slot();
-    const uint32_t key_length = leaf.KeyLengthAt(slot);
-    is_next_too_large_ = !HasRoomFor(key_length, leaf.ValueLengthAt(slot));
-    if (is_next_too_large_) break;
-    if (leaf.IsOverflowAt(slot)) {
-      long_entry_ = {leaf.KeyAt(slot), leaf.OverflowAt(slot), leaf.ValueLengthAt(slot)};
-      break;
-    }
-    const Bytes value = leaf.InlineValueAt(slot);
-    uint8_t* key = AppendEntry(key_length, static_cast<uint32_t>(value.size()));
-    leaf.CopyKeyAt(slot, key);
-    std::copy(value.begin(), value.end(), key + key_length);
+    do {
+      AddEntry(cursor.leaf(), cursor.slot());
+    } while (!is_full() && !long_entry_ && cursor.NextInLeaf());
   }
   *hits += cursor.hits();
   return status;
+}
+
+// Adds an entry of a leaf, if it has room and its value is in the leaf; else notes what stops it.
+void BlockReader::AddEntry(const Page& leaf, uint32_t slot) {
+  const uint32_t key_length = leaf.KeyLengthAt(slot);
+  const uint32_t value_length = leaf.ValueLengthAt(slot);
+  is_next_too_large_ = !HasRoomFor(key_length, value_length);
+  if (is_next_too_large_) return;
+  if (leaf.IsOverflowAt(slot)) {
+    long_entry_ = {leaf.KeyAt(slot), leaf.OverflowAt(slot), value_length};
+    return;
+  }
+  const Bytes value = leaf.InlineValueAt(slot);
+  uint8_t* key = AppendEntry(key_length, value_length);
+  leaf.CopyKeyAt(slot, key);
+  std::copy(value.begin(), value.end(), key + key_length);
 }
 
 Status BlockReader::AddLongEntry() {
@@ -50,15 +56,14 @@ Status BlockReader::AddLongEntry() {
 
 bool BlockReader::HasRoomFor(uint32_t key_length, uint32_t value_length) const {
   return block_->count == 0 ||
-         block_->bytes.size() + kEntryHeaderBytes + key_length + uint64_t{value_length} <=
+         block_->buffer.length() + kEntryHeaderBytes + key_length + uint64_t{value_length} <=
              limits_.bytes;
 }
 
 // Makes room for an entry. Returns where its key goes; the value follows.
 uint8_t* BlockReader::AppendEntry(uint32_t key_length, uint32_t value_length) {
-  block_->last_entry_at = block_->bytes.size();
-  block_->bytes.resize(block_->last_entry_at + kEntryHeaderBytes + key_length + value_length);
-  uint8_t* entry = block_->bytes.data() + block_->last_entry_at;
+  block_->last_entry_at = block_->buffer.length();
+  uint8_t* entry = block_->buffer.Extend(kEntryHeaderBytes + size_t{key_length} + value_length);
   StoreU32(entry, key_length);
   StoreU32(entry + 4, value_length);
   block_->count++;
@@ -68,7 +73,7 @@ uint8_t* BlockReader::AppendEntry(uint32_t key_length, uint32_t value_length) {
 // A cursor holds pages only while inside the gate: the next one starts behind the last entry.
 void BlockReader::GoOnBehindLastKey() {
   if (block_->count == 0) return;
-  const uint8_t* entry = block_->bytes.data() + block_->last_entry_at;
+  const uint8_t* entry = block_->bytes().data() + block_->last_entry_at;
   last_key_.assign(entry + kEntryHeaderBytes, entry + kEntryHeaderBytes + LoadU32(entry));
   (reverse_ ? range_.upper : range_.lower) = Bytes(last_key_);
   (reverse_ ? range_.upper_inclusive : range_.lower_inclusive) = false;

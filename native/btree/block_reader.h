@@ -6,12 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "btree/page.h"
 #include "btree/pager.h"
 #include "btree/record.h"
 #include "core/bytes.h"
+#include "core/spill_buffer.h"
 #include "core/status.h"
 
 namespace bedplate::btree {
@@ -20,7 +22,14 @@ inline constexpr size_t kEntryHeaderBytes = 8;
 
 // `count` entries: keyLength u32 | valueLength u32 | key | value.
 struct Block {
-  std::vector<uint8_t> bytes;
+  [[nodiscard]] Bytes bytes() const { return buffer.bytes(); }
+  // Begins anew, in `space` if it fits there.
+  void Reset(std::span<uint8_t> space = {}) {
+    buffer.Reset(space);
+    count = 0;
+  }
+
+  SpillBuffer buffer;
   uint32_t count = 0;
   // Where the last entry begins, if there is one.
   size_t last_entry_at = 0;
@@ -67,6 +76,7 @@ class BlockReader {
 
   // False if the block has entries and would become too large with one more.
   [[nodiscard]] bool HasRoomFor(uint32_t key_length, uint32_t value_length) const;
+  void AddEntry(const Page& leaf, uint32_t slot);
   uint8_t* AppendEntry(uint32_t key_length, uint32_t value_length);
   void GoOnBehindLastKey();
 

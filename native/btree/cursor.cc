@@ -20,8 +20,12 @@ Status Cursor::Next(Outcome* outcome) {
   while (true) {
     const std::optional<Reference> needed = Advance(outcome);
     if (!needed) return Status::Ok();
-    Frame* frame = nullptr;
-    if (Status status = pager_->Peek(*needed, &frame, &missing_); !status.ok()) return status;
+    Frame* frame = pager_->Find(*needed);
+    const bool is_for_leaf = !path_.empty() && path_.back().page.level() == 1;
+    if (is_for_leaf && frame != nullptr) frame->PrefetchForSearch();
+    if (Status status = pager_->Accept(*needed, frame, &frame, &missing_); !status.ok()) {
+      return status;
+    }
     if (frame == nullptr) {
       *outcome = Outcome::kMissing;
       return Status::Ok();
@@ -73,6 +77,9 @@ Status Cursor::Enter(const Page& page) {
     first_slot_ = lower ? SlotOf(page, *lower, lower_inclusive) : 0;
     end_slot_ = upper ? SlotOf(page, *upper, !upper_inclusive) : page.count();
     path_.push_back({page, reverse_ ? end_slot_ : first_slot_ - 1});
+    for (int64_t i = 0; i < kPrefetchedSlots; i++) {
+      page.PrefetchCellAt(reverse_ ? end_slot_ - 1 - i : first_slot_ + i);
+    }
     return Status::Ok();
   }
   const std::optional<Bytes>& bound = reverse_ ? upper : lower;

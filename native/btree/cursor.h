@@ -29,6 +29,15 @@ class Cursor {
 
   // Moves to the next entry.
   Status Next(Outcome* outcome);
+  // The same within the leaf it stands in; false, and it stands where it stood, if it takes `Next`.
+  bool NextInLeaf() {
+    Step& top = path_.back();
+    const int64_t next = top.index + (reverse_ ? -1 : 1);
+    if (next < first_slot_ || next >= end_slot_) return false;
+    top.index = next;
+    top.page.PrefetchCellAt(next + (reverse_ ? -kPrefetchedSlots : kPrefetchedSlots));
+    return true;
+  }
 
   [[nodiscard]] Page leaf() const { return path_.back().page; }
   [[nodiscard]] uint32_t slot() const { return static_cast<uint32_t>(path_.back().index); }
@@ -42,6 +51,10 @@ class Cursor {
     Page page;
     int64_t index;
   };
+
+  // Cells lie in a page in the order of their insertion: what comes next in key order is somewhere
+  // else.
+  static constexpr int64_t kPrefetchedSlots = 8;
 
   [[nodiscard]] std::optional<Reference> Advance(Outcome* outcome);
   Status Enter(const Page& page);

@@ -44,6 +44,7 @@
 #include "core/bytes.h"
 #include "core/gate.h"
 #include "core/little_endian.h"
+#include "core/spill_buffer.h"
 #include "core/status.h"
 #include "log/log.h"
 #include "vfs/disk.h"
@@ -106,45 +107,21 @@ struct ValueTarget {
   }
 };
 
-// Values behind each other, in `space` as long as they fit there, else all of them in `spill`.
-// length u32, all ones where there is none | value
+// Values behind each other: length u32, all ones where there is none | value
 class ValueList {
  public:
-  explicit ValueList(std::span<uint8_t> space) : space_(space) {}
+  explicit ValueList(SpillBuffer* buffer) : buffer_(buffer) {}
 
   void Add(Bytes value) {
-    uint8_t* at = Take(value.size());
-    if (!value.empty()) std::memcpy(at, value.data(), value.size());
+    uint8_t* at = buffer_->Extend(kLengthBytes + value.size());
+    StoreU32(at, static_cast<uint32_t>(value.size()));
+    if (!value.empty()) std::memcpy(at + kLengthBytes, value.data(), value.size());
   }
-  void AddNone() { StoreU32(Extend(kLengthBytes), UINT32_MAX); }
-  // Makes room for a value of `bytes`, to be written at once.
-  [[nodiscard]] uint8_t* Take(size_t bytes) {
-    uint8_t* at = Extend(kLengthBytes + bytes);
-    StoreU32(at, static_cast<uint32_t>(bytes));
-    return at + kLengthBytes;
-  }
-
-  [[nodiscard]] size_t length() const { return length_; }
-  [[nodiscard]] bool is_spilled() const { return is_spilled_; }
-  [[nodiscard]] std::vector<uint8_t>* spill() { return &spill_; }
+  void AddNone() { StoreU32(buffer_->Extend(kLengthBytes), UINT32_MAX); }
 
  private:
   static constexpr size_t kLengthBytes = 4;
-
-  uint8_t* Extend(size_t bytes) {
-    const size_t from = length_;
-    length_ += bytes;
-    if (!is_spilled_ && length_ <= space_.size()) return space_.data() + from;
-    if (!is_spilled_) spill_.assign(space_.begin(), space_.begin() + static_cast<ptrdiff_t>(from));
-    is_spilled_ = true;
-    spill_.resize(length_);
-    return spill_.data() + from;
-  }
-
-  std::span<uint8_t> space_;
-  std::vector<uint8_t> spill_;
-  size_t length_ = 0;
-  bool is_spilled_ = false;
+  SpillBuffer* buffer_;
 };
 
 struct EngineStats {

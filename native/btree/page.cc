@@ -96,11 +96,7 @@ uint32_t Page::LowerBoundOfHead(uint32_t head) const {
 
 void Page::PrefetchCellFor(Bytes key) const {
   if (key.size() < prefix_length()) return;
-  const uint32_t slot = LowerBoundOfHead(HeadOf(key.subspan(prefix_length())));
-  if (slot == count()) return;
-  const uint8_t* cell = bytes_ + CellAt(slot);
-  __builtin_prefetch(cell);
-  __builtin_prefetch(cell + 64);
+  PrefetchCellAt(LowerBoundOfHead(HeadOf(key.subspan(prefix_length()))));
 }
 
 SearchResult Page::Search(Bytes key) const {

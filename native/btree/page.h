@@ -126,6 +126,13 @@ class Page {
   // The inline value of a slot. It dies with the next change of the page.
   [[nodiscard]] Bytes InlineValueAt(uint32_t slot) const;
 
+  // Asks the processor for the cell of a slot; of none if there is no such slot.
+  void PrefetchCellAt(int64_t slot) const {
+    if (slot < 0 || slot >= int64_t{count()}) return;
+    const uint8_t* cell = bytes_ + CellAt(static_cast<uint32_t>(slot));
+    __builtin_prefetch(cell);
+    __builtin_prefetch(cell + 64);
+  }
   // Asks the processor for the cell that a search for `key` will compare with.
   void PrefetchCellFor(Bytes key) const;
 

@@ -18,12 +18,12 @@ Status Conflict(const TreeSlot& tree) {
 
 // True if both blocks hold the same entries.
 bool Same(const Block& a, const Block& b) {
-  return a.count == b.count && CompareBytes(a.bytes, b.bytes) == 0;
+  return a.count == b.count && CompareBytes(a.bytes(), b.bytes()) == 0;
 }
 
 // The key of the last entry of a block that is not empty.
 Bytes LastKey(const Block& block) {
-  const uint8_t* at = block.bytes.data() + block.last_entry_at;
+  const uint8_t* at = block.bytes().data() + block.last_entry_at;
   return {at + kEntryHeaderBytes, LoadU32(at)};
 }
 

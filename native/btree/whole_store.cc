@@ -20,7 +20,7 @@ constexpr size_t kCopyBlockBytes = size_t{256} << 10;
 // Hands out the entries of a block.
 template <typename Visit>
 Status VisitEntries(const Block& block, Visit visit) {
-  const uint8_t* at = block.bytes.data();
+  const uint8_t* at = block.bytes().data();
   for (uint32_t i = 0; i < block.count; i++) {
     const uint32_t key_length = LoadU32(at);
     const uint32_t value_length = LoadU32(at + 4);
@@ -43,8 +43,7 @@ Status VisitTree(Engine* engine, Attachment* attachment, const Snapshot& snapsho
   Block block;
   bool done = false;
   while (!done) {
-    block.bytes.clear();
-    block.count = 0;
+    block.Reset();
     const BlockLimits limits{UINT64_MAX, kCopyBlockBytes};
     if (Status status = engine->ReadBlock(attachment, snapshot, root, rest, /*reverse=*/false,
                                           limits, &block, &done);

@@ -29,7 +29,7 @@ Status ReadTree(Engine* engine, Attachment* attachment, const Snapshot& snapshot
     Status status = engine->ReadBlock(attachment, snapshot, root, rest, /*reverse=*/false,
                                       {50, 4000}, &block, &done);
     if (!status.ok()) return status;
-    const uint8_t* at = block.bytes.data();
+    const uint8_t* at = block.bytes().data();
     for (uint32_t i = 0; i < block.count; i++) {
       const uint32_t key_length = LoadU32(at);
       const uint32_t value_length = LoadU32(at + 4);

@@ -94,7 +94,7 @@ class EngineTest : public testing::Test {
       Block block;
       EXPECT_OK(engine_->ReadBlock(attachment_.get(), snapshot, root, rest, reverse,
                                    {entries_a_block, 700}, &block, &done));
-      const uint8_t* at = block.bytes.data();
+      const uint8_t* at = block.bytes().data();
       for (uint32_t i = 0; i < block.count; i++) {
         const uint32_t key_length = LoadU32(at);
         const uint32_t value_length = LoadU32(at + 4);

@@ -11,6 +11,12 @@ export const SPILLED = -2
 /** `takeError` says why. */
 export const FAILED = -3
 
+/** There is not enough room left in a pool. */
+export const NO_ROOM = -4
+
+/** More than the entries of a range that a pool can hold. */
+export const RANGE_BYTES_UNIT = 4096
+
 /** The bits of a range: whether it has each bound, and whether that counts itself; and which way to walk it. */
 export const RangeFlag = { lower: 1, lowerInclusive: 2, upper: 4, upperInclusive: 8, reverse: 16 } as const
 
@@ -63,16 +69,18 @@ export interface NativeTree {
   /** The same for a value that the value area cannot hold. */
   putLarge(keyBytes: number, value: Uint8Array): number
   /**
-   * The number of entries of a range, if all of them fit into `target` and into `maxBytes`; SPILLED if it takes a walk;
-   * FAILED. Bounds and flags as those of `walk`.
+   * The number of entries of a range, plus RANGE_BYTES_UNIT times their bytes, which are all in `pool` from `start` on.
+   * NO_ROOM if they are too many for what is
+   * left of it: `takeRange` then gives them. SPILLED if `pool` as a whole is too small, or a page is not in memory: it takes
+   * a walk. FAILED. Bounds and flags as those of `walk`.
    */
   readRange(
     lowerBytes: number,
     upperBytes: number,
     flags: number,
     limit: number,
-    maxBytes: number,
-    target: Uint8Array,
+    pool: Uint8Array,
+    start: number,
   ): number
   /** The id of a walk over a range: the lower bound in the key area, the upper one in the value area; FAILED. */
   walk(lowerBytes: number, upperBytes: number, flags: number, limit: number): number
@@ -121,6 +129,8 @@ export interface NativeStore {
   takeError(): NativeError | undefined
   /** Why the store takes no more work, undefined while it is sound. */
   failure(): NativeError | undefined
+  /** The range that had no room goes to the start of `pool`, another one of the same size. @returns As `readRange`. */
+  takeRange(pool: Uint8Array): number
   spillLength(): number
   takeSpill(target: Uint8Array): void
 

@@ -76,7 +76,7 @@ function boundsOf<K>({ gt, gte, lt, lte }: KeyRange<K>, codec: Codec<K>): Resolv
 function boundOf<K>(bound: K | undefined, codec: Codec<K>): Uint8Array | undefined {
   if (bound === undefined) return undefined
   const bytes = codec.encode(bound)
-  return (bytes as unknown) === bound ? Uint8Array.from(bytes) : bytes
+  return (bytes as unknown) === bound ? new Uint8Array(bytes) : bytes
 }
 
 const BOUNDS = { gt: 'any', gte: 'any', lt: 'any', lte: 'any' } as const

@@ -1,6 +1,7 @@
 // Keys and values as callers give them, to bytes and back.
 import { BedplateError } from '../base/errors.ts'
 import { describe } from '../base/options.ts'
+import type { ViewMemory } from '../io/view-memory.ts'
 import type { Encoding } from './ordered-store.ts'
 
 /** Turns one kind of value into bytes and back. */
@@ -19,7 +20,7 @@ export interface Codec<T> {
   /** True if values may be views of memory that is theirs alone. */
   readonly givesViews: boolean
   /** The same for memory that nobody will write to any more: may give a view of it. */
-  decodeView(source: Buffer, start: number, end: number): T
+  decodeView(source: ViewMemory, start: number, end: number): T
 }
 
 /** What every Buffer of Node has, though its types do not say so: `write` and `toString` without their argument checks. */
@@ -68,7 +69,7 @@ const utf8: Codec<string> = {
   },
   decodeSlice: (source, start, end) => source.utf8Slice(start, end),
   givesViews: false,
-  decodeView: (source, start, end) => source.utf8Slice(start, end),
+  decodeView: ({ bytes }, start, end) => bytes.utf8Slice(start, end),
 }
 
 const buffer: Codec<Uint8Array> = {
@@ -91,7 +92,7 @@ const buffer: Codec<Uint8Array> = {
     return copy
   },
   givesViews: true,
-  decodeView: (source, start, end) => source.subarray(start, end),
+  decodeView: (source, start, end) => source.view(start, end),
 }
 
 const json: Codec<unknown> = {
@@ -104,7 +105,7 @@ const json: Codec<unknown> = {
   },
   decodeSlice: (source, start, end) => fromJson(source.utf8Slice(start, end)),
   givesViews: false,
-  decodeView: (source, start, end) => fromJson(source.utf8Slice(start, end)),
+  decodeView: ({ bytes }, start, end) => fromJson(bytes.utf8Slice(start, end)),
 }
 
 function toJson(value: unknown): string {

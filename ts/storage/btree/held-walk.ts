@@ -3,8 +3,6 @@
 /** What has to be given back at the end of a walk. */
 interface Closable {
   close(): void
-  /** True if nothing is lost when it is never closed. */
-  readonly holdsNothing?: boolean
 }
 
 /** Gives back the snapshots of walks that were dropped without being finished. */
@@ -13,18 +11,16 @@ const forgottenWalks = new FinalizationRegistry<Closable>((walk) => walk.close()
 abstract class HeldWalk<W extends Closable> {
   /** Undefined once it has ended. */
   protected walk: W | undefined
-  private readonly isRegistered: boolean
 
   constructor(walk: W) {
     this.walk = walk
-    this.isRegistered = walk.holdsNothing !== true
-    if (this.isRegistered) forgottenWalks.register(this, walk, this)
+    forgottenWalks.register(this, walk, this)
   }
 
   protected end(): IteratorReturnResult<undefined> {
     this.walk?.close()
     this.walk = undefined
-    if (this.isRegistered) forgottenWalks.unregister(this)
+    forgottenWalks.unregister(this)
     return { done: true, value: undefined }
   }
 }

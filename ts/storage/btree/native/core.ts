@@ -1,7 +1,7 @@
 // What everything that stands on one open native store shares: the raw calls, the memory that keys and values go
 // through, and whether they may still be used.
 import { BedplateError } from '../../../base/errors.ts'
-import { allocateForViews } from '../../../io/view-memory.ts'
+import { ViewMemory } from '../../../io/view-memory.ts'
 import type { NativeError, NativeStore, NativeTree } from '../../../native/btree.ts'
 import { keyCheck } from '../arguments.ts'
 import { maxKeyBytes } from '../types.ts'
@@ -14,12 +14,12 @@ const MAX_SPARES = 4
 /** One huge answer is no reason to keep its memory. */
 const MAX_SPARE_BYTES = 1024 * 1024
 
-/** As much as Node's own pool of buffers: a value that is kept keeps its pool. */
-const POOL_BYTES = 8 * 1024
+/** Little: a value that is kept keeps its pool. Node's own has half of it. */
+const POOL_BYTES = 16 * 1024
 
-/** Memory that the core writes values to, one behind the other, and that is given away as views. */
+/** Memory that the core writes values and small ranges to, one behind the other, and that is given away as views. */
 export class ValuePool {
-  memory = NO_MEMORY
+  memory = new ViewMemory(0)
   /** Where the next value goes. */
   start = 0
 
@@ -32,13 +32,15 @@ export class ValuePool {
 
   /** A value of `length` had no room here. Small ones shall have it the next time. */
   missed(length: number): void {
-    if (length > POOL_BYTES / 2) return
-    this.memory = allocateForViews(POOL_BYTES)
+    if (length <= POOL_BYTES / 2) this.renew()
+  }
+
+  renew(): ViewMemory {
+    this.memory = new ViewMemory(POOL_BYTES)
     this.start = 0
+    return this.memory
   }
 }
-
-const NO_MEMORY: Buffer = Buffer.alloc(0)
 
 export class NativeCore {
   readonly raw: NativeStore

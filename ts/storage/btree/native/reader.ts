@@ -1,13 +1,13 @@
 // Reading a tree of the native engine: keys go straight into the memory shared with the core, values come straight out.
 import { checkArray } from '../../../base/options.ts'
-import { allocateForViews } from '../../../io/view-memory.ts'
+import { ViewMemory } from '../../../io/view-memory.ts'
 import { ABSENT, type NativeTree, SPILLED } from '../../../native/btree.ts'
 import { resolveRange } from '../../compare.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../../ordered-store.ts'
 import type { WalkRange } from '../cursor.ts'
 import { type Codecs, checkTarget } from '../reader.ts'
 import type { NativeCore } from './core.ts'
-import { AsyncRangeWalk, BlockWalk, type EntryWalk, entryWalk, RangeWalk, readU32 } from './walk.ts'
+import { AsyncRangeWalk, BlockWalk, decodedWalk, type EntryWalk, RangeWalk, readU32, SmallRange } from './walk.ts'
 
 const LENGTH_BYTES = 4
 /** As the length of an answer of `getMany`. */
@@ -30,7 +30,7 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
     const { value } = this.codecs
     if (value.givesViews) {
       const { pool } = this.core
-      const length = this.open().getToPool(keyBytes, pool.memory, pool.start)
+      const length = this.open().getToPool(keyBytes, pool.memory.bytes, pool.start)
       if (length < 0) return this.rareAnswer(length)
       const start = pool.take(length)
       return value.decodeView(pool.memory, start, start + length)
@@ -78,13 +78,14 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   range(options: RangeOptions<K> = {}): RangeIterable<K, V> {
     const range = resolveRange(options, this.codecs.key)
     return {
-      [Symbol.iterator]: () => new RangeWalk(this.walkOver(range, false), this.codecs),
-      [Symbol.asyncIterator]: () => new AsyncRangeWalk(this.walkOver(range, true), this.codecs),
+      [Symbol.iterator]: () =>
+        SmallRange.read(this.core, this.open(), range, this.codecs) ?? new RangeWalk(this.walkOver(range), this.codecs),
+      [Symbol.asyncIterator]: () => new AsyncRangeWalk(this.walkOver(range), this.codecs),
     }
   }
 
-  private walkOver(range: WalkRange, isAsync: boolean): EntryWalk {
-    return entryWalk(this.core, this.open(), range, this.codecs, isAsync)
+  private walkOver(range: WalkRange): EntryWalk {
+    return decodedWalk(this.core, this.open(), range, this.codecs)
   }
 
   scan(options: RangeOptions<K> = {}): IterableIterator<FlatBlock> {
@@ -146,7 +147,7 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
     const { value } = this.codecs
     const values: (V | undefined)[] = []
     // The answers' memory is used again, so values that may be views are views of copies, each of many.
-    let copy: Buffer = NO_COPY
+    let copy = NO_COPY
     let copyStart = 0
     let at = 0
     for (let i = 0; i < count; i++) {
@@ -160,7 +161,7 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
       if (!value.givesViews) {
         values.push(value.decodeSlice(answers, at, end))
       } else {
-        if (end > copyStart + copy.length) {
+        if (end > copyStart + copy.bytes.length) {
           copy = copyOf(answers, at, Math.max(end, at + KEPT_COPY_BYTES))
           copyStart = at
         }
@@ -172,13 +173,13 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   }
 }
 
-const NO_COPY: Buffer = Buffer.alloc(0)
+const NO_COPY = new ViewMemory(0)
 /** A value that is kept keeps its copy, so copies are small. */
 const KEPT_COPY_BYTES = 8 * 1024
 
-function copyOf(bytes: Buffer, start: number, end: number): Buffer {
-  const copy = allocateForViews(Math.min(end, bytes.length) - start)
-  bytes.copy(copy, 0, start, end)
+function copyOf(bytes: Buffer, start: number, end: number): ViewMemory {
+  const copy = new ViewMemory(Math.min(end, bytes.length) - start)
+  bytes.copy(copy.bytes, 0, start, end)
   return copy
 }
 

@@ -1,6 +1,6 @@
 // Walks over a range, by blocks of entries: see `FlatBlock` for the layout of a block.
-import { allocateForViews } from '../../../io/view-memory.ts'
-import { FAILED, type NativeTree, RangeFlag, SPILLED } from '../../../native/btree.ts'
+import { ViewMemory } from '../../../io/view-memory.ts'
+import { FAILED, type NativeTree, NO_ROOM, RANGE_BYTES_UNIT, RangeFlag, SPILLED } from '../../../native/btree.ts'
 import type { FlatBlock } from '../../ordered-store.ts'
 import type { ByteRange, WalkRange } from '../cursor.ts'
 import { AsyncWalk, SyncWalk } from '../held-walk.ts'
@@ -8,14 +8,12 @@ import type { Codecs } from '../reader.ts'
 import type { ByteWalk } from '../walk.ts'
 import type { NativeCore } from './core.ts'
 
-/** The first block of a walk is small: many ranges are. */
-const FIRST_BLOCK_BYTES = 16 * 1024
-/** So are all of those that entries are views of: one entry that is kept keeps its block. */
-const KEPT_BLOCK_BYTES = 16 * 1024
 const BLOCK_BYTES = 64 * 1024
+/** The first block of a walk, since many walks are short; and all that entries are views of: each of them keeps its block. */
+const SMALL_BLOCK_BYTES = 16 * 1024
+/** A range that may have more and is open to one side is hardly ever small. */
+const MAX_SMALL_ENTRIES = 1000
 const ENTRY_HEADER_BYTES = 8
-/** The core's walks have ids above. */
-const NO_WALK = 0
 
 /** The bits for the bounds of a range. */
 export function rangeFlags({ lower, lowerInclusive, upper, upperInclusive }: ByteRange): number {
@@ -27,46 +25,56 @@ export function rangeFlags({ lower, lowerInclusive, upper, upperInclusive }: Byt
   )
 }
 
+/** No key is longer than the core's key area, so bounds may be cut there: a longer one excludes what it begins with. */
+function withinKeys(range: WalkRange, { valueStart: limit }: NativeCore): WalkRange {
+  const { lower, upper } = range
+  if ((lower?.length ?? 0) <= limit && (upper?.length ?? 0) <= limit) return range
+  const cut = { ...range }
+  if (lower !== undefined && lower.length > limit) {
+    cut.lower = lower.subarray(0, limit)
+    cut.lowerInclusive = false
+  }
+  if (upper !== undefined && upper.length > limit) {
+    cut.upper = upper.subarray(0, limit)
+    cut.upperInclusive = true
+  }
+  return cut
+}
+
+/** Puts the bounds of a range where the core reads them. */
+function passBounds({ memory, valueStart }: NativeCore, { lower, upper }: WalkRange): void {
+  if (lower !== undefined) memory.set(lower, 0)
+  if (upper !== undefined) memory.set(upper, valueStart)
+}
+
+function walkFlags(range: WalkRange): number {
+  return rangeFlags(range) | (range.reverse ? RangeFlag.reverse : 0)
+}
+
+function lengthOf(bound: Uint8Array | undefined): number {
+  return bound === undefined ? 0 : bound.length
+}
+
+function limitOf({ limit }: WalkRange): number {
+  return Math.min(limit, Number.MAX_SAFE_INTEGER)
+}
+
 /** A walk of the core. It keeps the moment of its begin readable until it is closed. */
 class RawWalk {
   readonly core: NativeCore
-  /** The entries of a range that was read at once; undefined once they were given. */
-  private whole: number | undefined
-  private readonly id: number = NO_WALK
+  private readonly id: number
   private isOpen = true
 
-  /** @param target - Where the whole range may be read to at once, if it is small: `read` then has to get the same. */
-  constructor(core: NativeCore, tree: NativeTree, range: WalkRange, target?: Buffer) {
+  constructor(core: NativeCore, tree: NativeTree, range: WalkRange) {
     this.core = core
-    const { lower, upper, lowerInclusive, upperInclusive } = withinKeys(range, core.valueStart)
-    const { memory, valueStart } = core
-    if (lower !== undefined) memory.set(lower, 0)
-    if (upper !== undefined) memory.set(upper, valueStart)
-    const flags = rangeFlags({ lower, upper, lowerInclusive, upperInclusive }) | (range.reverse ? RangeFlag.reverse : 0)
-    const limit = Math.min(range.limit, Number.MAX_SAFE_INTEGER)
-    const [lowerBytes, upperBytes] = [lower?.length ?? 0, upper?.length ?? 0]
-    if (target !== undefined) {
-      const count = tree.readRange(lowerBytes, upperBytes, flags, limit, FIRST_BLOCK_BYTES, target)
-      if (count !== SPILLED) {
-        this.whole = core.checked(count)
-        return
-      }
-    }
-    this.id = core.checked(tree.walk(lowerBytes, upperBytes, flags, limit))
-  }
-
-  get holdsNothing(): boolean {
-    return this.id === NO_WALK
+    const cut = withinKeys(range, core)
+    passBounds(core, cut)
+    this.id = core.checked(tree.walk(lengthOf(cut.lower), lengthOf(cut.upper), walkFlags(cut), limitOf(cut)))
   }
 
   /** Fills `target` with the next entries. @returns How many; SPILLED if it is too small: `take` then gives them. */
   read(maxBytes: number, target: Buffer): number {
     this.core.assertOpen()
-    if (this.id === NO_WALK) {
-      const count = this.whole ?? 0
-      this.whole = 0
-      return count
-    }
     const count = this.core.raw.nextBlock(this.id, maxBytes, target)
     return count === FAILED ? this.core.fail() : count
   }
@@ -88,80 +96,144 @@ class RawWalk {
   }
 
   close(): void {
-    if (this.isOpen && this.id !== NO_WALK && this.core.isOpen) this.core.raw.closeWalk(this.id)
+    if (this.isOpen && this.core.isOpen) this.core.raw.closeWalk(this.id)
     this.isOpen = false
   }
 }
 
-/** No key is longer than `limit`, so bounds may be cut there: a longer one excludes what it begins with. */
-function withinKeys(range: ByteRange, limit: number): ByteRange {
-  const { lower, upper } = range
-  if ((lower?.length ?? 0) <= limit && (upper?.length ?? 0) <= limit) return range
-  const cut = { ...range }
-  if (lower !== undefined && lower.length > limit) {
-    cut.lower = lower.subarray(0, limit)
-    cut.lowerInclusive = false
-  }
-  if (upper !== undefined && upper.length > limit) {
-    cut.upper = upper.subarray(0, limit)
-    cut.upperInclusive = true
-  }
-  return cut
-}
-
-/** A walk from entry to entry. The current one lies in `block`: its key to `keyEnd`, then its value. */
-export class EntryWalk implements ByteWalk {
-  block: Buffer
+/** Entries behind each other in a block. The current one: its key from `keyStart` to `keyEnd`, then its value. */
+class BlockCursor {
+  block = NO_BLOCK
   keyStart = 0
   keyEnd = 0
   valueEnd = 0
+  entriesLeft = 0
+
+  /** Begins with `count` entries of `block` from `start` on. */
+  enter(block: ViewMemory, start: number, count: number): void {
+    this.block = block
+    this.valueEnd = start
+    this.entriesLeft = count
+  }
+
+  /** @returns False behind the last entry. */
+  step(): boolean {
+    if (this.entriesLeft === 0) return false
+    this.entriesLeft--
+    const { valueEnd } = this
+    const { bytes } = this.block
+    this.keyStart = valueEnd + ENTRY_HEADER_BYTES
+    this.keyEnd = this.keyStart + readU32(bytes, valueEnd)
+    this.valueEnd = this.keyEnd + readU32(bytes, valueEnd + 4)
+    return true
+  }
+
+  decoded<K, V>({ key, value }: Codecs<K, V>): [K, V] {
+    const { block, keyStart, keyEnd, valueEnd } = this
+    return [key.decodeView(block, keyStart, keyEnd), value.decodeView(block, keyEnd, valueEnd)]
+  }
+}
+
+const NO_BLOCK = new ViewMemory(0)
+
+/** A range that was read as a whole: nothing is held for it. */
+export class SmallRange<K, V> implements IterableIterator<[K, V]> {
+  private readonly cursor = new BlockCursor()
+  private readonly core: NativeCore
+  private readonly codecs: Codecs<K, V>
+
+  private constructor(core: NativeCore, codecs: Codecs<K, V>) {
+    this.core = core
+    this.codecs = codecs
+  }
+
+  /** Reads `range`; undefined if it is not small, or not in memory. */
+  static read<K, V>(
+    core: NativeCore,
+    tree: NativeTree,
+    range: WalkRange,
+    codecs: Codecs<K, V>,
+  ): SmallRange<K, V> | undefined {
+    if (range.limit > MAX_SMALL_ENTRIES && (range.lower === undefined || range.upper === undefined)) return undefined
+    const cut = withinKeys(range, core)
+    passBounds(core, cut)
+    const [lower, upper] = [lengthOf(cut.lower), lengthOf(cut.upper)]
+    const { pool } = core
+    let read = tree.readRange(lower, upper, walkFlags(cut), limitOf(cut), pool.memory.bytes, pool.start)
+    if (read === SPILLED) return undefined
+    if (read === NO_ROOM) read = core.raw.takeRange(pool.renew().bytes)
+    core.checked(read)
+    const count = read % RANGE_BYTES_UNIT
+    const small = new SmallRange(core, codecs)
+    small.cursor.enter(pool.memory, pool.take((read - count) / RANGE_BYTES_UNIT), count)
+    return small
+  }
+
+  [Symbol.iterator](): this {
+    return this
+  }
+
+  next(): IteratorResult<[K, V]> {
+    const { cursor } = this
+    if (cursor.entriesLeft === 0) return END
+    this.core.assertOpen()
+    cursor.step()
+    return { done: false, value: cursor.decoded(this.codecs) }
+  }
+
+  return(): IteratorResult<[K, V]> {
+    this.cursor.entriesLeft = 0
+    return END
+  }
+}
+
+const END = { done: true, value: undefined } as const
+
+/** A walk from entry to entry. */
+export class EntryWalk implements ByteWalk {
+  readonly cursor = new BlockCursor()
 
   private readonly core: NativeCore
   private readonly walk: RawWalk
-  private readonly keepsBlocks: boolean
-  private entriesLeft = 0
-  private maxBytes = FIRST_BLOCK_BYTES
+  private readonly isKept: boolean
+  private block = NO_BLOCK
 
-  /**
-   * @param keepsBlocks - Entries may be kept as views of their block: it is not used again.
-   * @param isAsync - It must not wait for the device on this thread.
-   */
-  constructor(core: NativeCore, tree: NativeTree, range: WalkRange, { keepsBlocks = false, isAsync = false } = {}) {
+  /** @param isKept - Entries may be kept as views of their block: it is not used again. */
+  constructor(core: NativeCore, tree: NativeTree, range: WalkRange, isKept = false) {
     this.core = core
-    this.keepsBlocks = keepsBlocks
-    this.block = keepsBlocks ? newKeptBlock() : core.lend()
-    this.walk = new RawWalk(core, tree, range, isAsync ? undefined : this.block)
-  }
-
-  get holdsNothing(): boolean {
-    return this.walk.holdsNothing
+    this.isKept = isKept
+    this.walk = new RawWalk(core, tree, range)
   }
 
   next(): boolean {
     this.core.assertOpen()
-    if (this.entriesLeft === 0) {
-      if (this.keepsBlocks && this.valueEnd > 0) this.block = newKeptBlock()
-      const count = this.walk.read(this.maxBytes, this.block)
-      this.arrived(count === SPILLED ? this.takeLong() : count)
+    const { cursor } = this
+    if (cursor.entriesLeft === 0) {
+      const { bytes } = this.provideBlock(this.block === NO_BLOCK ? SMALL_BLOCK_BYTES : BLOCK_BYTES)
+      const count = this.walk.read(bytes.length, bytes)
+      if (count === SPILLED) this.takeLong()
+      else cursor.enter(this.block, 0, count)
     }
-    return this.step()
+    return cursor.step()
   }
 
   async nextAsync(): Promise<boolean> {
     this.core.assertOpen()
-    if (this.entriesLeft === 0) {
-      await this.walk.readAhead(this.maxBytes)
-      this.arrived(this.takeLong())
+    if (this.cursor.entriesLeft === 0) {
+      await this.walk.readAhead(this.block === NO_BLOCK ? SMALL_BLOCK_BYTES : BLOCK_BYTES)
+      this.takeLong()
     }
-    return this.step()
+    return this.cursor.step()
   }
 
   key(): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.block, this.keyStart, this.keyEnd)
+    const { block, keyStart, keyEnd } = this.cursor
+    return Uint8Array.prototype.slice.call(block.bytes, keyStart, keyEnd)
   }
 
   value(): Uint8Array {
-    return this.block.subarray(this.keyEnd, this.valueEnd)
+    const { block, keyEnd, valueEnd } = this.cursor
+    return block.bytes.subarray(keyEnd, valueEnd)
   }
 
   async valueAsync(): Promise<Uint8Array> {
@@ -170,54 +242,33 @@ export class EntryWalk implements ByteWalk {
 
   close(): void {
     this.walk.close()
-    this.entriesLeft = 0
-    if (!this.keepsBlocks) this.core.giveBack(this.block)
+    this.cursor.enter(NO_BLOCK, 0, 0)
     this.block = NO_BLOCK
   }
 
-  private arrived(count: number): void {
-    this.entriesLeft = count
-    this.valueEnd = 0
-    if (!this.keepsBlocks) this.maxBytes = BLOCK_BYTES
+  /** A block for `bytes`, which are few where entries are views of it. */
+  private provideBlock(bytes: number): ViewMemory {
+    const wanted = this.isKept ? SMALL_BLOCK_BYTES : bytes
+    if (this.isKept || this.block.bytes.length < wanted) this.block = new ViewMemory(wanted)
+    return this.block
   }
 
-  private takeLong(): number {
+  /** Takes the block that was read, whatever its size. */
+  private takeLong(): void {
     const { length } = this.walk
-    if (this.keepsBlocks) {
-      this.block = allocateForViews(length)
-    } else if (length > this.block.length) {
-      this.core.giveBack(this.block)
-      this.block = this.core.lend(length)
-    }
-    return this.walk.take(this.block)
-  }
-
-  private step(): boolean {
-    if (this.entriesLeft === 0) return false
-    this.entriesLeft--
-    const { block, valueEnd } = this
-    this.keyStart = valueEnd + ENTRY_HEADER_BYTES
-    this.keyEnd = this.keyStart + readU32(block, valueEnd)
-    this.valueEnd = this.keyEnd + readU32(block, valueEnd + 4)
-    return true
+    if (this.isKept || this.block.bytes.length < length) this.block = new ViewMemory(length)
+    this.cursor.enter(this.block, 0, this.walk.take(this.block.bytes))
   }
 }
 
-const NO_BLOCK = Buffer.alloc(0)
-
-function newKeptBlock(): Buffer {
-  return allocateForViews(KEPT_BLOCK_BYTES)
-}
-
-/** A walk over `range` whose entries `codecs` decode. */
-export function entryWalk<K, V>(
+/** A walk over a range whose entries `codecs` decode. */
+export function decodedWalk<K, V>(
   core: NativeCore,
   tree: NativeTree,
   range: WalkRange,
   { key, value }: Codecs<K, V>,
-  isAsync: boolean,
 ): EntryWalk {
-  return new EntryWalk(core, tree, range, { keepsBlocks: key.givesViews || value.givesViews, isAsync })
+  return new EntryWalk(core, tree, range, key.givesViews || value.givesViews)
 }
 
 export class RangeWalk<K, V> extends SyncWalk<EntryWalk, [K, V]> {
@@ -229,7 +280,7 @@ export class RangeWalk<K, V> extends SyncWalk<EntryWalk, [K, V]> {
   }
 
   protected take(walk: EntryWalk): [K, V] | undefined {
-    return walk.next() ? decoded(walk, this.codecs) : undefined
+    return walk.next() ? walk.cursor.decoded(this.codecs) : undefined
   }
 }
 
@@ -242,12 +293,8 @@ export class AsyncRangeWalk<K, V> extends AsyncWalk<EntryWalk, [K, V]> {
   }
 
   protected async take(walk: EntryWalk): Promise<[K, V] | undefined> {
-    return (await walk.nextAsync()) ? decoded(walk, this.codecs) : undefined
+    return (await walk.nextAsync()) ? walk.cursor.decoded(this.codecs) : undefined
   }
-}
-
-function decoded<K, V>({ block, keyStart, keyEnd, valueEnd }: EntryWalk, { key, value }: Codecs<K, V>): [K, V] {
-  return [key.decodeView(block, keyStart, keyEnd), value.decodeView(block, keyEnd, valueEnd)]
 }
 
 /** A walk from block to block, each in memory of its own. */
