@@ -58,7 +58,8 @@ export function resolveRange<K>(range: RangeOptions<K>, codec: Codec<K>): Resolv
   if (!(limit >= 0) || (limit !== Number.POSITIVE_INFINITY && !Number.isInteger(limit))) {
     throw invalid(`limit must be a whole number >= 0, got ${limit}`)
   }
-  return { ...boundsOf(range, codec), reverse, limit }
+  const { lower, lowerInclusive, upper, upperInclusive } = boundsOf(range, codec)
+  return { lower, lowerInclusive, upper, upperInclusive, reverse, limit } // a spread takes longer than the rest
 }
 
 function boundsOf<K>({ gt, gte, lt, lte }: KeyRange<K>, codec: Codec<K>): ResolvedBounds {

@@ -74,7 +74,7 @@ class MomentReader<K, V> extends NativeReader<K, V> {
     this.name = name
   }
 
-  protected open(): NativeTree {
+  open(): NativeTree {
     return this.moment.tree(this.name)
   }
 }

@@ -23,7 +23,7 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   }
 
   /** The tree to read. @throws CLOSED */
-  protected abstract open(): NativeTree
+  abstract open(): NativeTree
 
   get(key: K): V | undefined {
     const keyBytes = this.passKey(key)
@@ -76,16 +76,7 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   }
 
   range(options: RangeOptions<K> = {}): RangeIterable<K, V> {
-    const range = resolveRange(options, this.codecs.key)
-    return {
-      [Symbol.iterator]: () =>
-        SmallRange.read(this.core, this.open(), range, this.codecs) ?? new RangeWalk(this.walkOver(range), this.codecs),
-      [Symbol.asyncIterator]: () => new AsyncRangeWalk(this.walkOver(range), this.codecs),
-    }
-  }
-
-  private walkOver(range: WalkRange): EntryWalk {
-    return decodedWalk(this.core, this.open(), range, this.codecs)
+    return new NativeRange(this.core, this, resolveRange(options, this.codecs.key), this.codecs)
   }
 
   scan(options: RangeOptions<K> = {}): IterableIterator<FlatBlock> {
@@ -170,6 +161,34 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
       at = end
     }
     return values
+  }
+}
+
+/** What `range` gives. A class: an object with computed names takes longer to make than a small range to read. */
+class NativeRange<K, V> implements RangeIterable<K, V> {
+  private readonly core: NativeCore
+  private readonly source: NativeReader<K, V>
+  private readonly bounds: WalkRange
+  private readonly codecs: Codecs<K, V>
+
+  constructor(core: NativeCore, source: NativeReader<K, V>, bounds: WalkRange, codecs: Codecs<K, V>) {
+    this.core = core
+    this.source = source
+    this.bounds = bounds
+    this.codecs = codecs
+  }
+
+  [Symbol.iterator](): IterableIterator<[K, V]> {
+    const { core, source, bounds, codecs } = this
+    return SmallRange.read(core, source.open(), bounds, codecs) ?? new RangeWalk(this.walk(), codecs)
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<[K, V]> {
+    return new AsyncRangeWalk(this.walk(), this.codecs)
+  }
+
+  private walk(): EntryWalk {
+    return decodedWalk(this.core, this.source.open(), this.bounds, this.codecs)
   }
 }
 

@@ -110,7 +110,7 @@ export class NativeTreeHandle<K, V> extends NativeReader<K, V> implements BTreeT
     return this.owner.close()
   }
 
-  protected open(): NativeTree {
+  open(): NativeTree {
     if (!this.core.isOpen) this.core.assertOpen()
     this.tree ??= this.core.tree(this.name)
     return this.tree
