@@ -1,5 +1,6 @@
 // The engines that can run here: tests of what both promise run on each. Without a native core that is one.
-import { describeNative, loadNative } from '../../ts/native/loader.ts'
+import { describeNative } from '../../ts/native/describe.ts'
+import { loadNative } from '../../ts/native/loader.ts'
 import { type BTree, type BTreeOptions, openBTree } from '../../ts/storage/btree/index.ts'
 
 /** One engine of the B-tree store. */

@@ -1,7 +1,9 @@
 // bedplate doctor [--json]: what this machine is, which engine runs and why, and whether it computes rightly.
 import { BedplateError } from '../base/errors.ts'
+import { describeNative } from '../native/describe.ts'
 import { detectLibc } from '../native/libc.ts'
-import { describeNative, loadNative, type NativeReport } from '../native/loader.ts'
+import { loadNative } from '../native/loader.ts'
+import type { NativeReport } from '../native/report.ts'
 import { crc32cPortable } from '../storage/crc32c/portable.ts'
 import { packageVersion, runProgram } from './kit/program.ts'
 

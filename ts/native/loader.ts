@@ -13,27 +13,9 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../base/errors.ts'
 import { PACKAGE_URL } from '../base/package.ts'
-import { type Addon, type AddonDescription, INTERFACE_VERSION } from './addon.ts'
+import { type Addon, INTERFACE_VERSION } from './addon.ts'
 import { detectLibc } from './libc.ts'
-
-/** One place where the native core was looked for. */
-export interface NativeAttempt {
-  source: 'override' | 'built' | 'prebuilt'
-  path: string
-  /** `loaded`, or why not. */
-  outcome: string
-}
-
-/** Which engine runs, and why. */
-export interface NativeReport {
-  engine: 'native' | 'typescript'
-  /** Every place looked at, in order; the last one was loaded if `engine` is `native`. */
-  attempts: NativeAttempt[]
-  /** What the loaded binary says of itself. */
-  binary?: AddonDescription
-  /** Why there is no native core, in words. */
-  reason?: string
-}
+import type { NativeAttempt, NativeReport } from './report.ts'
 
 /** What a search ended with. */
 export interface NativeSearch {
@@ -53,22 +35,18 @@ export function loadNative(): Addon | undefined {
   return search().addon
 }
 
-/** Says which engine runs and why, and where it was looked for. */
-export function describeNative(): NativeReport {
-  return search().report
-}
-
 let noticed = false
 
 /** Says once in this process, on stderr, that the twins do the work. For commands; a library keeps quiet. */
 export function noticeTwins(): void {
-  const { reason } = describeNative()
+  const { reason } = search().report
   if (noticed || reason === undefined || reason === TURNED_OFF) return
   noticed = true
   process.stderr.write(`bedplate: no native core (${reason}); the TypeScript twins do its work, slower\n`)
 }
 
-function search(): NativeSearch {
+/** The search that counts here. */
+export function search(): NativeSearch {
   refuseBigEndian(endianness())
   found ??= searchIn(PACKAGE, process.env['BEDPLATE_NATIVE'])
   return found
