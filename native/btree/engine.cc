@@ -200,7 +200,9 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
   size_t done = 0;
   {
     const ExclusiveGuard guard(&gate_);
+    size_t awaited = 0;
     while (status.ok() && done < operations.size()) {
+      if (done == awaited && operations.size() > 1) awaited += Prefetch(operations.subspan(done));
       status = Perform(operations[done], ids[done], cells[done]);
       if (status.ok()) done++;
     }
@@ -328,17 +330,55 @@ void Engine::DropPrepared(const std::vector<LeafValue>& cells) {
 }
 
 Status Engine::Warm(Attachment* attachment, std::span<const Operation> operations) {
-  for (const Operation& operation : operations) {
+  while (!operations.empty()) {
     if (pager_->is_complete()) return Status::Ok();
-    if (operation.kind != Operation::Kind::kPut && operation.kind != Operation::Kind::kDelete) {
-      continue;
+    KeyGroup keys;
+    const size_t count = TakeGroup(operations, &keys);
+    const TreeSlot* tree = operations.front().tree;
+    size_t found = 0;
+    {
+      const SharedGuard guard(&gate_, attachment->reader_);
+      if (Status status = FindKeys(*tree, {keys.data(), count}, &found); !status.ok()) {
+        return status;
+      }
     }
-    bool found = false;
-    if (Status status = Has(attachment, operation.tree, operation.key, &found); !status.ok()) {
-      return status;
+    for (; found < count; found++) {
+      bool is_there = false;
+      if (Status status = Has(attachment, tree, keys[found], &is_there); !status.ok()) {
+        return status;
+      }
     }
+    operations = operations.subspan(std::max<size_t>(count, 1));
   }
   return Status::Ok();
+}
+
+size_t Engine::Prefetch(std::span<const Operation> operations) {
+  KeyGroup keys;
+  const size_t count = TakeGroup(operations, &keys);
+  size_t found = 0;
+  // Whatever is wrong will show when the operation is performed.
+  (void)FindKeys(*operations.front().tree, {keys.data(), count}, &found);
+  return std::max<size_t>(count, 1);
+}
+
+Status Engine::FindKeys(const TreeSlot& tree, std::span<const Bytes> keys, size_t* count) {
+  *count = keys.size();
+  if (keys.empty() || !tree.tree || tree.tree->root().page == 0) return Status::Ok();
+  std::array<GroupedLook, kGroupedKeys> looks;
+  uint64_t hits = 0;
+  return FindGroup(pager_.get(), tree.tree->root(), keys, &looks, count, &hits);
+}
+
+size_t Engine::TakeGroup(std::span<const Operation> operations, KeyGroup* keys) {
+  size_t count = 0;
+  for (const Operation& operation : operations.first(std::min(operations.size(), kGroupedKeys))) {
+    const bool is_for_key =
+        operation.kind == Operation::Kind::kPut || operation.kind == Operation::Kind::kDelete;
+    if (!is_for_key || operation.tree != operations.front().tree) break;
+    (*keys)[count++] = operation.key;
+  }
+  return count;
 }
 
 Status Engine::Perform(const Operation& operation, uint32_t id, const LeafValue& cell) {
@@ -419,7 +459,7 @@ Status Engine::WriteCheckpoint(std::unique_lock<std::mutex>* writer,
   }
   log_bytes_since_checkpoint_ = 0;
   writer->unlock();
-  const Status status = WriteState(captured, flush_to);
+  const Status status = WriteState(&captured, flush_to);
   writer->lock();
   const ExclusiveGuard guard(&gate_);
   Pager* pager = captured.pager.get();
@@ -489,20 +529,24 @@ std::vector<uint64_t> Engine::UnusedPages() {
   return unused;
 }
 
-Status Engine::WriteState(const Captured& captured, std::optional<uint64_t> flush_to) {
-  Pager* pager = captured.pager.get();
+Status Engine::WriteState(Captured* captured, std::optional<uint64_t> flush_to) {
+  Pager* pager = captured->pager.get();
   Mutant* mutant = options_.mutant;
   if (!Lacks(mutant, Rule::kLogBeforeMeta)) {
-    if (Status status = log_->SyncTo(flush_to.value_or(captured.meta.position)); !status.ok()) {
+    if (Status status = log_->SyncTo(flush_to.value_or(captured->meta.position)); !status.ok()) {
       return status;
     }
   }
-  if (Status status = pager->WritePages(captured.dirty); !status.ok()) return status;
-  {
+  // In portions: commits that go on meanwhile copy what they change, and the originals make room.
+  for (size_t from = 0; from < captured->dirty.size(); from += kTrimPages) {
+    const size_t count = std::min(kTrimPages, captured->dirty.size() - from);
+    const std::span<FrameHandle> portion = std::span(captured->dirty).subspan(from, count);
+    if (Status status = pager->WritePages(portion); !status.ok()) return status;
     const ExclusiveGuard guard(&gate_);
-    pager->MarkClean(captured.dirty);
+    pager->MarkClean(portion);
+    for (FrameHandle& handle : portion) handle = FrameHandle();
   }
-  if (Status status = WriteChain(pager, captured.list, captured.list_bytes); !status.ok()) {
+  if (Status status = WriteChain(pager, captured->list, captured->list_bytes); !status.ok()) {
     return status;
   }
   if (!Lacks(mutant, Rule::kPagesBeforeMeta)) {
@@ -511,7 +555,7 @@ Status Engine::WriteState(const Captured& captured, std::optional<uint64_t> flus
   const uint64_t slot =
       Lacks(mutant, Rule::kOtherSlot) ? metas_.current_slot : 1 - metas_.current_slot;
   // A meta that could not be written may be there all the same, so that is no refusal either.
-  if (Status status = pager->file()->Write(EncodeMeta(captured.meta), slot * page_size_bytes_);
+  if (Status status = pager->file()->Write(EncodeMeta(captured->meta), slot * page_size_bytes_);
       !status.ok()) {
     return NoRefusal(status);
   }

@@ -363,6 +363,16 @@ class Engine {
                  std::vector<LeafValue>* cells);
   Status PrepareLong(uint32_t tree_id, Bytes value, LeafValue* cell);
   void DropPrepared(const std::vector<LeafValue>& cells);
+  using KeyGroup = std::array<Bytes, kGroupedKeys>;
+  // The keys of the first operations that are for keys of one tree, as many as are searched at
+  // once.
+  static size_t TakeGroup(std::span<const Operation> operations, KeyGroup* keys);
+  // Inside the gate. Searches keys as they are now; `*count` of the first ones have all their pages
+  // in memory, and those on their way to the processor.
+  Status FindKeys(const TreeSlot& tree, std::span<const Bytes> keys, size_t* count);
+  // Alone inside the gate. Has the processor fetch the pages of the first operations, together.
+  // Gives how many.
+  size_t Prefetch(std::span<const Operation> operations);
   // Fetches the pages that the operations will change, so that nothing waits for the device later,
   // when readers are kept out.
   Status Warm(Attachment* attachment, std::span<const Operation> operations);
@@ -379,7 +389,8 @@ class Engine {
   struct Captured;
   void CaptureState(Captured* captured);
   [[nodiscard]] std::vector<uint64_t> UnusedPages();
-  Status WriteState(const Captured& captured, std::optional<uint64_t> flush_to);
+  // Lets go of the captured pages as they are written.
+  Status WriteState(Captured* captured, std::optional<uint64_t> flush_to);
   void MaintenanceLoop();
   void StopMaintenance();
 

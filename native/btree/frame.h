@@ -67,6 +67,8 @@ class alignas(kCacheLineBytes) Frame {
   std::shared_ptr<PageArena> arena_;
   // True while the bytes in memory are newer than those in the file.
   bool dirty_ = false;
+  // True once only older states need the page.
+  bool retired_ = false;
   // The second-chance bit.
   std::atomic<bool> referenced_{true};
 };

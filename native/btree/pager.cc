@@ -155,6 +155,11 @@ void Pager::Retire(Reference reference) {
     return;
   }
   free_list_.Retire({reference.page, reference.birth, epoch_});
+  if (Frame* frame = table_.Find(reference.page); frame != nullptr) {
+    frame->retired_ = true;
+    retired_resident_++;
+    DropIfUseless(frame);
+  }
   if (free_list_.wants_reclaim()) Reclaim();
 }
 
@@ -197,7 +202,7 @@ std::vector<FrameHandle> Pager::DirtyPages(uint64_t epoch) const {
   return dirty;
 }
 
-Status Pager::WritePages(const std::vector<FrameHandle>& pages) {
+Status Pager::WritePages(std::span<const FrameHandle> pages) {
   std::vector<uint8_t> run;
   for (size_t i = 0; i < pages.size();) {
     const uint64_t first = pages[i]->self_.page;
@@ -217,8 +222,11 @@ Status Pager::WritePages(const std::vector<FrameHandle>& pages) {
   return Status::Ok();
 }
 
-void Pager::MarkClean(const std::vector<FrameHandle>& pages) {
-  for (const FrameHandle& handle : pages) SetDirty(handle.get(), false);
+void Pager::MarkClean(std::span<const FrameHandle> pages) {
+  for (const FrameHandle& handle : pages) {
+    SetDirty(handle.get(), false);
+    DropIfUseless(handle.get());
+  }
 }
 
 Status Pager::Sync() {
@@ -317,8 +325,14 @@ void Pager::Forget(uint64_t page) {
   if (frame != nullptr) Drop(frame);
 }
 
+// A retired page makes room at once: who still wants it, a snapshot, finds it in the file.
+void Pager::DropIfUseless(Frame* frame) {
+  if (frame->retired_ && !frame->dirty_ && table_.Find(frame->self_.page) == frame) Drop(frame);
+}
+
 void Pager::Drop(Frame* frame) {
   SetDirty(frame, false);
+  if (frame->retired_) retired_resident_--;
   table_.Remove(frame->self_.page);
   Frame* last = frames_.back();
   frames_[frame->index_] = last;

@@ -142,9 +142,9 @@ class Pager {
   [[nodiscard]] std::vector<FrameHandle> DirtyPages(uint64_t epoch) const;
   // Anybody, while nobody changes these pages (they are frozen, or the caller is the writer).
   // Writes them to their places; neighbours go together. `pages` is in file order.
-  Status WritePages(const std::vector<FrameHandle>& pages);
+  Status WritePages(std::span<const FrameHandle> pages);
   // Exclusive. Notes that these pages are in the file now.
-  void MarkClean(const std::vector<FrameHandle>& pages);
+  void MarkClean(std::span<const FrameHandle> pages);
   // Anybody. Makes durable what was written. Its failure is never a refusal, not even for want of
   // space: what was written before may be lost, and no later sync would tell.
   Status Sync();
@@ -161,9 +161,11 @@ class Pager {
 
   // -- keeping the bound --
 
-  // Writer. True if every page in use is in memory: nobody will have to wait for the device.
+  // Writer. True if every page of the current state is in memory: nobody will have to wait for the
+  // device. Old pages that snapshots have read again are counted wrongly: then it is a guess.
   [[nodiscard]] bool is_complete() const {
-    return resident_ + kFirstPage + free_list_.free_count() >= free_list_.page_count();
+    const uint64_t unneeded = free_list_.free_count() + free_list_.retired_count();
+    return resident_ - retired_resident_ + kFirstPage + unneeded >= free_list_.page_count();
   }
   // Anybody.
   [[nodiscard]] bool is_over() const { return resident_ > capacity_pages_; }
@@ -188,6 +190,7 @@ class Pager {
   Status ReadInto(const Reference& reference, Frame* frame) const;
   void Adopt(Frame* frame);
   void Forget(uint64_t page);
+  void DropIfUseless(Frame* frame);
   void Drop(Frame* frame);
   void SetDirty(Frame* frame, bool dirty);
 
@@ -216,6 +219,8 @@ class Pager {
   // anywhere.
   std::atomic<uint64_t> resident_{0};
   std::atomic<uint64_t> dirty_count_{0};
+  // How many of them are retired: changed alone inside the gate, read by the writer.
+  uint64_t retired_resident_ = 0;
   // What replay wrote past the cache of a file that is only read. Does not change after opening.
   std::unordered_map<uint64_t, std::vector<uint8_t>> past_file_;
   // How often places were written or given up; many share a counter. See `Fetch`.
