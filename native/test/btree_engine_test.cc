@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -135,6 +136,100 @@ class EngineTest : public testing::Test {
   std::map<std::string, TreeModel> models_;
   std::mt19937 random_{11};
 };
+
+// The answers of `GetMany`, one after the other.
+std::vector<std::optional<std::string>> ListOf(Bytes answers) {
+  std::vector<std::optional<std::string>> values;
+  for (size_t at = 0; at < answers.size();) {
+    const uint32_t length = LoadU32(answers.data() + at);
+    at += 4;
+    if (length == UINT32_MAX) {
+      values.emplace_back();
+      continue;
+    }
+    values.emplace_back(Text(answers.subspan(at, length)));
+    at += length;
+  }
+  return values;
+}
+
+TEST_F(EngineTest, GetsManyKeysAsItGetsEachOfThem) {
+  for (int i = 0; i < 1500; i++) Put(RandomKey(), RandomValue());
+  std::vector<std::string> texts;
+  for (int i = 0; i < 700; i++) texts.push_back(RandomKey());
+  std::vector<Bytes> keys;
+  std::vector<std::optional<std::string>> wanted;
+  for (const std::string& text : texts) {
+    keys.push_back(BytesOf(text));
+    wanted.push_back(Get(text));
+  }
+  std::shared_ptr<Snapshot> snapshot;
+  ASSERT_OK(engine_->OpenSnapshot(&snapshot));
+  Reference root;
+  ASSERT_OK(engine_->RootIn(attachment_.get(), *snapshot, "", &root));
+  const TreeSlot* tree = engine_->TreeOf("");
+  // The cache is too small for the tree, so groups get stuck; the memory is too small, too, once.
+  std::vector<uint8_t> memory(1 << 20);
+  const std::span<uint8_t> whole(memory);
+  for (const size_t space : {memory.size(), size_t{1000}, size_t{0}}) {
+    SpillBuffer answers(whole.first(space));
+    ValueList values(&answers);
+    ASSERT_OK(engine_->GetMany(attachment_.get(), tree, keys, &values));
+    EXPECT_EQ(ListOf(answers.bytes()), wanted);
+    EXPECT_EQ(answers.is_spilled(), space < memory.size());
+    answers.Reset(whole);
+    ASSERT_OK(engine_->GetManyIn(attachment_.get(), *snapshot, root, keys, &values));
+    EXPECT_EQ(ListOf(answers.bytes()), wanted);
+    EXPECT_FALSE(answers.is_spilled());
+  }
+  SpillBuffer answers;
+  ValueList values(&answers);
+  ASSERT_OK(engine_->GetMany(attachment_.get(), engine_->TreeOf("none"), keys, &values));
+  EXPECT_EQ(ListOf(answers.bytes()), std::vector<std::optional<std::string>>(keys.size()));
+}
+
+TEST_F(EngineTest, ReadsASmallRangeAtOnceUnlessItIsCutOff) {
+  for (int i = 0; i < 20; i++) Put("key" + std::to_string(10 + i), std::string(10, 'v'));
+  const TreeSlot* tree = engine_->TreeOf("");
+  const auto read = [&](const KeyRange& range, uint64_t entries, size_t bytes, uint32_t* count) {
+    Block block;
+    bool done = false;
+    EXPECT_OK(engine_->TryReadRange(attachment_.get(), tree, range, /*reverse=*/false,
+                                    {entries, bytes}, &block, &done));
+    *count = block.count;
+    return done;
+  };
+  uint32_t count = 0;
+  EXPECT_TRUE(read({}, 100, 1000, &count));
+  EXPECT_EQ(count, 20U);
+  EXPECT_TRUE(read({}, 3, 1000, &count));
+  EXPECT_EQ(count, 3U);
+  EXPECT_TRUE(read({}, 0, 1000, &count));
+  EXPECT_EQ(count, 0U);
+  EXPECT_FALSE(read({}, 100, 100, &count));
+  KeyRange behind;
+  behind.lower = BytesOf("z");
+  EXPECT_TRUE(read(behind, 100, 1000, &count));
+  EXPECT_EQ(count, 0U);
+  Put("key15x", std::string(3000, 'v'));  // in pages of its own
+  EXPECT_FALSE(read({}, 100, 100'000, &count));
+}
+
+TEST_F(EngineTest, DropsPagesOfOlderStatesFromMemoryOnceTheyAreWritten) {
+  options_.cache_bytes = 4096 * 512;
+  options_.checkpoint_log_bytes = uint64_t{1} << 30;
+  Close();
+  Open();
+  for (int i = 0; i < 3000; i++) Put("key" + std::to_string(i), std::string(40, 'a'));
+  ASSERT_OK(engine_->Checkpoint());
+  const uint64_t needed = engine_->Stats().cache.resident_pages;
+  // Every page is copied, and the originals are clean.
+  for (int i = 0; i < 3000; i++) Put("key" + std::to_string(i), std::string(40, 'b'));
+  EXPECT_LE(engine_->Stats().cache.resident_pages, needed + 8);
+  ASSERT_OK(engine_->Checkpoint());
+  EXPECT_LE(engine_->Stats().cache.resident_pages, needed + 8);
+  CheckAll();
+}
 
 TEST_F(EngineTest, KeepsWhatWasWrittenOverCheckpointsAndReopening) {
   for (int round = 0; round < 6; round++) {
