@@ -392,6 +392,11 @@ Complaint RunWithFault(uint64_t seed, uint64_t number, Mutant* mutant, Tally* ta
   if (!complaint.ok()) return complaint;
   vfs::FaultSpec spec;
   spec.nth = 1 + random.Below(200);
+  if (random.Next() <
+      0.4) {  // syncs are rare among the calls, and what follows a failed one is the worst
+    spec.operation = vfs::DiskOperation::kSync;
+    spec.nth = 1 + random.Below(30);
+  }
   spec.error = random.Next() < 0.5 ? EIO : ENOSPC;
   spec.forever = random.Next() < 0.3;
   spec.short_write = random.Next() < 0.5;
