@@ -108,6 +108,10 @@ Status Engine::CheckOpen() const {
   if (!is_open_.load(std::memory_order_relaxed)) {
     return Status::Error(ErrorCode::kClosed, "the store " + path() + " is closed");
   }
+  return CheckSound();
+}
+
+Status Engine::CheckSound() const {
   if (!has_failed_.load(std::memory_order_relaxed)) return Status::Ok();
   const std::lock_guard lock(failure_mutex_);
   return failure_;
@@ -452,6 +456,8 @@ Status Engine::Checkpoint() {
 // Gives `writer` back as soon as the state is captured.
 Status Engine::WriteCheckpoint(std::unique_lock<std::mutex>* writer,
                                std::optional<uint64_t> flush_to) {
+  // A commit that failed half way has left a state in memory that must never become a checkpoint.
+  if (Status status = CheckSound(); !status.ok()) return status;
   Captured captured;
   {
     const ExclusiveGuard guard(&gate_);

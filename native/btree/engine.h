@@ -405,6 +405,8 @@ class Engine {
   // The same for an error that left something half done: it is IO, whatever it was, since other
   // codes say that nothing was changed.
   Status FailedHalfWay(const Status& status);
+  // OK unless the engine has failed.
+  [[nodiscard]] Status CheckSound() const;
   void Fail(const Status& cause);
 
   const EngineOptions options_;

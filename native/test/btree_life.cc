@@ -136,8 +136,9 @@ Complaint StoreLife::Begin(std::shared_ptr<vfs::SimulatedDisk> disk, const Store
 
 Expectation StoreLife::ExpectationAt(size_t point, vfs::CrashVariant variant) const {
   Expectation expected = before_;
-  // With everything unsynced kept, it is as if the process had been killed.
-  const bool is_kill = variant == vfs::CrashVariant::kAll;
+  // With everything unsynced kept, it is as if the process had been killed; not so after a failed
+  // sync that lost what had been acknowledged without it.
+  const bool is_kill = variant == vfs::CrashVariant::kAll && !disk_->HasDroppedBefore(point);
   size_t committed = 0;
   for (const Event& event : events_) {
     if (event.at > point) break;
@@ -264,6 +265,7 @@ Complaint StoreLife::Load(const std::string& tree,
   Model after = model();
   after[tree] = entries;
   const uint64_t loaded = position() + 1;
+  const uint64_t checkpoints = engine_->Stats().checkpoints;
   Note(Kind::kLoadBegins, loaded);
   Complaint complaint = Commit(after, [&] {
     uint64_t count = 0;
@@ -271,7 +273,8 @@ Complaint StoreLife::Load(const std::string& tree,
     if (finished.ok()) finished = Must(count == entries.size(), "a load lost entries");
     return finished;
   });
-  if (complaint.ok()) Note(Kind::kLoadEnds, loaded);
+  const bool is_put_off = settings_.may_be_full && engine_->Stats().checkpoints < checkpoints + 2;
+  if (complaint.ok() && !is_put_off) Note(Kind::kLoadEnds, loaded);
   if (complaint.ok()) complaint = interruption_;
   // A load is durable when it is finished.
   if (complaint.ok()) {

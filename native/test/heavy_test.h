@@ -3,6 +3,7 @@
 //
 //   BEDPLATE_SEED            a whole number; 1 if absent
 //   BEDPLATE_BUDGET_SECONDS  of each such test; 2 if absent
+//   BEDPLATE_CASE            the case to begin with; 0 if absent
 #ifndef BEDPLATE_TEST_HEAVY_TEST_H_
 #define BEDPLATE_TEST_HEAVY_TEST_H_
 
@@ -23,6 +24,9 @@ inline uint64_t NumberFromEnvironment(const char* name, uint64_t otherwise) {
 
 // The seed of this run.
 inline uint64_t HeavySeed() { return NumberFromEnvironment("BEDPLATE_SEED", 1); }
+
+// The number of the first case.
+inline uint64_t FirstCase() { return NumberFromEnvironment("BEDPLATE_CASE", 0); }
 
 // Says when the time of a test is over.
 class Budget {

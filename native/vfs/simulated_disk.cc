@@ -359,6 +359,15 @@ std::string SimulatedDisk::DescribeEffectAt(size_t index) const {
   return is_known ? DescribeEffect(*history_[index]) : "forgotten";
 }
 
+bool SimulatedDisk::HasDroppedBefore(size_t point) const {
+  const Guard guard(mutex_);
+  const auto end = history_.begin() + static_cast<ptrdiff_t>(std::min(point, history_.size()));
+  return std::any_of(history_.begin(), end, [](const auto& effect) {
+    const auto* sync = effect == nullptr ? nullptr : std::get_if<SyncEndEffect>(effect.get());
+    return sync != nullptr && sync->outcome == SyncOutcome::kDropped;
+  });
+}
+
 Status SimulatedDisk::CrashImage(size_t point, CrashVariant variant, SeededRandom* random,
                                  DiskImage* image) {
   const Guard guard(mutex_);

@@ -76,6 +76,8 @@ class SimulatedDisk final : public Disk {
   [[nodiscard]] size_t history_length() const;
   // In words, the effect with this index; "forgotten" where the history was trimmed.
   [[nodiscard]] std::string DescribeEffectAt(size_t index) const;
+  // True if a sync before `point` failed so that what it was to cover is lost for good.
+  [[nodiscard]] bool HasDroppedBefore(size_t point) const;
   // What a power cut leaves when it strikes at `point`. Rising points are cheapest. The same
   // history, point, variant and random numbers give the same image. INVALID_INPUT for a point that
   // there is not, or that was trimmed.
