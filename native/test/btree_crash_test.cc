@@ -235,12 +235,13 @@ std::optional<size_t> NewerMeta(const std::vector<uint8_t>& data, uint32_t page_
   return first.meta.epoch > second.meta.epoch ? 0 : page_size;
 }
 
-// Flips a bit of the newer meta. False if there are not two.
+// Flips a bit of the newer meta's checksum. False if there are not two. Elsewhere a torn write of
+// the next meta, which has many of the same bytes, could make the lost one whole again.
 bool LoseNewerMeta(vfs::DiskImage* image, uint32_t page_size, SeededRandom* random) {
   std::vector<uint8_t> data = image->files[kDataPath].ReadAll();
   const std::optional<size_t> meta = NewerMeta(data, page_size);
   if (!meta) return false;
-  data[*meta + random->Below(kMetaBytes)] ^= 1;
+  data[*meta + random->Below(4)] ^= 1;
   image->files[kDataPath] = vfs::FileBytes(data);
   return true;
 }
