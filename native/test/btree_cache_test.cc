@@ -13,26 +13,26 @@
 namespace bedplate::btree {
 namespace {
 
-constexpr size_t kSlotBytes = 16 * 1024 + 64;
+constexpr size_t kArenaSlotBytes = 16 * 1024 + 64;
 
 TEST(PageArena, GivesSlotsThatDoNotOverlap) {
-  PageArena arena(kSlotBytes);
+  PageArena arena(kArenaSlotBytes);
   std::vector<void*> slots;
   for (int i = 0; i < 400; i++) {
     slots.push_back(arena.Allocate());
     EXPECT_EQ(reinterpret_cast<uintptr_t>(slots.back()) % 64, 0U);
-    std::memset(slots.back(), i, kSlotBytes);
+    std::memset(slots.back(), i, kArenaSlotBytes);
   }
   for (size_t i = 0; i < slots.size(); i++) {
     const auto* bytes = static_cast<const uint8_t*>(slots[i]);
     EXPECT_EQ(bytes[0], static_cast<uint8_t>(i));
-    EXPECT_EQ(bytes[kSlotBytes - 1], static_cast<uint8_t>(i));
+    EXPECT_EQ(bytes[kArenaSlotBytes - 1], static_cast<uint8_t>(i));
   }
   for (void* slot : slots) arena.Free(slot);
 }
 
 TEST(PageArena, GivesAgainWhatItGotBack) {
-  PageArena arena(kSlotBytes);
+  PageArena arena(kArenaSlotBytes);
   std::set<void*> given;
   for (int i = 0; i < 1000; i++) {
     void* slot = arena.Allocate();

@@ -30,7 +30,8 @@ struct StoreSettings {
   vfs::Medium medium = {};
   // Commits happen while checkpoints and copies wait for their syncs.
   bool interrupts = false;
-  // The disk may refuse a write for want of space: a load may then end before both metas know of it.
+  // The disk may refuse a write for want of space: a load may then end before both metas know of
+  // it.
   bool may_be_full = false;
   Mutant* mutant = nullptr;
 };

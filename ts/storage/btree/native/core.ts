@@ -18,7 +18,7 @@ const MAX_SPARE_BYTES = 1024 * 1024
 const POOL_BYTES = 16 * 1024
 
 /** Memory that the core writes values and small ranges to, one behind the other, and that is given away as views. */
-export class ValuePool {
+class ValuePool {
   memory = new ViewMemory(0)
   /** Where the next value goes. */
   start = 0
