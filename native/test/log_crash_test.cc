@@ -227,12 +227,14 @@ struct FrameBounds {
   uint64_t durable;
 };
 
-// The frames of a segment in which all are whole.
+// The frames of a segment in which all are whole. Those that a recycled file still has of its
+// earlier life are none of them: their lengths reach over frames that were written since.
 std::vector<FrameBounds> FramesIn(const std::vector<uint8_t>& bytes) {
+  const uint64_t segment = LoadU64(bytes.data() + 16);
   std::vector<FrameBounds> frames;
   for (size_t at = kSegmentHeaderBytes; at + kFrameHeaderBytes <= bytes.size();) {
     const uint8_t* frame = bytes.data() + at;
-    if (!StartsLikeFrame(Bytes(bytes).subspan(at))) {
+    if (!StartsLikeFrame(Bytes(bytes).subspan(at)) || LoadU64(frame + 32) != segment) {
       at += kFrameAlignmentBytes;
       continue;
     }

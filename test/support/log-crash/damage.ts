@@ -116,12 +116,16 @@ function nextPlace(end: number): number {
   return Math.ceil(end / 64) * 64
 }
 
-/** The frames of a segment in which all are whole. */
+/**
+ * The frames of a segment in which all are whole. Those that a recycled file still has of its earlier life are none of
+ * them: their lengths reach over frames that were written since.
+ */
 function framesIn(bytes: Uint8Array): FrameBounds[] {
   const frames: FrameBounds[] = []
   const view = new DataView(bytes.buffer)
+  const segment = view.getBigUint64(16, true)
   for (let at = 4096; at + 64 <= bytes.length; ) {
-    if (view.getUint32(at, true) !== 0x464c5042) {
+    if (view.getUint32(at, true) !== 0x464c5042 || view.getBigUint64(at + 32, true) !== segment) {
       at += 64
       continue
     }
