@@ -21,11 +21,11 @@ Status SegmentFile::Create(const Plan& plan, std::shared_ptr<SegmentFile>* segme
     RemoveFile(plan.disk, path);  // it could not be removed when it was dropped
     status = plan.disk->Open(path, vfs::OpenMode::kCreate, &file);
   }
-  if (status.ok()) segment->reset(new SegmentFile(plan, std::move(file), false));
+  if (status.ok()) segment->reset(new SegmentFile(plan, std::move(file), 0));
   return status;
 }
 
-Status SegmentFile::Recycle(const Plan& plan, const std::string& name,
+Status SegmentFile::Recycle(const Plan& plan, const std::string& name, Space space,
                             std::shared_ptr<SegmentFile>* segment) {
   const std::string old = vfs::JoinPath(plan.directory, name);
   const std::string path = vfs::JoinPath(plan.directory, PreparedName(plan.number));
@@ -37,18 +37,19 @@ Status SegmentFile::Recycle(const Plan& plan, const std::string& name,
   segment->reset();
   if (size < plan.size_bytes) return status;
   if (path != old) status = plan.disk->Rename(old, path);
-  if (status.ok()) segment->reset(new SegmentFile(plan, std::move(file), true));
+  if (!status.ok()) return status;
+  const uint64_t filled_bytes = space == Space::kDurable ? plan.size_bytes : 0;
+  segment->reset(new SegmentFile(plan, std::move(file), filled_bytes));
   return status;
 }
 
-SegmentFile::SegmentFile(const Plan& plan, std::unique_ptr<vfs::File> file, bool is_recycled)
+SegmentFile::SegmentFile(const Plan& plan, std::unique_ptr<vfs::File> file, uint64_t filled_bytes)
     : disk_(plan.disk),
       directory_(plan.directory),
       number_(plan.number),
       size_bytes_(plan.size_bytes),
-      has_old_name_(is_recycled),
       file_(std::move(file)),
-      filled_bytes_(is_recycled ? plan.size_bytes : 0) {}
+      filled_bytes_(filled_bytes) {}
 
 Status SegmentFile::FillSome() {
   const uint64_t count = std::min(kFillBytes, size_bytes_ - filled_bytes_);

@@ -29,17 +29,16 @@ class SegmentFile {
 
   // A new file, still without space.
   static Status Create(const Plan& plan, std::shared_ptr<SegmentFile>* segment);
+  // Whether the space of a file outlives a power cut.
+  enum class Space { kDurable, kUncertain };
   // Makes a segment of the file called `name`, whose content is of no more use. `*segment` is null
-  // if the file is too small; nothing has changed then.
-  static Status Recycle(const Plan& plan, const std::string& name,
+  // if the file is too small; nothing has changed then. Uncertain space is still to be filled.
+  // The old name may come back in a power cut until the directory was synced.
+  static Status Recycle(const Plan& plan, const std::string& name, Space space,
                         std::shared_ptr<SegmentFile>* segment);
 
   [[nodiscard]] uint64_t number() const { return number_; }
   [[nodiscard]] uint64_t size_bytes() const { return size_bytes_; }
-  // True if it had another name before, which may still come back in a power cut.
-  [[nodiscard]] bool has_old_name() const { return has_old_name_; }
-  // Notes that the directory was synced.
-  void ForgetOldName() { has_old_name_ = false; }
 
   // Takes the next piece of its space by writing zeros.
   Status FillSome();
@@ -78,13 +77,12 @@ class SegmentFile {
   uint64_t planned_end = kSegmentHeaderBytes;
 
  private:
-  SegmentFile(const Plan& plan, std::unique_ptr<vfs::File> file, bool is_recycled);
+  SegmentFile(const Plan& plan, std::unique_ptr<vfs::File> file, uint64_t filled_bytes);
 
   vfs::Disk* const disk_;
   const std::string directory_;
   const uint64_t number_;
   const uint64_t size_bytes_;
-  bool has_old_name_;
   const std::unique_ptr<vfs::File> file_;
   uint64_t filled_bytes_;
   uint64_t end_ = kSegmentHeaderBytes;

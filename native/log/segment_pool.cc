@@ -54,23 +54,25 @@ Status SegmentPool::ProvideAfter(const SegmentFile* segment, uint64_t frame_byte
   // Only the front of `ahead_` can change while the mutex is not held.
   size_t place = PlaceAfter(segment);
   if (place < ahead_.size() && ahead_[place]->size_bytes() < needed) DropFrom(place);
-  if (place < ahead_.size()) return Status::Ok();
+  const bool is_new = place == ahead_.size();
+  std::shared_ptr<SegmentFile> next = is_new ? nullptr : ahead_[place];
+  if (!is_new && next->is_filled()) return Status::Ok();
 
   is_making_ = true;
   const SegmentFile::Plan plan = PlanNext(std::max(NextSizeBytes(), needed));
   lock.unlock();
-  std::shared_ptr<SegmentFile> next;
-  Status status = SegmentFile::Create(plan, &next);
+  Status status = is_new ? SegmentFile::Create(plan, &next) : LoseOldNames();
   while (status.ok() && !next->is_filled()) status = next->FillSome();
-  if (!status.ok() && next != nullptr) next->Drop();
+  if (!status.ok() && is_new && next != nullptr) next->Drop();
   lock.lock();
-  if (status.ok()) ahead_.push_back(std::move(next));
+  if (status.ok() && is_new) ahead_.push_back(std::move(next));
+  if (!status.ok() && !is_new) DropFrom(place);
   is_making_ = false;
   changed_.notify_all();
   return status;
 }
 
-// Gives up files that are too small for what comes next.
+// Gives up files that are too small for what comes next, or cannot be filled.
 void SegmentPool::DropFrom(size_t place) {
   for (size_t i = place; i < ahead_.size(); i++) ahead_[i]->Drop();
   ahead_.resize(place);
@@ -109,7 +111,8 @@ SegmentFile::Plan SegmentPool::PlanNext(uint64_t size_bytes) const {
 
 // A prepared file bears a number that was never part of the log, and what an earlier life left in
 // it bears a smaller one, so no frame in it can pass for one of ours. Without any segment to count
-// from, that would not be certain.
+// from, that would not be certain. It may be here because a sync of it failed: then its space is
+// only in memory, and no later sync makes it durable unless it is written again.
 void SegmentPool::ReusePrepared(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     // The one that was recycled may have taken the name of another, and its place with it.
@@ -117,7 +120,8 @@ void SegmentPool::ReusePrepared(const std::vector<std::string>& names) {
     std::shared_ptr<SegmentFile> segment;
     if (!segments_.empty() && ahead_.empty()) {
       // There are other ways to get a segment.
-      (void)SegmentFile::Recycle(PlanNext(options_.first_segment_bytes), name, &segment);
+      (void)SegmentFile::Recycle(PlanNext(options_.first_segment_bytes), name,
+                                 SegmentFile::Space::kUncertain, &segment);
     }
     if (segment != nullptr) {
       ahead_.push_back(std::move(segment));
@@ -258,21 +262,20 @@ void SegmentPool::Discard(Lock* lock) {
   changed_.notify_all();
 }
 
-// Gives a file its new name, durably: were the old one to come back after the content has changed,
-// the log would hold a stranger.
+// Gives a file its new name, durably. It was part of the log, so its space is durable.
 Status SegmentPool::Recycle(const SegmentFile::Plan& plan, const std::string& name,
                             std::shared_ptr<SegmentFile>* segment) {
-  Status status = SegmentFile::Recycle(plan, name, segment);
+  Status status = SegmentFile::Recycle(plan, name, SegmentFile::Space::kDurable, segment);
   if (!status.ok() || *segment == nullptr) return status;
-  if (!Lacks(options_.mutant, Rule::kNamesBeforeRecycling)) {
-    status = options_.disk->SyncDirectory(options_.directory);
-  }
-  if (status.ok()) {
-    (*segment)->ForgetOldName();
-  } else {
-    (*segment)->Drop();
-  }
+  status = LoseOldNames();
+  if (!status.ok()) (*segment)->Drop();
   return status;
+}
+
+// Were an old name to come back after the content has changed, the log would hold a stranger.
+Status SegmentPool::LoseOldNames() {
+  if (Lacks(options_.mutant, Rule::kNamesBeforeRecycling)) return Status::Ok();
+  return options_.disk->SyncDirectory(options_.directory);
 }
 
 }  // namespace bedplate::log

@@ -87,6 +87,7 @@ class SegmentPool {
   bool DoNextChore(Lock* lock);
   void Prepare(Lock* lock);
   Status FillInBackground(SegmentFile* segment);
+  Status LoseOldNames();
   void Discard(Lock* lock);
   Status Recycle(const SegmentFile::Plan& plan, const std::string& name,
                  std::shared_ptr<SegmentFile>* segment);
@@ -99,7 +100,8 @@ class SegmentPool {
   // The segments of the log, in order; the last is `current_`, if there is one.
   std::deque<SegmentHeader> segments_;
   std::shared_ptr<SegmentFile> current_;
-  // Files that will be the next segments, in order of their numbers. Their space is there.
+  // Files that will be the next segments, in order of their numbers. Their space is there, but for
+  // one that a writer before left: `ProvideAfter` fills it again.
   std::deque<std::shared_ptr<SegmentFile>> ahead_;
   // True while one thread makes a file for the end of `ahead_`, without the mutex.
   bool is_making_ = false;

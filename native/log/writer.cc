@@ -348,10 +348,6 @@ Status LogWriter::EnterSegment(Group* group) {
   Status status = Status::Ok();
   // From now on, a bad frame in the old segment is corruption.
   if (written_ > durable_ && !Lacks(mutant, Rule::kOldSegmentSync)) status = SyncCurrent();
-  // Were its old name to come back after its content has changed, the log would hold a stranger.
-  if (status.ok() && segment->has_old_name() && !Lacks(mutant, Rule::kNamesBeforeRecycling)) {
-    status = SyncNames();
-  }
   if (status.ok()) status = segment->WriteHeader(header, options_.uuid);
   const bool is_late = Lacks(mutant, Rule::kFrameBeforeName);
   if (status.ok() && !is_late) status = WriteFrame(group);

@@ -25,6 +25,7 @@ class LogTest : public testing::Test {
  protected:
   LogTest() {
     EXPECT_OK(disk_.MakeDirectory("store"));
+    EXPECT_OK(disk_.SyncDirectory("/"));
     options_.disk = &disk_;
     options_.directory = "store";
     for (size_t i = 0; i < options_.uuid.size(); i++) {
@@ -47,6 +48,18 @@ class LogTest : public testing::Test {
         &log_);
   }
   void Open() { ASSERT_OK(TryOpen()); }
+
+  // Opens what a power cut leaves that takes everything that is not certain to stay.
+  void OpenAfterPowerCut() {
+    log_.reset();
+    vfs::SimulatedDiskOptions crashed;
+    SeededRandom random(1);
+    ASSERT_OK(disk_.CrashImage(disk_.history_length(), vfs::CrashVariant::kNone, &random,
+                               &crashed.image));
+    disk_after_ = std::make_unique<vfs::SimulatedDisk>(crashed);
+    options_.disk = disk_after_.get();
+    Open();
+  }
 
   uint64_t Append(const std::string& record) {
     EXPECT_OK(log_->Reserve(record.size()));
@@ -81,6 +94,7 @@ class LogTest : public testing::Test {
   }
 
   vfs::SimulatedDisk disk_;
+  std::unique_ptr<vfs::SimulatedDisk> disk_after_;
   LogOptions options_;
   std::vector<std::string> replayed_;
   std::atomic<int> progress_{0};
@@ -363,6 +377,23 @@ TEST_F(LogTest, IsPoisonedByAFailedSync) {
   Open();
   EXPECT_EQ(replayed_.front(), "1:a");
   AppendDurably("c");
+}
+
+// Linux takes what a failed sync was to cover for written: the file has its whole size, but only
+// until the power is cut.
+TEST_F(LogTest, FillsAgainAFileThatAFailedSyncMayHaveLeft) {
+  options_.first_segment_bytes = 16 << 10;
+  options_.max_segment_bytes = 16 << 10;
+  options_.manual = true;
+  Open();
+  AppendDurably("a");
+  disk_.FailAt({.operation = vfs::DiskOperation::kSync, .path_part = SegmentName(2)});
+  EXPECT_EQ(log_->SyncTo(Append(std::string(6000, 'b'))).code(), ErrorCode::kIo);
+  Open();
+  AppendDurably("c");
+  EXPECT_EQ(Names(), (Lines{SegmentName(1), SegmentName(2)}));
+  OpenAfterPowerCut();
+  EXPECT_EQ(replayed_, (Lines{"1:a", "2:c"}));
 }
 
 TEST_F(LogTest, IsPoisonedByAFailedWriteAlsoForThoseWhoWait) {

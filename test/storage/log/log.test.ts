@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { realClock } from '../../../ts/io/clock.ts'
+import type { FaultSpec } from '../../../ts/io/disk-faults.ts'
+import { seededRandom } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { type Log, type LogOptions, openLog } from '../../../ts/storage/log/index.ts'
 
@@ -111,6 +113,18 @@ describe('a log', () => {
     expect(replayed).toHaveLength(10)
   })
 
+  // Linux takes what a failed sync was to cover for written: the file has its whole size until the power is cut.
+  it('fills a file again that a failed sync may have left', async () => {
+    await failAfterOneRecord({ operation: 'sync', path: /log-0*2\.new/ })
+    const log = await open()
+    await append(log, 'c')
+    expect(disk.list('store')).toEqual(['log-0000000000000001', 'log-0000000000000002'])
+    log.abandon()
+    cutPower()
+    await open()
+    expect(replayed).toEqual(['1:a', '2:c'])
+  })
+
   it('does not open with the end of its last segment missing, wherever it was cut', async () => {
     for (const isClosed of [false, true]) {
       disk = new SimulatedDisk()
@@ -141,6 +155,21 @@ describe('a log', () => {
     }
   })
 })
+
+/** A log whose second segment fails. */
+async function failAfterOneRecord(fault: Pick<FaultSpec, 'operation' | 'path'>): Promise<void> {
+  disk = new SimulatedDisk({ image: disk.currentImage() })
+  const log = await open()
+  await append(log, 'a')
+  disk.failAt({ ...fault, nth: 1, error: 'EIO' })
+  await expect(append(log, 'b'.repeat(6000))).rejects.toMatchObject({ code: 'IO' })
+  log.abandon()
+}
+
+/** Takes everything that is not certain to stay. */
+function cutPower(): void {
+  disk = new SimulatedDisk({ image: disk.crashImage(disk.history.length, 'none', seededRandom(1)) })
+}
 
 function sizeOf(path: string): number {
   const file = disk.open(path, 'read')

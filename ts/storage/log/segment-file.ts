@@ -12,8 +12,8 @@ export class SegmentFile {
   readonly number: number
   readonly file: DiskFile
   readonly sizeBytes: number
-  /** It had another name before, which may come back in a power cut until the directory was synced. */
-  readonly recycled: boolean
+  /** It had another name before, which may come back in a power cut: the directory was not synced since. */
+  hasOldName: boolean
   /** Where the groups that are to go here end, at the latest. */
   plannedEnd = SEGMENT_HEADER_BYTES
   readonly #disk: Disk
@@ -25,15 +25,15 @@ export class SegmentFile {
   private constructor(
     disk: Disk,
     place: { directory: string; number: number },
-    content: { file: DiskFile; sizeBytes: number; recycled: boolean },
+    content: { file: DiskFile; sizeBytes: number; filledBytes: number; hasOldName: boolean },
   ) {
     this.#disk = disk
     this.#directory = place.directory
     this.number = place.number
     this.file = content.file
     this.sizeBytes = content.sizeBytes
-    this.recycled = content.recycled
-    this.#filledBytes = content.recycled ? content.sizeBytes : 0
+    this.hasOldName = content.hasOldName
+    this.#filledBytes = content.filledBytes
   }
 
   /** A new file, still without space. */
@@ -41,17 +41,18 @@ export class SegmentFile {
     const path = joinPath(place.directory, preparedName(place.number))
     if (disk.kind(path) !== undefined) disk.unlink(path) // it could not be removed when it was dropped
     const file = disk.open(path, 'create')
-    return new SegmentFile(disk, place, { file, sizeBytes, recycled: false })
+    return new SegmentFile(disk, place, { file, sizeBytes, filledBytes: 0, hasOldName: false })
   }
 
   /**
-   * Makes a segment of the file called `name`, whose content is of no more use.
+   * Makes a segment of the file called `name`, whose content is of no more use. Unless its space is known to outlive a
+   * power cut, it is still to be filled.
    * @returns undefined if it is smaller than `sizeBytes`; nothing has changed then.
    */
   static recycle(
     disk: Disk,
     place: { directory: string; number: number },
-    from: { name: string; sizeBytes: number },
+    from: { name: string; sizeBytes: number; isSpaceDurable: boolean },
   ): SegmentFile | undefined {
     const old = joinPath(place.directory, from.name)
     const path = joinPath(place.directory, preparedName(place.number))
@@ -61,7 +62,9 @@ export class SegmentFile {
     if (!isWhole) return undefined
     if (path !== old) disk.rename(old, path)
     const file = disk.open(path, 'write')
-    return new SegmentFile(disk, place, { file, sizeBytes: from.sizeBytes, recycled: true })
+    const { sizeBytes, isSpaceDurable } = from
+    const filledBytes = isSpaceDurable ? sizeBytes : 0
+    return new SegmentFile(disk, place, { file, sizeBytes, filledBytes, hasOldName: true })
   }
 
   /** True once all of its space is there. */

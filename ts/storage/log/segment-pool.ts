@@ -81,6 +81,8 @@ export class SegmentPool {
     }
     const next = this.#ahead[place] ?? this.#create(Math.max(this.#nextSizeBytes, neededBytes))
     try {
+      // What a writer before left is filled again: by then it has lost the name it had.
+      if (next.hasOldName && !next.isFilled) this.#loseOldName(next)
       while (!next.isFilled) next.fillSome()
       this.#promised.add(next)
     } catch (error) {
@@ -129,7 +131,8 @@ export class SegmentPool {
    */
   async close(): Promise<void> {
     const { firstSegmentBytes } = this.#options
-    const kept = this.#ahead.find(({ isFilled, sizeBytes }) => isFilled && sizeBytes === firstSegmentBytes)
+    const hasSpace = ({ isFilled, hasOldName }: SegmentFile): boolean => isFilled || hasOldName
+    const kept = this.#ahead.find((segment) => hasSpace(segment) && segment.sizeBytes === firstSegmentBytes)
     for (const segment of this.#ahead) if (segment !== kept) segment.drop()
     this.abandon()
     await this.#preparing
@@ -155,6 +158,13 @@ export class SegmentPool {
     const segment = SegmentFile.create(disk, { directory, number: this.#nextNumber }, sizeBytes)
     this.#ahead.push(segment)
     return segment
+  }
+
+  /** Were the old name to come back after the content has changed, the log would hold a stranger. */
+  #loseOldName(segment: SegmentFile): void {
+    const { disk, directory } = this.#options
+    disk.syncDirectoryNow(directory)
+    segment.hasOldName = false
   }
 
   #drop(segment: SegmentFile): void {
@@ -190,14 +200,16 @@ export class SegmentPool {
     const { disk, directory, maxSegmentBytes } = this.#options
     const name = segmentName(segment)
     const isUseful = this.#ahead.length < MAX_AHEAD && sizeBytes >= this.#nextSizeBytes && sizeBytes <= maxSegmentBytes
-    if (!isUseful || !this.#recycle(name, sizeBytes)) removeFile(disk, joinPath(directory, name))
+    // It was part of the log, so its space is durable.
+    const isRecycled = isUseful && this.#recycle({ name, sizeBytes, isSpaceDurable: true })
+    if (!isRecycled) removeFile(disk, joinPath(directory, name))
   }
 
   /** @returns False if the file could not be reused. */
-  #recycle(name: string, sizeBytes: number): boolean {
+  #recycle(from: { name: string; sizeBytes: number; isSpaceDurable: boolean }): boolean {
     const { disk, directory } = this.#options
     try {
-      const segment = SegmentFile.recycle(disk, { directory, number: this.#nextNumber }, { name, sizeBytes })
+      const segment = SegmentFile.recycle(disk, { directory, number: this.#nextNumber }, from)
       if (segment !== undefined) this.#ahead.push(segment)
       return segment !== undefined
     } catch {
@@ -207,7 +219,9 @@ export class SegmentPool {
 
   /**
    * A prepared file bears a number that was never part of the log, and what an earlier life left in it bears a smaller
-   * one, so no frame in it can pass for one of ours. Without any segment to count from, that would not be certain.
+   * one, so no frame in it can pass for one of ours. Without any segment to count from, that would not be certain. It may
+   * be here because a sync of it failed: then its space is only in memory, and no later sync makes it durable unless it
+   * is written again.
    */
   #reusePrepared(names: readonly string[]): void {
     const { disk, directory, firstSegmentBytes } = this.#options
@@ -215,7 +229,8 @@ export class SegmentPool {
       // The one that was recycled may have taken the name of another, and its place with it.
       if (this.#ahead.some(({ number }) => preparedName(number) === name)) continue
       const isWanted = this.#segments.length > 0 && this.#ahead.length === 0
-      if (!isWanted || !this.#recycle(name, firstSegmentBytes)) removeFile(disk, joinPath(directory, name))
+      const from = { name, sizeBytes: firstSegmentBytes, isSpaceDurable: false }
+      if (!isWanted || !this.#recycle(from)) removeFile(disk, joinPath(directory, name))
     }
   }
 }

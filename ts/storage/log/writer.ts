@@ -250,7 +250,7 @@ export class LogWriter implements Log {
     // From now on, a bad frame in the old segment is corruption.
     if (this.#written > this.#durable && !lacks(mutant, 'old segment sync')) yield* this.#syncCurrent()
     // Were its old name to come back after its content has changed, the log would hold a stranger.
-    if (segment.recycled && !lacks(mutant, 'names before recycling')) yield this.#names
+    if (segment.hasOldName && !lacks(mutant, 'names before recycling')) yield this.#names
     segment.writeHeader(header, uuid)
     const isLate = lacks(mutant, 'frame before name')
     if (!isLate) this.#writeFrame(group)
