@@ -41,6 +41,12 @@ Status Log::Open(const LogOptions& options, const Replay& replay, std::unique_pt
     *log = std::make_unique<ReadOnlyLog>(recovered);
     return Status::Ok();
   }
+  // Its writer may have ended before the name was durable, or because it could not make it so.
+  if (!recovered.segments.empty() && !recovered.is_name_proven &&
+      !Lacks(options.mutant, Rule::kNamesAfterPublishing)) {
+    Status status = options.disk->SyncDirectory(options.directory);
+    if (!status.ok()) return status;
+  }
   if (Lacks(options.mutant, Rule::kRewrittenTail)) recovered.unproven.clear();
   auto writer = std::make_unique<LogWriter>(options, recovered);
   if (Status status = writer->Start(recovered.unproven); !status.ok()) return status;

@@ -127,6 +127,7 @@ class Scan {
       // The first frame was synced before the segment got its name.
       durable = end == SegmentReader::kStart ? next - 1 : std::max(durable, frame->header.durable);
       KeepUnproven(*frame, durable);
+      result_.is_name_proven = end != SegmentReader::kStart;
       end = frame->end;
     }
     if (!is_closed && !Lacks(options_.mutant, Rule::kSegmentLength)) {

@@ -38,6 +38,9 @@ struct Recovered {
   // The frames from the first one that is not known to be durable; empty if what is kept elsewhere
   // reaches as far.
   std::deque<UnprovenFrame> unproven;
+  // Whether the last segment is known to have its name durably: only then was a second frame
+  // written to it.
+  bool is_name_proven = false;
 };
 
 // Replays every record above `kept_elsewhere`, in order. CORRUPTION if records are missing or

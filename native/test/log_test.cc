@@ -396,6 +396,23 @@ TEST_F(LogTest, FillsAgainAFileThatAFailedSyncMayHaveLeft) {
   EXPECT_EQ(replayed_, (Lines{"1:a", "2:c"}));
 }
 
+// A segment counts from when it has its name; opening has to make that durable if the writer before
+// could not, or did not come so far.
+TEST_F(LogTest, WhatItFoundStaysEvenIfTheNameOfItsSegmentWasNotDurable) {
+  options_.first_segment_bytes = 16 << 10;
+  options_.max_segment_bytes = 16 << 10;
+  options_.manual = true;
+  Open();
+  AppendDurably("a");
+  disk_.FailAt({.operation = vfs::DiskOperation::kSyncDirectory});
+  EXPECT_EQ(log_->SyncTo(Append(std::string(6000, 'b'))).code(), ErrorCode::kIo);
+  Open();
+  ASSERT_EQ(replayed_.size(), 2U);
+  EXPECT_EQ(log_->durable_position(), 2U);
+  OpenAfterPowerCut();
+  EXPECT_EQ(replayed_.size(), 2U);
+}
+
 TEST_F(LogTest, IsPoisonedByAFailedWriteAlsoForThoseWhoWait) {
   Open();
   AppendDurably("a");

@@ -125,6 +125,16 @@ describe('a log', () => {
     expect(replayed).toEqual(['1:a', '2:c'])
   })
 
+  it('loses nothing that it found, even if the name of its segment was not durable', async () => {
+    await failAfterOneRecord({ operation: 'syncDirectory' })
+    const log = await open()
+    expect(log.durablePosition).toBe(2)
+    log.abandon()
+    cutPower()
+    await open()
+    expect(replayed).toHaveLength(2)
+  })
+
   it('does not open with the end of its last segment missing, wherever it was cut', async () => {
     for (const isClosed of [false, true]) {
       disk = new SimulatedDisk()

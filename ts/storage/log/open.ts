@@ -23,7 +23,11 @@ export async function openLogWithout(mutant: Mutant | undefined, options: LogOpt
   const recovered = await recover({ disk, clock, directory, uuid, keptElsewhere, replay, mutant })
   if (options.readOnly) return new ReadOnlyLog(recovered)
 
-  const { segments, prepared, lastPosition } = recovered
+  const { segments, prepared, lastPosition, isNameProven } = recovered
+  // Its writer may have ended before the name was durable, or because it could not make it so.
+  if (segments.length > 0 && !isNameProven && !lacks(mutant, 'names after publishing')) {
+    await disk.syncDirectory(directory)
+  }
   const unproven = lacks(mutant, 'rewritten tail') ? [] : recovered.unproven
   const [first] = unproven
   const log = new LogWriter(

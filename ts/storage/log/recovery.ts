@@ -40,6 +40,8 @@ export interface Recovered {
   readonly durablePosition: number
   /** The frames from the first one that is not known to be durable; empty if `keptElsewhere` reaches as far. */
   readonly unproven: readonly Frame[]
+  /** Whether the last segment is known to have its name durably: only then was a second frame written to it. */
+  readonly isNameProven: boolean
 }
 
 /** After so many bytes of frames, others get their turn. */
@@ -118,6 +120,7 @@ class Scan {
   #last: number
   #durable: number
   #unproven: Frame[] = []
+  #isNameProven = false
   #bytesThisTurn = 0
 
   constructor(options: RecoveryOptions) {
@@ -128,7 +131,8 @@ class Scan {
   }
 
   get result(): Omit<Recovered, 'segments' | 'prepared'> {
-    return { lastPosition: this.#last, durablePosition: this.#durable, unproven: this.#unproven }
+    const isNameProven = this.#isNameProven
+    return { lastPosition: this.#last, durablePosition: this.#durable, unproven: this.#unproven, isNameProven }
   }
 
   /** Reads the records below `bound`, with which the next segment starts. All of them were durable. */
@@ -166,6 +170,7 @@ class Scan {
         // The first frame was synced before the segment got its name.
         durable = end === reader.start ? next - 1 : Math.max(durable, frame.header.durable)
         unproven = [...unproven.filter((other) => lastRecord(other) > durable), frame]
+        this.#isNameProven = end !== reader.start
         end = frame.end
         await this.#letOthersRun(frame)
       }
