@@ -41,9 +41,20 @@ Complaint LogLife::Begin(std::shared_ptr<vfs::SimulatedDisk> disk, const LifeSet
 }
 
 Expectation LogLife::ExpectationAt(size_t point, vfs::CrashVariant variant) const {
+  // With everything unsynced kept, it is as if the process had been killed; but what a failed sync
+  // made the page cache forget is not kept, and was acknowledged only as handed to the system.
+  return ExpectationOf(point, variant == vfs::CrashVariant::kAll && !HasForgottenWrites(point));
+}
+
+bool LogLife::HasForgottenWrites(size_t point) const {
+  for (size_t i = 0; i < point; i++) {
+    if (disk_->DescribeEffectAt(i).ends_with("dropped")) return true;
+  }
+  return false;
+}
+
+Expectation LogLife::ExpectationOf(size_t point, bool is_kill) const {
   Expectation expected = before_;
-  // With everything unsynced kept, it is as if the process had been killed.
-  const bool is_kill = variant == vfs::CrashVariant::kAll;
   for (const Event& event : events_) {
     if (event.at > point) break;
     switch (event.kind) {

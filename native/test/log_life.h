@@ -56,8 +56,9 @@ class LogLife {
 
   // What an image of this disk may show, if the power fails after `point` effects of its history.
   [[nodiscard]] Expectation ExpectationAt(size_t point, vfs::CrashVariant variant) const;
+  // What this disk shows now: it is as if the process had been killed.
   [[nodiscard]] Expectation ExpectationNow() const {
-    return ExpectationAt(disk_->history_length(), vfs::CrashVariant::kAll);
+    return ExpectationOf(disk_->history_length(), /*is_kill=*/true);
   }
 
   // Appends, or gives what `Reserve` gave.
@@ -89,6 +90,8 @@ class LogLife {
   LogLife(std::shared_ptr<vfs::SimulatedDisk> disk, const LifeSettings& settings,
           const Expectation& before);
   Complaint Open(const Expectation& expected);
+  [[nodiscard]] Expectation ExpectationOf(size_t point, bool is_kill) const;
+  [[nodiscard]] bool HasForgottenWrites(size_t point) const;
   void Note(Kind kind, uint64_t position, const std::string& record = {});
   // Notes what the log promises by now.
   void NotePromises();
