@@ -128,7 +128,12 @@ function importsOf(file: string): string[] {
 }
 
 function toSource(path: string): string {
-  return path.startsWith('dist/') ? path.replace(/^dist\//, 'ts/').replace(/\.js$/, '.ts') : path
+  if (!path.startsWith('dist/')) return path
+  // The bundles of commands have the names of what they bundle.
+  return path
+    .replace(/^dist\//, 'ts/')
+    .replace(/^ts\/commands\//, 'ts/cli/')
+    .replace(/\.js$/, '.ts')
 }
 
 /** True for names like `ts/io/disk.ts` or `docs/formats/`; patterns and products of the build are not meant. */
