@@ -1,13 +1,15 @@
-// npm run test:native -- [--budget SECONDS] [--mutants]
+// npm run test:native -- [--budget SECONDS] [--mutants] [--in-node]
 //
 // The GoogleTest suites of native/test under AddressSanitizer with UBSan and under ThreadSanitizer, then every fuzzer
 // of native/fuzz for its share of the budget (default 20 s). With --mutants also, without sanitizers, that each rule of the
-// log and of the B-tree is missed when it is taken away: minutes. Fails if a tool is missing, and says which package has it.
+// log and of the B-tree is missed when it is taken away: minutes. With --in-node also the suites of stores in Node, with an
+// addon under AddressSanitizer and UBSan: minutes, too. Fails if a tool is missing, and says which package has it.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { runBuilder } from './gyp.mjs'
 import { writeCache } from './lib/cache.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -35,10 +37,13 @@ const SUITES = [
 ]
 const MUTANT_SUITE = { name: 'mutants', folder: 'build-plain', sanitize: '', select: ['-R', MUTANTS] }
 
+/** What crosses the boundary between JavaScript and the core. */
+const IN_NODE = ['conformance', 'differential', 'iterators', 'snapshots', 'transactions', 'workers']
+
 main()
 
 function main() {
-  const { budgetSeconds, mutants } = readOptions()
+  const { budgetSeconds, mutants, inNode } = readOptions()
   const missing = TOOLS.filter(({ isThere }) => !isThere())
   if (missing.length > 0) {
     print(`test:native: missing ${missing.map(({ what }) => what).join(', ')}`)
@@ -46,7 +51,7 @@ function main() {
     process.exit(1)
   }
   const suites = mutants ? [...SUITES, MUTANT_SUITE] : SUITES
-  const outcomes = [...suites.map(runSuite), ...runFuzzers(budgetSeconds)]
+  const outcomes = [...suites.map(runSuite), ...(inNode ? [runInNode()] : []), ...runFuzzers(budgetSeconds)]
   const failed = outcomes.filter(({ ok }) => !ok)
   for (const { name, ok } of outcomes) print(`${ok ? 'ok  ' : 'FAIL'} ${name}`)
   print(`test:native: ${outcomes.length - failed.length} passed, ${failed.length} failed`)
@@ -56,9 +61,10 @@ function main() {
 
 function readOptions() {
   try {
-    const { values } = parseArgs({ options: { budget: { type: 'string' }, mutants: { type: 'boolean' } } })
+    const flag = { type: 'boolean', default: false }
+    const { values } = parseArgs({ options: { budget: { type: 'string' }, mutants: flag, 'in-node': flag } })
     const seconds = Number(values.budget ?? DEFAULT_BUDGET_SECONDS)
-    if (seconds > 0) return { budgetSeconds: seconds, mutants: values.mutants ?? false }
+    if (seconds > 0) return { budgetSeconds: seconds, mutants: values.mutants, inNode: values['in-node'] }
     print('test:native: --budget takes a number of seconds above 0')
   } catch (error) {
     print(`test:native: ${error.message}`)
@@ -71,6 +77,31 @@ function runSuite({ name, folder, sanitize, select }) {
     build(folder, ['-DBEDPLATE_TESTS=ON', `-DBEDPLATE_SANITIZE=${sanitize}`]) &&
     run('ctest', ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '-j', '2', ...select])
   return { name, ok }
+}
+
+/** Node itself is not instrumented: the sanitizer's libraries are loaded before it, and its own leaks are none of ours. */
+function runInNode() {
+  const name = 'stores in Node under ASan and UBSan'
+  const folder = join(ROOT, '.cache/addon-asan')
+  const flags = '-fsanitize=address,undefined'
+  rmSync(join(folder, 'native'), { recursive: true, force: true })
+  cpSync(join(ROOT, 'native'), join(folder, 'native'), { recursive: true })
+  writeFileSync(join(folder, 'binding.gyp'), "{ 'includes': ['native/bedplate.gypi'] }\n")
+  const before = { ...process.env }
+  Object.assign(process.env, { CXXFLAGS: `${flags} -fno-omit-frame-pointer -O1 -g1`, LDFLAGS: flags })
+  const options = { cwd: folder, quiet: true, defines: 'warnings_are_errors=false' }
+  const built = runBuilder('node-gyp', ['configure', 'build', '--jobs', '2'], options)
+  process.env = before
+  if (built.status !== 0) print(built.output)
+  const libraries = ['libasan.so', 'libubsan.so'].map((library) => outputOf('g++', [`-print-file-name=${library}`]))
+  const env = {
+    LD_PRELOAD: libraries.join(' '),
+    ASAN_OPTIONS: 'detect_leaks=0',
+    BEDPLATE_NATIVE: join(folder, 'build/Release/bedplate.node'),
+  }
+  const files = IN_NODE.map((suite) => `test/storage/btree/${suite}.test.ts`)
+  const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'unit', '--testTimeout', '120000', ...files]
+  return { name, ok: built.status === 0 && run(process.execPath, vitest, env) }
 }
 
 /** libFuzzer keeps what it learnt in .cache/corpus, so each run starts where the last one ended. */
@@ -95,12 +126,21 @@ function build(folder, options) {
 }
 
 /** Runs quietly: the output is shown only if the program failed. */
-function run(program, args) {
-  const path = program.includes('/') ? join(ROOT, program) : program
-  const { status, stdout, stderr, error } = spawnSync(path, args, { cwd: ROOT, encoding: 'utf8', maxBuffer: 1 << 28 })
+function run(program, args, env = {}) {
+  const path = program.includes('/') ? resolve(ROOT, program) : program
+  const { status, stdout, stderr, error } = spawnSync(path, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    env: { ...process.env, ...env },
+  })
   if (status === 0) return true
   print(`${program} ${args.join(' ')}\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`)
   return false
+}
+
+function outputOf(program, args) {
+  return spawnSync(program, args, { encoding: 'utf8' }).stdout.trim()
 }
 
 function isInstalled(program) {

@@ -219,8 +219,8 @@ class Pager {
   // anywhere.
   std::atomic<uint64_t> resident_{0};
   std::atomic<uint64_t> dirty_count_{0};
-  // How many of them are retired: changed alone inside the gate, read by the writer.
-  uint64_t retired_resident_ = 0;
+  // How many of them are retired: the same.
+  std::atomic<uint64_t> retired_resident_{0};
   // What replay wrote past the cache of a file that is only read. Does not change after opening.
   std::unordered_map<uint64_t, std::vector<uint8_t>> past_file_;
   // How often places were written or given up; many share a counter. See `Fetch`.
