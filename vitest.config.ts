@@ -13,8 +13,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     env: { VERIFY: '1' },
     restoreMocks: true,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000, // a guard against hanging, no measure: machines of CI are slow at times
+    hookTimeout: 120_000,
     coverage: { provider: 'v8', include: ['ts/**/*.ts'], reporter: ['text', 'json-summary'] },
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [HEAVY, EXTERNAL, PACKAGING] } },
