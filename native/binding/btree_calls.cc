@@ -151,17 +151,16 @@ napi_value GetMany(napi_env env, napi_callback_info info) {
     key = {at + 4, LoadU32(at)};
     at += 4 + key.size();
   }
-  store->answers.Reset(arguments.Memory(2));
-  btree::ValueList values(&store->answers);
+  SpillBuffer answers(arguments.Memory(2));
+  btree::ValueList values(&answers);
   btree::Engine* engine = store->engine();
   Status status =
       tree->snapshot == nullptr
           ? engine->GetMany(store->attachment(), tree->slot, keys, &values)
           : engine->GetManyIn(store->attachment(), *tree->snapshot, tree->root, keys, &values);
   if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
-  if (!store->answers.is_spilled()) return Integer(env, 0);
-  const Bytes spilled = store->answers.bytes();
-  store->spill.assign(spilled.begin(), spilled.end());
+  if (!answers.is_spilled()) return Integer(env, 0);
+  store->spill = answers.TakeSpill();
   return Integer(env, kSpilled);
 }
 

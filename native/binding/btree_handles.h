@@ -124,7 +124,6 @@ class StoreHandle : public ProgressListener {
   std::vector<uint8_t> spill;
   // Those of the call under way: their memory is used again.
   std::vector<Bytes> keys;
-  SpillBuffer answers;
   btree::Block block;
   std::map<uint32_t, std::shared_ptr<btree::Snapshot>> snapshots_;
   // Shared with reads under way on other threads.

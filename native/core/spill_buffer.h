@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "core/bytes.h"
@@ -35,6 +36,13 @@ class SpillBuffer {
     if (!is_spilled_) std::copy_n(space_.begin(), from, spill_.begin());
     is_spilled_ = true;
     return spill_.data() + from;
+  }
+
+  // Gives away what was spilled, with its memory.
+  [[nodiscard]] std::vector<uint8_t> TakeSpill() {
+    spill_.resize(length_);
+    Reset();
+    return std::exchange(spill_, {});
   }
 
   [[nodiscard]] Bytes bytes() const {

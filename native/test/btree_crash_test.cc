@@ -373,7 +373,7 @@ void Report(const Tally& tally) {
 TEST(BTreeCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
   const Budget budget;
   Tally tally;
-  for (uint64_t number = 0; number == 0 || budget.HasTime(); number++) {
+  for (uint64_t number = FirstCase(); number == FirstCase() || budget.HasTime(); number++) {
     ASSERT_OK(RunCase(HeavySeed(), number, nullptr, &tally));
   }
   Report(tally);

@@ -373,7 +373,7 @@ void Report(const Tally& tally) {
 TEST(LogCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
   const Budget budget;
   Tally tally;
-  for (uint64_t number = 0; number == 0 || budget.HasTime(); number++) {
+  for (uint64_t number = FirstCase(); number == FirstCase() || budget.HasTime(); number++) {
     ASSERT_OK(RunCase(HeavySeed(), number, nullptr, /*manual=*/true, &tally));
   }
   Report(tally);
@@ -382,7 +382,7 @@ TEST(LogCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
 TEST(LogCrashTest, AlsoIfAThreadOfTheLogDoesTheWriting) {
   const Budget budget;
   Tally tally;
-  for (uint64_t number = 0; number == 0 || budget.HasTime(); number++) {
+  for (uint64_t number = FirstCase(); number == FirstCase() || budget.HasTime(); number++) {
     ASSERT_OK(RunCase(HeavySeed(), number, nullptr, /*manual=*/false, &tally));
   }
   Report(tally);
@@ -432,7 +432,7 @@ Complaint RunWithFault(uint64_t seed, uint64_t number, bool manual, Tally* tally
 TEST(LogCrashTest, AFailingDiskCostsNothingThatWasPromised) {
   const Budget budget;
   Tally tally;
-  for (uint64_t number = 0; number < 20 || budget.HasTime(); number++) {
+  for (uint64_t number = FirstCase(); number < FirstCase() + 20 || budget.HasTime(); number++) {
     ASSERT_OK(At("seed " + std::to_string(HeavySeed()) + ", case " + std::to_string(number),
                  RunWithFault(HeavySeed(), number, /*manual=*/number % 4 != 0, &tally)));
   }

@@ -10,19 +10,20 @@ const View = (Buffer as unknown as ArrayConstructor)[Symbol.species] as unknown 
 let markAsUntransferable: ((memory: ArrayBuffer) => void) | undefined
 
 /**
- * Memory of undefined content whose views are given away, like those of Node's own pool of buffers. Whoever transfers
- * one of them to another thread gets a DataCloneError, instead of taking the memory away from all the others.
+ * Memory of undefined content whose views are given away, like those of Node's own pool of buffers. Whoever transfers one
+ * of them to another thread does not take the memory away from all the others: Node 20 copies it, later ones refuse.
  */
 export class ViewMemory {
   readonly bytes: Buffer
   private readonly memory: ArrayBuffer
 
   constructor(length: number) {
-    // Loaded late: it is large, and few commands need it.
-    markAsUntransferable ??= process.getBuiltinModule('node:worker_threads').markAsUntransferable
     const bytes = Buffer.allocUnsafeSlow(length)
     this.bytes = bytes
     this.memory = bytes.buffer
+    if (length === 0) return // a placeholder
+    // Loaded late: it is large, and few commands need it.
+    markAsUntransferable ??= process.getBuiltinModule('node:worker_threads').markAsUntransferable
     markAsUntransferable(this.memory)
   }
 
