@@ -314,7 +314,7 @@ Status Engine::PrepareLong(uint32_t tree_id, Bytes value, LeafValue* cell) {
   Chain chain{PageType::kOverflow, tree_id, 0, {}};
   {
     const ExclusiveGuard guard(&gate_);
-    chain.birth = pager_->epoch();
+    chain.birth = pager_->TakeBirth();
     const uint64_t pages = ChainPageCount(value.size(), page_size_bytes_);
     for (uint64_t i = 0; i < pages; i++) chain.numbers.push_back(pager_->free_list()->Allocate());
   }

@@ -16,6 +16,8 @@ enum class Rule {
   kPageChecksum,
   kPageAddress,  // a page counts only where it was written
   kPageBirth,    // a page counts only in the life of its place that is meant
+  kBornAgain,    // a page that was written and is edited again begins another life
+  kLaterBirth,   // a life that begins after another was written is told from it
   kMetaChecksum,
   // The order of a checkpoint.
   kLogBeforeMeta,    // the log is durable up to L before a meta says L

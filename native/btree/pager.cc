@@ -135,6 +135,12 @@ Frame* Pager::Allocate(PageType type, uint32_t tree_id, uint32_t level) {
 
 Frame* Pager::Writable(Frame* frame) {
   if (IsPrivate(frame->self_.birth)) {
+    if (frame->dirty_) return frame;
+    // It is in the file as it was; from now on memory is ahead of the file.
+    if (!Lacks(mutant_, Rule::kBornAgain)) {
+      frame->self_.birth = epoch_;
+      frame->page().Identify(frame->self_);
+    }
     SetDirty(frame, true);
     return frame;
   }
@@ -224,6 +230,7 @@ Status Pager::WritePages(std::span<const FrameHandle> pages) {
 
 void Pager::MarkClean(std::span<const FrameHandle> pages) {
   for (const FrameHandle& handle : pages) {
+    if (handle->self_.birth == epoch_ && !Lacks(mutant_, Rule::kLaterBirth)) epoch_++;
     SetDirty(handle.get(), false);
     DropIfUseless(handle.get());
   }

@@ -6,6 +6,10 @@
 // otherwise the writer edits a copy at another place and retires the original. So readers of a
 // snapshot never see a page change, and what a meta refers to is never overwritten.
 //
+// Address and birth mean one content: a page that was written and is edited again is born again,
+// and no two pages that were written to one place have the same birth. So a write that the disk
+// lost is found by the reference to it.
+//
 // Who may call what:
 //   shared     inside the gate, as a reader or alone: looks at pages in memory, never waits
 //   exclusive  alone inside the gate: changes memory
@@ -62,8 +66,8 @@ class Pager {
     uint32_t page_size_bytes = 0;
     uint64_t cache_bytes = 0;
     FreeList free_list;
-    // The epoch that new pages are born in; larger than that of every snapshot, checkpoint and
-    // meta.
+    // The epoch that new pages are born in; larger than that of every snapshot, checkpoint, meta
+    // and written page.
     uint64_t epoch = 0;
     bool read_only = false;
     Mutant* mutant = nullptr;
@@ -78,7 +82,6 @@ class Pager {
   [[nodiscard]] uint64_t capacity_pages() const { return capacity_pages_; }
   // Changed exclusively by the writer, so the writer may also look at it.
   [[nodiscard]] FreeList* free_list() { return &free_list_; }
-  [[nodiscard]] uint64_t epoch() const { return epoch_; }
 
   // -- reading --
 
@@ -113,7 +116,8 @@ class Pager {
   // Exclusive. A new empty page of the current state.
   [[nodiscard]] Frame* Allocate(PageType type, uint32_t tree_id, uint32_t level);
   // Exclusive. `frame` itself if it may be edited in place, else a copy of it at a new place; the
-  // original is retired.
+  // original is retired. In either case its birth may have become another: then the reference to
+  // it has to follow.
   [[nodiscard]] Frame* Writable(Frame* frame);
   // Exclusive. Takes a page out of the current state. By value: its frame may end here.
   void Retire(Reference reference);
@@ -126,6 +130,9 @@ class Pager {
   void EndWriting() { writes_under_way_--; }
 
   // -- epochs: exclusive --
+
+  // A birth for pages that go past the cache: what is born later has another.
+  uint64_t TakeBirth() { return Lacks(mutant_, Rule::kLaterBirth) ? epoch_ : epoch_++; }
 
   // Freezes the current state. Its epoch is to be given back to `CloseEpoch`.
   uint64_t OpenEpoch();

@@ -15,7 +15,7 @@ Status PrepareValue(Pager* pager, uint32_t tree_id, Bytes key, Bytes value, Leaf
     cell->inline_bytes = value;
     return Status::Ok();
   }
-  Chain chain{PageType::kOverflow, tree_id, pager->epoch(), {}};
+  Chain chain{PageType::kOverflow, tree_id, pager->TakeBirth(), {}};
   const uint64_t pages = ChainPageCount(value.size(), pager->page_size_bytes());
   for (uint64_t i = 0; i < pages; i++) chain.numbers.push_back(pager->free_list()->Allocate());
   if (Status status = WriteChain(pager, chain, value); !status.ok()) {

@@ -194,8 +194,9 @@ Status Tree::OwnRoot(Frame** root) {
 }
 
 Status Tree::OwnChild(const Page& branch, uint32_t child, Frame** frame) {
+  const Reference before = (*frame)->self();
   Frame* own = pager_->Writable(*frame);
-  if (own != *frame) branch.SetChildAt(child, own->self());
+  if (own->self() != before) branch.SetChildAt(child, own->self());
   *frame = own;
   return Status::Ok();
 }

@@ -126,7 +126,7 @@ BulkLoad::BulkLoad(Engine* engine, TreeSlot* tree)
     return page;
   };
   const uint32_t id = engine->catalogue_.IdFor(*tree);
-  builder_ = std::make_unique<TreeBuilder>(pager_.get(), id, pager_->epoch(), allocate);
+  builder_ = std::make_unique<TreeBuilder>(pager_.get(), id, pager_->TakeBirth(), allocate);
 }
 
 BulkLoad::~BulkLoad() {

@@ -281,7 +281,8 @@ Complaint CrashOnce(const StoreLife& life, SeededRandom* random, Tally* tally, i
 
 // -- damage ---------------------------------------------------------------------------------------
 
-enum class Damage { kFlippedBit, kMisdirectedWrite, kLostWrite, kMetaBit };
+// The last: a lost write that nothing but the birth of its page tells from the one before it.
+enum class Damage { kFlippedBit, kMisdirectedWrite, kLostWrite, kMetaBit, kLostRewrite };
 
 // What a disk may do to a file that was written and synced. `older` is the file as it once was.
 std::string DamageData(Damage damage, std::vector<uint8_t>* data, const std::vector<uint8_t>& older,
@@ -309,8 +310,14 @@ std::string DamageData(Damage damage, std::vector<uint8_t>* data, const std::vec
     }
     case Damage::kLostWrite:
       if (static_cast<size_t>(at) + page_size > older.size()) return "";
-      // A page that is written twice in one life is the same to whoever means it.
+      // A killed process may have written what the next life of the store gives the same birth.
       if (LoadU48(older.data() + at + 16) == LoadU48(data->data() + at + 16)) return "";
+      [[fallthrough]];
+    case Damage::kLostRewrite:
+      if (static_cast<size_t>(at) + page_size > older.size()) return "";
+      if (std::equal(data->begin() + at, data->begin() + at + page_size, older.begin() + at)) {
+        return "";
+      }
       std::copy_n(older.begin() + at, page_size, data->begin() + at);
       return "page " + std::to_string(page) + " as it was earlier";
   }
@@ -345,6 +352,30 @@ Complaint OpenDamaged(const StoreLife& life, Damage damage, SeededRandom* random
   return is_named ? Status::Ok() : At(what, complaint);
 }
 
+// Writes without an end to the life of the store, then loses one of the writes after the other.
+Complaint RunLosing(uint64_t seed, uint64_t number, Mutant* mutant, Tally* tally) {
+  SeededRandom random = RandomOf(seed, number);
+  tally->workloads++;
+  StoreSettings settings = ChooseSettings(&random);
+  settings.cache_bytes = kMinCachePages * settings.page_size_bytes;
+  settings.mutant = mutant;
+  std::unique_ptr<StoreLife> life;
+  Complaint complaint =
+      StoreLife::Begin(StoreLife::FreshDisk(settings), settings, StoreLife::Nothing(), &life);
+  {
+    Workload workload(life.get(), &random);
+    for (int i = 0; i < 150 && complaint.ok(); i++) {
+      complaint = random.Next() < 0.95 ? workload.Write() : life->Checkpoint();
+    }
+  }
+  tally->commits += life->position();
+  if (complaint.ok()) complaint = life->Close();
+  for (int i = 0; i < 3 * kDamagesACase && complaint.ok(); i++) {
+    complaint = OpenDamaged(*life, Damage::kLostRewrite, &random, tally);
+  }
+  return At("seed " + std::to_string(seed) + ", case " + std::to_string(number), complaint);
+}
+
 // One workload, crashed many times, and damaged after it was closed.
 Complaint RunCase(uint64_t seed, uint64_t number, Mutant* mutant, Tally* tally) {
   SeededRandom random = RandomOf(seed, number);
@@ -376,6 +407,16 @@ TEST(BTreeCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
   for (uint64_t number = FirstCase(); number == FirstCase() || budget.HasTime(); number++) {
     ASSERT_OK(RunCase(HeavySeed(), number, nullptr, &tally));
   }
+  Report(tally);
+}
+
+TEST(BTreeCrashTest, AWriteThatTheDiskLostIsNoticed) {
+  const Budget budget;
+  Tally tally;
+  for (uint64_t number = FirstCase(); number < FirstCase() + 20 || budget.HasTime(); number++) {
+    ASSERT_OK(RunLosing(HeavySeed(), number, nullptr, &tally));
+  }
+  EXPECT_GT(tally.damaged, 0U);
   Report(tally);
 }
 
@@ -449,14 +490,18 @@ class BTreeMutantTest : public testing::TestWithParam<NamedRule> {};
 constexpr uint64_t kMutantCases = 600;
 
 TEST_P(BTreeMutantTest, IsCaught) {
-  const bool is_of_failures =
-      GetParam().rule == Rule::kFailureIsFinal || GetParam().rule == Rule::kFailedSync;
+  using Check = Complaint(uint64_t, uint64_t, Mutant*, Tally*);
+  Check* check = &RunCase;
+  if (GetParam().rule == Rule::kFailureIsFinal || GetParam().rule == Rule::kFailedSync) {
+    check = &RunWithFault;
+  } else if (GetParam().rule == Rule::kBornAgain || GetParam().rule == Rule::kLaterBirth) {
+    check = &RunLosing;
+  }
   uint64_t applied = 0;
   for (uint64_t number = 0; number < kMutantCases; number++) {
     Mutant mutant = {.without = GetParam().rule, .applied = 0};
     Tally tally;
-    const Complaint complaint = is_of_failures ? RunWithFault(HeavySeed(), number, &mutant, &tally)
-                                               : RunCase(HeavySeed(), number, &mutant, &tally);
+    const Complaint complaint = check(HeavySeed(), number, &mutant, &tally);
     applied += mutant.applied;
     if (complaint.ok() || mutant.applied == 0) continue;
     std::cout << "           after " << number + 1 << " workloads: " << complaint.message() << '\n';
@@ -471,6 +516,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         NamedRule{Rule::kPageChecksum, "PageChecksum"},
         NamedRule{Rule::kPageAddress, "PageAddress"}, NamedRule{Rule::kPageBirth, "PageBirth"},
+        NamedRule{Rule::kBornAgain, "BornAgain"}, NamedRule{Rule::kLaterBirth, "LaterBirth"},
         NamedRule{Rule::kMetaChecksum, "MetaChecksum"},
         NamedRule{Rule::kLogBeforeMeta, "LogBeforeMeta"},
         NamedRule{Rule::kPagesBeforeMeta, "PagesBeforeMeta"},
