@@ -49,9 +49,10 @@ export function missingTools() {
  * @param options.cwd - The folder that holds binding.gyp.
  * @param options.quiet - Collect the output instead of showing it.
  * @param options.defines - Variables for binding.gyp, as in `name=value name=value`.
+ * @param options.env - More for the environment, such as CXXFLAGS.
  * @returns `status` (0: built) and, if quiet, `output`.
  */
-export function runBuilder(tool, args, { cwd = process.cwd(), quiet = false, defines } = {}) {
+export function runBuilder(tool, args, { cwd = process.cwd(), quiet = false, defines, env = {} } = {}) {
   const path = toolPath(tool)
   if (path === undefined) return { status: 1, output: `${tool} is not installed` }
   const temporary = mkdtempSync(join(tmpdir(), 'bedplate-headers-'))
@@ -61,7 +62,7 @@ export function runBuilder(tool, args, { cwd = process.cwd(), quiet = false, def
       encoding: 'utf8',
       maxBuffer: 1 << 28,
       stdio: quiet ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'],
-      env: { ...builderEnvironment(temporary), ...(defines && { GYP_DEFINES: defines }) },
+      env: { ...builderEnvironment(temporary), ...(defines && { GYP_DEFINES: defines }), ...env },
     })
     return { status: status ?? 1, output: quiet ? stdout + stderr : '' }
   } finally {

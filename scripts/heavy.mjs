@@ -1,8 +1,9 @@
 // npm run test:faults | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list] [--from FOLDER]
 //
-// Finds the heavy suites (`test/faults/*.ts`, contract in test/support/heavy.ts), divides the budget among them, runs
-// each in a process of its own, prints what was covered, and ends with status 1 if anything failed. Suites with cases
-// that failed before come first, then the most recently changed ones; failed cases are remembered in .cache/heavy.json.
+// Finds the heavy suites (`test/faults/*.ts`, for the soak `test/soak/*.ts` too; their contract is test/support/heavy.ts),
+// divides the budget among them, runs each in a process of its own, prints what was covered, and ends with status 1 if
+// anything failed. Suites with cases that failed before come first, then the most recently changed ones; failed cases are
+// remembered in .cache/heavy.json.
 import { fork, spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -12,7 +13,9 @@ import { parseArgs } from 'node:util'
 import { readCache, writeCache } from './lib/cache.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const SUITES = fileURLToPath(new URL('../test/faults', import.meta.url))
+const folder = (name) => fileURLToPath(new URL(`../test/${name}`, import.meta.url))
+/** Those of the soak alone need more than Node. */
+const SUITES = { faults: [folder('faults')], soak: [folder('faults'), folder('soak')] }
 const CHILD = fileURLToPath(new URL('./lib/heavy-child.mjs', import.meta.url))
 const MEMORY = 'heavy.json'
 const DEFAULT_BUDGET_SECONDS = { faults: 60, soak: 1800 }
@@ -25,7 +28,7 @@ main()
 async function main() {
   const options = readOptions()
   const suites = findSuites(options)
-  if (suites.length === 0) return usage(`no suite ${options.suite ?? ''} in ${options.from}`)
+  if (suites.length === 0) return usage(`no suite ${options.suite ?? ''} in ${options.from.join(', ')}`)
   if (options.list) return print(suites.map((suite) => suite.name).join('\n'))
   const build = spawnSync(process.execPath, ['scripts/build.mjs', '--keep-going'], { cwd: ROOT, stdio: 'inherit' })
   if (build.status !== 0) process.exit(1)
@@ -48,8 +51,9 @@ function readOptions() {
   if (!Number.isSafeInteger(seed) || seed < 0) usage('--seed takes a whole number of at least 0')
   if (!(budgetSeconds > 0)) usage('--budget takes a number of seconds above 0')
   if (values.case !== undefined && values.suite === undefined) usage('--case needs --suite')
-  const { suite, case: only, list, from = SUITES } = values
-  return { mode, seed, budgetMs: budgetSeconds * 1000, suite, case: only, list, from: resolve(from) }
+  const { suite, case: only, list } = values
+  const from = values.from === undefined ? SUITES[mode] : [resolve(values.from)]
+  return { mode, seed, budgetMs: budgetSeconds * 1000, suite, case: only, list, from }
 }
 
 function parse() {
@@ -69,12 +73,13 @@ function defaultSeed(mode) {
 
 function findSuites({ suite: wanted, from }) {
   const memory = readCache(MEMORY) ?? {}
-  return readdirSync(from)
-    .filter((file) => file.endsWith('.ts') && (wanted === undefined || file === `${wanted}.ts`))
+  return from
+    .flatMap((folder) => readdirSync(folder).map((file) => join(folder, file)))
+    .filter((file) => file.endsWith('.ts') && (wanted === undefined || basename(file) === `${wanted}.ts`))
     .map((file) => ({
       name: basename(file, '.ts'),
-      file: join(from, file),
-      changedMs: statSync(join(from, file)).mtimeMs,
+      file,
+      changedMs: statSync(file).mtimeMs,
       remembered: memory[basename(file, '.ts')] ?? [],
     }))
     .sort((a, b) => Number(b.remembered.length > 0) - Number(a.remembered.length > 0) || b.changedMs - a.changedMs)

@@ -87,11 +87,13 @@ function runInNode() {
   rmSync(join(folder, 'native'), { recursive: true, force: true })
   cpSync(join(ROOT, 'native'), join(folder, 'native'), { recursive: true })
   writeFileSync(join(folder, 'binding.gyp'), "{ 'includes': ['native/bedplate.gypi'] }\n")
-  const before = { ...process.env }
-  Object.assign(process.env, { CXXFLAGS: `${flags} -fno-omit-frame-pointer -O1 -g1`, LDFLAGS: flags })
-  const options = { cwd: folder, quiet: true, defines: 'warnings_are_errors=false' }
+  const options = {
+    cwd: folder,
+    quiet: true,
+    defines: 'warnings_are_errors=false',
+    env: { CXXFLAGS: `${flags} -fno-omit-frame-pointer -O1 -g1`, LDFLAGS: flags },
+  }
   const built = runBuilder('node-gyp', ['configure', 'build', '--jobs', '2'], options)
-  process.env = before
   if (built.status !== 0) print(built.output)
   const libraries = ['libasan.so', 'libubsan.so'].map((library) => outputOf('g++', [`-print-file-name=${library}`]))
   const env = {

@@ -33,6 +33,9 @@ struct TreeEntry {
 struct TreeSlot {
   std::string name;
   std::unique_ptr<Tree> tree;
+
+  // None if there is no such tree, or nothing in it.
+  [[nodiscard]] Reference root() const { return tree ? tree->root() : Reference{}; }
 };
 
 // The trees of the current state. Exclusive, unless said otherwise.

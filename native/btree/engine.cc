@@ -1,6 +1,7 @@
 #include "btree/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -58,7 +59,7 @@ Status Engine::OpenFiles() {
   log_options.uuid = current.uuid;
   log_options.durability = options_.durability;
   log_options.interval_ms = options_.interval_ms;
-  log_options.kept_elsewhere = current.position;
+  log_options.kept_elsewhere = Lacks(options_.mutant, Rule::kReplayFromL) ? 0 : current.position;
   log_options.read_only = options_.read_only;
   log_options.first_segment_bytes = options_.first_segment_bytes;
   log_options.max_segment_bytes = options_.max_segment_bytes;
@@ -319,6 +320,7 @@ Status Engine::PrepareLong(uint32_t tree_id, Bytes value, LeafValue* cell) {
     for (uint64_t i = 0; i < pages; i++) chain.numbers.push_back(pager_->free_list()->Allocate());
   }
   if (Status status = WriteChain(pager_.get(), chain, value); !status.ok()) {
+    if (Lacks(options_.mutant, Rule::kRefusedPagesBack)) return status;
     const ExclusiveGuard guard(&gate_);
     for (const uint64_t number : chain.numbers) pager_->free_list()->Release(number);
     return status;
@@ -368,10 +370,10 @@ size_t Engine::Prefetch(std::span<const Operation> operations) {
 
 Status Engine::FindKeys(const TreeSlot& tree, std::span<const Bytes> keys, size_t* count) {
   *count = keys.size();
-  if (keys.empty() || !tree.tree || tree.tree->root().page == 0) return Status::Ok();
+  if (keys.empty()) return Status::Ok();
   std::array<GroupedLook, kGroupedKeys> looks;
   uint64_t hits = 0;
-  return FindGroup(pager_.get(), tree.tree->root(), keys, &looks, count, &hits);
+  return FindGroup(pager_.get(), tree.root(), keys, &looks, count, &hits);
 }
 
 size_t Engine::TakeGroup(std::span<const Operation> operations, KeyGroup* keys) {
@@ -543,6 +545,14 @@ Status Engine::WriteState(Captured* captured, std::optional<uint64_t> flush_to) 
       return status;
     }
   }
+  const uint64_t other_slot = 1 - metas_.current_slot;
+  // What is left of a damaged meta must not become whole again as a part of a torn write of the new
+  // one.
+  if (!metas_.older) {
+    const std::array<uint8_t, kMetaBytes> nothing{};
+    Status status = pager->file()->Write(nothing, other_slot * page_size_bytes_);
+    if (!status.ok()) return status;
+  }
   // In portions: commits that go on meanwhile copy what they change, and the originals make room.
   for (size_t from = 0; from < captured->dirty.size(); from += kTrimPages) {
     const size_t count = std::min(kTrimPages, captured->dirty.size() - from);
@@ -558,8 +568,7 @@ Status Engine::WriteState(Captured* captured, std::optional<uint64_t> flush_to) 
   if (!Lacks(mutant, Rule::kPagesBeforeMeta)) {
     if (Status status = pager->Sync(); !status.ok()) return status;
   }
-  const uint64_t slot =
-      Lacks(mutant, Rule::kOtherSlot) ? metas_.current_slot : 1 - metas_.current_slot;
+  const uint64_t slot = Lacks(mutant, Rule::kOtherSlot) ? metas_.current_slot : other_slot;
   // A meta that could not be written may be there all the same, so that is no refusal either.
   if (Status status = pager->file()->Write(EncodeMeta(captured->meta), slot * page_size_bytes_);
       !status.ok()) {

@@ -337,10 +337,18 @@ class Engine {
   explicit Engine(EngineOptions options) : options_(std::move(options)) {}
   Status OpenFiles();
 
+  // Gives the pager of the current state, inside the gate.
+  [[nodiscard]] auto PagerNow() const {
+    return [this]() -> const std::shared_ptr<Pager>& { return pager_; };
+  }
   // Runs `look` inside the gate until it needs no page that is not in memory. `look(Missing*)` sets
   // what it misses; `pager_of()` gives the pager it looks into, asked inside the gate.
   template <typename PagerOf, typename Look>
   Status LookUp(Attachment* attachment, PagerOf pager_of, Look look);
+  // Calls `found(leaf, slot)`, inside the gate, if `key` is there, below the root that `root_of()`
+  // gives.
+  template <typename PagerOf, typename RootOf, typename Found>
+  Status FindKey(Attachment* attachment, PagerOf pager_of, RootOf root_of, Bytes key, Found found);
   Status FetchMissing(Pager* pager, const Missing& missing, std::vector<FrameHandle>* kept,
                       std::optional<Reference>* failed);
   // Copies the inline value of a slot, or notes where the overflowing one is.

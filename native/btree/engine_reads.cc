@@ -64,19 +64,17 @@ std::vector<std::string> Engine::TreeNames(Attachment* attachment) {
 
 Status Engine::Measure(Attachment* attachment, const TreeSlot* tree, uint64_t* key_count,
                        uint32_t* depth) {
-  return LookUp(
-      attachment, [this] { return pager_; },
-      [&](Missing* missing) {
-        *key_count = 0;
-        *depth = 0;
-        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
-        Frame* root = nullptr;
-        Status status = pager_->Peek(tree->tree->root(), &root, missing);
-        if (!status.ok() || root == nullptr) return status;
-        *key_count = root->page().key_count();
-        *depth = root->page().level() + 1;
-        return Status::Ok();
-      });
+  return LookUp(attachment, PagerNow(), [&](Missing* missing) {
+    *key_count = 0;
+    *depth = 0;
+    if (tree->root().page == 0) return Status::Ok();
+    Frame* root = nullptr;
+    Status status = pager_->Peek(tree->root(), &root, missing);
+    if (!status.ok() || root == nullptr) return status;
+    *key_count = root->page().key_count();
+    *depth = root->page().level() + 1;
+    return Status::Ok();
+  });
 }
 
 void Engine::TakeValue(const Page& leaf, uint32_t slot, ValueTarget* value,
@@ -91,24 +89,28 @@ void Engine::TakeValue(const Page& leaf, uint32_t slot, ValueTarget* value,
   if (!bytes.empty()) std::memcpy(target.data(), bytes.data(), bytes.size());
 }
 
-Status Engine::Get(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value) {
+template <typename PagerOf, typename RootOf, typename Found>
+Status Engine::FindKey(Attachment* attachment, PagerOf pager_of, RootOf root_of, Bytes key,
+                       Found found) {
   if (Status status = CheckOpen(); !status.ok()) return status;
+  return LookUp(attachment, pager_of, [&](Missing* missing) {
+    Frame* leaf = nullptr;
+    uint64_t hits = 0;
+    Status status = FindLeaf(pager_of().get(), root_of(), key, &leaf, missing, &hits);
+    attachment->CountHits(hits);
+    if (!status.ok() || leaf == nullptr) return status;
+    const SearchResult at = leaf->page().Search(key);
+    if (at.found) found(leaf->page(), at.slot);
+    return status;
+  });
+}
+
+Status Engine::Get(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value) {
+  value->found = false;
   std::optional<Reference> overflow;
-  Status status = LookUp(
-      attachment, [this] { return pager_; },
-      [&](Missing* missing) {
-        value->found = false;
-        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
-        Frame* frame = nullptr;
-        uint64_t hits = 0;
-        Status found = FindLeaf(pager_.get(), tree->tree->root(), key, &frame, missing, &hits);
-        attachment->CountHits(hits);
-        if (!found.ok() || frame == nullptr) return found;
-        const Page leaf = frame->page();
-        const SearchResult at = leaf.Search(key);
-        if (at.found) TakeValue(leaf, at.slot, value, &overflow);
-        return Status::Ok();
-      });
+  Status status = FindKey(
+      attachment, PagerNow(), [&] { return tree->root(); }, key,
+      [&](const Page& leaf, uint32_t slot) { TakeValue(leaf, slot, value, &overflow); });
   if (!status.ok() || !overflow) return status;
   // A long value is read outside the gate, so its moment has to be kept: look again in a snapshot.
   std::shared_ptr<Snapshot> snapshot;
@@ -119,19 +121,10 @@ Status Engine::Get(Attachment* attachment, const TreeSlot* tree, Bytes key, Valu
 }
 
 Status Engine::Has(Attachment* attachment, const TreeSlot* tree, Bytes key, bool* found) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
-  return LookUp(
-      attachment, [this] { return pager_; },
-      [&](Missing* missing) {
-        *found = false;
-        if (!tree->tree || tree->tree->root().page == 0) return Status::Ok();
-        Frame* frame = nullptr;
-        uint64_t hits = 0;
-        Status status = FindLeaf(pager_.get(), tree->tree->root(), key, &frame, missing, &hits);
-        attachment->CountHits(hits);
-        if (status.ok() && frame != nullptr) *found = frame->page().Search(key).found;
-        return status;
-      });
+  *found = false;
+  return FindKey(
+      attachment, PagerNow(), [&] { return tree->root(); }, key,
+      [&](const Page&, uint32_t) { *found = true; });
 }
 
 template <typename Look, typename ReadOne>
@@ -183,11 +176,7 @@ Status Engine::GetMany(Attachment* attachment, const TreeSlot* tree, std::span<c
   return GetInGroups(
       attachment, keys, values,
       [&](auto group, auto* looks, size_t* count, uint64_t* hits) {
-        if (tree->tree && tree->tree->root().page != 0) {
-          return FindGroup(pager_.get(), tree->tree->root(), group, looks, count, hits);
-        }
-        *count = group.size();  // nothing is found in an empty tree
-        return Status::Ok();
+        return FindGroup(pager_.get(), tree->root(), group, looks, count, hits);
       },
       [&](Bytes key, ValueTarget* value) { return Get(attachment, tree, key, value); });
 }
@@ -197,11 +186,7 @@ Status Engine::GetManyIn(Attachment* attachment, const Snapshot& snapshot, const
   return GetInGroups(
       attachment, keys, values,
       [&](auto group, auto* looks, size_t* count, uint64_t* hits) {
-        if (root.page != 0) {
-          return FindGroup(snapshot.pager().get(), root, group, looks, count, hits);
-        }
-        *count = group.size();
-        return Status::Ok();
+        return FindGroup(snapshot.pager().get(), root, group, looks, count, hits);
       },
       [&](Bytes key, ValueTarget* value) { return GetIn(attachment, snapshot, root, key, value); });
 }
@@ -242,24 +227,12 @@ Status Engine::RootIn(Attachment* attachment, const Snapshot& snapshot, std::str
 
 Status Engine::GetIn(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
                      Bytes key, ValueTarget* value) {
-  if (Status status = CheckOpen(); !status.ok()) return status;
   value->found = false;
-  if (root.page == 0) return Status::Ok();
   std::optional<Reference> overflow;
-  Pager* pager = snapshot.pager().get();
-  Status status = LookUp(
-      attachment, [&] { return snapshot.pager(); },
-      [&](Missing* missing) {
-        Frame* frame = nullptr;
-        uint64_t hits = 0;
-        Status found = FindLeaf(pager, root, key, &frame, missing, &hits);
-        attachment->CountHits(hits);
-        if (!found.ok() || frame == nullptr) return found;
-        const Page leaf = frame->page();
-        const SearchResult at = leaf.Search(key);
-        if (at.found) TakeValue(leaf, at.slot, value, &overflow);
-        return Status::Ok();
-      });
+  const std::shared_ptr<Pager>& pager = snapshot.pager();
+  Status status = FindKey(
+      attachment, [&]() -> const std::shared_ptr<Pager>& { return pager; }, [&] { return root; },
+      key, [&](const Page& leaf, uint32_t slot) { TakeValue(leaf, slot, value, &overflow); });
   if (!status.ok() || !overflow) return status;
   return ReadOverflow(*pager, *overflow, value->Take(value->length));
 }
@@ -269,8 +242,8 @@ Status Engine::TryReadRange(Attachment* attachment, const TreeSlot* tree, const 
   if (Status status = CheckOpen(); !status.ok()) return status;
   const SharedGuard guard(&gate_, attachment->reader_);
   *done = true;
-  if (limits.entries == 0 || !tree->tree || tree->tree->root().page == 0) return Status::Ok();
-  BlockReader reader(pager_.get(), tree->tree->root(), range, reverse, limits, block);
+  if (limits.entries == 0) return Status::Ok();
+  BlockReader reader(pager_.get(), tree->root(), range, reverse, limits, block);
   Missing missing;
   uint64_t hits = 0;
   Status status = reader.Fill(&missing, &hits);

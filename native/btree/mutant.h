@@ -26,12 +26,15 @@ enum class Rule {
   kOtherSlot,        // a meta never overwrites the one that is in force
   // What is still needed stays as it is.
   kCopyOnWrite,             // a page that somebody else may look at is edited as a copy
+  kFrozenSnapshots,         // what an open snapshot or a checkpoint under way shows counts as such
+  kFrozenCheckpoint,        // so does what a checkpoint has written
   kPagesOfSnapshots,        // a replaced page is not used again while a snapshot shows it
   kPagesOfTheMetas,         // nor while a meta needs it
   kPagesOfTheOlderMeta,     // nor while the fallback needs it
   kOlderPagesAfterOpening,  // also if that was replaced before the store was opened
   kLogOfTheOlderMeta,       // the log is kept from the older meta's position on
   kNewerMeta,               // of two whole metas, the one with the larger epoch is in force
+  kReplayFromL,             // exactly the records behind the meta's position are replayed
   // Compaction.
   kCopySync,             // a copied data file is durable before it has its name
   kCompactionCatchesUp,  // with what was written while it copied
@@ -41,9 +44,10 @@ enum class Rule {
   kLoadCheckpoint,   // which a checkpoint makes them
   kLoadInBothMetas,  // two, in fact, since no log brings an older meta past the load
   kLoadingPages,     // pages of a load under way are free to a checkpoint that comes before its end
-  // After a failed write or sync of the data file the store takes no more work.
-  kFailureIsFinal,
-  kFailedSync,  // a failed sync is never a refusal, not even for want of space
+  // Refusals and failures.
+  kRefusedPagesBack,  // pages of a long value that found no space are free again
+  kFailureIsFinal,    // after a failed write or sync of the data file the store takes no more work
+  kFailedSync,        // a failed sync is never a refusal, not even for want of space
 };
 
 // A store with one rule taken away.

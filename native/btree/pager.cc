@@ -183,9 +183,10 @@ void Pager::Reclaim() {
 // -- epochs ---------------------------------------------------------------------------------------
 
 uint64_t Pager::OpenEpoch() {
-  frozen_epoch_ = epoch_++;
-  snapshots_.push_back(frozen_epoch_);
-  return frozen_epoch_;
+  const uint64_t epoch = epoch_++;
+  snapshots_.push_back(epoch);
+  if (!Lacks(mutant_, Rule::kFrozenSnapshots)) frozen_epoch_ = epoch;
+  return epoch;
 }
 
 void Pager::CloseEpoch(uint64_t epoch) {

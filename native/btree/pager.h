@@ -138,7 +138,9 @@ class Pager {
   uint64_t OpenEpoch();
   void CloseEpoch(uint64_t epoch);
   // Keeps the state of `epoch` frozen for good: a meta will refer to it.
-  void BeginCheckpoint(uint64_t epoch) { checkpoint_epoch_ = epoch; }
+  void BeginCheckpoint(uint64_t epoch) {
+    if (!Lacks(mutant_, Rule::kFrozenCheckpoint)) checkpoint_epoch_ = epoch;
+  }
   // Epochs of the metas on disk, any order.
   void set_meta_epochs(std::vector<uint64_t> epochs) { meta_epochs_ = std::move(epochs); }
   [[nodiscard]] const std::vector<uint64_t>& meta_epochs() const { return meta_epochs_; }

@@ -56,6 +56,8 @@ Status CheckLevel(const Pager& pager, const Page& branch, const Page& child) {
 
 Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Missing* missing,
                 uint64_t* hits) {
+  *leaf = nullptr;
+  if (root.page == 0) return Status::Ok();
   Frame* frame = nullptr;
   Status status = pager->Peek(root, &frame, missing);
   while (status.ok() && frame != nullptr) {
@@ -68,13 +70,18 @@ Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Mi
     status = pager->Accept(reference, child, &frame, missing);
     if (status.ok() && frame != nullptr) status = CheckLevel(*pager, page, frame->page());
   }
-  *leaf = status.ok() ? frame : nullptr;
+  if (status.ok()) *leaf = frame;
   return status;
 }
 
 Status FindGroup(Pager* pager, const Reference& root, std::span<const Bytes> keys,
                  std::array<GroupedLook, kGroupedKeys>* looks, size_t* count, uint64_t* hits) {
   *count = 0;
+  if (root.page == 0) {
+    looks->fill({});
+    *count = keys.size();
+    return Status::Ok();
+  }
   Missing missing;
   Frame* top = nullptr;
   if (Status status = pager->Peek(root, &top, &missing); !status.ok() || top == nullptr) {

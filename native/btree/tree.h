@@ -29,7 +29,8 @@ namespace bedplate::btree {
 Status CheckLevel(const Pager& pager, const Page& branch, const Page& child);
 
 // Shared. The leaf below `root` that would hold `key`, if all pages on the way are in memory; else
-// `*leaf` is null and `*missing` set. `root` must not be none. Adds the pages it saw to `*hits`.
+// `*leaf` is null and `*missing` set, or left as it is if `root` is none. Adds the pages it saw to
+// `*hits`.
 Status FindLeaf(Pager* pager, const Reference& root, Bytes key, Frame** leaf, Missing* missing,
                 uint64_t* hits);
 
@@ -44,9 +45,9 @@ struct GroupedLook {
   SearchResult at{0, false};
 };
 
-// Shared. Looks for `keys`, at most kGroupedKeys of them, below `root`, which must not be none.
-// `*count` of the first ones come out; less than all if a page on the way to the next is not in
-// memory. Adds the pages it saw to `*hits`.
+// Shared. Looks for `keys`, at most kGroupedKeys of them, below `root`. `*count` of the first ones
+// come out; less than all if a page on the way to the next is not in memory. Adds the pages it saw
+// to `*hits`.
 Status FindGroup(Pager* pager, const Reference& root, std::span<const Bytes> keys,
                  std::array<GroupedLook, kGroupedKeys>* looks, size_t* count, uint64_t* hits);
 

@@ -98,7 +98,7 @@ Status Engine::ReadPage(Attachment* attachment, const Snapshot& snapshot, uint64
 Status Engine::BeginBulkLoad(TreeSlot* tree, std::unique_ptr<BulkLoad>* load) {
   const std::lock_guard lock(writer_);
   if (Status status = CheckWritable(); !status.ok()) return status;
-  if (tree->tree && tree->tree->root().page != 0) {
+  if (tree->root().page != 0) {
     return Status::Error(ErrorCode::kInvalidInput,
                          "bulk load needs an empty tree; " +
                              (tree->name.empty() ? "this one" : '"' + tree->name + '"') +
@@ -157,7 +157,7 @@ Status Engine::AttachLoad(BulkLoad* load) {
   std::unique_lock writer(writer_);
   if (Status status = CheckWritable(); !status.ok()) return status;
   const bool exists = slot->tree != nullptr;
-  if (exists && (slot->tree->root().page != 0 || slot->tree->id() != builder->tree_id())) {
+  if (slot->root().page != 0 || (exists && slot->tree->id() != builder->tree_id())) {
     return Status::Error(ErrorCode::kConflict,
                          "others wrote to the tree while it was being loaded");
   }

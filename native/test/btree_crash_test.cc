@@ -235,13 +235,12 @@ std::optional<size_t> NewerMeta(const std::vector<uint8_t>& data, uint32_t page_
   return first.meta.epoch > second.meta.epoch ? 0 : page_size;
 }
 
-// Flips a bit of the newer meta's checksum. False if there are not two. Elsewhere a torn write of
-// the next meta, which has many of the same bytes, could make the lost one whole again.
+// Flips a bit of the newer meta. False if there are not two.
 bool LoseNewerMeta(vfs::DiskImage* image, uint32_t page_size, SeededRandom* random) {
   std::vector<uint8_t> data = image->files[kDataPath].ReadAll();
   const std::optional<size_t> meta = NewerMeta(data, page_size);
   if (!meta) return false;
-  data[*meta + random->Below(4)] ^= 1;
+  data[*meta + random->Below(kMetaBytes)] ^= 1;
   image->files[kDataPath] = vfs::FileBytes(data);
   return true;
 }
@@ -399,6 +398,13 @@ void Report(const Tally& tally) {
             << " of crashes in or after a recovery and " << tally.lost_metas
             << " without their newer meta; " << tally.damaged << " damaged stores; " << tally.faults
             << " failed calls\n";
+  Record("workloads", tally.workloads);
+  Record("commits", tally.commits);
+  Record("images", tally.images);
+  Record("images_of_a_crash_during_recovery", tally.compound);
+  Record("images_without_the_newer_meta", tally.lost_metas);
+  Record("damages", tally.damaged);
+  Record("failed_calls", tally.faults);
 }
 
 TEST(BTreeCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
@@ -408,6 +414,56 @@ TEST(BTreeCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
     ASSERT_OK(RunCase(HeavySeed(), number, nullptr, &tally));
   }
   Report(tally);
+}
+
+// The meta block at `offset` of the data file, as a power cut leaves it that comes after `point`
+// effects and spares only what is durable.
+Complaint DurableBlock(const StoreLife& life, size_t point, size_t offset,
+                       std::vector<uint8_t>* block) {
+  SeededRandom random(1);
+  vfs::DiskImage image;
+  Status status = life.disk()->CrashImage(point, CrashVariant::kNone, &random, &image);
+  const std::vector<uint8_t> data = image.files[kDataPath].ReadAll();
+  const auto begin = data.begin() + static_cast<ptrdiff_t>(offset);
+  block->assign(begin, begin + kMetaBytes);
+  return status;
+}
+
+TEST(BTreeCrashTest, ADamagedMetaIsErasedBeforeAnotherTakesItsPlace) {
+  const StoreSettings settings = {
+      .cache_bytes = 65536, .first_segment_bytes = 12288, .max_segment_bytes = 32768};
+  std::unique_ptr<StoreLife> life;
+  ASSERT_OK(
+      StoreLife::Begin(StoreLife::FreshDisk(settings), settings, StoreLife::Nothing(), &life));
+  for (const char* value : {"1", "2", "3"}) {
+    ASSERT_OK(life->Apply({{Change::Kind::kPut, "", "key", value}}));
+    ASSERT_OK(life->Checkpoint());
+  }
+  ASSERT_OK(life->Close());
+  vfs::SimulatedDiskOptions options;
+  options.image = life->disk()->CurrentImage();
+  std::vector<uint8_t> data = options.image.files[kDataPath].ReadAll();
+  const std::optional<size_t> meta = NewerMeta(data, settings.page_size_bytes);
+  ASSERT_TRUE(meta.has_value());
+  data[*meta + 100] ^= 1;
+  options.image.files[kDataPath] = vfs::FileBytes(data);
+  std::unique_ptr<StoreLife> again;
+  ASSERT_OK(StoreLife::Begin(std::make_shared<vfs::SimulatedDisk>(options), settings,
+                             life->ExpectationNow(), &again));
+  ASSERT_OK(again->Apply({{Change::Kind::kPut, "", "key", "4"}}));
+  ASSERT_OK(again->Checkpoint());
+  // Damaged, then zeros, then the new one; never anything else.
+  std::vector<std::string> seen;
+  for (size_t point = 0; point <= again->disk()->history_length(); point++) {
+    std::vector<uint8_t> block;
+    ASSERT_OK(DurableBlock(*again, point, *meta, &block));
+    const bool is_empty = std::all_of(block.begin(), block.end(), [](uint8_t b) { return b == 0; });
+    const std::string is = is_empty                                  ? "empty"
+                           : DecodeMeta(block).kind == MetaKind::kOk ? "whole"
+                                                                     : "damaged";
+    if (seen.empty() || seen.back() != is) seen.push_back(is);
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"damaged", "empty", "whole"}));
 }
 
 TEST(BTreeCrashTest, AWriteThatTheDiskLostIsNoticed) {
@@ -482,6 +538,8 @@ TEST(BTreeCrashTest, AFailingDiskCostsNothingThatWasPromised) {
 struct NamedRule {
   Rule rule;
   const char* name;
+  // What shows that it is missing.
+  Complaint (*check)(uint64_t seed, uint64_t number, Mutant* mutant, Tally* tally) = &RunCase;
 };
 
 class BTreeMutantTest : public testing::TestWithParam<NamedRule> {};
@@ -490,21 +548,15 @@ class BTreeMutantTest : public testing::TestWithParam<NamedRule> {};
 constexpr uint64_t kMutantCases = 600;
 
 TEST_P(BTreeMutantTest, IsCaught) {
-  using Check = Complaint(uint64_t, uint64_t, Mutant*, Tally*);
-  Check* check = &RunCase;
-  if (GetParam().rule == Rule::kFailureIsFinal || GetParam().rule == Rule::kFailedSync) {
-    check = &RunWithFault;
-  } else if (GetParam().rule == Rule::kBornAgain || GetParam().rule == Rule::kLaterBirth) {
-    check = &RunLosing;
-  }
   uint64_t applied = 0;
   for (uint64_t number = 0; number < kMutantCases; number++) {
     Mutant mutant = {.without = GetParam().rule, .applied = 0};
     Tally tally;
-    const Complaint complaint = check(HeavySeed(), number, &mutant, &tally);
+    const Complaint complaint = GetParam().check(HeavySeed(), number, &mutant, &tally);
     applied += mutant.applied;
     if (complaint.ok() || mutant.applied == 0) continue;
     std::cout << "           after " << number + 1 << " workloads: " << complaint.message() << '\n';
+    Record("mutants", 1);
     return;
   }
   FAIL() << "passed " << kMutantCases << " workloads; the rule was taken away " << applied
@@ -516,26 +568,31 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         NamedRule{Rule::kPageChecksum, "PageChecksum"},
         NamedRule{Rule::kPageAddress, "PageAddress"}, NamedRule{Rule::kPageBirth, "PageBirth"},
-        NamedRule{Rule::kBornAgain, "BornAgain"}, NamedRule{Rule::kLaterBirth, "LaterBirth"},
+        NamedRule{Rule::kBornAgain, "BornAgain", &RunLosing},
+        NamedRule{Rule::kLaterBirth, "LaterBirth", &RunLosing},
         NamedRule{Rule::kMetaChecksum, "MetaChecksum"},
         NamedRule{Rule::kLogBeforeMeta, "LogBeforeMeta"},
         NamedRule{Rule::kPagesBeforeMeta, "PagesBeforeMeta"},
         NamedRule{Rule::kMetaBeforeReuse, "MetaBeforeReuse"},
         NamedRule{Rule::kOtherSlot, "OtherSlot"}, NamedRule{Rule::kCopyOnWrite, "CopyOnWrite"},
+        NamedRule{Rule::kFrozenSnapshots, "FrozenSnapshots"},
+        NamedRule{Rule::kFrozenCheckpoint, "FrozenCheckpoint"},
         NamedRule{Rule::kPagesOfSnapshots, "PagesOfSnapshots"},
         NamedRule{Rule::kPagesOfTheMetas, "PagesOfTheMetas"},
         NamedRule{Rule::kPagesOfTheOlderMeta, "PagesOfTheOlderMeta"},
         NamedRule{Rule::kOlderPagesAfterOpening, "OlderPagesAfterOpening"},
         NamedRule{Rule::kLogOfTheOlderMeta, "LogOfTheOlderMeta"},
-        NamedRule{Rule::kNewerMeta, "NewerMeta"}, NamedRule{Rule::kCopySync, "CopySync"},
+        NamedRule{Rule::kNewerMeta, "NewerMeta"}, NamedRule{Rule::kReplayFromL, "ReplayFromL"},
+        NamedRule{Rule::kCopySync, "CopySync"},
         NamedRule{Rule::kCompactionCatchesUp, "CompactionCatchesUp"},
         NamedRule{Rule::kCompactedNameSync, "CompactedNameSync"},
         NamedRule{Rule::kHeldMarker, "HeldMarker"},
         NamedRule{Rule::kLoadCheckpoint, "LoadCheckpoint"},
         NamedRule{Rule::kLoadInBothMetas, "LoadInBothMetas"},
         NamedRule{Rule::kLoadingPages, "LoadingPages"},
-        NamedRule{Rule::kFailureIsFinal, "FailureIsFinal"},
-        NamedRule{Rule::kFailedSync, "FailedSync"}),
+        NamedRule{Rule::kRefusedPagesBack, "RefusedPagesBack", &RunWithFault},
+        NamedRule{Rule::kFailureIsFinal, "FailureIsFinal", &RunWithFault},
+        NamedRule{Rule::kFailedSync, "FailedSync", &RunWithFault}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

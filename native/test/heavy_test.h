@@ -7,6 +7,8 @@
 #ifndef BEDPLATE_TEST_HEAVY_TEST_H_
 #define BEDPLATE_TEST_HEAVY_TEST_H_
 
+#include <gtest/gtest.h>
+
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
@@ -27,6 +29,11 @@ inline uint64_t HeavySeed() { return NumberFromEnvironment("BEDPLATE_SEED", 1); 
 
 // The number of the first case.
 inline uint64_t FirstCase() { return NumberFromEnvironment("BEDPLATE_CASE", 0); }
+
+// Notes a figure of the running test, for who reads the report of a whole run.
+inline void Record(const char* name, uint64_t figure) {
+  testing::Test::RecordProperty(name, std::to_string(figure));
+}
 
 // Says when the time of a test is over.
 class Budget {

@@ -368,6 +368,11 @@ void Report(const Tally& tally) {
   std::cout << "           " << tally.workloads << " workloads, " << tally.images
             << " images, of them " << tally.compound << " of crashes in or after a recovery; "
             << tally.damaged << " damaged logs; " << tally.faults << " failed calls\n";
+  Record("workloads", tally.workloads);
+  Record("images", tally.images);
+  Record("images_of_a_crash_during_recovery", tally.compound);
+  Record("damages", tally.damaged);
+  Record("failed_calls", tally.faults);
 }
 
 TEST(LogCrashTest, EverythingPromisedIsThereAfterAnyPowerCut) {
@@ -461,6 +466,7 @@ TEST_P(LogMutantTest, IsCaught) {
     applied += mutant.applied;
     if (complaint.ok() || mutant.applied == 0) continue;
     std::cout << "           after " << number + 1 << " workloads: " << complaint.message() << '\n';
+    Record("mutants", 1);
     return;
   }
   FAIL() << "passed " << kMutantCases << " workloads; the rule was taken away " << applied

@@ -292,6 +292,29 @@ describe('the older meta stays usable', () => {
     expect(await codeOfAsync(neither)).toBe('CORRUPTION')
   })
 
+  it('and what a damaged one has left is gone before another takes its place', async () => {
+    const store = await open()
+    for (let round = 0; round < 3; round++) {
+      await fill(store, 0, 80, `${round}`.repeat(60))
+      await store.checkpoint()
+    }
+    const image = crash('none')
+    const [, newer] = readMetas(image, 512)
+    if (newer === undefined) throw new Error('there are two metas')
+    disk = new SimulatedDisk({ image: destroyMeta(image, newer, 8 * 100) })
+    const again = await open()
+    await again.put('a', '1')
+    await again.checkpoint()
+    const written = writesTo(DATA).filter(({ position }) => position === newer.offset)
+    expect(written.map(({ bytes }) => bytes.every((byte) => byte === 0))).toEqual([true, false])
+    const whole = disk.history.indexOf(written[1] as Effect)
+    expect(
+      crash('none', whole)
+        .read(DATA)
+        .subarray(newer.offset, newer.offset + 512),
+    ).toEqual(new Uint8Array(512))
+  })
+
   it('since no segment of the log is let go that it needs, and every other is', async () => {
     const store = await open({ maxSegmentBytes: 16_384 })
     for (let round = 0; round < 12; round++) {

@@ -1,3 +1,4 @@
+// The checks are one piece of code for both engines; what they see of the store is not, so each looks at every damage.
 import { beforeEach, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
@@ -5,6 +6,7 @@ import type { BTree, PageCell, PageDescription, VerifyReport } from '../../../ts
 import { Page, removeCell, setChildAt } from '../../../ts/storage/btree/page.ts'
 import { type Opened, openStore, SMALL, STORE_PATH } from '../../support/btree-crash/store.ts'
 import { codeOf, codeOfAsync, errorOfAsync } from '../../support/errors.ts'
+import { withNativeCopy } from '../../support/native-copy.ts'
 
 const { pageSizeBytes } = SMALL
 /** In each of the two trees, of which the default tree then loses 50 and gets one. */
@@ -86,8 +88,25 @@ function edit(number: number, change: (page: Page) => void): void {
   writeBytes(page.bytes, number * pageSizeBytes)
 }
 
+/** What `verify` says of the closed store. */
 async function verify(): Promise<VerifyReport> {
-  return await withStore((store) => store.verify())
+  const image = disk.currentImage()
+  const report = await withStore((store) => store.verify())
+  await withNativeCopy(image, {}, async (store, root) => {
+    const { problems, ...rest } = await store.verify()
+    expect({ ...rest, problems: problems.map((problem) => problem.replaceAll(root, '')) }).toEqual(report)
+  })
+  return report
+}
+
+/** What is wrong with the closed store, be it that it does not open. */
+async function problems(): Promise<string[]> {
+  const image = disk.currentImage()
+  const opening = await errorOfAsync(openStore(disk, SMALL).then(({ store }) => store.close()))
+  if (opening === undefined) return (await verify()).problems
+  const native = await errorOfAsync(withNativeCopy(image, {}, () => undefined))
+  expect(native?.code ?? opening.code).toBe(opening.code)
+  return [`${opening.code}: ${opening.message}`]
 }
 
 /** Expects a problem that names the file, this page, its offset, and the rule that is broken. */
@@ -136,9 +155,8 @@ describe('verify', () => {
       file.close()
       const place = `page ${pageNumber} (offset ${pageNumber * pageSizeBytes})`
       // What opening reads is reported by opening; everything else by verify.
-      const opening = await errorOfAsync(openStore(disk, SMALL).then(({ store }) => store.close()))
-      const problems = opening === undefined ? (await verify()).problems : [`${opening.code}: ${opening.message}`]
-      expect([type, place, problems]).toEqual([type, place, expect.arrayContaining([expect.stringContaining(place)])])
+      const found = await problems()
+      expect([type, place, found]).toEqual([type, place, expect.arrayContaining([expect.stringContaining(place)])])
     }
   })
 
@@ -168,9 +186,7 @@ describe('verify', () => {
     const file = disk.open(DATA, 'write')
     file.truncate(last.offset + 100)
     file.close()
-    const opening = await errorOfAsync(openStore(disk, SMALL).then(({ store }) => store.close()))
-    const text = opening?.message ?? (await verify()).problems.join()
-    expect(text).toMatch(/page \d+ \(offset \d+\):? lies beyond the end of the file/)
+    expect((await problems()).join()).toMatch(/page \d+ \(offset \d+\):? lies beyond the end of the file/)
   })
 
   it('finds keys that are not in order', async () => {
@@ -357,7 +373,7 @@ describe('a damaged page', () => {
       return { lost: new Set(cells), all: Array.from(store.range(), ([key]) => key) }
     })
     writeBytes(Uint8Array.of(9, 9, 9, 9), leaf * pageSizeBytes)
-    await withStore(async (store) => {
+    const check = async (store: BTree): Promise<void> => {
       for (const key of all) {
         const code = lost.has(key) ? 'CORRUPTION' : undefined
         expect([key, codeOf(() => store.get(key)), await codeOfAsync(store.getAsync(key))]).toEqual([key, code, code])
@@ -367,7 +383,10 @@ describe('a damaged page', () => {
       for (const key of lost) expect(codeOf(() => store.delete(key))).toBe('CORRUPTION')
       await store.put('last', 'still works')
       expect(store.stats().snapshots.open).toBe(0)
-    })
+    }
+    const image = disk.currentImage()
+    await withStore(check)
+    await withNativeCopy(image, {}, check)
   })
 })
 
