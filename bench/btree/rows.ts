@@ -53,7 +53,7 @@ export const ROWS: readonly Row[] = [
     LMDB_SIZE,
     (o) => o.peakFileBytes,
   ),
-  bytes('size-compacted', 'files after compaction', 'compact', LMDB_SIZE, (o) => o.closedFileBytes),
+  bytes('size-compacted', 'files after compaction, without logs', 'compact', LMDB_SIZE, (o) => o.closedDataBytes),
   bytes('rss-fill', 'memory above an empty store, random fill', 'fill-random', LMDB, rssAboveEmpty),
   bytes('rss-get', 'memory above an empty store, get', 'get', LMDB, rssAboveEmpty),
 ]

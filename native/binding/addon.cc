@@ -10,7 +10,7 @@ namespace {
 
 // Rises whenever a call below changes its meaning. The loader (ts/native/loader.ts) refuses an
 // addon with another number: a binary left over from another version must not be called.
-constexpr uint32_t kInterfaceVersion = 3;
+constexpr uint32_t kInterfaceVersion = 4;
 
 // describe(): { interfaceVersion: number, nodeApiVersion: number, compiler: string, crc32c: string
 // } What this binary is, for `bedplate doctor`. Called once, so node-addon-api.

@@ -403,6 +403,7 @@ Napi::Value OpenBTree(const Napi::CallbackInfo& info) {
   engine_options.durability = static_cast<log::Durability>(number("durability"));
   engine_options.interval_ms = static_cast<uint32_t>(number("intervalMs"));
   engine_options.checkpoint_log_bytes = number("checkpointLogBytes");
+  engine_options.dense_close_bytes = number("denseCloseBytes");
   engine_options.first_segment_bytes = number("firstSegmentBytes");
   engine_options.max_segment_bytes = number("maxSegmentBytes");
   auto opening = std::make_unique<Opening>(std::move(engine_options), info[2].As<Napi::Function>());

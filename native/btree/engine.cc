@@ -92,17 +92,41 @@ Status Engine::Attach(std::unique_ptr<Attachment>* attachment) {
 }
 
 Status Engine::Close() {
+  const Status rewritten = RewriteIfWasteful();
   is_open_ = false;
   StopMaintenance();
   const std::lock_guard maintenance(maintenance_);
   std::unique_lock writer(writer_);
-  if (options_.read_only || has_failed_) return Status::Ok();
+  if (options_.read_only || has_failed_) return rewritten;
   if (position() > metas_.current.position) {
     // A checkpoint that a full disk may put off: the log has everything.
     Status status = WriteCheckpoint(&writer, std::nullopt);
     if (!status.ok() && !status.Is(ErrorCode::kDiskFull)) return status;
   }
   return log_->Close();
+}
+
+Status Engine::RewriteIfWasteful() {
+  {
+    const std::lock_guard writer(writer_);
+    if (options_.read_only || has_failed_ || position() == metas_.current.position) {
+      return Status::Ok();
+    }
+    const FreeList& free_list = *pager_->free_list();
+    const uint64_t unused =
+        free_list.free_count() + free_list.retired_count() + metas_.free_list_pages.size();
+    const uint64_t used = free_list.page_count() - unused;
+    const bool gives_back_much =
+        unused >= used && unused * page_size_bytes_ >= options_.dense_close_bytes;
+    if (!gives_back_much || pager_->dirty_bytes() * 2 < used * page_size_bytes_) {
+      return Status::Ok();
+    }
+  }
+  std::unique_ptr<Attachment> attachment;
+  Status status = Attach(&attachment);
+  if (status.ok()) status = Compact(attachment.get());
+  // Refused, it has changed nothing; failed half way, it has said so.
+  return has_failed_ ? status : Status::Ok();
 }
 
 Status Engine::CheckOpen() const {
@@ -577,11 +601,17 @@ Status Engine::WriteState(Captured* captured, std::optional<uint64_t> flush_to) 
   return Lacks(mutant, Rule::kMetaBeforeReuse) ? Status::Ok() : pager->Sync();
 }
 
+uint64_t Engine::DueLogBytes() const {
+  const uint64_t usual = options_.checkpoint_log_bytes;
+  const uint64_t dirty = pager_->dirty_bytes();
+  if (pager_->is_full() && dirty * 2 > pager_->capacity_pages() * page_size_bytes_) {
+    return usual / 4;
+  }
+  return std::min(std::max(usual, dirty / 2), 4 * usual);
+}
+
 void Engine::WakeMaintenanceIfDue() {
-  const bool many_dirty = pager_->dirty_bytes() * 2 > pager_->capacity_pages() * page_size_bytes_;
-  const uint64_t due =
-      many_dirty ? options_.checkpoint_log_bytes / 4 : options_.checkpoint_log_bytes;
-  if (options_.manual || log_bytes_since_checkpoint_ < due) return;
+  if (options_.manual || log_bytes_since_checkpoint_ < DueLogBytes()) return;
   const std::lock_guard lock(maintenance_signal_mutex_);
   if (checkpoint_wanted_ || is_stopping_) return;
   checkpoint_wanted_ = true;

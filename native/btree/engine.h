@@ -51,8 +51,12 @@
 
 namespace bedplate::btree {
 
-// A checkpoint starts once so many bytes of log wait to be folded into the tree.
+// A checkpoint starts once so many bytes of log wait to be folded into the tree; up to four times
+// as many for large ones.
 inline constexpr uint64_t kCheckpointLogBytes = uint64_t{32} << 20;
+// Closing a store writes its data file anew if that gives back so many bytes, half of the file, and
+// costs no more.
+inline constexpr uint64_t kDenseCloseBytes = uint64_t{16} << 20;
 // The most bytes of log records that may come in while a store is compacted.
 inline constexpr uint64_t kMaxCompactionTailBytes = uint64_t{64} << 20;
 
@@ -65,6 +69,7 @@ struct EngineOptions {
   log::Durability durability = log::Durability::kSync;
   uint32_t interval_ms = 0;
   uint64_t checkpoint_log_bytes = kCheckpointLogBytes;
+  uint64_t dense_close_bytes = kDenseCloseBytes;
   uint64_t first_segment_bytes = log::kFirstSegmentBytes;
   uint64_t max_segment_bytes = log::kMaxSegmentBytes;
   // Commits leave it to the caller to call `Submit`: once for many of them.
@@ -390,7 +395,14 @@ class Engine {
   Status MakeRoomIn(Pager* pager);
   // Counts the record that was just logged, and keeps it for a compaction under way.
   void NoteRecord();
+  // How much log makes a checkpoint due. The more pages it has to write, the more log it should
+  // fold in at once: copies of all of them stay in the file until two more checkpoints have come.
+  // But a full cache needs clean pages to drop.
+  [[nodiscard]] uint64_t DueLogBytes() const;
   void WakeMaintenanceIfDue();
+  // Writes the data file anew if that is no more work than a checkpoint, and gives back half of a
+  // file that is not small.
+  Status RewriteIfWasteful();
 
   // With `maintenance_` held.
   Status WriteCheckpoint(std::unique_lock<std::mutex>* writer, std::optional<uint64_t> flush_to);

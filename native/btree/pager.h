@@ -178,6 +178,8 @@ class Pager {
   }
   // Anybody.
   [[nodiscard]] bool is_over() const { return resident_ > capacity_pages_; }
+  // Anybody. True if another page has to take the place of one.
+  [[nodiscard]] bool is_full() const { return resident_ >= capacity_pages_; }
   // Anybody. True if a full disk has made the cache outgrow twice its bound: writes must be
   // refused.
   [[nodiscard]] bool is_starved() const { return resident_ > 2 * capacity_pages_; }

@@ -55,6 +55,7 @@ StoreSettings ChooseSettings(SeededRandom* random) {
   settings.durability = kDurabilities[random->Below(kDurabilities.size())];
   settings.first_segment_bytes = random->Next() < 0.5 ? 12288 : 16384;
   settings.max_segment_bytes = 32768;
+  if (random->Next() < 0.5) settings.dense_close_bytes = 4096;
   settings.medium.sector_bytes =
       settings.page_size_bytes == 4096 && random->Next() < 0.5 ? 4096 : 512;
   settings.medium.powersafe = random->Next() < 0.7;
@@ -357,6 +358,7 @@ Complaint RunLosing(uint64_t seed, uint64_t number, Mutant* mutant, Tally* tally
   tally->workloads++;
   StoreSettings settings = ChooseSettings(&random);
   settings.cache_bytes = kMinCachePages * settings.page_size_bytes;
+  settings.dense_close_bytes = kDenseCloseBytes;
   settings.mutant = mutant;
   std::unique_ptr<StoreLife> life;
   Complaint complaint =

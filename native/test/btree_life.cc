@@ -356,6 +356,7 @@ Complaint StoreLife::Open(const Expectation& expected) {
   options.interval_ms = 1;
   options.first_segment_bytes = settings_.first_segment_bytes;
   options.max_segment_bytes = settings_.max_segment_bytes;
+  options.dense_close_bytes = settings_.dense_close_bytes;
   options.manual = true;
   options.mutant = settings_.mutant;
   if (Status status = Engine::Open(options, &engine_); !status.ok()) return status;

@@ -27,6 +27,7 @@ struct StoreSettings {
   log::Durability durability = log::Durability::kSync;
   uint64_t first_segment_bytes = 0;
   uint64_t max_segment_bytes = 0;
+  uint64_t dense_close_bytes = kDenseCloseBytes;
   vfs::Medium medium = {};
   // Commits happen while checkpoints and copies wait for their syncs.
   bool interrupts = false;

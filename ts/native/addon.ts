@@ -3,7 +3,7 @@ import type { NativeOpen } from './btree.ts'
 import type { AddonDescription } from './report.ts'
 
 /** The number that `describe()` must give: native/binding/addon.cc raises it when a call changes its meaning. */
-export const INTERFACE_VERSION = 3
+export const INTERFACE_VERSION = 4
 
 /** The loaded addon. */
 export interface Addon {

@@ -39,6 +39,7 @@ export interface NativeOpenOptions {
   durability: (typeof NativeDurability)[keyof typeof NativeDurability]
   intervalMs: number
   checkpointLogBytes: number
+  denseCloseBytes: number
   firstSegmentBytes: number
   maxSegmentBytes: number
 }

@@ -22,6 +22,7 @@ const SETTINGS: StoreSettings = {
   cacheBytes: 4 * MEBIBYTE,
   durability: 'sync',
   checkpointLogBytes: 1024 * MEBIBYTE,
+  denseCloseBytes: 1024 * MEBIBYTE,
   firstSegmentBytes: FIRST_SEGMENT_BYTES,
   maxSegmentBytes: MAX_SEGMENT_BYTES,
 }

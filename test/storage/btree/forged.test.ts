@@ -2,6 +2,7 @@
 // followed out of the file, into endless work, or into memory that is not there.
 import { beforeEach, describe, expect, it } from 'vitest'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
+import { closeStore } from '../../../ts/storage/btree/maintenance.ts'
 import { decodeMeta, encodeMeta, type Meta } from '../../../ts/storage/btree/meta.ts'
 import { Page, type PageReference, PageType, readU48, writeReference } from '../../../ts/storage/btree/page.ts'
 import { RecordWriter } from '../../../ts/storage/btree/record.ts'
@@ -73,7 +74,7 @@ function forgeMetas(change: (meta: Meta) => void): void {
 async function forgeRecord(write: (writer: RecordWriter) => void): Promise<void> {
   const { engine } = await open(true)
   const { position, uuid } = engine.metas.current
-  await engine.close()
+  await closeStore(engine)
   const place = { disk, clock: new ManualClock(), directory: STORE_PATH, uuid, keptElsewhere: position }
   const log = await openLog({ ...place, durability: 'sync', replay: () => {} })
   const writer = new RecordWriter()

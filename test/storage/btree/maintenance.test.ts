@@ -418,6 +418,55 @@ describe.each(BEDS)('work on a whole store (the $name engine)', ({ make, itSteer
       await closeAll()
     })
 
+    describe('happens at the end', () => {
+      const settings = { ...SMALL, cacheBytes: 1024 * SMALL.pageSizeBytes, denseCloseBytes: 64 * SMALL.pageSizeBytes }
+
+      async function fileBytesAfterClosing(): Promise<number> {
+        await store.close()
+        await reopen()
+        expect((await store.verify()).problems).toEqual([])
+        return store.stats().dataFileBytes
+      }
+
+      beforeEach(async () => {
+        await closeAll()
+        bed.remove()
+        bed = make(settings)
+        store = await bed.open({ create: true })
+        // Each round copies every page, and the copies of two rounds have to stay.
+        for (let round = 0; round < 4; round++) {
+          for (let i = 0; i < 500; i++) store.put(keyOf(i), String(round).repeat(40))
+          await store.checkpoint()
+        }
+      })
+
+      it('of a store of which most has to be written anyway, and most of the file is free', async () => {
+        for (let i = 0; i < 500; i++) store.put(keyOf(i), 'last')
+        const before = store.stats().dataFileBytes
+        expect(await fileBytesAfterClosing()).toBeLessThan(before / 3)
+        expect([...store.range()]).toEqual(Array.from({ length: 500 }, (_, i) => [keyOf(i), 'last']))
+        await closeAll()
+      })
+
+      it('not where little has changed', async () => {
+        await store.put(keyOf(0), 'last')
+        const before = store.stats().dataFileBytes
+        expect(await fileBytesAfterClosing()).toBeGreaterThanOrEqual(before)
+        expect([store.get(keyOf(0)), store.keyCount]).toEqual(['last', 500])
+        await closeAll()
+      })
+
+      itSteersTheDisk('unless there is no space for it', async () => {
+        for (let i = 0; i < 500; i++) store.put(keyOf(i), 'last')
+        bed.disk.failAt({ operation: 'write', path: /compact/, nth: 3, error: 'ENOSPC' })
+        const before = store.stats().dataFileBytes
+        expect(await fileBytesAfterClosing()).toBeGreaterThanOrEqual(before)
+        expect([store.get(keyOf(0)), store.keyCount]).toEqual(['last', 500])
+        expect(bed.list('store').filter((name) => name.startsWith('data'))).toEqual(['data'])
+        await closeAll()
+      })
+    })
+
     it('and a checkpoint that were asked for just before closing harm nothing', async () => {
       await fill(500)
       const work = [store.compact(), store.checkpoint(), store.compact()]

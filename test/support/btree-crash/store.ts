@@ -15,7 +15,13 @@ export const STORE_PATH = '/store'
 export interface StoreSettings
   extends Pick<
     EngineOptions,
-    'pageSizeBytes' | 'cacheBytes' | 'durability' | 'checkpointLogBytes' | 'firstSegmentBytes' | 'maxSegmentBytes'
+    | 'pageSizeBytes'
+    | 'cacheBytes'
+    | 'durability'
+    | 'checkpointLogBytes'
+    | 'denseCloseBytes'
+    | 'firstSegmentBytes'
+    | 'maxSegmentBytes'
   > {
   /** The rule that is taken away; default: none. */
   mutant?: Mutant | undefined
@@ -28,6 +34,7 @@ export const SMALL: StoreSettings = {
   cacheBytes: 16 * 512,
   durability: 'sync',
   checkpointLogBytes: 1024 * 1024,
+  denseCloseBytes: 16 * 1024 * 1024,
   firstSegmentBytes: 16 * 1024,
   maxSegmentBytes: 32 * 1024,
 }

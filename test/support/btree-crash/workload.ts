@@ -39,6 +39,7 @@ export function planOf(seed: number): WorkloadPlan {
     cacheBytes: pick(random, [16, 16, 24, 200]) * pageSizeBytes,
     durability: pick(random, ['sync', 'sync', 'sync', 'os', 'memory', { intervalMs: 5 }] as const),
     checkpointLogBytes: pick(random, [2048, 8192, 1024 * 1024]),
+    denseCloseBytes: pick(random, [4096, 1024 * 1024]),
     firstSegmentBytes: pick(random, [12_288, 16_384]),
     maxSegmentBytes: 32_768,
     medium: { sectorBytes: pageSizeBytes === 4096 ? pick(random, [512, 4096]) : 512, powersafe: random.next() < 0.7 },

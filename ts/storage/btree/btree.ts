@@ -4,7 +4,7 @@ import type { KeyRange, OrderedReader } from '../ordered-store.ts'
 import { checkEntries, checkEntry, checkValue, encodeBatch, keyCheck } from './arguments.ts'
 import type { Engine, Pin } from './engine.ts'
 import { describePage } from './inspect.ts'
-import { backupStore, bulkLoadTree, compactStore } from './maintenance.ts'
+import { backupStore, bulkLoadTree, closeStore, compactStore } from './maintenance.ts'
 import type { ByteOperation } from './operation.ts'
 import { ConflictWatch } from './read-set.ts'
 import { type Codecs, Reader } from './reader.ts'
@@ -80,7 +80,7 @@ class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
 
   /** Closes the whole store: trees share it. */
   close(): Promise<void> {
-    return this.engine.close()
+    return closeStore(this.engine)
   }
 
   protected encodeValue(value: V): Uint8Array {
@@ -182,7 +182,7 @@ class TypeScriptEngine implements StoreEngine {
   }
 
   close(): Promise<void> {
-    return this.engine.close()
+    return closeStore(this.engine)
   }
 }
 

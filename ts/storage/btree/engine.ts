@@ -71,6 +71,7 @@ export interface EngineParts {
   metas: MetaState
   durability: Durability
   checkpointLogBytes: number
+  denseCloseBytes: number
   cacheBytes: number
   mutant?: Mutant | undefined
 }
@@ -98,6 +99,7 @@ export class Engine {
   private readonly lock: DiskLock | undefined
   private readonly durability: Durability
   private readonly checkpointLogBytes: number
+  private readonly denseCloseBytes: number
   private readonly record = new RecordWriter()
   private readonly pins = new Set<Pin>()
   /** Files that compaction has replaced and that pins still read. */
@@ -126,6 +128,7 @@ export class Engine {
     this.metas = parts.metas
     this.durability = parts.durability
     this.checkpointLogBytes = parts.checkpointLogBytes
+    this.denseCloseBytes = parts.denseCloseBytes
     this.cacheBytes = parts.cacheBytes
     this.mutant = parts.mutant
   }
@@ -159,6 +162,11 @@ export class Engine {
   /** Keeps this moment readable until the pin is closed. */
   pin(): Pin {
     this.assertOpen()
+    return this.pinNow()
+  }
+
+  /** The same for the engine's own work, which goes on while the store is being closed. */
+  pinNow(): Pin {
     const { pager } = this
     const moment: SharedMoment = {
       pager,
@@ -305,7 +313,7 @@ export class Engine {
     this.log.release()
     await this.log.flushed()
     // So that the fallback meta knows of the load too.
-    if (!lacks(this.mutant, 'load in both metas')) await this.checkpointIfSpace()
+    if (!lacks(this.mutant, 'load in both metas')) await this.unlessRefused(() => this.writeCheckpoint())
   }
 
   /** Copies every record logged from now on, for a compacted file to catch up with. */
@@ -399,20 +407,23 @@ export class Engine {
   /**
    * Folds everything in and lets go of the files. Open pins and handles are of no use afterwards. A store that failed
    * closes without complaint unless it would lose what it had acknowledged.
+   * @param rewrite - Writes the data file anew; called if that is as good as a checkpoint.
    */
-  close(): Promise<void> {
-    this.closed ??= this.closeOnce()
+  close(rewrite: (engine: Engine) => Promise<void>): Promise<void> {
+    this.closed ??= this.closeOnce(rewrite)
     return this.closed
   }
 
-  private async closeOnce(): Promise<void> {
+  private async closeOnce(rewrite: (engine: Engine) => Promise<void>): Promise<void> {
     this.isOpen = false
     try {
       await this.exclusive
       if (this.readOnly) return
       const failure = this.standingFailure()
       if (failure === undefined) {
-        if (this.position > this.metas.current.position) await this.checkpointIfSpace()
+        const { position } = this
+        if (position > this.metas.current.position && this.isWasteful) await this.unlessRefused(() => rewrite(this))
+        if (position > this.metas.current.position) await this.unlessRefused(() => this.writeCheckpoint())
         await this.log.close()
         return
       }
@@ -438,8 +449,7 @@ export class Engine {
 
   /** Takes note of an error unless it is one that changed nothing. @returns What to throw. */
   private failed(error: unknown): unknown {
-    const isRefusal = isCode(error, 'DISK_FULL') || isCode(error, 'UNAVAILABLE')
-    if (!isRefusal && !lacks(this.mutant, 'failure is final')) this.fail(error)
+    if (!isRefusal(error) && !lacks(this.mutant, 'failure is final')) this.fail(error)
     return error
   }
 
@@ -458,7 +468,8 @@ export class Engine {
 
   // -- inside ---------------------------------------------------------------------------------------------------
 
-  private assertUsable(): void {
+  /** @throws IO once the store has failed. */
+  assertUsable(): void {
     const failure = this.standingFailure()
     if (failure !== undefined) throw failure
   }
@@ -470,13 +481,22 @@ export class Engine {
     return this.failure
   }
 
-  /** A checkpoint that a full disk may put off: the log has everything. */
-  private async checkpointIfSpace(): Promise<void> {
+  /** Folds the log in, which a full disk may put off: the log has everything. */
+  private async unlessRefused(foldIn: () => Promise<void>): Promise<void> {
     try {
-      await this.writeCheckpoint()
+      await foldIn()
     } catch (error) {
-      if (!isCode(error, 'DISK_FULL')) throw error
+      if (!isRefusal(error)) throw error
     }
+  }
+
+  /** True if a dense copy is no more work than a checkpoint, and gives back half of a file that is not small. */
+  private get isWasteful(): boolean {
+    const { freeList, dirtyBytes, pageSizeBytes } = this.pager
+    const unusedPages = freeList.freeCount + freeList.retiredCount + this.metas.freeListPages.length
+    const usedPages = freeList.pageCount - unusedPages
+    const givesBackMuch = unusedPages >= usedPages && unusedPages * pageSizeBytes >= this.denseCloseBytes
+    return givesBackMuch && dirtyBytes * 2 >= usedPages * pageSizeBytes
   }
 
   /** Takes the space that a checkpoint begun in this turn will need, for one that no full disk may put off. */
@@ -621,11 +641,19 @@ export class Engine {
     return this.log.acknowledged
   }
 
+  /**
+   * How much log makes a checkpoint due. The more pages it has to write, the more log it should fold in at once: copies of
+   * all of them stay in the file until two more checkpoints have come. But a full cache needs clean pages to drop.
+   */
+  private get dueLogBytes(): number {
+    const { dirtyBytes, isFull, capacityPages, pageSizeBytes } = this.pager
+    const usual = this.checkpointLogBytes
+    if (isFull && dirtyBytes * 2 > capacityPages * pageSizeBytes) return usual / 4
+    return Math.min(Math.max(usual, dirtyBytes / 2), 4 * usual)
+  }
+
   private checkpointIfDue(): void {
-    if (this.checkpointQueued) return
-    const manyDirty = this.pager.dirtyBytes * 2 > this.pager.capacityPages * this.pager.pageSizeBytes
-    const due = this.logBytesSinceCheckpoint >= (manyDirty ? this.checkpointLogBytes / 4 : this.checkpointLogBytes)
-    if (!due) return
+    if (this.checkpointQueued || this.logBytesSinceCheckpoint < this.dueLogBytes) return
     this.checkpointQueued = true
     this.runExclusive(() => this.writeCheckpoint())
       .catch(() => {}) // a full disk: tried again after as much log; all else is kept in `failure`
@@ -633,6 +661,11 @@ export class Engine {
         this.checkpointQueued = false
       })
   }
+}
+
+/** True for what has changed nothing. */
+function isRefusal(error: unknown): boolean {
+  return isCode(error, 'DISK_FULL') || isCode(error, 'UNAVAILABLE')
 }
 
 /** The root of a tree in the state that a pin keeps. */

@@ -14,7 +14,14 @@ import { openNativeEngine } from './native/open.ts'
 import { openEngine } from './open.ts'
 import { keepStatsFile } from './stats.ts'
 import { StoreHandle } from './store.ts'
-import { type BTree, type BTreeOptions, CHECKPOINT_LOG_BYTES, type KeyOf, type ValueOf } from './types.ts'
+import {
+  type BTree,
+  type BTreeOptions,
+  CHECKPOINT_LOG_BYTES,
+  DENSE_CLOSE_BYTES,
+  type KeyOf,
+  type ValueOf,
+} from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
@@ -94,6 +101,7 @@ export async function openBTree<K, V>(path: string, options: BTreeOptions = {}):
     path,
     ...checked,
     checkpointLogBytes: CHECKPOINT_LOG_BYTES,
+    denseCloseBytes: DENSE_CLOSE_BYTES,
     firstSegmentBytes: FIRST_SEGMENT_BYTES,
     maxSegmentBytes: MAX_SEGMENT_BYTES,
   }

@@ -109,26 +109,29 @@ export function checkBackupPath(disk: Disk, path: string): void {
  */
 export function compactStore(engine: Engine): Promise<void> {
   engine.assertWritable()
-  return engine.runExclusive(async () => {
-    const endCompaction = engine.beginCompaction()
-    try {
-      await compactExclusively(engine)
-    } finally {
-      endCompaction()
-    }
-  })
+  return engine.runExclusive(() => rewrite(engine, () => engine.assertWritable()))
 }
 
-async function compactExclusively(engine: Engine): Promise<void> {
+/** Closes the store. Where that has to write most of it anyway, and much of the data file is free, it writes it densely. */
+export function closeStore(engine: Engine): Promise<void> {
+  return engine.close(() => rewrite(engine, () => engine.assertUsable()))
+}
+
+/** Only inside `runExclusive`, or when nothing else is under way. `assertGoesOn` throws if it is not to be ended. */
+async function rewrite(engine: Engine, assertGoesOn: () => void): Promise<void> {
   const { disk } = engine
-  const pin = engine.pin()
+  const endCompaction = engine.beginCompaction()
+  const pin = engine.pinNow()
   const tail = engine.collectRecords(MAX_COMPACTION_TAIL_BYTES)
   try {
     const path = joinPath(engine.path, COMPACTED_FILE)
     if (disk.kind(path) !== undefined) disk.unlink(path)
     const file = disk.open(path, 'create')
     try {
-      await replaceDataFile(engine, pin, file, tail.finish)
+      await replaceDataFile(engine, pin, file, () => {
+        assertGoesOn()
+        return tail.finish()
+      })
     } catch (error) {
       if (engine.pager.file !== file) discard(disk, file)
       throw error
@@ -138,6 +141,7 @@ async function compactExclusively(engine: Engine): Promise<void> {
   } finally {
     tail.stop()
     pin.close()
+    endCompaction()
   }
 }
 
@@ -150,11 +154,11 @@ async function replaceDataFile(
 ): Promise<void> {
   const identity = { uuid: engine.metas.current.uuid, nextTreeId: engine.catalogue.nextTreeId }
   await copyState(pin, file, identity, engine.clock)
-  engine.assertWritable()
+  const records = writtenMeanwhile()
   const { pager, metas } = openPager(file, engine)
   const catalogue = new Catalogue(pager, metas.current.catalogue, metas.current.nextTreeId)
   const apply = replayer(catalogue, pager)
-  for (const record of writtenMeanwhile()) if (!lacks(engine.mutant, 'compaction catches up')) apply(record)
+  for (const record of records) if (!lacks(engine.mutant, 'compaction catches up')) apply(record)
   engine.disk.rename(file.path, joinPath(engine.path, DATA_FILE))
   engine.adopt(pager, catalogue, metas)
 }

@@ -40,6 +40,7 @@ export interface EngineOptions {
   cacheBytes: number
   durability: Durability
   checkpointLogBytes: number
+  denseCloseBytes: number
   firstSegmentBytes: number
   maxSegmentBytes: number
   /** Only for tests of the crash suite. */

@@ -270,6 +270,11 @@ export class Pager {
     return this.pages.size > 2 * this.capacityPages
   }
 
+  /** True if another page has to take the place of one. */
+  get isFull(): boolean {
+    return this.pages.size >= this.capacityPages
+  }
+
   /** Bytes of pages that a checkpoint would have to write. */
   get dirtyBytes(): number {
     return this.dirtyCount * this.pageSizeBytes

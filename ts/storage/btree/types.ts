@@ -15,8 +15,10 @@ export const MAX_VALUE_BYTES = 512 * 1024 * 1024
 export const MAX_TREE_NAME_BYTES = 255
 /** The most bytes of keys and values that a transaction may hold before it commits. */
 export const DEFAULT_TRANSACTION_BYTES = 64 * 1024 * 1024
-/** A checkpoint starts once so many bytes of log wait to be folded into the tree. */
+/** A checkpoint starts once so many bytes of log wait to be folded into the tree; up to four times as many for large ones. */
 export const CHECKPOINT_LOG_BYTES = 32 * 1024 * 1024
+/** Closing a store writes its data file anew if that gives back so many bytes, half of the file, and costs no more. */
+export const DENSE_CLOSE_BYTES = 16 * 1024 * 1024
 
 /** The most bytes a key may have in a store with pages of this size: an eighth of a page (2,048 at 16 KiB). */
 export function maxKeyBytes(pageSizeBytes: number): number {

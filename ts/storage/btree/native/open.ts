@@ -20,13 +20,15 @@ export async function openNativeEngine(open: NativeOpen, options: EngineOptions)
 }
 
 function nativeOptions(options: EngineOptions): NativeOpenOptions {
-  const { cacheBytes, readOnly, durability, checkpointLogBytes, firstSegmentBytes, maxSegmentBytes } = options
+  const { cacheBytes, readOnly, durability, checkpointLogBytes, denseCloseBytes } = options
+  const { firstSegmentBytes, maxSegmentBytes } = options
   return {
     cacheBytes,
     readOnly,
     durability: levelOf(durability),
     intervalMs: typeof durability === 'object' ? durability.intervalMs : 0,
     checkpointLogBytes,
+    denseCloseBytes,
     firstSegmentBytes,
     maxSegmentBytes,
   }
