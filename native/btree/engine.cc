@@ -386,9 +386,11 @@ Status Engine::Warm(Attachment* attachment, std::span<const Operation> operation
 size_t Engine::Prefetch(std::span<const Operation> operations) {
   KeyGroup keys;
   const size_t count = TakeGroup(operations, &keys);
+  const TreeSlot* slot = operations.front().tree;
+  if (slot->tree && slot->tree->is_appending()) return std::max<size_t>(count, 1);
   size_t found = 0;
   // Whatever is wrong will show when the operation is performed.
-  (void)FindKeys(*operations.front().tree, {keys.data(), count}, &found);
+  (void)FindKeys(*slot, {keys.data(), count}, &found);
   return std::max<size_t>(count, 1);
 }
 

@@ -140,6 +140,16 @@ SearchResult Page::Search(Bytes key) const {
   return {low, exact};
 }
 
+bool Page::IsBehindAll(Bytes key) const {
+  const uint32_t cells = count();
+  if (cells == 0) return true;
+  const size_t shared = std::min<size_t>(prefix_length(), key.size());
+  const int order = CompareBytes(key.first(shared), Prefix().first(shared));
+  if (order != 0 || shared < prefix_length()) return order > 0;
+  const uint8_t* cell = bytes_ + CellAt(cells - 1);
+  return CompareBytes(Bytes(cell + CellHeaderBytes(), LoadU16(cell)), key.subspan(shared)) < 0;
+}
+
 uint32_t Page::ChildIndexFor(Bytes key) const {
   const SearchResult result = Search(key);
   return result.found ? result.slot + 1 : result.slot;

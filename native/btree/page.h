@@ -103,6 +103,8 @@ class Page {
   // -- reading ------------------------------------------------------------------------------------
 
   [[nodiscard]] SearchResult Search(Bytes key) const;
+  // True if `key` is greater than every key of the page.
+  [[nodiscard]] bool IsBehindAll(Bytes key) const;
   // The child whose subtree would hold `key`; a branch has count + 1 children.
   [[nodiscard]] uint32_t ChildIndexFor(Bytes key) const;
   [[nodiscard]] Reference ChildAt(uint32_t child) const;

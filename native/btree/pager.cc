@@ -184,6 +184,7 @@ void Pager::Reclaim() {
 
 uint64_t Pager::OpenEpoch() {
   const uint64_t epoch = epoch_++;
+  disturbances_++;
   snapshots_.push_back(epoch);
   if (!Lacks(mutant_, Rule::kFrozenSnapshots)) frozen_epoch_ = epoch;
   return epoch;
@@ -230,6 +231,7 @@ Status Pager::WritePages(std::span<const FrameHandle> pages) {
 }
 
 void Pager::MarkClean(std::span<const FrameHandle> pages) {
+  disturbances_++;
   for (const FrameHandle& handle : pages) {
     if (handle->self_.birth == epoch_ && !Lacks(mutant_, Rule::kLaterBirth)) epoch_++;
     SetDirty(handle.get(), false);
@@ -339,6 +341,7 @@ void Pager::DropIfUseless(Frame* frame) {
 }
 
 void Pager::Drop(Frame* frame) {
+  disturbances_++;
   SetDirty(frame, false);
   if (frame->retired_) retired_resident_--;
   table_.Remove(frame->self_.page);

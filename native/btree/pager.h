@@ -144,6 +144,8 @@ class Pager {
   // Epochs of the metas on disk, any order.
   void set_meta_epochs(std::vector<uint64_t> epochs) { meta_epochs_ = std::move(epochs); }
   [[nodiscard]] const std::vector<uint64_t>& meta_epochs() const { return meta_epochs_; }
+  // How often a page may have ceased to be the writer's own, or to be in memory. Never 0.
+  [[nodiscard]] uint64_t disturbances() const { return disturbances_; }
 
   // -- writing to the file --
 
@@ -216,6 +218,7 @@ class Pager {
   uint64_t frozen_epoch_;
   std::vector<uint64_t> meta_epochs_;
   uint32_t writes_under_way_ = 0;
+  uint64_t disturbances_ = 1;
   // Epochs of open snapshots, rising.
   std::vector<uint64_t> snapshots_;
 

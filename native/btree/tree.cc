@@ -132,21 +132,31 @@ Status Tree::Put(Bytes key, const LeafValue& value) {
     Frame* root = pager_->Allocate(PageType::kLeaf, id_, 0);
     if (Status status = MoveRoot(root->self()); !status.ok()) return status;
   }
-  Frame* frame = nullptr;
-  if (Status status = DescendToWrite(key, &frame); !status.ok()) return status;
+  Frame* frame = is_appending() ? path_.back().frame : nullptr;
+  const bool appends = frame != nullptr && frame->page().IsBehindAll(key);
+  if (!appends) {
+    if (Status status = DescendToWrite(key, &frame); !status.ok()) return status;
+  }
   const uint64_t key_count = PageAt(0).key_count();
   const Page leaf = frame->page();
-  const SearchResult at = leaf.Search(key);
+  const SearchResult at = appends ? SearchResult{leaf.count(), false} : leaf.Search(key);
   if (at.found) {
     if (Status status = DropOverflowOf(leaf, at.slot); !status.ok()) return status;
     if (leaf.ReplaceInLeaf(at.slot, value)) return Status::Ok();
     leaf.RemoveCell(at.slot);
     return InsertWithSplit(frame, at.slot, key, value);
   }
+  const bool is_last = at.slot == leaf.count();
   if (!leaf.InsertIntoLeaf(at.slot, key, value)) {
+    appends_since_ = 0;
     if (Status status = InsertWithSplit(frame, at.slot, key, value); !status.ok()) return status;
+    return SetKeyCount(key_count + 1);
   }
-  return SetKeyCount(key_count + 1);
+  PageAt(0).set_key_count(key_count + 1);
+  if (is_last && !appends && IsOnEdge(/*last=*/true, ParentDepth() + 1)) {
+    appends_since_ = pager_->disturbances();
+  }
+  return Status::Ok();
 }
 
 Status Tree::Delete(Bytes key) {
@@ -179,6 +189,7 @@ Status Tree::DeleteRange(const KeyRange& range) {
 // Goes down to the leaf for `key`, making every page on the way the writer's own.
 Status Tree::DescendToWrite(Bytes key, Frame** leaf) {
   path_.clear();
+  appends_since_ = 0;
   Frame* frame = nullptr;
   if (Status status = OwnRoot(&frame); !status.ok()) return status;
   while (!frame->page().is_leaf()) {
@@ -360,6 +371,7 @@ Status Tree::SplitBranch(int depth, Bytes separator, const Reference& child) {
 // needed.
 Status Tree::InsertSeparatorAgain(uint32_t level, Bytes separator, const Reference& child) {
   path_.clear();
+  appends_since_ = 0;
   Frame* frame = nullptr;
   if (Status status = OwnRoot(&frame); !status.ok()) return status;
   while (true) {

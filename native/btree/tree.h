@@ -65,12 +65,17 @@ class Tree {
 
   // Sets the value of `key`.
   Status Put(Bytes key, const LeafValue& value);
+  // True if the last put was one behind all keys, and the next one need not go down for another.
+  [[nodiscard]] bool is_appending() const { return appends_since_ == pager_->disturbances(); }
   // Removes `key`, if it is there.
   Status Delete(Bytes key);
   // Removes all keys of `range`.
   Status DeleteRange(const KeyRange& range);
   // Takes over a root that was built apart (bulk load).
-  Status ReplaceRoot(const Reference& root) { return MoveRoot(root); }
+  Status ReplaceRoot(const Reference& root) {
+    appends_since_ = 0;
+    return MoveRoot(root);
+  }
 
  private:
   // One page of the path of the last descent, and the child taken if it is a branch.
@@ -123,6 +128,9 @@ class Tree {
   RootMoved on_root_moved_;
   // From the root to the leaf.
   std::vector<Step> path_;
+  // The pager's disturbances when `path_` came to lead to the end of the last leaf, all of it the
+  // writer's own; 0 if it does not.
+  uint64_t appends_since_ = 0;
 };
 
 }  // namespace bedplate::btree
