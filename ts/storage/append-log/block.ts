@@ -1,0 +1,87 @@
+// Blocks of records as readers get them, built from the payloads of frames: the layout is the same.
+import { RECORD_OVERHEAD_BYTES, viewOf } from '../log/frame.ts'
+import type { Frame } from '../log/segment-reader.ts'
+import type { LogBlock } from './types.ts'
+
+const NO_BYTES = new Uint8Array(0)
+
+/** Some records. Its bytes were checked when it was made. */
+class Block implements LogBlock {
+  readonly bytes: Uint8Array
+  readonly count: number
+  readonly firstOffset: number
+
+  constructor(firstOffset: number, bytes: Uint8Array, count: number) {
+    this.firstOffset = firstOffset
+    this.bytes = bytes
+    this.count = count
+  }
+
+  get nextOffset(): number {
+    return this.firstOffset + this.count
+  }
+
+  *[Symbol.iterator](): IterableIterator<Uint8Array> {
+    const { bytes, count } = this
+    const view = viewOf(bytes)
+    let at = 0
+    for (let i = 0; i < count; i++) {
+      const start = at + RECORD_OVERHEAD_BYTES
+      at = start + view.getUint32(at, true)
+      yield bytes.subarray(start, at)
+    }
+  }
+}
+
+/** A block in the making. */
+export class BlockBuilder {
+  readonly #firstOffset: number
+  readonly #maxBytes: number
+  #pieces: Uint8Array[] = []
+  #bytes = 0
+  #count = 0
+
+  constructor(firstOffset: number, maxBytes: number) {
+    this.#firstOffset = firstOffset
+    this.#maxBytes = maxBytes
+  }
+
+  /** The number of the record that comes next. */
+  get nextRecord(): number {
+    return this.#firstOffset + this.#count + 1
+  }
+
+  /**
+   * Takes records of `frame`, which holds the next one: up to but without record `bound`, and as many as there is room for.
+   * @returns 'full' if some had no room, 'damaged' if the frame is not a list of its records.
+   */
+  take({ header, payload }: Frame, bound: number): 'all' | 'full' | 'damaged' {
+    const view = viewOf(payload)
+    const skipped = this.nextRecord - header.firstRecord
+    const wanted = Math.min(header.recordCount, bound - header.firstRecord)
+    let start = 0
+    let at = 0
+    let index = 0
+    for (; index < wanted; index++) {
+      if (at + RECORD_OVERHEAD_BYTES > payload.length) return 'damaged'
+      const next = at + RECORD_OVERHEAD_BYTES + view.getUint32(at, true)
+      if (next > payload.length) return 'damaged'
+      const isFirst = this.#count === 0 && index === skipped
+      if (index >= skipped && !isFirst && this.#bytes + next - start > this.#maxBytes) break
+      at = next
+      if (index < skipped) start = next
+    }
+    if (index === header.recordCount && at !== payload.length) return 'damaged'
+    if (index > skipped) this.#pieces.push(payload.subarray(start, at))
+    this.#bytes += at - start
+    this.#count += index - skipped
+    return index < wanted ? 'full' : 'all'
+  }
+
+  /** The block; a view of what was read if that is in one piece. */
+  build(): LogBlock {
+    const [first = NO_BYTES] = this.#pieces
+    const bytes = this.#pieces.length <= 1 ? first : Buffer.concat(this.#pieces, this.#bytes)
+    return new Block(this.#firstOffset, bytes, this.#count)
+  }
+}
