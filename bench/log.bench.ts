@@ -77,6 +77,7 @@ function markdownOf(lines: readonly string[][]): string {
 }
 
 function figure(value: number): string {
+  if (value >= 1e9) return `${(value / 1e9).toPrecision(3)} G`
   if (value >= 1e6) return `${(value / 1e6).toPrecision(3)} M`
   return value >= 1e3 ? `${(value / 1e3).toPrecision(3)} k` : value.toPrecision(3)
 }

@@ -8,7 +8,7 @@ import { FRAME_HEADER_BYTES, PAGE_BYTES, RECORD_OVERHEAD_BYTES } from '../../ts/
 export interface Scale {
   /** Bytes of records in the tasks that go through many. */
   bytes: number
-  /** How long each durable task runs. */
+  /** How long each task runs that is repeated. */
   seconds: number
 }
 
@@ -33,13 +33,13 @@ export async function measureTurn(directory: string, scale: Scale): Promise<Reco
   const path = join(directory, 'log')
   figures['raw-write'] = rawWrite(join(directory, 'raw'), scale.bytes)
   figures['append'] = await append(path, scale.bytes)
-  figures['raw-read'] = rawRead(path)
+  figures['raw-read'] = rateOf(scale.seconds, () => rawRead(path))
   await withLog(path, {}, async (log) => {
-    figures['read'] = read(log, false)
-    figures['iterate'] = read(log, true)
+    figures['read'] = rateOf(scale.seconds, () => read(log, false))
+    figures['iterate'] = rateOf(scale.seconds, () => read(log, true))
   })
   await withLog(path, { readOnly: true }, async (log) => {
-    figures['read-other'] = read(log, false)
+    figures['read-other'] = rateOf(scale.seconds, () => read(log, false))
   })
   figures['raw-durable'] = rawDurable(join(directory, 'raw-durable'), scale.seconds)
   for (const writers of WRITERS) {
@@ -126,9 +126,18 @@ function rawDurable(path: string, seconds: number): number {
   return rate
 }
 
-/** Bytes of records a second. */
-function read(log: AppendLog, isIterated: boolean): number {
+/** Does `pass` again and again for about `seconds`. @param pass - Gives its bytes. @returns Bytes a second. */
+function rateOf(seconds: number, pass: () => number): number {
+  pass() // so that code is compiled
   const started = performance.now()
+  let bytes = 0
+  do bytes += pass()
+  while (performance.now() - started < seconds * 1000)
+  return bytes / ((performance.now() - started) / 1000)
+}
+
+/** Everything by offset. */
+function read(log: AppendLog, isIterated: boolean): number {
   let bytes = 0
   let records = 0
   for (let next = log.firstOffset; ; ) {
@@ -140,18 +149,17 @@ function read(log: AppendLog, isIterated: boolean): number {
     next = block.nextOffset
   }
   if (bytes !== records * RECORD_BYTES) throw new Error(`${records} records had ${bytes} bytes`)
-  return bytes / ((performance.now() - started) / 1000)
+  return bytes
 }
 
 /** Reads the segments as they are. */
 function rawRead(directory: string): number {
   const buffer = Buffer.alloc(BLOCK_BYTES)
-  const started = performance.now()
   let bytes = 0
   for (const name of readdirSync(directory).filter((one) => /^log-\d+$/.test(one))) {
     const file = openSync(join(directory, name), 'r')
     for (let count = 1; count > 0; bytes += count) count = readSync(file, buffer, 0, BLOCK_BYTES, null)
     closeSync(file)
   }
-  return bytes / ((performance.now() - started) / 1000)
+  return bytes
 }

@@ -8,7 +8,7 @@ import type { Mutant } from '../log/mutant.ts'
 import { logCorruption } from '../log/recovery.ts'
 import { type SegmentHeader, segmentName } from '../log/segment.ts'
 import { SegmentReader } from '../log/segment-reader.ts'
-import { BlockBuilder } from './block.ts'
+import { BlockBuilder, type OpenFrame } from './block.ts'
 import { type Place, SegmentIndex } from './segment-index.ts'
 import type { LogBlock, LogVerifyReport } from './types.ts'
 
@@ -48,6 +48,8 @@ export class BlockReader {
   readonly #seed: number
   readonly #indexes = new Map<number, SegmentIndex>()
   #open: { segment: SegmentHeader; file: DiskFile; reader: SegmentReader; readableOffset: number } | undefined
+  /** The frame of that segment that was left in the middle. Others are not kept. */
+  #left: OpenFrame | undefined
 
   constructor(place: LogPlace, view: LogView) {
     this.#place = place
@@ -110,6 +112,7 @@ export class BlockReader {
   close(): void {
     this.#open?.file.close()
     this.#open = undefined
+    this.#left = undefined
   }
 
   // -- segments ---------------------------------------------------------------------------------------------------------
@@ -172,16 +175,27 @@ export class BlockReader {
 
   #gather({ segment, bound }: Span, block: BlockBuilder): void {
     const reader = this.#readerOf(segment)
-    let place = this.#placeBefore(block.nextRecord, { segment, bound })
+    let open = this.#left?.record === block.nextRecord ? this.#left : undefined
+    this.#left = undefined
+    let place =
+      open === undefined ? this.#placeBefore(block.nextRecord, { segment, bound }) : placeBehind(open.frame.header)
     while (block.nextRecord < bound) {
-      const frame = reader.frameAfter(place.offset, place.record)
-      if (frame === undefined) throw this.#damaged(segment, place)
-      this.#indexOf(segment).note(frame.header)
-      const outcome = block.take(frame, bound)
-      if (outcome === 'damaged') throw this.#notRecords(segment, frame.header)
+      open ??= this.#openFrame(reader, segment, place)
+      const { header, end } = open.frame
+      const outcome = block.take(open, bound)
+      if (outcome === 'damaged') throw this.#notRecords(segment, header)
+      if (open.record < header.firstRecord + header.recordCount) this.#left = open
       if (outcome === 'full') return
-      place = { offset: frame.end, record: place.record + frame.header.recordCount }
+      place = { offset: end, record: header.firstRecord + header.recordCount }
+      open = undefined
     }
+  }
+
+  #openFrame(reader: SegmentReader, segment: SegmentHeader, place: Place): OpenFrame {
+    const frame = reader.frameAfter(place.offset, place.record)
+    if (frame === undefined) throw this.#damaged(segment, place)
+    this.#indexOf(segment).note(frame.header)
+    return { frame, record: frame.header.firstRecord, at: 0 }
   }
 
   /** The place of the frame that holds a record of the span; looks at headers alone. */

@@ -33,6 +33,13 @@ class Block implements LogBlock {
   }
 }
 
+/** A frame of which records were taken, up to but without one that starts at a byte of its payload. */
+export interface OpenFrame {
+  readonly frame: Frame
+  record: number
+  at: number
+}
+
 /** A block in the making. */
 export class BlockBuilder {
   readonly #firstOffset: number
@@ -52,30 +59,34 @@ export class BlockBuilder {
   }
 
   /**
-   * Takes records of `frame`, which holds the next one: up to but without record `bound`, and as many as there is room for.
+   * Takes records of the frame, which holds the next one at or behind `open.record`: up to but without record `bound`, and as
+   * many as there is room for. Moves `open` behind them.
    * @returns 'full' if some had no room, 'damaged' if the frame is not a list of its records.
    */
-  take({ header, payload }: Frame, bound: number): 'all' | 'full' | 'damaged' {
+  take(open: OpenFrame, bound: number): 'all' | 'full' | 'damaged' {
+    const { header, payload } = open.frame
     const view = viewOf(payload)
-    const skipped = this.nextRecord - header.firstRecord
-    const wanted = Math.min(header.recordCount, bound - header.firstRecord)
-    let start = 0
-    let at = 0
-    let index = 0
-    for (; index < wanted; index++) {
+    const first = this.nextRecord
+    const behind = header.firstRecord + header.recordCount
+    const end = Math.min(behind, bound)
+    let { record, at } = open
+    let start = at
+    for (; record < end; record++) {
       if (at + RECORD_OVERHEAD_BYTES > payload.length) return 'damaged'
       const next = at + RECORD_OVERHEAD_BYTES + view.getUint32(at, true)
       if (next > payload.length) return 'damaged'
-      const isFirst = this.#count === 0 && index === skipped
-      if (index >= skipped && !isFirst && this.#bytes + next - start > this.#maxBytes) break
+      const isVeryFirst = this.#count === 0 && record === first
+      if (record >= first && !isVeryFirst && this.#bytes + next - start > this.#maxBytes) break
       at = next
-      if (index < skipped) start = next
+      if (record < first) start = next
     }
-    if (index === header.recordCount && at !== payload.length) return 'damaged'
-    if (index > skipped) this.#pieces.push(payload.subarray(start, at))
+    if (record === behind && at !== payload.length) return 'damaged'
+    if (record > first) this.#pieces.push(payload.subarray(start, at))
     this.#bytes += at - start
-    this.#count += index - skipped
-    return index < wanted ? 'full' : 'all'
+    this.#count += record - first
+    open.record = record
+    open.at = at
+    return record < end ? 'full' : 'all'
   }
 
   /** The block; a view of what was read if that is in one piece. */
