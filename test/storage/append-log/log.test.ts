@@ -133,6 +133,27 @@ describe('reading', () => {
     await log.close()
   })
 
+  it.each([300, 30_000])(
+    'gives blocks that stay when others are transferred (blocks of %i bytes)',
+    async (maxBytes) => {
+      const log = await bed.open()
+      for (let i = 0; i < 10; i++) await fill(log, 10, 100)
+      const [block, other] = [log.read(0, maxBytes), log.read(2, maxBytes)]
+      const { port1, port2 } = new MessageChannel()
+      try {
+        port1.postMessage(block.bytes, [block.bytes.buffer as ArrayBuffer])
+      } catch (error) {
+        expect((error as Error).name).toBe('DataCloneError')
+      } finally {
+        port1.close()
+        port2.close()
+      }
+      expect(textsOf(other)[0]).toBe(textAt(2, 100))
+      expect(readAll(log)).toEqual(Array.from({ length: 100 }, (_, i) => textAt(i, 100)))
+      await log.close()
+    },
+  )
+
   it('says where damage is, and reads the rest', async () => {
     const log = await bed.open()
     await fill(log, 100)

@@ -1,9 +1,8 @@
 // Blocks of records as readers get them, built from the payloads of frames: the layout is the same.
+import { keepFromTransfer } from '../../io/view-memory.ts'
 import { RECORD_OVERHEAD_BYTES, viewOf } from '../log/frame.ts'
 import type { Frame } from '../log/segment-reader.ts'
 import type { LogBlock } from './types.ts'
-
-const NO_BYTES = new Uint8Array(0)
 
 /** Some records. Its bytes were checked when it was made. */
 class Block implements LogBlock {
@@ -91,8 +90,14 @@ export class BlockBuilder {
 
   /** The block; a view of what was read if that is in one piece. */
   build(): LogBlock {
-    const [first = NO_BYTES] = this.#pieces
-    const bytes = this.#pieces.length <= 1 ? first : Buffer.concat(this.#pieces, this.#bytes)
-    return new Block(this.#firstOffset, bytes, this.#count)
+    return new Block(this.#firstOffset, this.#join(), this.#count)
+  }
+
+  #join(): Uint8Array {
+    const [piece] = this.#pieces
+    if (piece === undefined) return new Uint8Array(0)
+    if (this.#pieces.length > 1) return Buffer.concat(this.#pieces, this.#bytes)
+    keepFromTransfer(piece.buffer) // other blocks, and the reader, have views of it too
+    return piece
   }
 }

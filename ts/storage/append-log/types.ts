@@ -45,7 +45,7 @@ export interface FollowOptions {
 /**
  * Records one after the other in one piece of memory: `length u32 LE | record`, `count` times. Iterating gives the records
  * as views of `bytes`. Both are often views of a larger piece of up to 256 KiB that was read at once; copy what is kept
- * for long.
+ * for long. Transferring them to another thread copies them or, from Node 22 on, is refused.
  */
 export interface LogBlock extends Iterable<Uint8Array> {
   readonly bytes: Uint8Array
