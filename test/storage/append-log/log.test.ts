@@ -111,6 +111,22 @@ describe('reading', () => {
     await log.close()
   })
 
+  it('walks over a segment once: then the index leads to any place in it', async () => {
+    const sizes = { firstSegmentBytes: 8 * 1024 * 1024, maxSegmentBytes: 8 * 1024 * 1024 }
+    const log = await bed.open({ durability: 'os', ...sizes })
+    for (let i = 0; i < 400; i++) await log.append(bytesOf(textAt(i, 16_000)))
+    log.read(399, 1)
+    const reads = bed.disk.failAt({ operation: 'read', nth: 10, error: 'EIO' })
+    expect(textsOf(log.read(200, 1))).toEqual([textAt(200, 16_000)])
+    expect(reads.applied).toBe(0) // from its start it would be more than twenty
+    reads.cancel()
+    await log.close()
+    const again = await bed.open(sizes)
+    bed.disk.failAt({ operation: 'read', nth: 10, error: 'EIO' })
+    expect(codeOf(() => again.read(200, 1))).toBe('IO')
+    await again.close()
+  })
+
   it('shows nothing that is not durable, with durability sync', async () => {
     const log = await bed.open()
     await log.append(bytesOf('a'))
