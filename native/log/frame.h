@@ -7,7 +7,7 @@
 //        8     4  payloadChecksum  CRC-32C of the payload
 //       12     4  payloadBytes
 //       16     4  recordCount
-//       20     4  zero
+//       20     4  zero, in append logs the age in its segment: not used here
 //       24     8  generation       of the writer: grows by one with each opening that writes
 //       32     8  segment          the number of the segment it was written to
 //       40     8  offset           where in that segment

@@ -11,7 +11,7 @@
 //       32     8  firstRecord      from this record on, earlier segments are void
 //       40     8  sizeBytes        as preallocated; a closed log may have cut the file
 //       48    16  uuid             of the store
-//       64        zeros up to 4096
+//       64        zeros up to 4096, in append logs the time at 64: not used here
 #ifndef BEDPLATE_LOG_SEGMENT_H_
 #define BEDPLATE_LOG_SEGMENT_H_
 

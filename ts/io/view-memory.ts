@@ -9,6 +9,13 @@ const View = (Buffer as unknown as ArrayConstructor)[Symbol.species] as unknown 
 
 let markAsUntransferable: ((memory: ArrayBuffer) => void) | undefined
 
+/** Sees to it that whoever transfers a view of `memory` to another thread does not take it away from those who have others. */
+export function keepFromTransfer(memory: ArrayBufferLike): void {
+  // Loaded late: it is large, and few commands need it.
+  markAsUntransferable ??= process.getBuiltinModule('node:worker_threads').markAsUntransferable
+  markAsUntransferable(memory as ArrayBuffer)
+}
+
 /**
  * Memory of undefined content whose views are given away, like those of Node's own pool of buffers. Whoever transfers one
  * of them to another thread does not take the memory away from all the others: Node 20 copies it, later ones refuse.
@@ -21,10 +28,7 @@ export class ViewMemory {
     const bytes = Buffer.allocUnsafeSlow(length)
     this.bytes = bytes
     this.memory = bytes.buffer
-    if (length === 0) return // a placeholder
-    // Loaded late: it is large, and few commands need it.
-    markAsUntransferable ??= process.getBuiltinModule('node:worker_threads').markAsUntransferable
-    markAsUntransferable(this.memory)
+    if (length > 0) keepFromTransfer(this.memory) // else a placeholder
   }
 
   /** A view of the bytes from `start` to `end`. Not checked: they must lie inside. */

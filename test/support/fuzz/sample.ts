@@ -6,6 +6,7 @@ import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 import { checksumSeed, FRAME_HEADER_BYTES } from '../../../ts/storage/log/frame.ts'
 import { DATA, readMetas } from '../btree-crash/metas.ts'
 import { openStore, SMALL, STORE_PATH, type StoreSettings } from '../btree-crash/store.ts'
+import { type LogSample, makeLogSample } from './append-log-sample.ts'
 
 export const SETTINGS: StoreSettings = { ...SMALL, checkpointLogBytes: 1024 * 1024 }
 
@@ -17,6 +18,8 @@ export interface Sample {
   uuid: Uint8Array
   /** Paths of the segments of its log. */
   segments: readonly string[]
+  /** An append log beside it. */
+  log: LogSample
 }
 
 /** Two trees of several levels, long values, free pages, and a log with records behind the last checkpoint. */
@@ -47,6 +50,7 @@ export async function makeSample(): Promise<Sample> {
     pageSizeBytes: SETTINGS.pageSizeBytes,
     pageCount: Math.floor(image.size(DATA) / SETTINGS.pageSizeBytes),
     uuid: meta.meta.uuid,
+    log: await makeLogSample(),
     segments: disk.list(STORE_PATH).flatMap((name) => (/^log-\d+$/.test(name) ? [`${STORE_PATH}/${name}`] : [])),
   }
 }

@@ -29,6 +29,7 @@ import { DATA, readMetas } from '../btree-crash/metas.ts'
 import { openStore, STORE_PATH } from '../btree-crash/store.ts'
 import { below, pick } from '../btree-crash/workload.ts'
 import { withAllocationLimit } from './allocation.ts'
+import { fuzzLogRead, fuzzLogWritten, fuzzStart, fuzzWatermark } from './append-log-targets.ts'
 import { mutate, mutateInPlace } from './mutate.ts'
 import { frameOffsets, pageAt, type Sample, SETTINGS, sealFrame, sealPage, sealSegmentHeader } from './sample.ts'
 
@@ -53,6 +54,10 @@ export const TARGETS = {
   FORMAT: fuzzFormat,
   'store read': fuzzStoreRead,
   'store written': fuzzStoreWritten,
+  start: ({ log }, random) => fuzzStart(log, random),
+  readable: ({ log }, random) => fuzzWatermark(log, random),
+  'log read': ({ log }, random) => fuzzLogRead(log, random),
+  'log written': ({ log }, random) => fuzzLogWritten(log, random),
 } satisfies Record<string, Target>
 
 export type TargetName = keyof typeof TARGETS

@@ -4,6 +4,7 @@ import type { Clock } from '../../io/clock.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
 import { overlayFile } from '../../io/overlay-file.ts'
 import type { Random } from '../../io/random.ts'
+import { isVacant } from '../directory.ts'
 import { openLog } from '../log/index.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
@@ -17,15 +18,7 @@ import { chainPages } from './overflow.ts'
 import { PAGE_HEADER_BYTES, type PageReference, PageType } from './page.ts'
 import { Pager } from './pager.ts'
 import { replayer } from './replay.ts'
-import {
-  checkFormat,
-  checkParts,
-  createStore,
-  DATA_FILE,
-  isVacant,
-  LEFTOVERS,
-  newerVersion,
-} from './store-directory.ts'
+import { checkFormat, checkParts, createStore, DATA_FILE, LEFTOVERS, newerVersion } from './store-directory.ts'
 import { MAX_PAGE_SIZE_BYTES } from './types.ts'
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */

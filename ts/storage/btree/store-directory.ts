@@ -1,8 +1,9 @@
 // A store is a directory: `FORMAT` (engine and version, for people and for other engines), `data`, `log-*`, `LOCK`, and
-// `stats.json` while it is open. It appears whole: made under another name, synced, renamed, its parent synced.
+// `stats.json` while it is open.
 import { BedplateError } from '../../base/errors.ts'
-import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
+import { type Disk, joinPath } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
+import { checkStoreFormat, makeStoreDirectory, newerStore } from '../directory.ts'
 import { createLog, hasLog } from '../log/index.ts'
 import { lacks } from '../mutant.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
@@ -17,16 +18,9 @@ export const COMPACTED_FILE = 'data.compact'
 export const STATS_FILE = 'stats.json'
 /** Files that no open store of ours can be using when a writer opens it. */
 export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
-const FORMAT_FILE = 'FORMAT'
-const ENGINE = 'btree'
+const FORMAT = { engine: 'btree', version: FORMAT_VERSION }
 /** A store's uuid tells its log from that of others. */
 export const UUID_BYTES = 16
-
-/** What the file FORMAT of a store says: `bedplate <engine> <version>`. */
-interface Format {
-  engine: string
-  version: number
-}
 
 /** What a store is made with. */
 interface Maker {
@@ -53,39 +47,16 @@ export async function createStore(maker: Maker, path: string, pageSizeBytes: num
 
 /** Runs `fill` on a new directory with a FORMAT file, then gives it its name, durably. */
 export async function makeDirectoryAtomically(
-  { disk, random, mutant }: Maker,
+  maker: Maker,
   path: string,
   fill: (temporary: string) => Promise<void>,
 ): Promise<void> {
-  const atOnce = lacks(mutant, 'temporary name')
-  const suffix = `.creating-${Buffer.from(random.bytes(6)).toString('hex')}`
-  const temporary = path.replace(/\/+$/, '') + (atOnce ? '' : suffix)
-  disk.mkdir(temporary)
-  try {
-    await writeFormat(disk, temporary, mutant)
-    await fill(temporary)
-    if (!lacks(mutant, 'first names sync')) await disk.syncDirectory(temporary)
-    if (disk.kind(path) === 'directory' && !atOnce) disk.rmdir(path) // it is empty, or this fails and nothing is lost
-    disk.rename(temporary, path)
-  } catch (error) {
-    removeDirectory(disk, temporary)
-    throw error
-  }
-  if (!lacks(mutant, 'store name sync')) await disk.syncDirectory(parentDirectory(path))
+  await makeStoreDirectory(maker, { path, format: FORMAT }, fill)
 }
 
 /** Checks that `path` holds a store of this engine and version. */
 export function checkFormat(disk: Disk, path: string): void {
-  const format = readFormat(disk, path)
-  if (format === undefined) {
-    throw new BedplateError('INCOMPATIBLE', `${path} is not a bedplate store: it has no readable ${FORMAT_FILE} file`)
-  }
-  if (format.engine !== ENGINE) {
-    throw new BedplateError('INCOMPATIBLE', `${path} is a store of the engine "${format.engine}", not "${ENGINE}"`, {
-      hint: `open it with bedplate/${format.engine}`,
-    })
-  }
-  if (format.version > FORMAT_VERSION) throw newerVersion(path, format.version)
+  checkStoreFormat(disk, path, FORMAT)
 }
 
 /**
@@ -104,43 +75,7 @@ export function checkParts(disk: Disk, path: string): void {
 
 /** The error for files that a later bedplate wrote. */
 export function newerVersion(path: string, version: number): BedplateError {
-  return new BedplateError(
-    'INCOMPATIBLE',
-    `${path} has format version ${version}; this bedplate reads up to ${FORMAT_VERSION}`,
-    {
-      hint: 'update bedplate',
-    },
-  )
-}
-
-/** True if a store could be made at `path`: nothing is there, or an empty directory. */
-export function isVacant(disk: Disk, path: string): boolean {
-  const kind = disk.kind(path)
-  return kind === undefined || (kind === 'directory' && disk.list(path).length === 0)
-}
-
-function readFormat(disk: Disk, path: string): Format | undefined {
-  const name = joinPath(path, FORMAT_FILE)
-  if (disk.kind(name) !== 'file') return undefined
-  const file = disk.open(name, 'read')
-  try {
-    const bytes = new Uint8Array(64)
-    const text = Buffer.from(bytes.subarray(0, file.read(bytes, 0))).toString('latin1')
-    const match = /^bedplate ([a-z]{1,16}) (\d{1,6})\n/.exec(text)
-    return match === null ? undefined : { engine: match[1] as string, version: Number(match[2]) }
-  } finally {
-    file.close()
-  }
-}
-
-async function writeFormat(disk: Disk, directory: string, mutant: Mutant | undefined): Promise<void> {
-  const file = disk.open(joinPath(directory, FORMAT_FILE), 'create')
-  try {
-    file.write(Buffer.from(`bedplate ${ENGINE} ${FORMAT_VERSION}\n`), 0)
-    if (!lacks(mutant, 'FORMAT sync')) await file.sync()
-  } finally {
-    file.close()
-  }
+  return newerStore(path, version, FORMAT_VERSION)
 }
 
 /** Writes the two metas of an empty store. */
@@ -164,13 +99,4 @@ function writeEmptyData(
   pages.set(encodeMeta(empty), 0)
   pages.set(encodeMeta({ ...empty, epoch: 1 }), pageSizeBytes)
   data.write(pages, 0)
-}
-
-function removeDirectory(disk: Disk, directory: string): void {
-  try {
-    for (const name of disk.list(directory)) disk.unlink(joinPath(directory, name))
-    disk.rmdir(directory)
-  } catch {
-    // What led here is the error worth telling; a leftover `.creating-` directory harms nobody.
-  }
 }

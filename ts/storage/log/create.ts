@@ -12,7 +12,7 @@ const EMPTY_SEGMENT_BYTES = SEGMENT_HEADER_BYTES + PAGE_BYTES
  */
 export async function createLog(disk: Disk, directory: string, uuid: Uint8Array, keptElsewhere = 0): Promise<void> {
   const firstRecord = keptElsewhere + 1
-  const header = { segment: 1, generation: 1, firstRecord, sizeBytes: EMPTY_SEGMENT_BYTES }
+  const header = { segment: 1, generation: 1, firstRecord, sizeBytes: EMPTY_SEGMENT_BYTES, startMs: 0 }
   const bytes = new Uint8Array(EMPTY_SEGMENT_BYTES)
   bytes.set(encodeSegmentHeader(header, uuid))
   encodeFrameHeader(

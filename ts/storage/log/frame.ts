@@ -6,7 +6,7 @@
 //        8     4  payloadChecksum  CRC-32C of the payload
 //       12     4  payloadBytes
 //       16     4  recordCount
-//       20     4  zero
+//       20     4  ageMs            since its segment began, in a log that keeps times; else 0
 //       24     8  generation       of the writer: grows by one with each opening that writes
 //       32     8  segment          the number of the segment it was written to
 //       40     8  offset           where in that segment
@@ -29,6 +29,9 @@ export const PAGE_BYTES = 4096
 /** What a record takes beside its own bytes. */
 export const RECORD_OVERHEAD_BYTES = 4
 
+/** An age that is this one or more. */
+export const MAX_AGE_MS = 2 ** 32 - 1
+
 const MAGIC = 0x464c5042 // "BPLF"
 const CHECKED_FROM = 8
 
@@ -44,6 +47,8 @@ export interface FrameHeader extends FrameAddress {
   readonly firstRecord: number
   readonly recordCount: number
   readonly durable: number
+  /** Milliseconds from the beginning of its segment to its writing; 0 in a log that keeps no times. */
+  readonly ageMs: number
   readonly payloadBytes: number
   readonly payloadChecksum: number
 }
@@ -56,7 +61,7 @@ export function checksumSeed(uuid: Uint8Array): number {
 /** Writes the header of the frame whose payload lies behind it in `frame`. */
 export function encodeFrameHeader(
   frame: Uint8Array,
-  header: Omit<FrameHeader, 'payloadBytes' | 'payloadChecksum'>,
+  header: Omit<FrameHeader, 'payloadBytes' | 'payloadChecksum' | 'ageMs'> & { ageMs?: number },
   seed: number,
 ): void {
   const payload = frame.subarray(FRAME_HEADER_BYTES)
@@ -65,7 +70,7 @@ export function encodeFrameHeader(
   view.setUint32(8, crc32c(payload), true)
   view.setUint32(12, payload.length, true)
   view.setUint32(16, header.recordCount, true)
-  view.setUint32(20, 0, true)
+  view.setUint32(20, header.ageMs ?? 0, true)
   writeU64(view, 24, header.generation)
   writeU64(view, 32, header.segment)
   writeU64(view, 40, header.offset)
@@ -157,6 +162,7 @@ function readFields(view: DataView): FrameHeader | undefined {
     offset,
     firstRecord,
     durable,
+    ageMs: view.getUint32(20, true),
     payloadChecksum: view.getUint32(8, true),
     payloadBytes: view.getUint32(12, true),
     recordCount: view.getUint32(16, true),

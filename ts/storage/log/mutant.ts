@@ -18,6 +18,16 @@ export type Rule =
   | 'segment length' // a segment that is shorter than it was made is corruption, unless a closed log has cut it
   | 'closing frame sync' // a segment is cut only when the frame that says so is durable
   | 'frame before name' // the first frame is in its segment before that gets its name, which supersedes older ones
+  | 'void segments' // a segment that begins behind where a later one takes over holds nothing
+  | 'durable truncation' // a truncation is acknowledged when the segment that takes over is durable
+  | 'start sync' // where an append log begins is synced before it gets its name
+  | 'start name sync' // and its name before segments go
+  | 'start before discarding' // segments go when it is durable that they are not needed
+  | 'flush before start' // a log begins at no record that a power cut could take away
+  | 'start checksum'
+  | 'readable is durable' // with durability `sync` nobody reads what a power cut could take away
+  | 'readable of this segment' // what a writer said of another segment or life says nothing of this one
+  | 'numbers of the truncated' // while a truncation is under way, what was durable before says nothing of later records
 
 /** A log with one rule taken away. */
 export type Mutant = AnyMutant<Rule>

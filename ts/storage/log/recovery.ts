@@ -24,6 +24,8 @@ export interface RecoveryOptions {
   directory: string
   uuid: Uint8Array
   keptElsewhere: number
+  /** Reads the last segment alone: what the ones before it hold had been durable, and is checked by whoever reads it. */
+  onlyLast?: boolean
   replay: (sequence: number, record: Uint8Array) => void
   mutant?: Mutant | undefined
 }
@@ -32,6 +34,8 @@ export interface RecoveryOptions {
 export interface Recovered {
   /** The segments of the log, in order. */
   readonly segments: readonly SegmentHeader[]
+  /** Segments that begin behind where a later one took over: what was cut off the log. */
+  readonly voided: readonly SegmentHeader[]
   /** Names of files that were to become segments. */
   readonly prepared: readonly string[]
   /** The number of the last record, in the log or kept elsewhere. */
@@ -42,6 +46,8 @@ export interface Recovered {
   readonly unproven: readonly Frame[]
   /** Whether the last segment is known to have its name durably: only then was a second frame written to it. */
   readonly isNameProven: boolean
+  /** When the last frame was written, in milliseconds since 1970; 0 if there is none or the log keeps no times. */
+  readonly lastMs: number
 }
 
 /** After so many bytes of frames, others get their turn. */
@@ -53,26 +59,49 @@ const BYTES_A_TURN = 4 * 1024 * 1024
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const names = options.disk.list(options.directory)
-  const segments = readHeaders(names, options)
+  const { segments, voided } = readSegments(names, options)
   const prepared = names.filter((name) => parseSegmentName(name)?.prepared === true)
-  const scan = new Scan(options)
+  if (options.onlyLast === true) checkFirst(segments, options)
+  const durable = options.onlyLast === true ? (segments.at(-1)?.firstRecord ?? 1) - 1 : 0
+  const keptElsewhere = Math.max(options.keptElsewhere, durable)
+  const scan = new Scan({ ...options, keptElsewhere })
   for (const [i, segment] of segments.entries()) {
     const successor = segments[i + 1]
     if (successor === undefined) await scan.readLast(segment)
-    else if (successor.firstRecord - 1 > options.keptElsewhere) await scan.readUpTo(segment, successor.firstRecord)
+    else if (successor.firstRecord - 1 > keptElsewhere) await scan.readUpTo(segment, successor.firstRecord)
   }
-  return { segments, prepared, ...scan.result }
+  return { segments, voided, prepared, ...scan.result }
 }
 
 /** The error for bytes that are not what was written. */
-function logCorruption(path: string, offset: number, problem: string): BedplateError {
+export function logCorruption(path: string, offset: number, problem: string): BedplateError {
   return new BedplateError('CORRUPTION', `${path} at offset ${offset}: ${problem}`, {
     hint: 'nothing on disk was changed; restore the store from a backup',
   })
 }
 
-/** The headers of all segments, in the order of their numbers. */
-function readHeaders(names: readonly string[], options: RecoveryOptions): SegmentHeader[] {
+/** What to read headers from. */
+export type SegmentsOptions = Pick<RecoveryOptions, 'disk' | 'directory' | 'uuid' | 'mutant'>
+
+/**
+ * The headers of all segments among the files of these names, in the order of their numbers.
+ * @returns Those of the log, and those that hold nothing any more, since a later one took over before their first record.
+ */
+export function readSegments(
+  names: readonly string[],
+  options: SegmentsOptions,
+): { segments: SegmentHeader[]; voided: SegmentHeader[] } {
+  const segments: SegmentHeader[] = []
+  const voided: SegmentHeader[] = []
+  for (const header of readHeaders(names, options)) {
+    const firstVoid = segments.findIndex((earlier) => earlier.firstRecord > header.firstRecord)
+    if (firstVoid >= 0) voided.push(...segments.splice(firstVoid))
+    segments.push(header)
+  }
+  return { segments, voided }
+}
+
+function readHeaders(names: readonly string[], options: SegmentsOptions): SegmentHeader[] {
   const headers: SegmentHeader[] = []
   for (const name of names) {
     const parsed = parseSegmentName(name)
@@ -81,13 +110,13 @@ function readHeaders(names: readonly string[], options: RecoveryOptions): Segmen
     const header = readHeader(path, options)
     if (header.segment !== parsed.segment) throw logCorruption(path, 0, `this is segment ${header.segment}`)
     const previous = headers.at(-1)
-    if (previous !== undefined) checkOrder(path, previous, header)
+    if (previous !== undefined) checkOrder(path, previous, header, options.mutant)
     headers.push(header)
   }
   return headers
 }
 
-function readHeader(path: string, { disk, uuid }: RecoveryOptions): SegmentHeader {
+function readHeader(path: string, { disk, uuid }: SegmentsOptions): SegmentHeader {
   const file = disk.open(path, 'read')
   try {
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES)
@@ -107,8 +136,18 @@ function readHeader(path: string, { disk, uuid }: RecoveryOptions): SegmentHeade
   }
 }
 
-function checkOrder(path: string, previous: SegmentHeader, header: SegmentHeader): void {
-  if (header.generation < previous.generation || header.firstRecord < previous.firstRecord) {
+/** Checks that nothing is missing before the first segment. @throws CORRUPTION */
+export function checkFirst(
+  [first]: readonly SegmentHeader[],
+  { directory, keptElsewhere }: Pick<RecoveryOptions, 'directory' | 'keptElsewhere'>,
+): void {
+  if (first !== undefined && first.firstRecord - 1 <= keptElsewhere) return
+  throw logCorruption(directory, 0, `record ${keptElsewhere + 1} is missing: a segment is lost`)
+}
+
+function checkOrder(path: string, previous: SegmentHeader, header: SegmentHeader, mutant: Mutant | undefined): void {
+  const goesBack = header.firstRecord < previous.firstRecord && lacks(mutant, 'void segments')
+  if (header.generation < previous.generation || goesBack) {
     throw logCorruption(path, 16, 'the segment does not continue the one before it')
   }
 }
@@ -121,6 +160,7 @@ class Scan {
   #durable: number
   #unproven: Frame[] = []
   #isNameProven = false
+  #lastMs = 0
   #bytesThisTurn = 0
 
   constructor(options: RecoveryOptions) {
@@ -130,9 +170,14 @@ class Scan {
     this.#durable = options.keptElsewhere
   }
 
-  get result(): Omit<Recovered, 'segments' | 'prepared'> {
-    const isNameProven = this.#isNameProven
-    return { lastPosition: this.#last, durablePosition: this.#durable, unproven: this.#unproven, isNameProven }
+  get result(): Omit<Recovered, 'segments' | 'voided' | 'prepared'> {
+    return {
+      lastPosition: this.#last,
+      durablePosition: this.#durable,
+      unproven: this.#unproven,
+      isNameProven: this.#isNameProven,
+      lastMs: this.#lastMs,
+    }
   }
 
   /** Reads the records below `bound`, with which the next segment starts. All of them were durable. */
@@ -164,13 +209,15 @@ class Scan {
       for (;;) {
         const frame = reader.frameAfter(end, next)
         if (frame === undefined) break
-        isClosed = frame.header.recordCount === 0
+        // A frame without records that is the first one says what was cut off, not that the log was closed.
+        isClosed = frame.header.recordCount === 0 && end !== reader.start
         this.#replay(frame, path, Number.POSITIVE_INFINITY)
         next += frame.header.recordCount
         // The first frame was synced before the segment got its name.
         durable = end === reader.start ? next - 1 : Math.max(durable, frame.header.durable)
         unproven = [...unproven.filter((other) => lastRecord(other) > durable), frame]
         this.#isNameProven = end !== reader.start
+        this.#lastMs = segment.startMs + frame.header.ageMs
         end = frame.end
         await this.#letOthersRun(frame)
       }

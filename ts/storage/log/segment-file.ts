@@ -101,7 +101,7 @@ export class SegmentFile {
   }
 
   /** Writes the header. `firstRecord` is where this segment takes over from earlier ones. */
-  writeHeader(header: { generation: number; firstRecord: number }, uuid: Uint8Array): void {
+  writeHeader(header: { generation: number; firstRecord: number; startMs: number }, uuid: Uint8Array): void {
     this.file.write(encodeSegmentHeader({ ...header, segment: this.number, sizeBytes: this.sizeBytes }, uuid), 0)
   }
 

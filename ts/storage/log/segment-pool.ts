@@ -54,6 +54,11 @@ export class SegmentPool {
     return this.#current
   }
 
+  /** The segments that are part of the log, in order. */
+  get segments(): readonly SegmentHeader[] {
+    return this.#segments
+  }
+
   /** How many segments are part of the log, and the bytes of all files. */
   get size(): { segmentCount: number; segmentBytes: number } {
     const files = [...this.#segments, ...this.#ahead]
@@ -91,13 +96,19 @@ export class SegmentPool {
     }
   }
 
-  /** Makes the first of the files to come the current segment, after it got its name. */
-  enter(segment: SegmentFile, header: SegmentHeader): void {
+  /**
+   * Makes the first of the files to come the current segment, after it got its name.
+   * @param truncates - It cuts off what came from its first record on: segments that hold nothing else are void, and go.
+   */
+  enter(segment: SegmentFile, header: SegmentHeader, truncates: boolean): void {
     this.#ahead.shift()
     this.#promised.delete(segment)
+    const firstVoid = truncates ? this.#segments.findIndex((other) => other.firstRecord >= header.firstRecord) : -1
+    const voided = firstVoid < 0 ? [] : this.#segments.splice(firstVoid)
     this.#segments.push(header)
     this.#current?.file.close()
     this.#current = segment
+    for (const other of voided) this.#discard(other)
   }
 
   /** Makes the next segment ready in the background, if none is. */

@@ -23,6 +23,8 @@ export interface Frame {
 
 /** What is read from the file at once. */
 const WINDOW_BYTES = 256 * 1024
+/** The same where little may be needed; it doubles from piece to piece. */
+const FIRST_WINDOW_BYTES = 16 * 1024
 
 /** A segment, opened for reading. */
 export class SegmentReader {
@@ -38,6 +40,7 @@ export class SegmentReader {
   /** A piece of the file. Never overwritten: frames that were handed out point into it. */
   #window = new Uint8Array(0)
   #windowStart = 0
+  #windowBytes = WINDOW_BYTES
 
   /** @param seed - The `checksumSeed` of the store. */
   constructor(file: DiskFile, segment: SegmentHeader, seed: number, mutant?: Mutant) {
@@ -65,6 +68,19 @@ export class SegmentReader {
     return this.#frameAt(near, firstRecord) ?? (far === near ? undefined : this.#frameAt(far, firstRecord))
   }
 
+  /** The header of that frame, whatever its payload is. */
+  headerAfter(offset: number, firstRecord: number): FrameHeader | undefined {
+    const near = alignUp(offset, FRAME_ALIGNMENT_BYTES)
+    const far = alignUp(offset, PAGE_BYTES)
+    return this.#headerOf(near, firstRecord) ?? (far === near ? undefined : this.#headerOf(far, firstRecord))
+  }
+
+  /** Looks at the file again from now on: it may have got more frames. Starts with small pieces of it. */
+  forget(): void {
+    this.#window = this.#window.subarray(0, 0)
+    this.#windowBytes = FIRST_WINDOW_BYTES
+  }
+
   /**
    * Looks behind `offset` for a frame that was written when `record` was already durable.
    * @returns Its offset, or undefined if there is none. Reads the rest of the segment.
@@ -79,11 +95,16 @@ export class SegmentReader {
   }
 
   #frameAt(offset: number, firstRecord: number): Frame | undefined {
-    const header = this.#headerAt(offset)
-    if (header === undefined || header.firstRecord !== firstRecord) return undefined
+    const header = this.#headerOf(offset, firstRecord)
+    if (header === undefined) return undefined
     const payload = this.#bytesAt(offset + FRAME_HEADER_BYTES, header.payloadBytes)
     if (payload === undefined || !isPayloadIntact(payload, header, this.#mutant)) return undefined
     return { header, payload, end: offset + FRAME_HEADER_BYTES + header.payloadBytes }
+  }
+
+  #headerOf(offset: number, firstRecord: number): FrameHeader | undefined {
+    const header = this.#headerAt(offset)
+    return header?.firstRecord === firstRecord ? header : undefined
   }
 
   #headerAt(offset: number): FrameHeader | undefined {
@@ -102,7 +123,8 @@ export class SegmentReader {
   }
 
   #refill(offset: number, length: number): Uint8Array | undefined {
-    const window = new Uint8Array(Math.min(Math.max(length, WINDOW_BYTES), this.#end - offset))
+    const window = new Uint8Array(Math.min(Math.max(length, this.#windowBytes), this.#end - offset))
+    this.#windowBytes = Math.min(this.#windowBytes * 2, WINDOW_BYTES)
     const count = this.#file.read(window, offset)
     this.#window = window.subarray(0, count)
     this.#windowStart = offset

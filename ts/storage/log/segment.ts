@@ -10,7 +10,8 @@
 //       32     8  firstRecord      where it takes over: from this record on, earlier segments are void
 //       40     8  sizeBytes        as preallocated; a closed log may have cut the file behind its last frame
 //       48    16  uuid             of the store
-//       64        zeros up to 4096
+//       64     8  startMs          when it began, in a log that keeps times: milliseconds since 1970; else 0
+//       72        zeros up to 4096
 import { crc32c } from '../crc32c/index.ts'
 import { PAGE_BYTES, readU64, viewOf, writeU64 } from './frame.ts'
 
@@ -29,6 +30,8 @@ export interface SegmentHeader {
   readonly generation: number
   readonly firstRecord: number
   readonly sizeBytes: number
+  /** When its first frame was written, in milliseconds since 1970; 0 in a log that keeps no times. */
+  readonly startMs: number
 }
 
 /** The outcome of reading a segment header. */
@@ -49,6 +52,7 @@ export function encodeSegmentHeader(header: SegmentHeader, uuid: Uint8Array): Ui
   writeU64(view, 32, header.firstRecord)
   writeU64(view, 40, header.sizeBytes)
   bytes.set(uuid, 48)
+  writeU64(view, 64, header.startMs)
   view.setUint32(4, crc32c(bytes.subarray(CHECKED_FROM)), true)
   return bytes
 }
@@ -66,9 +70,11 @@ export function decodeSegmentHeader(bytes: Uint8Array, uuid: Uint8Array): Segmen
   const generation = readU64(view, 24)
   const firstRecord = readU64(view, 32)
   const sizeBytes = readU64(view, 40)
+  const startMs = readU64(view, 64)
   if (version < 1 || segment === undefined || generation === undefined) return { kind: 'damaged' }
   if (firstRecord === undefined || firstRecord < 1 || sizeBytes === undefined) return { kind: 'damaged' }
-  return { kind: 'ok', header: { segment, generation, firstRecord, sizeBytes } }
+  if (startMs === undefined) return { kind: 'damaged' }
+  return { kind: 'ok', header: { segment, generation, firstRecord, sizeBytes, startMs } }
 }
 
 /** The name of a segment that is part of the log. */

@@ -5,6 +5,9 @@
 //
 // A new segment is written under a temporary name, its first frame included, and synced; then it gets its name, and the
 // directory is synced; then the frame counts as durable. So a segment of the log always starts with a whole frame.
+//
+// Cutting records off the end is the same: a segment that starts with a frame of no records takes over behind the last
+// record that is kept. Its name is what decides between the old end and the new one.
 import { assert, BedplateError } from '../../base/errors.ts'
 import type { Cancel } from '../../io/clock.ts'
 import { lacks } from '../mutant.ts'
@@ -13,6 +16,7 @@ import {
   checksumSeed,
   encodeFrameHeader,
   FRAME_HEADER_BYTES,
+  MAX_AGE_MS,
   PAGE_BYTES,
   RECORD_OVERHEAD_BYTES,
 } from './frame.ts'
@@ -29,6 +33,10 @@ export interface WriterOptions extends PoolOptions {
   uuid: Uint8Array
   durability: Durability
   maxPendingBytes: number
+  /** Segments and frames say when they were written. */
+  keepsTimes: boolean
+  /** Is told whenever records were written or became durable, and of the failure. Must not throw. */
+  advanced?: (() => void) | undefined
   mutant?: Mutant | undefined
 }
 
@@ -40,10 +48,14 @@ export interface WriterStart {
   prepared: readonly string[]
   /** The number before that of the first record to be written. All records up to it are durable. */
   lastPosition: number
+  /** When the last frame was written; 0 if that is not known. */
+  lastMs: number
 }
 
 interface Waiter {
   readonly position: number
+  /** Means a record behind a truncation that was not durable yet: until it is, other records have that number. */
+  readonly isBehindTruncation: boolean
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -80,6 +92,11 @@ export class LogWriter implements Log {
   #durable: number
   #syncWanted = 0
   #waiters: Waiter[] = []
+  /** The last record that a truncation under way keeps. Until it is durable, `#written` and `#durable` mean the old ones. */
+  #truncatedTo: number | undefined
+  /** When the last frame was written, and when its segment began: milliseconds since 1970. */
+  #lastMs: number
+  #segmentStartMs = 0
   #cancelTimer: Cancel | undefined
 
   #state: 'open' | 'closing' | 'closed' = 'open'
@@ -105,6 +122,7 @@ export class LogWriter implements Log {
     this.#last = start.lastPosition
     this.#written = start.lastPosition
     this.#durable = start.lastPosition
+    this.#lastMs = start.lastMs
   }
 
   get lastPosition(): number {
@@ -112,7 +130,17 @@ export class LogWriter implements Log {
   }
 
   get durablePosition(): number {
-    return this.#durable
+    return this.#unlessTruncated(this.#durable)
+  }
+
+  /** Every record up to and with this one was handed to the kernel. */
+  get writtenPosition(): number {
+    return this.#unlessTruncated(this.#written)
+  }
+
+  /** The segments that are part of the log, in order. A segment holds records up to the first one of the next. */
+  get segments(): readonly SegmentHeader[] {
+    return this.#pool.segments
   }
 
   get failure(): BedplateError | undefined {
@@ -143,6 +171,53 @@ export class LogWriter implements Log {
     return this.#last
   }
 
+  /**
+   * Appends records that are found again all or none. Like `append`: `reserve` of `bytes` must have succeeded just before.
+   * @param bytes - `batchBytes` of them.
+   * @returns The number of the last one.
+   */
+  appendBatch(records: readonly Uint8Array[], bytes: number): number {
+    const group = this.#open?.fits(bytes) ? this.#open : this.#openGroup(bytes)
+    for (const record of records) group.append(record)
+    this.#pendingBytes += RECORD_OVERHEAD_BYTES + bytes
+    this.#appends += records.length
+    this.#last += records.length
+    if (!this.#work.isAwake) this.#wakeIfDue()
+    return this.#last
+  }
+
+  /**
+   * Removes the records after `position`. From now on they are gone and the next record follows `position`; the promise
+   * is durability. After a power cut before that, all of them may be back, or none. Blocks only if another truncation is
+   * under way.
+   * @param position - The last record that stays: above those that were discarded, at most `lastPosition`.
+   * @throws DISK_FULL, and then nothing has changed; IO or the standing failure.
+   */
+  truncateAfter(position: number): Promise<void> {
+    this.#assertUsable()
+    assert(position <= this.#last, 'what is not there cannot be removed')
+    if (this.#truncatedTo !== undefined) this.#work.runNow()
+    const before = this.#newest?.segment
+    this.#closeGroup()
+    this.#pool.provideAfter(before, FRAME_HEADER_BYTES)
+    const segment = this.#pool.after(before)
+    assert(segment !== undefined, 'a segment was provided')
+    const group = new Group(position + 1, segment, this.#buffers.take())
+    segment.plannedEnd = group.plannedEnd
+    this.#newest = group
+    this.#queue.push(group)
+    this.#last = position
+    this.#truncatedTo = position
+    this.#work.wake()
+    if (lacks(this.#options.mutant, 'durable truncation')) return RESOLVED
+    return this.flushed()
+  }
+
+  /** Takes note of a failure elsewhere after which this log cannot go on. @returns What all later calls throw. */
+  poison(cause: unknown): BedplateError {
+    return this.#fail(cause)
+  }
+
   flushed(): Promise<void> {
     return this.flushedTo(this.#last)
   }
@@ -150,10 +225,11 @@ export class LogWriter implements Log {
   async flushedTo(position: number): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure
     const wanted = Math.min(position, this.#last)
-    if (wanted <= this.#durable) return
+    const isBehindTruncation = this.#truncatedTo !== undefined && wanted >= this.#truncatedTo
+    if (!isBehindTruncation && wanted <= this.#durable) return
     this.#assertUsable()
     await new Promise<void>((resolve, reject) => {
-      this.#waiters.push({ position: wanted, resolve, reject })
+      this.#waiters.push({ position: wanted, isBehindTruncation, resolve, reject })
       this.#syncWanted = Math.max(this.#syncWanted, wanted)
       this.#work.wake()
     })
@@ -212,7 +288,7 @@ export class LogWriter implements Log {
       const group = this.#takeGroup()
       if (group !== undefined) {
         if (group.segment !== this.#pool.current) yield* this.#enterSegment(group)
-        else this.#writeFrame(group)
+        else this.#writeNext(group)
         if (this.#syncsGroups && this.#durable < group.lastRecord) yield* this.#syncCurrent()
         this.#settle(group)
       } else if (Math.min(this.#syncWanted, this.#written) > this.#durable) {
@@ -246,11 +322,14 @@ export class LogWriter implements Log {
   *#enterSegment(group: Group): Steps {
     const { mutant, uuid } = this.#options
     const { segment, firstRecord } = group
-    const header = { segment: segment.number, generation: this.#generation, firstRecord, sizeBytes: segment.sizeBytes }
+    const { number, sizeBytes } = segment
     // From now on, a bad frame in the old segment is corruption.
     if (this.#written > this.#durable && !lacks(mutant, 'old segment sync')) yield* this.#syncCurrent()
     // Were its old name to come back after its content has changed, the log would hold a stranger.
     if (segment.hasOldName && !lacks(mutant, 'names before recycling')) yield this.#names
+    this.#segmentStartMs = this.#tellTime()
+    const startMs = this.#segmentStartMs
+    const header = { segment: number, generation: this.#generation, firstRecord, sizeBytes, startMs }
     segment.writeHeader(header, uuid)
     const isLate = lacks(mutant, 'frame before name')
     if (!isLate) this.#writeFrame(group)
@@ -259,17 +338,35 @@ export class LogWriter implements Log {
     if (!lacks(mutant, 'names after publishing')) yield this.#names
     if (isLate) this.#writeFrame(group)
     if (isLate) yield segment.file
-    this.#pool.enter(segment, header)
+    const truncates = group.recordCount === 0
+    this.#pool.enter(segment, header, truncates)
     segment.startNewPage()
+    // Only now it has a place from which it can be read.
+    this.#written = group.lastRecord
+    if (truncates) this.#endTruncation()
     this.#becomeDurable(group.lastRecord)
+  }
+
+  /** The removed records are gone: from now on all numbers mean what is there now. */
+  #endTruncation(): void {
+    this.#truncatedTo = undefined
+    this.#syncWanted = Math.max(0, ...this.#waiters.map(({ position }) => position))
+  }
+
+  /** Writes a frame behind the others of its segment. */
+  #writeNext(group: Group): void {
+    this.#writeFrame(group)
+    this.#written = group.lastRecord
   }
 
   #writeFrame(group: Group): void {
     const { segment, firstRecord, recordCount } = group
     const address = { segment: segment.number, generation: this.#generation, offset: segment.nextFrameOffset }
-    encodeFrameHeader(group.frame, { ...address, firstRecord, recordCount, durable: this.#durable }, this.#seed)
+    // Behind a truncation, what had been durable may have larger numbers.
+    const durable = Math.min(this.#durable, firstRecord - 1)
+    const ageMs = Math.min(this.#tellTime() - this.#segmentStartMs, MAX_AGE_MS)
+    encodeFrameHeader(group.frame, { ...address, firstRecord, recordCount, durable, ageMs }, this.#seed)
     segment.writeFrame(this.#syncsGroups ? group.paddedFrame : group.frame)
-    this.#written = group.lastRecord
     this.#frames++
     this.#buffers.giveBack(group.detach())
     // Groups behind this one were planned for the worst; with none, there is nothing to plan for.
@@ -281,7 +378,8 @@ export class LogWriter implements Log {
     this.#inFlight = undefined
     this.#pendingBytes -= group.payloadBytes
     group.acknowledge()
-    const { durability, clock } = this.#options
+    const { durability, clock, advanced } = this.#options
+    advanced?.()
     if (typeof durability === 'string' || this.#cancelTimer !== undefined || this.#durable >= this.#written) return
     this.#cancelTimer = clock.timer(durability.intervalMs, () => {
       this.#cancelTimer = undefined
@@ -292,10 +390,31 @@ export class LogWriter implements Log {
 
   #becomeDurable(position: number): void {
     this.#durable = position
+    this.#options.advanced?.()
     if (this.#waiters.length === 0) return
-    const done = this.#waiters.filter((waiter) => waiter.position <= position)
-    this.#waiters = this.#waiters.filter((waiter) => waiter.position > position)
+    const isDone = (waiter: Waiter): boolean => waiter.position <= position && !this.#isTooEarly(waiter)
+    const done = this.#waiters.filter(isDone)
+    this.#waiters = this.#waiters.filter((waiter) => !isDone(waiter))
     for (const waiter of done) waiter.resolve()
+  }
+
+  #isTooEarly({ isBehindTruncation }: Waiter): boolean {
+    if (!isBehindTruncation || this.#truncatedTo === undefined) return false
+    return !lacks(this.#options.mutant, 'numbers of the truncated')
+  }
+
+  /** `position`, or the last record that a truncation under way keeps. */
+  #unlessTruncated(position: number): number {
+    const { mutant } = this.#options
+    if (this.#truncatedTo === undefined || this.#truncatedTo >= position) return position
+    return lacks(mutant, 'numbers of the truncated') ? position : this.#truncatedTo
+  }
+
+  /** The time in milliseconds since 1970, which never goes back in a log; 0 in one that keeps no times. */
+  #tellTime(): number {
+    const { clock, keepsTimes } = this.#options
+    if (keepsTimes) this.#lastMs = Math.max(this.#lastMs, Math.floor(clock.now()))
+    return keepsTimes ? this.#lastMs : 0
   }
 
   /** With durability `memory`, writing waits until it is worth it, or asked for. */
@@ -389,6 +508,7 @@ export class LogWriter implements Log {
     this.#failure ??= new BedplateError('IO', `the log in ${directory} failed and takes no more records`, details)
     this.#rejectAll(new BedplateError('IO', `outcome unknown: writing the log in ${directory} failed`, details))
     this.#work.stop()
+    this.#options.advanced?.()
     return this.#failure
   }
 
@@ -413,6 +533,13 @@ export class LogWriter implements Log {
     if (this.#failure !== undefined) throw this.#failure
     if (this.#state !== 'open') throw new BedplateError('CLOSED', `the log in ${this.#options.directory} was closed`)
   }
+}
+
+/** What to reserve for records that are appended together: as for one record that is as long as all of them. */
+export function batchBytes(records: readonly Uint8Array[]): number {
+  let bytes = -RECORD_OVERHEAD_BYTES
+  for (const record of records) bytes += RECORD_OVERHEAD_BYTES + record.length
+  return bytes
 }
 
 /** The size of a frame with one record. */
