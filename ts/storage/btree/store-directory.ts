@@ -4,10 +4,9 @@ import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
 import { createLog, hasLog } from '../log/index.ts'
-import { lacks } from '../mutant.ts'
+import { lacks, type Mutant } from '../mutant.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
 import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
-import type { Mutant } from './mutant.ts'
 import { NO_PAGE } from './page.ts'
 
 export const DATA_FILE = 'data'
@@ -18,21 +17,22 @@ export const STATS_FILE = 'stats.json'
 /** Files that no open store of ours can be using when a writer opens it. */
 export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
 const FORMAT_FILE = 'FORMAT'
-const ENGINE = 'btree'
 /** A store's uuid tells its log from that of others. */
 export const UUID_BYTES = 16
 
 /** What the file FORMAT of a store says: `bedplate <engine> <version>`. */
-interface Format {
+export interface Format {
   engine: string
   version: number
 }
+
+const BTREE: Format = { engine: 'btree', version: FORMAT_VERSION }
 
 /** What a store is made with. */
 interface Maker {
   disk: Disk
   random: Random
-  mutant?: Mutant | undefined
+  mutant?: Mutant<string> | undefined
 }
 
 /** Makes an empty store at `path`, where nothing but an empty directory may be. */
@@ -56,13 +56,14 @@ export async function makeDirectoryAtomically(
   { disk, random, mutant }: Maker,
   path: string,
   fill: (temporary: string) => Promise<void>,
+  format = BTREE,
 ): Promise<void> {
   const atOnce = lacks(mutant, 'temporary name')
   const suffix = `.creating-${Buffer.from(random.bytes(6)).toString('hex')}`
   const temporary = path.replace(/\/+$/, '') + (atOnce ? '' : suffix)
   disk.mkdir(temporary)
   try {
-    await writeFormat(disk, temporary, mutant)
+    await writeFormat(disk, temporary, format, mutant)
     await fill(temporary)
     if (!lacks(mutant, 'first names sync')) await disk.syncDirectory(temporary)
     if (disk.kind(path) === 'directory' && !atOnce) disk.rmdir(path) // it is empty, or this fails and nothing is lost
@@ -74,18 +75,22 @@ export async function makeDirectoryAtomically(
   if (!lacks(mutant, 'store name sync')) await disk.syncDirectory(parentDirectory(path))
 }
 
-/** Checks that `path` holds a store of this engine and version. */
-export function checkFormat(disk: Disk, path: string): void {
+/** Checks that `path` holds a store of the engine of `wanted`, and of no later version. */
+export function checkFormat(disk: Disk, path: string, wanted = BTREE): void {
   const format = readFormat(disk, path)
   if (format === undefined) {
     throw new BedplateError('INCOMPATIBLE', `${path} is not a bedplate store: it has no readable ${FORMAT_FILE} file`)
   }
-  if (format.engine !== ENGINE) {
-    throw new BedplateError('INCOMPATIBLE', `${path} is a store of the engine "${format.engine}", not "${ENGINE}"`, {
-      hint: `open it with bedplate/${format.engine}`,
-    })
+  if (format.engine !== wanted.engine) {
+    throw new BedplateError(
+      'INCOMPATIBLE',
+      `${path} is a store of the engine "${format.engine}", not "${wanted.engine}"`,
+      {
+        hint: `open it with bedplate/${format.engine}`,
+      },
+    )
   }
-  if (format.version > FORMAT_VERSION) throw newerVersion(path, format.version)
+  if (format.version > wanted.version) throw newerVersion(path, format.version, wanted.version)
 }
 
 /**
@@ -103,10 +108,10 @@ export function checkParts(disk: Disk, path: string): void {
 }
 
 /** The error for files that a later bedplate wrote. */
-export function newerVersion(path: string, version: number): BedplateError {
+export function newerVersion(path: string, version: number, newest = FORMAT_VERSION): BedplateError {
   return new BedplateError(
     'INCOMPATIBLE',
-    `${path} has format version ${version}; this bedplate reads up to ${FORMAT_VERSION}`,
+    `${path} has format version ${version}; this bedplate reads up to ${newest}`,
     {
       hint: 'update bedplate',
     },
@@ -133,10 +138,15 @@ function readFormat(disk: Disk, path: string): Format | undefined {
   }
 }
 
-async function writeFormat(disk: Disk, directory: string, mutant: Mutant | undefined): Promise<void> {
+async function writeFormat(
+  disk: Disk,
+  directory: string,
+  { engine, version }: Format,
+  mutant: Maker['mutant'],
+): Promise<void> {
   const file = disk.open(joinPath(directory, FORMAT_FILE), 'create')
   try {
-    file.write(Buffer.from(`bedplate ${ENGINE} ${FORMAT_VERSION}\n`), 0)
+    file.write(Buffer.from(`bedplate ${engine} ${version}\n`), 0)
     if (!lacks(mutant, 'FORMAT sync')) await file.sync()
   } finally {
     file.close()
