@@ -18,6 +18,9 @@ describe('an LSM store', () => {
     expect(levels.some(({ level }) => level > 0)).toBe(true)
     expect(levels[0]?.level === 0 ? levels[0].tables : 0).toBeLessThan(SMALL.level0Tables)
     expect([flushes >= 6, compactions > 0, memtable.entries, flushedPosition]).toEqual([true, true, 0, position])
+    const { amplification } = store.stats()
+    expect(amplification.write).toBeGreaterThan(2) // each byte was written by a flush and by a merge
+    expect(amplification.space).toBeGreaterThanOrEqual(1)
     expect([...store.range()]).toEqual(Array.from({ length: 60 }, (_, i) => [key(i), `5 ${'v'.repeat(40)}`]))
     expect(await store.verify()).toMatchObject({ ok: true, problems: [] })
     await store.close()

@@ -66,7 +66,7 @@ export class Background {
   manifest: Manifest
   flushes = 0
   compactions = 0
-  /** Bytes that flushes took from memory, and bytes written to tables altogether. */
+  /** Bytes of keys and values that flushes took from memory, and bytes written to tables altogether. */
   flushedBytes = 0
   writtenBytes = 0
   /** True if the last try found no space. */
@@ -235,7 +235,7 @@ export class Background {
     await this.replace(made, versions.current.with({ removed: new Set(), added }), { position, catalogue })
     memory.frozen = memory.frozen.filter((other) => other !== oldest)
     this.flushes++
-    this.flushedBytes += memtable.bytes
+    this.flushedBytes += memtable.contentBytes
     onFlushed(position)
   }
 

@@ -22,6 +22,8 @@ export class Memtable {
   readonly tombstones = new RangeTombstones()
   /** About the memory it takes. */
   bytes = 0
+  /** Bytes of the keys and values in it, without what it takes to find them. */
+  contentBytes = 0
   /** Versions in it. */
   entryCount = 0
   /** The last commit that wrote to it; 0 if none did. */
@@ -51,6 +53,7 @@ export class Memtable {
     const bytes = this.store(key, value)
     this.lastSequence = sequence
     this.bytes += bytes.length
+    this.contentBytes += bytes.length
     if (found !== NONE && this.sequenceOf[found] === sequence && this.compareKey(found, key) === 0) {
       this.bytesOf[found] = bytes
       this.kindOf[found] = kind

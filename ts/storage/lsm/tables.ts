@@ -130,16 +130,18 @@ export class Tables {
   }
 
   private read(info: TableInfo, { offset, length }: { offset: number; length: number }): Uint8Array {
+    const file = this.file(info) // first: it sees to it that the file is as long as the manifest says
     const target = new Uint8Array(length)
-    return target.subarray(0, this.file(info).read(target, offset))
+    return target.subarray(0, file.read(target, offset))
   }
 
   private async readAsync(
     info: TableInfo,
     { offset, length }: { offset: number; length: number },
   ): Promise<Uint8Array> {
+    const file = this.file(info)
     const target = new Uint8Array(length)
-    return target.subarray(0, await this.file(info).readAsync(target, offset))
+    return target.subarray(0, await file.readAsync(target, offset))
   }
 
   private file(info: TableInfo): DiskFile {

@@ -118,7 +118,7 @@ export interface LsmStats {
   amplification: {
     /** Places that a read of a key that is not there may have to look at. */
     read: number
-    /** Bytes written to tables for each byte that a flush took from memory, that one included. */
+    /** Bytes written to tables, by flushes and by merges, for each byte of keys and values that a flush took from memory. */
     write: number
     /** Bytes in tables for each byte of the last level: what overwritten and deleted entries take. */
     space: number
