@@ -48,7 +48,9 @@ describe('the sources', () => {
   })
 
   it('show every storage engine through its index.ts', () => {
-    const engines = new Set(filesBelow('ts/storage').flatMap((file) => file.match(/^ts\/storage\/[^/]+\//)?.[0] ?? []))
+    // `ordered` is no engine but what two of them are made with.
+    const isEngine = /^ts\/storage\/(?!ordered\/)[^/]+\//
+    const engines = new Set(filesBelow('ts/storage').flatMap((file) => file.match(isEngine)?.[0] ?? []))
     expect([...engines].filter((folder) => !files.includes(`${folder}index.ts`))).toEqual([])
   })
 

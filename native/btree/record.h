@@ -1,5 +1,5 @@
 // What the log says about the B-tree: one record a commit, holding its outcome as a list of
-// operations. Bytes: docs/formats/btree.md; the twin is ts/storage/btree/record.ts.
+// operations. Bytes: docs/formats/btree.md; the twin is ts/storage/ordered/record.ts.
 #ifndef BEDPLATE_BTREE_RECORD_H_
 #define BEDPLATE_BTREE_RECORD_H_
 

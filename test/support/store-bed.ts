@@ -9,14 +9,14 @@ import { realDisk } from '../../ts/io/real-disk.ts'
 import { SimulatedDisk } from '../../ts/io/simulated-disk.ts'
 import type { NativeOpen } from '../../ts/native/btree.ts'
 import { loadNative } from '../../ts/native/loader.ts'
-import { codecsOf } from '../../ts/storage/btree/arguments.ts'
 import { Store } from '../../ts/storage/btree/btree.ts'
 import type { Engine } from '../../ts/storage/btree/engine.ts'
 import type { BTree, TreeOptions } from '../../ts/storage/btree/index.ts'
 import type { NativeEngine } from '../../ts/storage/btree/native/engine.ts'
 import { openNativeEngine } from '../../ts/storage/btree/native/open.ts'
 import { openEngine } from '../../ts/storage/btree/open.ts'
-import { StoreHandle } from '../../ts/storage/btree/store.ts'
+import { BTreeHandle } from '../../ts/storage/btree/store.ts'
+import { codecsOf } from '../../ts/storage/ordered/arguments.ts'
 import { ManualClock, SMALL, type StoreSettings } from './btree-crash/store.ts'
 import { ENGINES } from './engines.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
@@ -144,7 +144,7 @@ class RealBed implements StoreBed {
   }
 
   handle<K, V>(options: TreeOptions): BTree<K, V> {
-    return new StoreHandle<K, V>(this.opened as NativeEngine, codecsOf<K, V>(options))
+    return new BTreeHandle<K, V>(this.opened as NativeEngine, codecsOf<K, V>(options))
   }
 
   path(name: string): string {

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BedplateError } from '../../../ts/base/errors.ts'
 import { openBTree } from '../../../ts/storage/btree/index.ts'
-import { MAX_TREE_NAME_BYTES, MAX_VALUE_BYTES, type TreeOptions } from '../../../ts/storage/btree/types.ts'
+import { MAX_TREE_NAME_BYTES, MAX_VALUE_BYTES, type TreeOptions } from '../../../ts/storage/ordered/types.ts'
 import { BEDS, type StoreBed } from '../../support/store-bed.ts'
 
 // Callers without types pass anything, so these handles take anything.

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { BedplateError } from '../../../ts/base/errors.ts'
-import { type RecordVisitor, RecordWriter, visitRecord } from '../../../ts/storage/btree/record.ts'
+import { type RecordVisitor, RecordWriter, visitRecord } from '../../../ts/storage/ordered/record.ts'
 
 type Call = [string, number, ...unknown[]]
 

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
-import { Cursor, WHOLE_RANGE } from '../../../ts/storage/btree/cursor.ts'
+import { Cursor } from '../../../ts/storage/btree/cursor.ts'
 import { FreeList } from '../../../ts/storage/btree/free-list.ts'
 import { NO_PAGE } from '../../../ts/storage/btree/page.ts'
 import { Pager } from '../../../ts/storage/btree/pager.ts'
 import { prepareValue, Tree } from '../../../ts/storage/btree/tree.ts'
 import { compareBytes } from '../../../ts/storage/compare.ts'
+import { WHOLE_RANGE } from '../../../ts/storage/ordered/range.ts'
 
 function makeTree(pageSizeBytes: number, cachePages: number): { pager: Pager; tree: Tree } {
   const file = new SimulatedDisk().open('/data', 'create')

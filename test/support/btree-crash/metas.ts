@@ -2,9 +2,10 @@
 import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { catalogueEntries } from '../../../ts/storage/btree/catalogue.ts'
-import { Cursor, WHOLE_RANGE } from '../../../ts/storage/btree/cursor.ts'
+import { Cursor } from '../../../ts/storage/btree/cursor.ts'
 import { decodeMeta, META_BYTES, type Meta } from '../../../ts/storage/btree/meta.ts'
 import { openPager } from '../../../ts/storage/btree/open.ts'
+import { WHOLE_RANGE } from '../../../ts/storage/ordered/range.ts'
 import { STORE_PATH } from './store.ts'
 
 export const DATA = `${STORE_PATH}/data`

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../../ts/storage/btree/types.ts'
+import type { Snapshot } from '../../../ts/storage/ordered/types.ts'
 import { must } from './expectation.ts'
 import { contentOf, difference, type Model } from './model.ts'
 

@@ -3,11 +3,11 @@ import type { Cancel, Clock } from '../../../ts/io/clock.ts'
 import type { Disk } from '../../../ts/io/disk.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import type { SimulatedDiskOptions } from '../../../ts/io/simulated-disk.ts'
-import { codecsOf } from '../../../ts/storage/btree/arguments.ts'
 import { Store } from '../../../ts/storage/btree/btree.ts'
 import type { Engine } from '../../../ts/storage/btree/engine.ts'
 import type { Mutant } from '../../../ts/storage/btree/mutant.ts'
 import { type EngineOptions, openEngine } from '../../../ts/storage/btree/open.ts'
+import { codecsOf } from '../../../ts/storage/ordered/arguments.ts'
 
 export const STORE_PATH = '/store'
 

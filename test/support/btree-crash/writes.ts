@@ -1,5 +1,5 @@
 // Writes as values: done to a store, inside a transaction, or to a model.
-import type { Transaction, TreeBatchOperation } from '../../../ts/storage/btree/types.ts'
+import type { Transaction, TreeBatchOperation, TreeStore } from '../../../ts/storage/ordered/types.ts'
 import type { KeyRange } from '../../../ts/storage/ordered-store.ts'
 import { Violation } from './expectation.ts'
 import type { Trees } from './model.ts'
@@ -22,8 +22,9 @@ export function treeOf(
 }
 
 /** Does the write. @returns The promise of its durability. */
-export function performOn(store: Opened['store'], write: Write): Promise<void> {
-  const target = treeOf(store, write.tree ?? '')
+export function performOn(store: TreeStore, write: Write): Promise<void> {
+  const { tree: name = '' } = write
+  const target = name === '' ? store : store.tree(name)
   switch (write.kind) {
     case 'put':
       return target.put(write.key, write.value)

@@ -21,9 +21,9 @@ import {
   usedBytes,
   valueLengthAt,
 } from '../../../ts/storage/btree/page.ts'
-import { RecordWriter, visitRecord } from '../../../ts/storage/btree/record.ts'
 import { checksumSeed, decodeFrameHeader, splitPayload } from '../../../ts/storage/log/frame.ts'
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../../ts/storage/log/segment.ts'
+import { RecordWriter, visitRecord } from '../../../ts/storage/ordered/record.ts'
 import { must } from '../btree-crash/expectation.ts'
 import { DATA, readMetas } from '../btree-crash/metas.ts'
 import { openStore, STORE_PATH } from '../btree-crash/store.ts'

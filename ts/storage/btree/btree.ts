@@ -1,68 +1,39 @@
 // A store over the TypeScript engine: its trees, and the engine as the handles of store.ts see it.
-import { compareBytes, resolveBounds } from '../compare.ts'
-import type { KeyRange, OrderedReader } from '../ordered-store.ts'
-import { checkEntries, checkEntry, checkValue, encodeBatch, keyCheck } from './arguments.ts'
-import type { Engine, Pin } from './engine.ts'
+import { checkEntries, checkEntry, keyCheck } from '../ordered/arguments.ts'
+import { PinnedMoment, type PinnedState, WatchedAttempt } from '../ordered/moment.ts'
+import type { ByteOperation } from '../ordered/operation.ts'
+import type { Codecs } from '../ordered/reader.ts'
+import type { Attempt, Moment } from '../ordered/store-engine.ts'
+import { TreeHandle, type TreeOwner } from '../ordered/tree-handle.ts'
+import type { BTreeEngine } from './btree-engine.ts'
+import type { Engine } from './engine.ts'
 import { describePage } from './inspect.ts'
 import { backupStore, bulkLoadTree, closeStore, compactStore } from './maintenance.ts'
-import type { ByteOperation } from './operation.ts'
-import { ConflictWatch } from './read-set.ts'
-import { type Codecs, Reader } from './reader.ts'
 import { collectStats } from './stats.ts'
-import { StoreHandle } from './store.ts'
-import type { Attempt, Moment, StoreEngine } from './store-engine.ts'
-import type { BTreeStats, BTreeTree, PageDescription, TreeBatchOperation, VerifyReport } from './types.ts'
+import { BTreeHandle } from './store.ts'
+import {
+  type BTreeStats,
+  type BTreeTree,
+  LONG_KEY_HINT,
+  maxKeyBytes,
+  type PageDescription,
+  type VerifyReport,
+} from './types.ts'
 import { verifyState } from './verify.ts'
-import { type ByteReader, LiveReader, PinnedReader } from './walk.ts'
-import { watched } from './watched-reader.ts'
+import { LiveReader, PinnedReader } from './walk.ts'
 
 /** One tree of an open store. */
-class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
-  readonly name: string
-  protected readonly engine: Engine
+class LiveTree<K, V> extends TreeHandle<K, V> implements BTreeTree<K, V> {
+  private readonly engine: Engine
 
-  constructor(engine: Engine, name: string, codecs: Codecs<K, V>) {
-    super(new LiveReader(engine, name), codecs, keyCheck(engine.pager.pageSizeBytes))
+  constructor(owner: TreeOwner, engine: Engine, name: string, codecs: Codecs<K, V>) {
+    super(owner, name, new LiveReader(engine, name), codecs)
     this.engine = engine
-    this.name = name
   }
 
   get keyCount(): number {
     this.engine.assertOpen()
     return this.engine.catalogue.tree(this.name)?.keyCount ?? 0
-  }
-
-  put(key: K, value: V): Promise<void> {
-    return this.engine.put(this.name, this.encodeKey(key), this.encodeValue(value))
-  }
-
-  delete(key: K): Promise<void> {
-    return this.engine.apply([{ kind: 'delete', tree: this.name, key: this.encodeKey(key) }])
-  }
-
-  batch(operations: readonly TreeBatchOperation<K, V>[]): Promise<void> {
-    return this.engine.apply(
-      encodeBatch(operations, {
-        tree: this.name,
-        key: (key) => this.encodeKey(key),
-        value: (value) => this.encodeValue(value),
-      }),
-    )
-  }
-
-  clear(range: KeyRange<K> = {}): Promise<void> {
-    return this.engine.apply([{ kind: 'clear', tree: this.name, range: resolveBounds(range, this.codecs.key) }])
-  }
-
-  async compareAndSwap(key: K, expected: V | undefined, value: V | undefined): Promise<boolean> {
-    const keyBytes = this.encodeKey(key)
-    const wanted = expected === undefined ? undefined : this.encodeValue(expected)
-    const next = value === undefined ? undefined : this.encodeValue(value)
-    this.engine.assertWritable()
-    if (!sameValue(this.engine.get(this.name, keyBytes), wanted)) return false
-    if (next === undefined) await this.engine.apply([{ kind: 'delete', tree: this.name, key: keyBytes }])
-    else await this.engine.put(this.name, keyBytes, next)
-    return true
   }
 
   async bulkLoad(entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>): Promise<number> {
@@ -72,31 +43,19 @@ class TreeHandle<K, V> extends Reader<K, V> implements BTreeTree<K, V> {
       return [this.encodeKey(entry[0]), this.encodeValue(entry[1])]
     })
   }
-
-  async flushed(): Promise<void> {
-    this.engine.assertOpen()
-    if (!this.engine.readOnly) await this.engine.log.flushed()
-  }
-
-  /** Closes the whole store: trees share it. */
-  close(): Promise<void> {
-    return closeStore(this.engine)
-  }
-
-  protected encodeValue(value: V): Uint8Array {
-    return checkValue(this.codecs.value.encode(value))
-  }
 }
 
 /** The TypeScript engine, as the handles of a store see it. */
-class TypeScriptEngine implements StoreEngine {
+class TypeScriptEngine implements BTreeEngine {
+  readonly checkKey: (key: Uint8Array) => Uint8Array
   private readonly engine: Engine
 
   constructor(engine: Engine) {
     this.engine = engine
+    this.checkKey = keyCheck(this.maxKeyBytes, LONG_KEY_HINT)
   }
 
-  get mutant(): StoreEngine['mutant'] {
+  get mutant(): BTreeEngine['mutant'] {
     return this.engine.mutant
   }
 
@@ -106,6 +65,10 @@ class TypeScriptEngine implements StoreEngine {
 
   get pageSizeBytes(): number {
     return this.engine.pager.pageSizeBytes
+  }
+
+  get maxKeyBytes(): number {
+    return maxKeyBytes(this.pageSizeBytes)
   }
 
   get position(): number {
@@ -125,11 +88,15 @@ class TypeScriptEngine implements StoreEngine {
   }
 
   tree<K, V>(name: string, codecs: Codecs<K, V>): BTreeTree<K, V> {
-    return new TreeHandle(this.engine, name, codecs)
+    return new LiveTree(this, this.engine, name, codecs)
   }
 
   treeNames(): string[] {
     return this.engine.catalogue.treeNames()
+  }
+
+  put(tree: string, key: Uint8Array, value: Uint8Array): Promise<void> {
+    return this.engine.put(tree, key, value)
   }
 
   apply(operations: readonly ByteOperation[]): Promise<void> {
@@ -137,11 +104,16 @@ class TypeScriptEngine implements StoreEngine {
   }
 
   openMoment(): Moment {
-    return new PinnedMoment(this.engine, this.engine.pin())
+    return new PinnedMoment(pinnedState(this.engine), this.checkKey)
   }
 
   begin(): Attempt {
-    return new WatchedAttempt(this.engine)
+    return new WatchedAttempt(this.engine, pinnedState(this.engine))
+  }
+
+  async flushed(): Promise<void> {
+    this.engine.assertOpen()
+    if (!this.engine.readOnly) await this.engine.log.flushed()
   }
 
   async flushedTo(position: number): Promise<void> {
@@ -187,7 +159,7 @@ class TypeScriptEngine implements StoreEngine {
 }
 
 /** A store that the TypeScript engine runs. */
-export class Store<K, V> extends StoreHandle<K, V> {
+export class Store<K, V> extends BTreeHandle<K, V> {
   private readonly onClose: () => void
 
   constructor(engine: Engine, codecs: Codecs<K, V>, onClose: () => void = () => {}) {
@@ -201,61 +173,13 @@ export class Store<K, V> extends StoreHandle<K, V> {
   }
 }
 
-class PinnedMoment implements Moment {
-  private readonly engine: Engine
-  private readonly pin: Pin
-
-  constructor(engine: Engine, pin: Pin) {
-    this.engine = engine
-    this.pin = pin
+/** Pins the state of this moment. */
+function pinnedState(engine: Engine): PinnedState {
+  const pin = engine.pin()
+  return {
+    position: pin.position,
+    assertOpen: () => pin.assertOpen(),
+    reader: (tree) => new PinnedReader(engine, pin, tree),
+    close: () => pin.close(),
   }
-
-  get position(): number {
-    return this.pin.position
-  }
-
-  assertOpen(): void {
-    this.pin.assertOpen()
-  }
-
-  reader<K, V>(tree: string, codecs: Codecs<K, V>): OrderedReader<K, V> {
-    const { engine, pin } = this
-    return new Reader(new PinnedReader(engine, pin, tree), codecs, keyCheck(pin.pager.pageSizeBytes))
-  }
-
-  close(): void {
-    this.pin.close()
-  }
-}
-
-/** A run of a transaction that is told of every write of others while it lasts. */
-class WatchedAttempt implements Attempt {
-  private readonly engine: Engine
-  private readonly pin: Pin
-  private readonly watch = new ConflictWatch()
-
-  constructor(engine: Engine) {
-    this.engine = engine
-    this.pin = engine.pin()
-    engine.observers.add(this.watch)
-  }
-
-  reader(tree: string): ByteReader {
-    return watched(new PinnedReader(this.engine, this.pin, tree), tree, this.watch)
-  }
-
-  commit(operations: readonly ByteOperation[]): Promise<void> {
-    this.watch.check()
-    return this.engine.apply(operations)
-  }
-
-  close(): void {
-    this.engine.observers.delete(this.watch)
-    this.pin.close()
-  }
-}
-
-function sameValue(found: Uint8Array | undefined, wanted: Uint8Array | undefined): boolean {
-  if (found === undefined || wanted === undefined) return found === wanted
-  return compareBytes(found, wanted) === 0
 }

@@ -4,7 +4,8 @@
 //
 // It is kept current at every move of a root, so one reference, to its own root, is the state of the whole store.
 import { BedplateError } from '../../base/errors.ts'
-import { Cursor, WHOLE_RANGE } from './cursor.ts'
+import { WHOLE_RANGE } from '../ordered/range.ts'
+import { Cursor } from './cursor.ts'
 import { NO_PAGE, type PageReference, readReference, writeReference } from './page.ts'
 import type { Pager } from './pager.ts'
 import { getBelow, Tree } from './tree.ts'

@@ -1,31 +1,9 @@
 // A cursor walks the entries of one frozen root in key order, either way. It keeps the path from the root instead of
 // links between leaves: leaves are copied on write, so a neighbour's address is never stable.
-import { compareBytes } from '../compare.ts'
+import type { WalkRange } from '../ordered/range.ts'
 import { checkLevel, valueAt } from './leaf-value.ts'
 import { childAt, childIndexFor, copyKeyAt, keyAt, keyLengthAt, type Page, type PageReference, search } from './page.ts'
 import type { Pager } from './pager.ts'
-
-/** A range of keys as bytes. An absent bound is open. */
-export interface ByteRange {
-  lower?: Uint8Array | undefined
-  lowerInclusive: boolean
-  upper?: Uint8Array | undefined
-  upperInclusive: boolean
-}
-
-/** A range to walk. */
-export interface WalkRange extends ByteRange {
-  reverse: boolean
-  limit: number
-}
-
-/** The range of all keys. */
-export const WHOLE_RANGE: WalkRange = Object.freeze({
-  lowerInclusive: true,
-  upperInclusive: true,
-  reverse: false,
-  limit: Number.POSITIVE_INFINITY,
-})
 
 export class Cursor {
   private readonly pager: Pager
@@ -164,18 +142,4 @@ function slotOf(page: Page, key: Uint8Array, counts: boolean): number {
   const slot = search(page, key)
   if (slot < 0) return ~slot
   return counts ? slot : slot + 1
-}
-
-/** True if `key` lies in `range`. */
-export function contains(range: ByteRange, key: Uint8Array): boolean {
-  const { lower, lowerInclusive, upper, upperInclusive } = range
-  if (lower !== undefined) {
-    const order = compareBytes(key, lower)
-    if (order < 0 || (order === 0 && !lowerInclusive)) return false
-  }
-  if (upper !== undefined) {
-    const order = compareBytes(key, upper)
-    if (order > 0 || (order === 0 && !upperInclusive)) return false
-  }
-  return true
 }

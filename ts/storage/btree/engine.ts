@@ -11,6 +11,10 @@ import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
+import { type ByteOperation, checkCommitBytes, contentBytes } from '../ordered/operation.ts'
+import { WHOLE_RANGE } from '../ordered/range.ts'
+import { notify, type WriteObserver } from '../ordered/read-set.ts'
+import { RecordWriter } from '../ordered/record.ts'
 import { type Catalogue, lookUpTree } from './catalogue.ts'
 import {
   type CheckpointTarget,
@@ -19,19 +23,10 @@ import {
   pagesOfNextCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts'
-import { type ByteRange, WHOLE_RANGE } from './cursor.ts'
 import type { Mutant } from './mutant.ts'
-import { type ByteOperation, checkCommitBytes, contentBytes } from './operation.ts'
 import { type LeafValue, NO_PAGE, type PageReference } from './page.ts'
 import type { Pager } from './pager.ts'
-import { RecordWriter } from './record.ts'
 import { dropPrepared, prepareValue, type Tree } from './tree.ts'
-
-/** Told of every change while a transaction runs. */
-export interface WriteObserver {
-  wroteKey(tree: string, key: Uint8Array): void
-  wroteRange(tree: string, range: ByteRange): void
-}
 
 /** A moment that is kept readable. */
 export interface Pin {
@@ -238,7 +233,7 @@ export class Engine {
     this.change([...cells.values()], operations.length === 1 && operations[0]?.kind === 'delete', () => {
       for (const operation of operations) this.perform(operation, ids, cells)
     })
-    this.notify(operations)
+    notify(this.observers, operations)
     return this.commit()
   }
 
@@ -615,17 +610,6 @@ export class Engine {
       }
       this.fail(error)
       throw error
-    }
-  }
-
-  private notify(operations: readonly ByteOperation[]): void {
-    for (const observer of this.observers) {
-      for (const operation of operations) {
-        const { tree } = operation
-        if (operation.kind === 'clear') observer.wroteRange(tree, operation.range)
-        else if (operation.kind === 'drop') observer.wroteRange(tree, WHOLE_RANGE)
-        else observer.wroteKey(tree, operation.key)
-      }
     }
   }
 

@@ -7,24 +7,28 @@ import { realDisk } from '../../io/real-disk.ts'
 import { describeNative } from '../../native/describe.ts'
 import { loadNative } from '../../native/loader.ts'
 import { FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES } from '../log/types.ts'
-import { codecsOf } from './arguments.ts'
+import { codecsOf } from '../ordered/arguments.ts'
+import type { KeyOf, ValueOf } from '../ordered/types.ts'
 import { Store } from './btree.ts'
 import { checkStoreOptions } from './check-options.ts'
 import { openNativeEngine } from './native/open.ts'
 import { openEngine } from './open.ts'
 import { keepStatsFile } from './stats.ts'
-import { StoreHandle } from './store.ts'
-import {
-  type BTree,
-  type BTreeOptions,
-  CHECKPOINT_LOG_BYTES,
-  DENSE_CLOSE_BYTES,
-  type KeyOf,
-  type ValueOf,
-} from './types.ts'
+import { BTreeHandle } from './store.ts'
+import { type BTree, type BTreeOptions, CHECKPOINT_LOG_BYTES, DENSE_CLOSE_BYTES } from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
+export type {
+  KeyOf,
+  Snapshot,
+  Transaction,
+  TransactionOptions,
+  TransactionTree,
+  TreeBatchOperation,
+  TreeOptions,
+  ValueOf,
+} from '../ordered/types.ts'
 export type {
   BatchOperation,
   Encoding,
@@ -40,17 +44,9 @@ export type {
   BTreeOptions,
   BTreeStats,
   BTreeTree,
-  KeyOf,
   PageCell,
   PageDescription,
   PagePart,
-  Snapshot,
-  Transaction,
-  TransactionOptions,
-  TransactionTree,
-  TreeBatchOperation,
-  TreeOptions,
-  ValueOf,
   VerifyReport,
 } from './types.ts'
 
@@ -105,7 +101,7 @@ export async function openBTree<K, V>(path: string, options: BTreeOptions = {}):
     firstSegmentBytes: FIRST_SEGMENT_BYTES,
     maxSegmentBytes: MAX_SEGMENT_BYTES,
   }
-  if (openNative !== undefined) return new StoreHandle<K, V>(await openNativeEngine(openNative, engineOptions), codecs)
+  if (openNative !== undefined) return new BTreeHandle<K, V>(await openNativeEngine(openNative, engineOptions), codecs)
   const engine = await openEngine(engineOptions)
   return new Store<K, V>(engine, codecs, checked.readOnly ? undefined : keepStatsFile(engine))
 }

@@ -1,9 +1,9 @@
 // Makes true again what the log says. Records hold outcomes, so replay needs no decisions and may be repeated from any
 // checkpoint at or before the record.
 import { BedplateError } from '../../base/errors.ts'
+import { type RecordVisitor, visitRecord } from '../ordered/record.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Pager } from './pager.ts'
-import { type RecordVisitor, visitRecord } from './record.ts'
 import { prepareValue } from './tree.ts'
 import { maxKeyBytes } from './types.ts'
 

@@ -1,8 +1,8 @@
 // The figures of an open store, and the `stats.json` that its owner keeps for commands of other processes.
 import type { Clock } from '../../io/clock.ts'
 import { type Disk, joinPath } from '../../io/disk.ts'
+import { DEFAULT_TREE } from '../ordered/operation.ts'
 import type { Engine } from './engine.ts'
-import { DEFAULT_TREE } from './operation.ts'
 import { STATS_FILE } from './store-directory.ts'
 import type { BTreeStats } from './types.ts'
 

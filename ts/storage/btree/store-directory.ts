@@ -5,10 +5,9 @@ import { type Disk, joinPath } from '../../io/disk.ts'
 import type { Random } from '../../io/random.ts'
 import { checkStoreFormat, makeStoreDirectory, newerStore } from '../directory.ts'
 import { createLog, hasLog } from '../log/index.ts'
-import { lacks } from '../mutant.ts'
+import { lacks, type Mutant } from '../mutant.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
 import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
-import type { Mutant } from './mutant.ts'
 import { NO_PAGE } from './page.ts'
 
 export const DATA_FILE = 'data'
@@ -26,7 +25,7 @@ export const UUID_BYTES = 16
 interface Maker {
   disk: Disk
   random: Random
-  mutant?: Mutant | undefined
+  mutant?: Mutant<string> | undefined
 }
 
 /** Makes an empty store at `path`, where nothing but an empty directory may be. */

@@ -1,159 +1,34 @@
-// The handles of an open store, whatever engine is below: they check arguments and pass calls on.
-import { checkOptions } from '../../base/options.ts'
-import type { FlatBlock, KeyRange, OrderedReader, RangeIterable, RangeOptions } from '../ordered-store.ts'
-import { checkTreeName, codecsOf } from './arguments.ts'
-import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
-import { DEFAULT_TREE } from './operation.ts'
-import type { Codecs } from './reader.ts'
-import type { Moment, StoreEngine } from './store-engine.ts'
-import { runTransaction, runTransactionSync, TransactionQueue } from './transaction.ts'
-import {
-  type BTree,
-  type BTreeStats,
-  type BTreeTree,
-  maxKeyBytes,
-  type PageDescription,
-  type Snapshot,
-  type Transaction,
-  type TransactionOptions,
-  type TreeBatchOperation,
-  type TreeOptions,
-  type VerifyReport,
-} from './types.ts'
-
-/** Reads what its engine's own reader reads. */
-abstract class ReadingHandle<K, V, R extends OrderedReader<K, V>> implements OrderedReader<K, V> {
-  protected readonly reader: R
-
-  constructor(reader: R) {
-    this.reader = reader
-  }
-
-  get(key: K): V | undefined {
-    return this.reader.get(key)
-  }
-
-  getInto(key: K, target: Uint8Array): number | undefined {
-    return this.reader.getInto(key, target)
-  }
-
-  getMany(keys: readonly K[]): (V | undefined)[] {
-    return this.reader.getMany(keys)
-  }
-
-  has(key: K): boolean {
-    return this.reader.has(key)
-  }
-
-  getAsync(key: K): Promise<V | undefined> {
-    return this.reader.getAsync(key)
-  }
-
-  range(options?: RangeOptions<K>): RangeIterable<K, V> {
-    return this.reader.range(options)
-  }
-
-  scan(options?: RangeOptions<K>): IterableIterator<FlatBlock> {
-    return this.reader.scan(options)
-  }
-}
+// The handle of an open B-tree store, whichever of the two engines is below.
+import { checkTreeName, codecsOf } from '../ordered/arguments.ts'
+import { checkTreeOptions } from '../ordered/check-options.ts'
+import { DEFAULT_TREE } from '../ordered/operation.ts'
+import type { Codecs } from '../ordered/reader.ts'
+import { StoreHandle } from '../ordered/store.ts'
+import type { TreeOptions } from '../ordered/types.ts'
+import type { BTreeEngine } from './btree-engine.ts'
+import type { BTree, BTreeStats, BTreeTree, PageDescription, VerifyReport } from './types.ts'
 
 /** An open store: its default tree, and what concerns all of it. */
-export class StoreHandle<K, V> extends ReadingHandle<K, V, BTreeTree<K, V>> implements BTree<K, V> {
-  readonly path: string
+export class BTreeHandle<K, V> extends StoreHandle<K, V, BTreeTree<K, V>> implements BTree<K, V> {
   readonly pageSizeBytes: number
-  readonly maxKeyBytes: number
-  private readonly engine: StoreEngine
-  private readonly codecs: Codecs<K, V>
-  private readonly transactions = new TransactionQueue()
+  private readonly engine: BTreeEngine
 
-  constructor(engine: StoreEngine, codecs: Codecs<K, V>) {
-    super(engine.tree(DEFAULT_TREE, codecs))
+  constructor(engine: BTreeEngine, codecs: Codecs<K, V>) {
+    super(engine, engine.tree(DEFAULT_TREE, codecs), codecs)
     this.engine = engine
-    this.codecs = codecs
-    this.path = engine.path
     this.pageSizeBytes = engine.pageSizeBytes
-    this.maxKeyBytes = maxKeyBytes(this.pageSizeBytes)
-  }
-
-  // -- the default tree -----------------------------------------------------------------------------------------
-
-  get name(): string {
-    return DEFAULT_TREE
   }
 
   get keyCount(): number {
     return this.reader.keyCount
   }
 
-  put(key: K, value: V): Promise<void> {
-    return this.reader.put(key, value)
-  }
-
-  delete(key: K): Promise<void> {
-    return this.reader.delete(key)
-  }
-
-  batch(operations: readonly TreeBatchOperation<K, V>[]): Promise<void> {
-    return this.reader.batch(operations)
-  }
-
-  clear(range?: KeyRange<K>): Promise<void> {
-    return this.reader.clear(range)
-  }
-
-  compareAndSwap(key: K, expected: V | undefined, value: V | undefined): Promise<boolean> {
-    return this.reader.compareAndSwap(key, expected, value)
-  }
-
   bulkLoad(entries: Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>): Promise<number> {
     return this.reader.bulkLoad(entries)
   }
 
-  flushed(): Promise<void> {
-    return this.reader.flushed()
-  }
-
-  // -- the whole store ------------------------------------------------------------------------------------------
-
-  get durablePosition(): number {
-    return this.engine.durablePosition
-  }
-
-  get position(): number {
-    return this.engine.position
-  }
-
-  tree<K2, V2>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
+  override tree<K2, V2>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
     return this.engine.tree(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
-  }
-
-  treeNames(): string[] {
-    this.engine.assertOpen()
-    return this.engine
-      .treeNames()
-      .filter((name) => name !== DEFAULT_TREE)
-      .sort()
-  }
-
-  dropTree(name: string): Promise<void> {
-    return this.engine.apply([{ kind: 'drop', tree: checkTreeName(name) }])
-  }
-
-  snapshot(): Snapshot<K, V>
-  snapshot(options: { durable: true }): Promise<Snapshot<K, V>>
-  snapshot(options?: { durable: true }): Snapshot<K, V> | Promise<Snapshot<K, V>> {
-    checkOptions(options ?? {}, { durable: 'boolean' }, 'snapshot')
-    const snapshot = new StoreSnapshot<K, V>(this.engine.openMoment(), this.codecs)
-    return options?.durable ? this.durably(snapshot) : snapshot
-  }
-
-  transaction<T>(fn: (tx: Transaction<K, V>) => T | Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    return runTransaction(this.engine, this.transactions, this.codecs, fn, checkTransactionOptions(options))
-  }
-
-  transactionSync<T>(fn: (tx: Transaction<K, V>) => T): T {
-    return runTransactionSync(this.engine, this.codecs, fn)
   }
 
   checkpoint(): Promise<void> {
@@ -179,50 +54,5 @@ export class StoreHandle<K, V> extends ReadingHandle<K, V, BTreeTree<K, V>> impl
   inspectPage(pageNumber: number): PageDescription {
     this.engine.assertOpen()
     return this.engine.inspectPage(pageNumber)
-  }
-
-  close(): Promise<void> {
-    return this.engine.close()
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
-  }
-
-  private async durably(snapshot: StoreSnapshot<K, V>): Promise<Snapshot<K, V>> {
-    try {
-      await this.engine.flushedTo(snapshot.position)
-      return snapshot
-    } catch (error) {
-      snapshot.close()
-      throw error
-    }
-  }
-}
-
-/** A frozen moment of a store. */
-class StoreSnapshot<K, V> extends ReadingHandle<K, V, OrderedReader<K, V>> implements Snapshot<K, V> {
-  private readonly moment: Moment
-
-  constructor(moment: Moment, codecs: Codecs<K, V>) {
-    super(moment.reader(DEFAULT_TREE, codecs))
-    this.moment = moment
-  }
-
-  get position(): number {
-    return this.moment.position
-  }
-
-  tree<K2, V2>(name: string, options: TreeOptions = {}): OrderedReader<K2, V2> {
-    this.moment.assertOpen()
-    return this.moment.reader(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
-  }
-
-  close(): void {
-    this.moment.close()
-  }
-
-  [Symbol.dispose](): void {
-    this.close()
   }
 }

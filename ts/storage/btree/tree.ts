@@ -3,7 +3,8 @@
 // a root reference is a whole frozen tree. No logging and no durability here: that is the store's.
 import { assert, BedplateError, isCode } from '../../base/errors.ts'
 import { commonPrefixLength } from '../compare.ts'
-import { type ByteRange, Cursor } from './cursor.ts'
+import type { ByteRange } from '../ordered/range.ts'
+import { Cursor } from './cursor.ts'
 import { checkLevel, valueAt } from './leaf-value.ts'
 import { retireOverflow, writeOverflow } from './overflow.ts'
 import {

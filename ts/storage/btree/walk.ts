@@ -1,5 +1,7 @@
-// Reading a state: the live tree, a snapshot, or a transaction, behind one small interface on bytes.
-import { Cursor, type WalkRange } from './cursor.ts'
+// Reading a state: the live tree or a snapshot, behind the interface that all engines have.
+import type { ByteReader, ByteWalk } from '../ordered/byte-reader.ts'
+import type { WalkRange } from '../ordered/range.ts'
+import { Cursor } from './cursor.ts'
 import { type Engine, type Pin, rootIn } from './engine.ts'
 import { checkLevel } from './leaf-value.ts'
 import { readOverflowAsync } from './overflow.ts'
@@ -16,28 +18,6 @@ import {
 } from './page.ts'
 import type { Pager } from './pager.ts'
 import { findLeaf, getBelow } from './tree.ts'
-
-/** Something that can be read. */
-export interface ByteReader {
-  /** May be a view that dies with the next write: copy or decode it at once. */
-  get(key: Uint8Array): Uint8Array | undefined
-  has(key: Uint8Array): boolean
-  /** In memory of its own: others may write before the answer arrives. */
-  getAsync(key: Uint8Array): Promise<Uint8Array | undefined>
-  /** Starts a walk over the state of this moment. It must be closed. */
-  walk(range: WalkRange): ByteWalk
-}
-
-/** A walk over a frozen state. */
-export interface ByteWalk {
-  /** Moves to the next entry. @returns False at the end. */
-  next(): boolean
-  nextAsync(): Promise<boolean>
-  key(): Uint8Array
-  value(): Uint8Array
-  valueAsync(): Promise<Uint8Array>
-  close(): void
-}
 
 /** The current state of one tree. */
 export class LiveReader implements ByteReader {

@@ -3,8 +3,8 @@
 import { BedplateError } from '../../../base/errors.ts'
 import { ViewMemory } from '../../../io/view-memory.ts'
 import type { NativeError, NativeStore, NativeTree } from '../../../native/btree.ts'
-import { keyCheck } from '../arguments.ts'
-import { maxKeyBytes } from '../types.ts'
+import { keyCheck } from '../../ordered/arguments.ts'
+import { LONG_KEY_HINT, maxKeyBytes } from '../types.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { toError } from './errors.ts'
 
@@ -68,7 +68,7 @@ export class NativeCore {
     this.readOnly = readOnly
     this.pageSizeBytes = raw.pageSizeBytes
     this.maxKeyBytes = maxKeyBytes(raw.pageSizeBytes)
-    this.checkKey = keyCheck(raw.pageSizeBytes)
+    this.checkKey = keyCheck(this.maxKeyBytes, LONG_KEY_HINT)
     this.memory = Buffer.from(raw.memory.buffer, raw.memory.byteOffset, raw.memory.byteLength)
     this.valueStart = raw.keyBytes
     this.acknowledgements = new Acknowledgements(raw, path)

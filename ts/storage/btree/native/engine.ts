@@ -4,13 +4,14 @@ import type { Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
 import type { Random } from '../../../io/random.ts'
 import { createLog } from '../../log/index.ts'
+import { type ByteOperation, DEFAULT_TREE } from '../../ordered/operation.ts'
+import type { Codecs } from '../../ordered/reader.ts'
+import type { Attempt, Moment } from '../../ordered/store-engine.ts'
+import type { BTreeEngine } from '../btree-engine.ts'
 import { describePage } from '../inspect.ts'
 import { checkBackupPath } from '../maintenance.ts'
-import { type ByteOperation, DEFAULT_TREE } from '../operation.ts'
-import type { Codecs } from '../reader.ts'
 import { StatsFile } from '../stats.ts'
 import { DATA_FILE, makeDirectoryAtomically, UUID_BYTES } from '../store-directory.ts'
-import type { Attempt, Moment, StoreEngine } from '../store-engine.ts'
 import type { BTreeStats, BTreeTree, PageDescription, VerifyReport } from '../types.ts'
 import type { NativeCore } from './core.ts'
 import { toError } from './errors.ts'
@@ -25,11 +26,12 @@ export interface Outside {
   random: Random
 }
 
-export class NativeEngine implements StoreEngine {
+export class NativeEngine implements BTreeEngine {
   readonly core: NativeCore
   readonly clock: Clock
   readonly path: string
   readonly pageSizeBytes: number
+  readonly maxKeyBytes: number
   private readonly outside: Outside
   private readonly figures: StatsFile | undefined
   /** The end of the queue of checkpoints and compactions: one at a time, or they would only fill libuv's pool. */
@@ -44,6 +46,7 @@ export class NativeEngine implements StoreEngine {
     this.clock = outside.clock
     this.path = core.path
     this.pageSizeBytes = core.pageSizeBytes
+    this.maxKeyBytes = core.maxKeyBytes
     if (!core.readOnly) this.figures = this.keepFigures()
   }
 
@@ -53,6 +56,10 @@ export class NativeEngine implements StoreEngine {
 
   get durablePosition(): number {
     return this.core.isOpen ? this.core.raw.durablePosition() : this.last.durablePosition
+  }
+
+  checkKey(key: Uint8Array): Uint8Array {
+    return this.core.checkKey(key)
   }
 
   assertOpen(): void {

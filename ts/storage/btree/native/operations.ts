@@ -4,10 +4,10 @@
 //
 //   put: key and value; delete: key; clear: the bounds; drop: nothing
 import { type NativeTreeHandle, OperationKind } from '../../../native/btree.ts'
+import type { ByteOperation } from '../../ordered/operation.ts'
+import type { ByteRange } from '../../ordered/range.ts'
+import type { Codecs } from '../../ordered/reader.ts'
 import type { BatchOperation } from '../../ordered-store.ts'
-import type { ByteRange } from '../cursor.ts'
-import type { ByteOperation } from '../operation.ts'
-import type { Codecs } from '../reader.ts'
 import type { NativeCore } from './core.ts'
 import { larger } from './reader.ts'
 import { rangeFlags } from './walk.ts'

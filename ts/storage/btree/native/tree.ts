@@ -3,11 +3,19 @@ import { checkArray } from '../../../base/options.ts'
 import type { Clock } from '../../../io/clock.ts'
 import type { NativeTree } from '../../../native/btree.ts'
 import { resolveBounds } from '../../compare.ts'
+import {
+  checkEntries,
+  checkEntry,
+  checkOperation,
+  checkTreeName,
+  checkValue,
+  encodeBatch,
+} from '../../ordered/arguments.ts'
+import { type ByteOperation, checkCommitBytes, contentBytes, DEFAULT_TREE } from '../../ordered/operation.ts'
+import type { Codecs } from '../../ordered/reader.ts'
+import type { TreeBatchOperation } from '../../ordered/types.ts'
 import type { KeyRange } from '../../ordered-store.ts'
-import { checkEntries, checkEntry, checkOperation, checkTreeName, checkValue, encodeBatch } from '../arguments.ts'
-import { type ByteOperation, checkCommitBytes, contentBytes, DEFAULT_TREE } from '../operation.ts'
-import type { Codecs } from '../reader.ts'
-import type { BTreeTree, TreeBatchOperation } from '../types.ts'
+import type { BTreeTree } from '../types.ts'
 import type { NativeCore } from './core.ts'
 import { BulkLoad } from './load.ts'
 import { OperationList } from './operations.ts'

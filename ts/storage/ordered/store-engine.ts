@@ -1,26 +1,28 @@
-// The seam between the handles that callers hold (store.ts) and the two engines below them: the TypeScript one
-// (btree.ts over engine.ts) and the native one (native/).
+// The seam between the handles that callers hold (store.ts) and the engines below them.
+import type { Mutant } from '../mutant.ts'
 import type { OrderedReader } from '../ordered-store.ts'
-import type { Mutant } from './mutant.ts'
+import type { ByteReader } from './byte-reader.ts'
 import type { ByteOperation } from './operation.ts'
 import type { Codecs } from './reader.ts'
-import type { BTreeStats, BTreeTree, PageDescription, VerifyReport } from './types.ts'
-import type { ByteReader } from './walk.ts'
+import type { NamedTree } from './types.ts'
 
 /** What the handles of a store need of the engine below. Arguments have been checked. */
 export interface StoreEngine {
   readonly path: string
-  readonly pageSizeBytes: number
+  /** The most bytes that a key may have; a power of two, at least 512. */
+  readonly maxKeyBytes: number
   readonly position: number
   readonly durablePosition: number
   /** The rule that a test has taken away. */
-  readonly mutant?: Mutant | undefined
+  readonly mutant?: Mutant<string> | undefined
+  /** Refuses keys that are longer than this store takes. */
+  checkKey(key: Uint8Array): Uint8Array
   /** @throws CLOSED, or IO once the engine has failed. */
   assertOpen(): void
   /** @throws also READ_ONLY. */
   assertWritable(): void
   /** One tree of the current state, whether it exists or not. */
-  tree<K, V>(name: string, codecs: Codecs<K, V>): BTreeTree<K, V>
+  tree<K, V>(name: string, codecs: Codecs<K, V>): NamedTree<K, V>
   /** The names of all trees that exist, in any order; '' for the default tree. */
   treeNames(): string[]
   /** Applies all of `operations` at one instant. @returns The promise of their durability. */
@@ -31,12 +33,6 @@ export interface StoreEngine {
   begin(): Attempt
   /** Resolves when everything up to `position` is durable. */
   flushedTo(position: number): Promise<void>
-  checkpoint(): Promise<void>
-  stats(): BTreeStats
-  verify(): Promise<VerifyReport>
-  backup(path: string): Promise<void>
-  compact(): Promise<void>
-  inspectPage(pageNumber: number): PageDescription
   close(): Promise<void>
 }
 

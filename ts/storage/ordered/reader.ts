@@ -4,8 +4,8 @@ import { checkArray, describe } from '../../base/options.ts'
 import { resolveRange } from '../compare.ts'
 import type { KeyCodec, ValueCodec } from '../encoding.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../ordered-store.ts'
+import type { ByteReader, ByteWalk } from './byte-reader.ts'
 import { AsyncWalk, SyncWalk } from './held-walk.ts'
-import type { ByteReader, ByteWalk } from './walk.ts'
 
 /** Raw bytes in a block of `scan`, about; a single larger entry makes a larger block. */
 const BLOCK_BYTES = 64 * 1024

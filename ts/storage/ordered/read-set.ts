@@ -1,9 +1,27 @@
 // What a transaction has read, and what others have written meanwhile: if the two meet, it must run again.
 import { BedplateError } from '../../base/errors.ts'
 import { compareBytes } from '../compare.ts'
-import { type ByteRange, contains, WHOLE_RANGE } from './cursor.ts'
-import type { WriteObserver } from './engine.ts'
+import type { ByteOperation } from './operation.ts'
+import { type ByteRange, contains, WHOLE_RANGE } from './range.ts'
 import type { ReadObserver } from './watched-reader.ts'
+
+/** Told of every change while a transaction runs. */
+export interface WriteObserver {
+  wroteKey(tree: string, key: Uint8Array): void
+  wroteRange(tree: string, range: ByteRange): void
+}
+
+/** Tells `observers` what `operations` have changed. */
+export function notify(observers: Iterable<WriteObserver>, operations: readonly ByteOperation[]): void {
+  for (const observer of observers) {
+    for (const operation of operations) {
+      const { tree } = operation
+      if (operation.kind === 'clear') observer.wroteRange(tree, operation.range)
+      else if (operation.kind === 'drop') observer.wroteRange(tree, WHOLE_RANGE)
+      else observer.wroteKey(tree, operation.key)
+    }
+  }
+}
 
 /** Past so many entries a set is replaced by "everything": a conflict too many is safe, one too few is not. */
 const MAX_ENTRIES = 200_000

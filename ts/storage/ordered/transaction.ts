@@ -6,11 +6,12 @@ import { checkFunction } from '../../base/options.ts'
 import { resolveBounds } from '../compare.ts'
 import { lacks } from '../mutant.ts'
 import type { KeyRange } from '../ordered-store.ts'
-import { checkTreeName, checkValue, codecsOf, encodeBatch, keyCheck, type WriteOperation } from './arguments.ts'
+import { checkTreeName, checkValue, codecsOf, encodeBatch, type WriteOperation } from './arguments.ts'
+import type { ByteReader } from './byte-reader.ts'
 import { checkTreeOptions } from './check-options.ts'
-import type { ByteRange } from './cursor.ts'
 import { type ByteOperation, DEFAULT_TREE } from './operation.ts'
 import { Overlay } from './overlay.ts'
+import type { ByteRange } from './range.ts'
 import { type Codecs, Reader } from './reader.ts'
 import type { Attempt, StoreEngine } from './store-engine.ts'
 import {
@@ -21,7 +22,6 @@ import {
   type TreeBatchOperation,
   type TreeOptions,
 } from './types.ts'
-import type { ByteReader } from './walk.ts'
 
 /** Transactions of one store run one after the other. */
 export class TransactionQueue {
@@ -177,7 +177,7 @@ class TransactionWork {
   private overlay(tree: string): Overlay {
     let overlay = this.overlays.get(tree)
     if (overlay === undefined) {
-      overlay = new Overlay(this.engine.pageSizeBytes)
+      overlay = new Overlay(this.engine.maxKeyBytes)
       this.overlays.set(tree, overlay)
     }
     return overlay
@@ -226,7 +226,7 @@ class TransactionTreeHandle<K, V> extends Reader<K, V> implements TransactionTre
   private readonly name: string
 
   constructor(work: TransactionWork, name: string, codecs: Codecs<K, V>) {
-    super(work.reader(name), codecs, keyCheck(work.engine.pageSizeBytes))
+    super(work.reader(name), codecs, (key) => work.engine.checkKey(key))
     this.work = work
     this.name = name
   }

@@ -1,4 +1,4 @@
-// What the log says about the B-tree: one record a commit, holding its outcome as a list of operations.
+// What the log says about an ordered store: one record a commit, holding its outcome as a list of operations.
 //
 //   operation  = kind u8 | treeId varint | body
 //   1 put        keyLength varint | key | valueLength varint | value
@@ -6,10 +6,10 @@
 //   3 clear      flags u8 (1: lower bound, 2: it counts, 4: upper bound, 8: it counts) | bounds: length varint | key
 //   4 createTree nameLength varint | name
 //   5 dropTree   nothing
-//   6 bulkLoad   nothing: the tree was built apart. Both metas have to be past this record
+//   6 bulkLoad   nothing: the tree was built apart. B-tree only: both metas have to be past this record
 //   varint     = unsigned LEB128
 import { BedplateError } from '../../base/errors.ts'
-import type { ByteRange } from './cursor.ts'
+import type { ByteRange } from './range.ts'
 
 const OperationKind = { put: 1, delete: 2, clear: 3, createTree: 4, dropTree: 5, bulkLoad: 6 } as const
 

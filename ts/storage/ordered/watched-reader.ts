@@ -1,6 +1,6 @@
 // Reading under observation: what a transaction has read of its snapshot.
-import type { ByteRange, WalkRange } from './cursor.ts'
-import type { ByteReader, ByteWalk } from './walk.ts'
+import type { ByteReader, ByteWalk } from './byte-reader.ts'
+import type { ByteRange, WalkRange } from './range.ts'
 
 /** Told of every read. */
 export interface ReadObserver {

@@ -1,7 +1,7 @@
 // What a commit consists of, on bytes.
 import { BedplateError } from '../../base/errors.ts'
 import { MAX_RECORD_BYTES } from '../log/types.ts'
-import type { ByteRange } from './cursor.ts'
+import type { ByteRange } from './range.ts'
 
 /** The name of the tree that a store's own `get` and `put` work on. */
 export const DEFAULT_TREE = ''

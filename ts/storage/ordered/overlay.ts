@@ -1,14 +1,15 @@
 // The private writes of a transaction to one tree, over the snapshot that it reads: a small B-tree of its own in memory
 // (key -> a put value or a mark of deletion) and the ranges it has cleared.
 import { memoryFile } from '../../io/overlay-file.ts'
+import { Cursor } from '../btree/cursor.ts'
+import { FreeList } from '../btree/free-list.ts'
+import { NO_PAGE } from '../btree/page.ts'
+import { Pager } from '../btree/pager.ts'
+import { prepareValue, Tree } from '../btree/tree.ts'
 import { compareBytes } from '../compare.ts'
-import { type ByteRange, Cursor, contains, type WalkRange, WHOLE_RANGE } from './cursor.ts'
-import { FreeList } from './free-list.ts'
+import type { ByteReader, ByteWalk } from './byte-reader.ts'
 import type { ByteOperation } from './operation.ts'
-import { NO_PAGE } from './page.ts'
-import { Pager } from './pager.ts'
-import { prepareValue, Tree } from './tree.ts'
-import type { ByteReader, ByteWalk } from './walk.ts'
+import { type ByteRange, contains, type WalkRange, WHOLE_RANGE } from './range.ts'
 
 const DELETED = new Uint8Array(1)
 const PUT_MARK = 1
@@ -18,9 +19,10 @@ export class Overlay {
   private readonly tree: Tree
   private readonly cleared: ByteRange[] = []
 
-  constructor(pageSizeBytes: number) {
+  /** @param maxKeyBytes - The longest key that its store takes; a power of two, at least 512. */
+  constructor(maxKeyBytes: number) {
     this.pager = new Pager(memoryFile('a transaction'), {
-      pageSizeBytes,
+      pageSizeBytes: pageSizeFor(maxKeyBytes),
       cacheBytes: 0,
       freeList: new FreeList(),
       epoch: 1,
@@ -195,6 +197,11 @@ class MergedWalk implements ByteWalk {
     this.remaining--
     return true
   }
+}
+
+/** A key may have an eighth of a page. */
+function pageSizeFor(maxKeyBytes: number): number {
+  return maxKeyBytes * 8
 }
 
 function unmark(marked: Uint8Array): Uint8Array | undefined {

@@ -4,13 +4,7 @@ import { checkArray, describe } from '../../base/options.ts'
 import { keyCodec, valueCodec } from '../encoding.ts'
 import { type ByteOperation, DEFAULT_TREE } from './operation.ts'
 import type { Codecs } from './reader.ts'
-import {
-  MAX_TREE_NAME_BYTES,
-  MAX_VALUE_BYTES,
-  maxKeyBytes,
-  type TreeBatchOperation,
-  type TreeOptions,
-} from './types.ts'
+import { MAX_TREE_NAME_BYTES, MAX_VALUE_BYTES, type TreeBatchOperation, type TreeOptions } from './types.ts'
 
 /** The codecs that options ask for; names and types were checked before. */
 export function codecsOf<K, V>(options: TreeOptions): Codecs<K, V> {
@@ -20,17 +14,14 @@ export function codecsOf<K, V>(options: TreeOptions): Codecs<K, V> {
   }
 }
 
-/** Refuses keys that are longer than a page can carry. */
-export function keyCheck(pageSizeBytes: number): (key: Uint8Array) => Uint8Array {
-  const limit = maxKeyBytes(pageSizeBytes)
+/** Refuses keys of more than `limit` bytes. @param hint - What to do about it, beside hashing them. */
+export function keyCheck(limit: number, hint: string): (key: Uint8Array) => Uint8Array {
   return (key) => {
     if (key.length <= limit) return key
     throw new BedplateError(
       'INVALID_INPUT',
       `a key of ${key.length} bytes is longer than the ${limit} that this store takes`,
-      {
-        hint: 'use a hash of it as the key, or make the store with larger pages (pageSizeBytes): a key may have an eighth of a page',
-      },
+      { hint: `use a hash of it as the key${hint}` },
     )
   }
 }

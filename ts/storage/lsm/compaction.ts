@@ -1,0 +1,179 @@
+// Which tables to merge next, or to drop.
+//
+// Leveled (O'Neil et al., "The Log-Structured Merge-Tree", 1996; the levels are LevelDB's): every level but the first is sorted
+// and some times as large as the one above, so that a merge moves each byte about that often a level.
+// Tiered: tables of about one size become one of the next size; all stay in level 0.
+// FIFO: nothing is merged; the oldest tables go.
+import type { KeySpan } from './internal-key.ts'
+import { overlaps } from './table-cursor.ts'
+import type { TableInfo } from './table-format.ts'
+import { type CompactionStyle, LEVEL_RATIO, MAX_LEVELS } from './types.ts'
+import { spanOfTables, type Version } from './version.ts'
+
+/** What is to be done with tables: merged into `level`, moved there as they are, or dropped. */
+export interface Compaction {
+  readonly kind: 'merge' | 'move' | 'drop'
+  readonly level: number
+  readonly inputs: readonly TableInfo[]
+  /** Runs that hold older versions than the inputs. */
+  readonly older: readonly (readonly TableInfo[])[]
+}
+
+/** How a store merges; it keeps that for good. */
+export interface CompactionPlan {
+  readonly style: CompactionStyle
+  /** Only `fifo`: milliseconds after which a table is dropped; 0: never. */
+  readonly ttlMs: number
+  /** Only `fifo`: bytes of tables; 0: no bound. */
+  readonly maxBytes: number
+}
+
+/** When there are too many tables. */
+export interface CompactionLimits {
+  /** Of level 0; of one size, in a tiered store. */
+  readonly level0Tables: number
+  /** Bytes of level 1. */
+  readonly levelBytes: number
+}
+
+/** Tables of a tiered store beyond which some are merged whatever their sizes are, for each one of `level0Tables`. */
+const MAX_TIERS = 4
+
+/** What is most due, if anything is. @param now - Milliseconds since 1970. */
+export function pickCompaction(
+  version: Version,
+  plan: CompactionPlan,
+  limits: CompactionLimits,
+  now: number,
+): Compaction | undefined {
+  switch (plan.style) {
+    case 'leveled':
+      return pickLevel(version, limits)
+    case 'tiered':
+      return pickTier(version, limits)
+    case 'fifo':
+      return pickOldest(version, plan, now)
+  }
+}
+
+/** Everything into one level, or one table. @returns undefined if there is nothing to merge. */
+export function compactionOfAll(
+  version: Version,
+  plan: CompactionPlan,
+  limits: CompactionLimits,
+  now: number,
+): Compaction | undefined {
+  const inputs = version.tables
+  if (plan.style === 'fifo') return pickOldest(version, plan, now)
+  if (inputs.length === 0) return undefined
+  if (plan.style === 'tiered') return { kind: 'merge', level: 0, inputs, older: [] }
+  let level = Math.max(
+    1,
+    version.levels.findLastIndex((tables) => tables.length > 0),
+  )
+  while (level < MAX_LEVELS - 1 && bytesOf(inputs) > bytesAllowed(level, limits)) level++
+  return { kind: 'merge', level, inputs, older: [] }
+}
+
+// -- leveled ----------------------------------------------------------------------------------------------------------
+
+function pickLevel(version: Version, limits: CompactionLimits): Compaction | undefined {
+  let worst: number | undefined
+  let worstScore = 1
+  for (let level = 0; level < MAX_LEVELS - 1; level++) {
+    const score = fullness(version, level, limits)
+    if (score < worstScore || (score === worstScore && worst !== undefined)) continue
+    worst = level
+    worstScore = score
+  }
+  if (worst === undefined) return undefined
+  return worst === 0 ? intoLevel1(version) : downwards(version, worst)
+}
+
+/** How full a level is; 1 and more is too full. */
+function fullness({ levels }: Version, level: number, limits: CompactionLimits): number {
+  const tables = levels[level] as readonly TableInfo[]
+  return level === 0 ? tables.length / limits.level0Tables : bytesOf(tables) / bytesAllowed(level, limits)
+}
+
+function bytesAllowed(level: number, { levelBytes }: CompactionLimits): number {
+  return levelBytes * LEVEL_RATIO ** (level - 1)
+}
+
+/** All of level 0: what stayed behind could be older than what went. */
+function intoLevel1(version: Version): Compaction {
+  const [newest = []] = version.levels
+  const below = version.overlapping(1, spanOfTables(newest))
+  const kind = below.length === 0 && areApart(newest) ? 'move' : 'merge'
+  return { kind, level: 1, inputs: [...newest, ...below], older: version.levels.slice(2) }
+}
+
+/** The table of a level that drags along the least of the next one, for its own size. */
+function downwards(version: Version, level: number): Compaction {
+  let best: { table: TableInfo; below: readonly TableInfo[]; cost: number } | undefined
+  for (const table of version.levels[level] as readonly TableInfo[]) {
+    const below = version.overlapping(level + 1, table)
+    const cost = bytesOf(below) / table.fileBytes
+    if (best === undefined || cost < best.cost) best = { table, below, cost }
+  }
+  const { table, below } = best as NonNullable<typeof best>
+  const kind = below.length === 0 ? 'move' : 'merge'
+  return { kind, level: level + 1, inputs: [table, ...below], older: version.levels.slice(level + 2) }
+}
+
+function areApart(tables: readonly KeySpan[]): boolean {
+  return tables.every((table, i) => tables.every((other, j) => i === j || !overlaps(table, other)))
+}
+
+// -- tiered -----------------------------------------------------------------------------------------------------------
+
+/** Neighbours in age, none of which is larger than the newer ones of them together; or the newest, if there are too many. */
+function pickTier(version: Version, { level0Tables }: CompactionLimits): Compaction | undefined {
+  const tables = version.levels[0] as readonly TableInfo[]
+  const least = Math.max(2, level0Tables)
+  for (let first = 0; first + least <= tables.length; first++) {
+    let end = first + 1
+    let bytes = (tables[first] as TableInfo).fileBytes
+    for (let next = tables[end]; next !== undefined && next.fileBytes <= 2 * bytes; next = tables[++end])
+      bytes += next.fileBytes
+    if (end - first >= least) return mergeOfTier(tables, first, end)
+  }
+  const excess = tables.length - MAX_TIERS * least
+  return excess > 0 ? mergeOfTier(tables, 0, excess + 1) : undefined
+}
+
+function mergeOfTier(tables: readonly TableInfo[], first: number, end: number): Compaction {
+  const older = tables.slice(end).map((table) => [table])
+  return { kind: 'merge', level: 0, inputs: tables.slice(first, end), older }
+}
+
+// -- first in, first out ----------------------------------------------------------------------------------------------
+
+/** What is too old, and what is too much. Whatever is older than a table that goes, goes with it. */
+function pickOldest(version: Version, { ttlMs, maxBytes }: CompactionPlan, now: number): Compaction | undefined {
+  const tables = version.levels[0] as readonly TableInfo[]
+  let bytes = 0
+  const first = tables.findIndex((table, i) => {
+    bytes += table.fileBytes
+    return (maxBytes > 0 && bytes > maxBytes && i > 0) || (ttlMs > 0 && now - bornBy(tables, i) >= ttlMs)
+  })
+  return first < 0 ? undefined : { kind: 'drop', level: 0, inputs: tables.slice(first), older: [] }
+}
+
+/** When the next table of a FIFO store has to go; undefined if none ever has. */
+export function nextExpiryMs(version: Version, { style, ttlMs }: CompactionPlan): number | undefined {
+  const tables = version.levels[0] as readonly TableInfo[]
+  return style !== 'fifo' || ttlMs === 0 || tables.length === 0 ? undefined : bornBy(tables, tables.length - 1) + ttlMs
+}
+
+/**
+ * When a table was made at the latest. A clock that was ahead for a while has dated some tables too late: they are no younger
+ * than those that came after them.
+ */
+function bornBy(tables: readonly TableInfo[], index: number): number {
+  return Math.min(...tables.slice(0, index + 1).map(({ createdAtMs }) => createdAtMs))
+}
+
+export function bytesOf(tables: readonly TableInfo[]): number {
+  return tables.reduce((sum, { fileBytes }) => sum + fileBytes, 0)
+}

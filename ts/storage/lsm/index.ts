@@ -1,0 +1,97 @@
+// The LSM store: what users import as `bedplate/lsm`.
+import { BedplateError } from '../../base/errors.ts'
+import { describe } from '../../base/options.ts'
+import { realClock } from '../../io/clock.ts'
+import { realRandom } from '../../io/random.ts'
+import { realDisk } from '../../io/real-disk.ts'
+import { FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES } from '../log/types.ts'
+import { codecsOf } from '../ordered/arguments.ts'
+import type { KeyOf, ValueOf } from '../ordered/types.ts'
+import { checkStoreOptions } from './check-options.ts'
+import { openEngine } from './open.ts'
+import { LsmHandle } from './store.ts'
+import {
+  DEFAULT_BLOCK_BYTES,
+  DEFAULT_LEVEL_BYTES,
+  DEFAULT_TABLE_BYTES,
+  LEVEL_0_TABLES,
+  type Lsm,
+  type LsmOptions,
+  MAX_OPEN_FILES,
+} from './types.ts'
+
+export { BedplateError, type ErrorCode } from '../../base/errors.ts'
+export type { Durability, LogStats } from '../log/types.ts'
+export type {
+  KeyOf,
+  NamedTree,
+  Snapshot,
+  Transaction,
+  TransactionOptions,
+  TransactionTree,
+  TreeBatchOperation,
+  TreeOptions,
+  TreeStore,
+  ValueOf,
+} from '../ordered/types.ts'
+export type {
+  BatchOperation,
+  Encoding,
+  FlatBlock,
+  KeyRange,
+  OrderedReader,
+  OrderedStore,
+  RangeIterable,
+  RangeOptions,
+} from '../ordered-store.ts'
+export type { CompactionStyle, Lsm, LsmOptions, LsmStats, LsmVerifyReport } from './types.ts'
+
+/**
+ * Opens the LSM store in the directory `path`: a durable ordered map that takes writes faster than a B-tree, and reads them a
+ * little slower.
+ *
+ * Reads are synchronous (a block that is not cached costs one device read); writes are applied at once, and their promise is
+ * durability. It also waits while flushes are behind: who awaits it never outruns the disk. One process opens a store for
+ * writing, or several for reading.
+ *
+ * @param path - A directory, relative to the working directory or absolute.
+ * @param options - See LsmOptions. Encodings decide the types of keys and values: of `json` values, `any`, unless the
+ *   types are given: `openLsm<string, City>(...)`.
+ * @returns The open store. Close it: `await store.close()` or `await using`.
+ * @throws NOT_FOUND without `create`, LOCKED if another process has it open, INCOMPATIBLE for foreign or newer files,
+ *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, PERMISSION, DISK_FULL, IO.
+ *
+ * @example
+ * const store = await openLsm('./events', { create: true, valueEncoding: 'json' })
+ * await store.put('2026-11-26T08:00:00Z sensor 7', { celsius: 4.5 })
+ * for (const [key, event] of store.range({ gte: '2026-11-26' })) console.log(key, event)
+ * await store.close()
+ */
+export function openLsm<const O extends LsmOptions = object>(
+  path: string,
+  options?: O,
+): Promise<Lsm<KeyOf<O>, ValueOf<O>>>
+/** The same, with keys and values of the types that the caller knows them to have. */
+export function openLsm<K, V>(path: string, options?: LsmOptions): Promise<Lsm<K, V>>
+export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Promise<Lsm<K, V>> {
+  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+    throw new BedplateError('INVALID_INPUT', `openLsm: path must be the name of a directory, got ${describe(path)}`)
+  }
+  const { bitsPerKey, ...checked } = checkStoreOptions(options)
+  const codecs = codecsOf<K, V>(options)
+  const engine = await openEngine({
+    disk: realDisk,
+    clock: realClock,
+    random: realRandom,
+    path,
+    ...checked,
+    shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey },
+    maxOpenFiles: MAX_OPEN_FILES,
+    tableBytes: DEFAULT_TABLE_BYTES,
+    level0Tables: LEVEL_0_TABLES,
+    levelBytes: DEFAULT_LEVEL_BYTES,
+    firstSegmentBytes: FIRST_SEGMENT_BYTES,
+    maxSegmentBytes: MAX_SEGMENT_BYTES,
+  })
+  return new LsmHandle<K, V>(engine, codecs)
+}

@@ -1,0 +1,202 @@
+// Reading the store as of some sequence: memtables, then tables from the newest to the oldest.
+
+import { type Hash64, hash64 } from '../bloom/index.ts'
+import { compareBytes } from '../compare.ts'
+import { lacks } from '../mutant.ts'
+import type { ByteWalk } from '../ordered/byte-reader.ts'
+import type { WalkRange } from '../ordered/range.ts'
+import type { DataBlock } from './data-block.ts'
+import { type Entry, EntryKind, type Need } from './entry.ts'
+import { spanOf, userKey } from './internal-key.ts'
+import type { Memtable } from './memtable.ts'
+import { MergeCursor, VisibleCursor } from './merge.ts'
+import type { Mutant } from './mutant.ts'
+import type { RangeTombstones } from './range-tombstones.ts'
+import type { TableMeta } from './table.ts'
+import { overlaps, RunCursor, type WalkSpan } from './table-cursor.ts'
+import type { TableInfo } from './table-format.ts'
+import type { Tables } from './tables.ts'
+import { tableFor, type Version } from './version.ts'
+
+/** Everything that the store holds at one moment. */
+export interface ReadState {
+  readonly version: Version
+  /** The newest first. Only the first one is still written to. */
+  readonly memtables: readonly Memtable[]
+}
+
+/** The value of `key` in a state at `sequence`. A view of memory that stays as it is. */
+export function getValue(lookup: Generator<Need, Uint8Array | undefined>): Uint8Array | undefined {
+  for (;;) {
+    const { done, value } = lookup.next()
+    if (done) return value
+    value.load()
+  }
+}
+
+/** The same without blocking for the device. What the state holds must not be removed before it ends. */
+export async function getValueAsync(lookup: Generator<Need, Uint8Array | undefined>): Promise<Uint8Array | undefined> {
+  for (;;) {
+    const { done, value } = lookup.next()
+    if (done) return value
+    await value.loadAsync()
+  }
+}
+
+/** Looks for `key`, which is an internal one; yields what must be loaded before it can go on. */
+export function* lookUp(
+  tables: Tables,
+  state: ReadState,
+  key: Uint8Array,
+  sequence: number,
+): Generator<Need, Uint8Array | undefined> {
+  /** The newest range tombstone so far. Sources come newest first, so whatever comes behind it is older. */
+  let hidden = 0
+  for (const memtable of state.memtables) {
+    hidden = Math.max(hidden, memtable.tombstones.covering(key, sequence))
+    const entry = memtable.find(key, sequence)
+    if (entry !== undefined) return shownValue(entry, hidden)
+    if (hidden > 0) return undefined
+  }
+  let hash: Hash64 | undefined
+  const loaded: { meta?: TableMeta; block?: DataBlock } = {}
+  for (const run of state.version.runs) {
+    const table = tableFor(run, key)
+    if (table === undefined || table.minSequence > sequence) continue
+    let meta = tables.metaAtHand(table)
+    if (meta === undefined) {
+      yield tables.needMeta(table, (value) => {
+        loaded.meta = value
+      })
+      meta = loaded.meta as TableMeta
+    }
+    hidden = Math.max(hidden, meta.tombstones.covering(key, sequence))
+    hash ??= hash64(key)
+    let goesOn = meta.filter?.mayHold(hash) ?? true
+    for (let index = meta.index.find(key); goesOn && index < meta.index.handles.length; index++) {
+      let block = tables.blockAtHand(table, index)
+      if (block === undefined) {
+        yield tables.needBlock(table, meta, index, (value) => {
+          loaded.block = value
+        })
+        block = loaded.block as DataBlock
+      }
+      const slot = block.search(key, sequence)
+      if (slot === block.count) continue // older versions may be in the next block
+      const entry = block.entryAt(slot)
+      if (compareBytes(entry.key, key) === 0) return shownValue(entry, hidden)
+      goesOn = false
+    }
+    if (hidden > 0) return undefined
+  }
+  return undefined
+}
+
+function shownValue({ kind, sequence, value }: Entry, hidden: number): Uint8Array | undefined {
+  return kind === EntryKind.put && sequence >= hidden ? value : undefined
+}
+
+/** What a walk needs of its store. */
+export interface WalkOwner {
+  readonly tables: Tables
+  readonly mutant: Mutant | undefined
+  assertOpen(): void
+}
+
+/** The entries of a tree in a state at some sequence. */
+export class StateWalk implements ByteWalk {
+  readonly close: () => void
+  private readonly owner: WalkOwner
+  private readonly sequence: number
+  private readonly cursor: VisibleCursor
+  private readonly tombstones: RangeTombstones[]
+  /** Tables whose range tombstones are not at hand yet. */
+  private readonly unread: TableInfo[]
+  private remaining: number
+
+  /**
+   * @param state - Nothing in it may be removed until `close`.
+   * @param close - Called once or more often, when the walk is no longer needed.
+   */
+  constructor(
+    owner: WalkOwner,
+    state: ReadState,
+    place: { treeId: number; range: WalkRange; sequence: number },
+    close: () => void,
+  ) {
+    const { treeId, range, sequence } = place
+    const { reverse, limit } = range
+    const span: WalkSpan = { ...spanOf(treeId, range), reverse }
+    this.owner = owner
+    this.close = close
+    this.sequence = sequence
+    this.remaining = compareBytes(span.start, span.end) < 0 ? limit : 0
+    const tables = state.version.runs.map((run) => new RunCursor(owner.tables, run, span))
+    const memtables = state.memtables.map((memtable) => memtable.cursor(span, reverse))
+    this.cursor = new VisibleCursor(new MergeCursor([...memtables, ...tables], reverse), { sequence, reverse })
+    this.tombstones = state.memtables.map((memtable) => memtable.tombstones)
+    this.unread = state.version.tables.filter((table) => table.rangeTombstoneCount > 0 && overlaps(table, span))
+  }
+
+  next(): boolean {
+    this.owner.assertOpen()
+    for (;;) {
+      const found = this.step()
+      if (typeof found === 'boolean') return found
+      found.load()
+    }
+  }
+
+  async nextAsync(): Promise<boolean> {
+    this.owner.assertOpen()
+    for (;;) {
+      const found = this.step()
+      if (typeof found === 'boolean') return found
+      await found.loadAsync()
+      this.owner.assertOpen()
+    }
+  }
+
+  key(): Uint8Array {
+    return userKey(this.cursor.entry.key)
+  }
+
+  value(): Uint8Array {
+    return this.cursor.entry.value
+  }
+
+  async valueAsync(): Promise<Uint8Array> {
+    return this.value()
+  }
+
+  private step(): boolean | Need {
+    const missing = this.nextTombstones()
+    if (missing !== undefined) return missing
+    while (this.remaining > 0) {
+      const found = this.cursor.step()
+      if (typeof found === 'object') return found
+      if (!found) break
+      if (!this.isShown(this.cursor.entry)) continue
+      this.remaining--
+      return true
+    }
+    this.remaining = 0
+    return false
+  }
+
+  /** @returns What must be loaded before all range tombstones are known. */
+  private nextTombstones(): Need | undefined {
+    const table = this.unread.at(-1)
+    if (table === undefined) return undefined
+    return this.owner.tables.needMeta(table, ({ tombstones }) => {
+      this.tombstones.push(tombstones)
+      this.unread.pop()
+    })
+  }
+
+  private isShown({ key, kind, sequence }: Entry): boolean {
+    if (kind === EntryKind.delete) return false
+    const isHidden = this.tombstones.some((each) => each.covering(key, this.sequence) > sequence)
+    return !isHidden || lacks(this.owner.mutant, 'range tombstones hide')
+  }
+}

@@ -1,0 +1,127 @@
+// A store over the engine: its trees, and the engine as the handles of ../ordered see it.
+import { keyCheck } from '../ordered/arguments.ts'
+import { PinnedMoment, type PinnedState, WatchedAttempt } from '../ordered/moment.ts'
+import { type ByteOperation, DEFAULT_TREE } from '../ordered/operation.ts'
+import type { Codecs } from '../ordered/reader.ts'
+import { StoreHandle } from '../ordered/store.ts'
+import type { Attempt, Moment, StoreEngine } from '../ordered/store-engine.ts'
+import { TreeHandle } from '../ordered/tree-handle.ts'
+import type { NamedTree } from '../ordered/types.ts'
+import type { Engine } from './engine.ts'
+import { LiveReader, PinnedReader } from './readers.ts'
+import { collectStats } from './stats.ts'
+import { type Lsm, type LsmStats, type LsmVerifyReport, MAX_KEY_BYTES } from './types.ts'
+import { verifyTables } from './verify.ts'
+
+/** The engine, as the handles of a store see it. */
+class LsmEngine implements StoreEngine {
+  readonly maxKeyBytes = MAX_KEY_BYTES
+  readonly checkKey = keyCheck(MAX_KEY_BYTES, '')
+  readonly path: string
+  readonly mutant: StoreEngine['mutant']
+  private readonly engine: Engine
+
+  constructor(engine: Engine) {
+    this.engine = engine
+    this.path = engine.path
+    this.mutant = engine.mutant
+  }
+
+  get position(): number {
+    return this.engine.position
+  }
+
+  get durablePosition(): number {
+    return this.engine.log.durablePosition
+  }
+
+  assertOpen(): void {
+    this.engine.assertOpen()
+  }
+
+  assertWritable(): void {
+    this.engine.assertWritable()
+  }
+
+  tree<K, V>(name: string, codecs: Codecs<K, V>): NamedTree<K, V> {
+    return new TreeHandle(this, name, new LiveReader(this.engine, name), codecs)
+  }
+
+  treeNames(): string[] {
+    return [...this.engine.memory.catalogue.ids.keys()]
+  }
+
+  put(tree: string, key: Uint8Array, value: Uint8Array): Promise<void> {
+    return this.engine.apply([{ kind: 'put', tree, key, value }])
+  }
+
+  apply(operations: readonly ByteOperation[]): Promise<void> {
+    return this.engine.apply(operations)
+  }
+
+  openMoment(): Moment {
+    return new PinnedMoment(pinnedState(this.engine), this.checkKey)
+  }
+
+  begin(): Attempt {
+    return new WatchedAttempt(this.engine, pinnedState(this.engine))
+  }
+
+  async flushed(): Promise<void> {
+    this.engine.assertOpen()
+    await this.flushedTo(this.position)
+  }
+
+  async flushedTo(position: number): Promise<void> {
+    if (!this.engine.readOnly) await this.engine.log.flushedTo(position)
+  }
+
+  close(): Promise<void> {
+    return this.engine.close()
+  }
+}
+
+/** An open store: its default tree, and what concerns all of it. */
+export class LsmHandle<K, V> extends StoreHandle<K, V, NamedTree<K, V>> implements Lsm<K, V> {
+  private readonly engine: Engine
+
+  constructor(engine: Engine, codecs: Codecs<K, V>) {
+    const seam = new LsmEngine(engine)
+    super(seam, seam.tree(DEFAULT_TREE, codecs), codecs)
+    this.engine = engine
+  }
+
+  flush(): Promise<void> {
+    return this.engine.flush()
+  }
+
+  compact(): Promise<void> {
+    return this.engine.compact()
+  }
+
+  stats(): LsmStats {
+    return collectStats(this.engine)
+  }
+
+  async verify(): Promise<LsmVerifyReport> {
+    const { engine } = this
+    engine.assertOpen()
+    const { state, release } = engine.hold()
+    try {
+      return await verifyTables(state.version, engine.tables, engine.clock)
+    } finally {
+      release()
+    }
+  }
+}
+
+/** Pins the state of this moment. */
+function pinnedState(engine: Engine): PinnedState {
+  const pin = engine.pin()
+  return {
+    position: pin.position,
+    assertOpen: () => pin.assertOpen(),
+    reader: (tree) => new PinnedReader(engine, tree, pin),
+    close: () => pin.close(),
+  }
+}

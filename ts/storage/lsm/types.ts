@@ -1,0 +1,138 @@
+// The public shapes of the LSM store, its options with their defaults, and every bound.
+import type { Durability, LogStats } from '../log/types.ts'
+import type { TreeStore } from '../ordered/types.ts'
+import type { Encoding } from '../ordered-store.ts'
+
+/** The most bytes a key may have: as many as in a B-tree store with pages of the default size. */
+export const MAX_KEY_BYTES = 2048
+export const DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
+export const MIN_MEMTABLE_BYTES = 64 * 1024
+/** Full memtables that may wait to be written to a table. With so many waiting, the promises of writes wait too. */
+export const MAX_FROZEN_MEMTABLES = 2
+/**
+ * Writes are refused once the memtable has so many times its size, and at least so many bytes: their callers do not wait for
+ * promises.
+ */
+export const MEMTABLE_OVERRUN = 4
+export const MEMTABLE_OVERRUN_BYTES = 512 * 1024 * 1024
+export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+/** Table files that are open at a time. */
+export const MAX_OPEN_FILES = 256
+export const DEFAULT_BLOCK_BYTES = 8 * 1024
+export const MIN_BLOCK_BYTES = 256
+export const DEFAULT_TABLE_BYTES = 32 * 1024 * 1024
+/** The levels of a store: 0 for what memtables became, 6 for what is oldest. */
+export const MAX_LEVELS = 7
+/** Level 0 is compacted once it has so many tables: each is one more to look at. */
+export const LEVEL_0_TABLES = 4
+/** Level 1 may have so many bytes, and each level below it so many times those of the one above. */
+export const DEFAULT_LEVEL_BYTES = 256 * 1024 * 1024
+export const LEVEL_RATIO = 10
+/** How long a flush that found no space is put off. */
+export const RETRY_MS = 1000
+
+/** Bytes of all tables beyond which a `fifo` store drops the oldest; 0: it never does. */
+export const MAX_FIFO_BYTES = 2 ** 47
+/** About nine thousand years. */
+export const MAX_TTL_MS = 2 ** 48 - 1
+
+/**
+ * How tables are merged.
+ *
+ * | style | for | what a merge costs |
+ * | --- | --- | --- |
+ * | `leveled` | reading as much as writing | each byte is written about ten times a level |
+ * | `tiered` | writing far more than reading | each byte is written about log4 times; reads look at more tables |
+ * | `fifo` | what may be forgotten: the oldest tables are dropped whole, by age or by size | nothing |
+ */
+export type CompactionStyle = 'leveled' | 'tiered' | 'fifo'
+
+/** How to open a store. */
+export interface LsmOptions {
+  /** Make the store if there is none. Default false: a missing store is NOT_FOUND. `'new'`: it must not exist. */
+  create?: boolean | 'new'
+  /** Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default 64 MiB. */
+  memtableBytes?: number
+  /** The most bytes of blocks, filters and indexes of tables kept in memory. Default 64 MiB. */
+  cacheBytes?: number
+  /** Bits of the Bloom filter a key, 0 to 64. Counts at creation. 0: no filters. Default 10: one needless read in a hundred. */
+  bitsPerKey?: number
+  /** How tables are merged. Counts at creation. Default `'leveled'`. */
+  compaction?: CompactionStyle
+  /** `fifo` alone: milliseconds after which a table is dropped, counted from its flush. Counts at creation. Default: never. */
+  ttlMs?: number
+  /** `fifo` alone: the oldest tables are dropped beyond so many bytes. Counts at creation. Default: no bound. */
+  maxBytes?: number
+  /** When a write's promise resolves. Default `'sync'`. */
+  durability?: Durability
+  /** Opens for reading alone. Several processes may; a writer excludes them. Default false. */
+  readOnly?: boolean
+  /** How keys are given and come back. Default `'utf8'`. */
+  keyEncoding?: 'utf8' | 'buffer'
+  /** How values are given and come back. Default `'utf8'`. */
+  valueEncoding?: Encoding
+}
+
+/** An open LSM store: its default tree, and everything that concerns the store as a whole. */
+export interface Lsm<K = string, V = string> extends TreeStore<K, V> {
+  /** Writes what is in memory to a table: after it, reopening replays nothing older than this call. */
+  flush(): Promise<void>
+  /**
+   * Flushes, then merges all tables: nothing deleted or overwritten is left that no snapshot shows. In a `fifo` store, which
+   * never merges, it drops what is due.
+   */
+  compact(): Promise<void>
+  stats(): LsmStats
+  /** Reads the whole store and checks every rule of the format. */
+  verify(): Promise<LsmVerifyReport>
+}
+
+/** Figures of a store. Bytes and counts; ratios are 0 to 1. All since opening unless they say what is there now. */
+export interface LsmStats {
+  engine: 'typescript'
+  path: string
+  /** Names of the trees that exist, '' for the default tree. */
+  trees: string[]
+  /** Levels that hold tables. */
+  levels: { level: number; tables: number; bytes: number; entries: number }[]
+  tables: number
+  tableBytes: number
+  memtable: { bytes: number; entries: number; frozen: number }
+  cache: {
+    capacityBytes: number
+    bytes: number
+    hits: number
+    misses: number
+    hitRatio: number
+    openFiles: number
+  }
+  log: LogStats
+  position: number
+  durablePosition: number
+  /** Everything up to this log position is in tables. */
+  flushedPosition: number
+  flushes: number
+  compactions: number
+  /** How often writes had to wait for a flush, and for how long altogether. */
+  stalls: { count: number; totalMs: number }
+  amplification: {
+    /** Places that a read of a key that is not there may have to look at. */
+    read: number
+    /** Bytes written to tables, by flushes and by merges, for each byte of keys and values that a flush took from memory. */
+    write: number
+    /** Bytes in tables for each byte of the last level: what overwritten and deleted entries take. */
+    space: number
+  }
+  snapshots: { open: number; oldestAgeMs: number }
+}
+
+/** What `verify` found. */
+export interface LsmVerifyReport {
+  ok: boolean
+  /** At most 100; each names the file and the broken rule. */
+  problems: string[]
+  tables: number
+  blocks: number
+  /** Versions in tables, deletions included. */
+  entries: number
+}
