@@ -575,8 +575,7 @@ Status Engine::WriteState(Captured* captured, std::optional<uint64_t> flush_to) 
   // What is left of a damaged meta must not become whole again as a part of a torn write of the new
   // one.
   if (!metas_.older) {
-    const std::array<uint8_t, kMetaBytes> nothing{};
-    Status status = pager->file()->Write(nothing, other_slot * page_size_bytes_);
+    Status status = EraseMeta(pager->file(), other_slot * page_size_bytes_);
     if (!status.ok()) return status;
   }
   // In portions: commits that go on meanwhile copy what they change, and the originals make room.

@@ -10,6 +10,8 @@ namespace bedplate::btree {
 namespace {
 
 constexpr uint32_t kMagic = 0x54425042;  // "BPBT"
+// In its place in a block that was erased: no byte of it is right.
+constexpr uint32_t kErased = ~kMagic;
 // File offsets stay exact as JavaScript numbers.
 constexpr uint64_t kMaxFileBytes = (uint64_t{1} << 53) - 1;
 
@@ -43,6 +45,16 @@ std::array<uint8_t, kMetaBytes> EncodeMeta(const Meta& meta) {
   StoreU32(at + 88, meta.next_tree_id);
   StoreU32(at, crc32c::Extend(0, Bytes(at + 4, kMetaBytes - 4)));
   return block;
+}
+
+Status EraseMeta(vfs::File* file, uint64_t position) {
+  std::array<uint8_t, 8> head{};
+  size_t count = 0;
+  if (Status status = file->Read(head, position, &count); !status.ok()) return status;
+  if (LoadU32(head.data() + 4) == kErased) return Status::Ok();
+  StoreU32(head.data(), ~LoadU32(head.data()));
+  StoreU32(head.data() + 4, kErased);
+  return file->Write(head, position);
 }
 
 MetaResult DecodeMeta(Bytes bytes, Mutant* mutant) {

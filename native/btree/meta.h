@@ -8,6 +8,8 @@
 
 #include "btree/page.h"
 #include "core/bytes.h"
+#include "core/status.h"
+#include "vfs/disk.h"
 
 namespace bedplate::btree {
 
@@ -47,6 +49,11 @@ struct MetaResult {
 [[nodiscard]] std::array<uint8_t, kMetaBytes> EncodeMeta(const Meta& meta);
 // Any bytes are fine.
 [[nodiscard]] MetaResult DecodeMeta(Bytes bytes, Mutant* mutant = nullptr);
+
+// Makes sure that a damaged block is none any more, and that no part of this write, nor of one of
+// another meta over it, makes it whole: each byte of the checksum and of the magic becomes one that
+// is certainly wrong.
+Status EraseMeta(vfs::File* file, uint64_t position);
 
 }  // namespace bedplate::btree
 

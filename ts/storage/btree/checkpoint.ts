@@ -11,7 +11,7 @@ import type { Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
 import type { Catalogue } from './catalogue.ts'
 import { encodePageNumbers, MAX_NUMBER_BYTES } from './free-list.ts'
-import { encodeMeta, META_BYTES, type Meta } from './meta.ts'
+import { encodeMeta, eraseMeta, type Meta } from './meta.ts'
 import type { Mutant } from './mutant.ts'
 import { chainPageBytes, writeChain } from './overflow.ts'
 import { NO_PAGE, type PageReference, PageType } from './page.ts'
@@ -62,7 +62,7 @@ export async function writeCheckpoint(target: CheckpointTarget, flushTo?: number
     if (!lacks(mutant, 'log before meta')) await log.flushedTo(flushTo ?? meta.position)
     const other = metas.currentSlot === 0 ? 1 : 0
     // What is left of a damaged meta must not become whole again as a part of a torn write of the new one.
-    if (metas.older === undefined) pager.file.write(new Uint8Array(META_BYTES), other * pager.pageSizeBytes)
+    if (metas.older === undefined) eraseMeta(pager.file, other * pager.pageSizeBytes)
     await writeState(target, epoch, list)
     if (!lacks(mutant, 'pages before meta')) await sync(target)
     const slot = lacks(mutant, 'other slot') ? metas.currentSlot : other

@@ -13,6 +13,7 @@
 //       64    16  uuid           of the store
 //       80     8  freeCount      page numbers in the list
 //       88     4  nextTreeId
+import type { DiskFile } from '../../io/disk.ts'
 import { crc32c } from '../crc32c/index.ts'
 import { lacks } from '../mutant.ts'
 import type { Mutant } from './mutant.ts'
@@ -24,6 +25,8 @@ export const FORMAT_VERSION = 1
 /** Page numbers 0 and 1 are the metas. */
 export const FIRST_PAGE = 2
 const MAGIC = 0x54425042 // "BPBT", little-endian
+/** In its place in a block that was erased: no byte of it is right. */
+const ERASED = ~MAGIC >>> 0
 /** Smaller than the public minimum, so that tests can force deep trees. */
 const SMALLEST_PAGE_BYTES = 512
 
@@ -64,6 +67,19 @@ export function encodeMeta(meta: Meta): Uint8Array {
   view.setUint32(88, meta.nextTreeId, true)
   view.setUint32(0, crc32c(bytes.subarray(4)), true)
   return bytes
+}
+
+/**
+ * Makes sure that a damaged block is none any more, and that no part of this write, nor of one of another meta over it, makes
+ * it whole: each byte of the checksum and of the magic becomes one that is certainly wrong.
+ */
+export function eraseMeta(file: Pick<DiskFile, 'read' | 'write'>, position: number): void {
+  const head = Buffer.alloc(8)
+  file.read(head, position)
+  if (head.readUInt32LE(4) === ERASED) return
+  head.writeUInt32LE(~head.readUInt32LE(0) >>> 0, 0)
+  head.writeUInt32LE(ERASED, 4)
+  file.write(head, position)
 }
 
 /** Reads a meta block; any bytes are fine. */
