@@ -92,7 +92,7 @@ Status Engine::Attach(std::unique_ptr<Attachment>* attachment) {
 }
 
 Status Engine::Close() {
-  const Status rewritten = RewriteIfWasteful();
+  Status rewritten = RewriteIfWasteful();
   is_open_ = false;
   StopMaintenance();
   const std::lock_guard maintenance(maintenance_);

