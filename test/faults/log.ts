@@ -1,11 +1,10 @@
 // Power loss under the log: what was promised is there after any crash, also one of the recovery; and every rule of
 // the log is needed, for with any of them taken away the same checks fail.
-import { seededRandom } from '../../ts/io/random.ts'
-import type { Mutant, Rule } from '../../ts/storage/log/mutant.ts'
-import type { HeavyContext, HeavyFailure, HeavySuite } from '../support/heavy.ts'
-import { crashOnce, newTally, type Tally } from '../support/log-crash/check.ts'
+import type { Rule } from '../../ts/storage/log/mutant.ts'
+import { crashOnce } from '../support/log-crash/check.ts'
 import { cutOnce, damageOnce, misdirectOnce } from '../support/log-crash/damage.ts'
 import { runRandomly, runRenumbering } from '../support/log-crash/workload.ts'
+import { workloadSuite } from '../support/workload-suite.ts'
 
 const RULES: readonly Rule[] = [
   'group sync',
@@ -29,97 +28,24 @@ const IMAGES_A_CASE = 40
 const IMAGES_AFTER_CLOSE = 8
 const DAMAGES_A_CASE = 15
 const CUTS_A_CASE = 3
-/** A mutant that lives through so many cases is not caught. */
-const MUTANT_CASES = 600
 
-const suite: HeavySuite = {
+export default workloadSuite({
   name: 'log',
+  rules: RULES,
+  mutantCases: 600,
+  imagesAtLeast: (soak) => (soak ? 50_000 : 2_000),
 
-  atLeast: (soak) => ({ images: imagesAtLeast(soak), mutantsCaught: RULES.length }),
-
-  async run(context) {
-    const tally = newTally()
-    const failures: HeavyFailure[] = []
-    let cases = 0
-    const attempt = async (caseName: string): Promise<void> => {
-      cases++
-      const message = await runCase(caseName, tally)
-      if (message !== undefined) failures.push({ caseName, message })
-    }
-    if (context.only !== undefined) await attempt(context.only)
-    else {
-      const mutants = RULES.map((rule) => `seed=${context.seed} mutant=${rule}`)
-      for (const caseName of new Set([...context.remembered, ...mutants])) await attempt(caseName)
-      for (let number = 0; goesOn(context, tally); number++) await attempt(`seed=${context.seed} workload=${number}`)
-    }
-    const { images, compoundImages, damaged, byVariant } = tally
-    const caught = context.only === undefined ? RULES.length - failures.filter(isMutantFailure).length : 0
-    return { cases, counts: { images, compoundImages, damaged, mutantsCaught: caught, ...byVariant }, failures }
+  async check(random, tally, mutant) {
+    const run = random.next() < 0.9 ? runRandomly : runRenumbering
+    const { life, settings } = await run(random, mutant)
+    for (let i = 0; i < IMAGES_A_CASE; i++) await crashOnce(life, random, tally, { settings, mutant })
+    await life.flush()
+    await misdirectOnce(life, tally, { settings, mutant })
+    for (let i = 0; i < CUTS_A_CASE; i++) await cutOnce(life, random, tally, { settings, mutant })
+    await life.close()
+    for (let i = 0; i < DAMAGES_A_CASE; i++) await damageOnce(life, random, tally, { settings, mutant })
+    for (let i = 0; i < CUTS_A_CASE; i++) await cutOnce(life, random, tally, { settings, mutant })
+    for (let i = 0; i < IMAGES_AFTER_CLOSE; i++)
+      await crashOnce(life, random, tally, { settings, mutant, near: 'the end' })
   },
-}
-
-export default suite
-
-function goesOn(context: HeavyContext, tally: Tally): boolean {
-  return context.hasTime() || tally.images < imagesAtLeast(context.soak)
-}
-
-function imagesAtLeast(soak: boolean): number {
-  return soak ? 50_000 : 2_000
-}
-
-function isMutantFailure({ caseName }: HeavyFailure): boolean {
-  return caseName.includes(' mutant=')
-}
-
-/** @returns What is wrong, if anything is. */
-async function runCase(caseName: string, tally: Tally): Promise<string | undefined> {
-  const [, seed, kind, what] = /^seed=(\d+) (workload|mutant)=(.+)$/.exec(caseName) ?? []
-  if (kind === 'workload') return await complaintOf(() => runWorkloadCase(`${seed}/${what}`, tally))
-  if (kind === 'mutant') return await checkMutant(what as Rule, Number(seed))
-  return `no such case: ${caseName}`
-}
-
-/** One workload, crashed many times, and damaged after it was closed. */
-async function runWorkloadCase(seed: string, tally: Tally, mutant?: Mutant): Promise<void> {
-  const random = seededRandom(hash(seed))
-  const run = random.next() < 0.9 ? runRandomly : runRenumbering
-  const { life, settings } = await run(random, mutant)
-  for (let i = 0; i < IMAGES_A_CASE; i++) await crashOnce(life, random, tally, { settings, mutant })
-  await life.flush()
-  await misdirectOnce(life, tally, { settings, mutant })
-  for (let i = 0; i < CUTS_A_CASE; i++) await cutOnce(life, random, tally, { settings, mutant })
-  await life.close()
-  for (let i = 0; i < DAMAGES_A_CASE; i++) await damageOnce(life, random, tally, { settings, mutant })
-  for (let i = 0; i < CUTS_A_CASE; i++) await cutOnce(life, random, tally, { settings, mutant })
-  for (let i = 0; i < IMAGES_AFTER_CLOSE; i++)
-    await crashOnce(life, random, tally, { settings, mutant, near: 'the end' })
-}
-
-/** Takes a rule away and looks for a workload that notices. */
-async function checkMutant(rule: Rule, seed: number): Promise<string | undefined> {
-  let applied = 0
-  for (let number = 0; number < MUTANT_CASES; number++) {
-    const mutant = { without: rule, applied: 0 }
-    const complaint = await complaintOf(() => runWorkloadCase(`${seed}/${number}`, newTally(), mutant))
-    applied += mutant.applied
-    if (complaint !== undefined && mutant.applied > 0) return undefined
-  }
-  return `the log without its rule "${rule}" passed ${MUTANT_CASES} workloads; the rule was taken away ${applied} times`
-}
-
-async function complaintOf(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
-}
-
-/** A seed for each text. */
-function hash(text: string): number {
-  let value = 0
-  for (const character of text) value = (Math.imul(value, 31) + character.charCodeAt(0)) >>> 0
-  return value
-}
+})

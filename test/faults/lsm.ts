@@ -10,9 +10,10 @@ import type { DiskOperation } from '../../ts/io/disk-faults.ts'
 import { seededRandom } from '../../ts/io/random.ts'
 import type { Rule } from '../../ts/storage/lsm/mutant.ts'
 import { pick } from '../support/btree-crash/workload.ts'
+import { complaintOf } from '../support/errors.ts'
 import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../support/heavy.ts'
 import { checkDamage, checkFailingDisk, checkFullDisk, checkWorkload, newTally } from '../support/lsm-crash/check.ts'
-import { complaintOf, huntMutant, RULES } from '../support/lsm-crash/mutants.ts'
+import { huntMutant, RULES } from '../support/lsm-crash/mutants.ts'
 
 const IMAGES_A_WORKLOAD = 20
 /** A mutant that lives through so many workloads is not caught. */

@@ -34,3 +34,13 @@ function asBedplateError(error: unknown): BedplateError {
   if (error instanceof BedplateError) return error
   throw new Error(`not a BedplateError: ${error}`, { cause: error })
 }
+
+/** The message of whatever `work` throws, `undefined` if it succeeds: so the checks of heavy suites say what is wrong. */
+export async function complaintOf(work: () => Promise<unknown>): Promise<string | undefined> {
+  try {
+    await work()
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}

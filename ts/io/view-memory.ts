@@ -28,7 +28,7 @@ export class ViewMemory {
     const bytes = Buffer.allocUnsafeSlow(length)
     this.bytes = bytes
     this.memory = bytes.buffer
-    if (length > 0) keepFromTransfer(this.memory) // else a placeholder
+    if (length > 0) keepFromTransfer(this.memory) // nobody has bytes of an empty one
   }
 
   /** A view of the bytes from `start` to `end`. Not checked: they must lie inside. */

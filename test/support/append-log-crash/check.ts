@@ -9,22 +9,9 @@ import type { Mutant } from '../../../ts/storage/log/mutant.ts'
 import { LOG_PATH } from '../append-log.ts'
 import { below, must } from '../log-crash/life.ts'
 import { ManualClock } from '../manual-clock.ts'
+import type { Tally } from '../workload-suite.ts'
 import { LogLife, type LogSettings } from './life.ts'
 import { step } from './workload.ts'
-
-/** What was covered. */
-export interface Tally {
-  images: number
-  /** Images of crashes during or after a recovery; part of `images`. */
-  compoundImages: number
-  damaged: number
-  byVariant: Record<CrashVariant, number>
-}
-
-export function newTally(): Tally {
-  const byVariant = Object.fromEntries(CRASH_VARIANTS.map((variant) => [variant, 0])) as Record<CrashVariant, number>
-  return { images: 0, compoundImages: 0, damaged: 0, byVariant }
-}
 
 interface CheckOptions {
   settings: LogSettings

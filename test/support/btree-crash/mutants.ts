@@ -3,6 +3,7 @@
 import type { DiskOperation, FaultSpec } from '../../../ts/io/disk-faults.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import type { Mutant, Rule } from '../../../ts/storage/btree/mutant.ts'
+import { complaintOf } from '../errors.ts'
 import { checkAdoption } from './adoption.ts'
 import { newTally, type Tally } from './check-image.ts'
 import { checkCrashOf, crashesOf } from './crashes.ts'
@@ -174,13 +175,4 @@ async function tryOnce(
 function failingSync(operation: DiskOperation, random: Random): FaultSpec {
   const error = pick(random, ['EIO', 'ENOSPC'] as const)
   return { operation, path: /^\/store(\/data)?$/, nth: 1 + below(random, 12), error, forever: random.next() < 0.5 }
-}
-
-async function complaintOf(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
 }

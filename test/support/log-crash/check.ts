@@ -4,22 +4,9 @@ import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Mutant } from '../../../ts/storage/log/mutant.ts'
+import type { Tally } from '../workload-suite.ts'
 import { below, type Expectation, LogLife, type LogSettings, must } from './life.ts'
 import { step } from './workload.ts'
-
-/** What was covered. */
-export interface Tally {
-  images: number
-  /** Images of crashes during or after a recovery; part of `images`. */
-  compoundImages: number
-  damaged: number
-  byVariant: Record<CrashVariant, number>
-}
-
-export function newTally(): Tally {
-  const byVariant = Object.fromEntries(CRASH_VARIANTS.map((variant) => [variant, 0])) as Record<CrashVariant, number>
-  return { images: 0, compoundImages: 0, damaged: 0, byVariant }
-}
 
 interface Crash {
   image: DiskImage

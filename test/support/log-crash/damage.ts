@@ -4,7 +4,7 @@ import type { DiskFile } from '../../../ts/io/disk.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Mutant } from '../../../ts/storage/log/mutant.ts'
-import type { Tally } from './check.ts'
+import type { Tally } from '../workload-suite.ts'
 import { below, DIRECTORY, LogLife, type LogSettings } from './life.ts'
 
 interface DamageOptions {

@@ -94,7 +94,7 @@ export async function checkFailingDisk(seed: number, spec: FaultSpec, tally: Tal
     await checkNothingBegan(seed, disk, random, mutant)
     return fault.applied
   }
-  if (!life.hasFailed) life.check()
+  if (!life.hasFailed && life.isSound()) life.check()
   await life.close()
   for (let i = 0; i < CRASH_VARIANTS.length; i++) await crashAtTheEnd(life, i, random, tally)
   return fault.applied

@@ -142,8 +142,7 @@ export class LsmLife {
   async close(): Promise<void> {
     const { position } = this.store
     this.snapshots.length = 0
-    // A store that failed in the background says so to whoever asks next, and promises nothing by closing.
-    const isSound = await this.tolerate(async () => void this.store.has('never written'))
+    const isSound = this.isSound() // one that failed in the background promises nothing by closing
     if ((await this.tolerate(() => this.store.close())) && isSound) this.note({ kind: 'durable', position })
     await this.settled()
     must(this.disk.openHandles + this.disk.heldLocks === 0, () => `${this.disk.openHandles} files were left open`)
@@ -154,6 +153,17 @@ export class LsmLife {
     const strange = this.disk.list(STORE_PATH).filter((name) => !STORE_FILE.test(name))
     must(strange.length === 0 || this.errors.length > 0, () => `left in the store's directory: ${strange}`)
     await this.open(this.expectationAt(this.disk.history.length, 'all'), random)
+  }
+
+  /** False once the store has failed, if only in the background: it says so to whoever asks next. */
+  isSound(): boolean {
+    try {
+      this.store.has('never written')
+      return true
+    } catch (error) {
+      this.keep(error)
+      return false
+    }
   }
 
   /** True once the store refuses everything. */

@@ -2,6 +2,7 @@
 // it and does not fail with it.
 import { seededRandom } from '../../../ts/io/random.ts'
 import type { Mutant, Rule } from '../../../ts/storage/lsm/mutant.ts'
+import { complaintOf } from '../errors.ts'
 import { checkDamage, checkFullDisk, checkWorkload, newTally } from './check.ts'
 
 type Trial = (seed: number, mutant: Mutant | undefined) => Promise<unknown>
@@ -62,13 +63,4 @@ export async function huntMutant(rule: Rule, seed: number, mostWorkloads: number
     return sound === undefined ? undefined : `with all its rules the store fails workload ${seed + number}: ${sound}`
   }
   return `the store without its rule "${rule}" passed ${mostWorkloads} workloads; the rule was taken away ${applied} times`
-}
-
-export async function complaintOf(work: () => Promise<unknown>): Promise<string | undefined> {
-  try {
-    await work()
-    return undefined
-  } catch (error) {
-    return (error as Error).message
-  }
 }

@@ -4,6 +4,7 @@ import { describe } from '../../base/options.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
 import { isVacant } from '../directory.ts'
 import { createLog } from '../log/index.ts'
+import { UUID_BYTES } from '../log/segment.ts'
 import { lacks } from '../mutant.ts'
 import { TreeBuilder } from './bulk-load.ts'
 import { Catalogue } from './catalogue.ts'
@@ -11,7 +12,7 @@ import { copyState } from './copy.ts'
 import type { Engine, Pin } from './engine.ts'
 import { openPager } from './open.ts'
 import { replayer } from './replay.ts'
-import { COMPACTED_FILE, DATA_FILE, makeDirectoryAtomically, UUID_BYTES } from './store-directory.ts'
+import { COMPACTED_FILE, DATA_FILE, makeDirectoryAtomically } from './store-directory.ts'
 
 /** Entries added before other work gets a turn. */
 const ENTRIES_A_TURN = 512

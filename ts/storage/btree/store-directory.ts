@@ -2,10 +2,10 @@
 // `stats.json` while it is open.
 import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath } from '../../io/disk.ts'
-import type { Random } from '../../io/random.ts'
-import { checkStoreFormat, makeStoreDirectory, newerStore } from '../directory.ts'
+import { checkStoreFormat, type Maker, makeStoreDirectory, newerStore } from '../directory.ts'
 import { createLog, hasLog } from '../log/index.ts'
-import { lacks, type Mutant } from '../mutant.ts'
+import { UUID_BYTES } from '../log/segment.ts'
+import { lacks } from '../mutant.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
 import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
 import { NO_PAGE } from './page.ts'
@@ -18,15 +18,6 @@ export const STATS_FILE = 'stats.json'
 /** Files that no open store of ours can be using when a writer opens it. */
 export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
 const FORMAT = { engine: 'btree', version: FORMAT_VERSION }
-/** A store's uuid tells its log from that of others. */
-export const UUID_BYTES = 16
-
-/** What a store is made with. */
-interface Maker {
-  disk: Disk
-  random: Random
-  mutant?: Mutant<string> | undefined
-}
 
 /** Makes an empty store at `path`, where nothing but an empty directory may be. */
 export async function createStore(maker: Maker, path: string, pageSizeBytes: number): Promise<void> {

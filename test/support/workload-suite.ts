@@ -1,0 +1,92 @@
+// What the heavy suites of the two logs are: random workloads on a simulated disk, crashed many times, and the same without
+// each of the rules.
+import { CRASH_VARIANTS, type CrashVariant } from '../../ts/io/crash-image.ts'
+import { type Random, seededRandom } from '../../ts/io/random.ts'
+import type { Mutant, Rule } from '../../ts/storage/log/mutant.ts'
+import { complaintOf } from './errors.ts'
+import type { HeavyFailure, HeavySuite } from './heavy.ts'
+
+/** What was covered. */
+export interface Tally {
+  images: number
+  /** Images of crashes during or after a recovery; part of `images`. */
+  compoundImages: number
+  damaged: number
+  byVariant: Record<CrashVariant, number>
+}
+
+/** One such suite. */
+export interface WorkloadSuite {
+  name: string
+  rules: readonly Rule[]
+  /** A mutant that lives through so many workloads is not caught. */
+  mutantCases: number
+  imagesAtLeast(soak: boolean): number
+  /** Runs a workload and everything that may befall it. @throws if something is wrong. */
+  check(random: Random, tally: Tally, mutant?: Mutant): Promise<void>
+}
+
+export function workloadSuite({ name, rules, mutantCases, imagesAtLeast, check }: WorkloadSuite): HeavySuite {
+  const checkSeed = (seed: string, tally: Tally, mutant?: Mutant): Promise<string | undefined> =>
+    complaintOf(() => check(seededRandom(hash(seed)), tally, mutant))
+
+  /** Takes a rule away and looks for a workload that notices. */
+  async function checkMutant(rule: Rule, seed: string): Promise<string | undefined> {
+    let applied = 0
+    for (let number = 0; number < mutantCases; number++) {
+      const mutant = { without: rule, applied: 0 }
+      const complaint = await checkSeed(`${seed}/${number}`, newTally(), mutant)
+      applied += mutant.applied
+      if (complaint !== undefined && mutant.applied > 0) return undefined
+    }
+    return `the log without its rule "${rule}" passed ${mutantCases} workloads; the rule was taken away ${applied} times`
+  }
+
+  /** @returns What is wrong, if anything is. */
+  async function runCase(caseName: string, tally: Tally): Promise<string | undefined> {
+    const [, seed = '', kind, what] = /^seed=(\d+) (workload|mutant)=(.+)$/.exec(caseName) ?? []
+    if (kind === 'workload') return await checkSeed(`${seed}/${what}`, tally)
+    if (kind === 'mutant') return await checkMutant(what as Rule, seed)
+    return `no such case: ${caseName}`
+  }
+
+  return {
+    name,
+
+    atLeast: (soak) => ({ images: imagesAtLeast(soak), mutantsCaught: rules.length }),
+
+    async run(context) {
+      const tally = newTally()
+      const failures: HeavyFailure[] = []
+      let cases = 0
+      const attempt = async (caseName: string): Promise<void> => {
+        cases++
+        const message = await runCase(caseName, tally)
+        if (message !== undefined) failures.push({ caseName, message })
+      }
+      const goesOn = (): boolean => context.hasTime() || tally.images < imagesAtLeast(context.soak)
+      if (context.only !== undefined) await attempt(context.only)
+      else {
+        const mutants = rules.map((rule) => `seed=${context.seed} mutant=${rule}`)
+        for (const caseName of new Set([...context.remembered, ...mutants])) await attempt(caseName)
+        for (let number = 0; goesOn(); number++) await attempt(`seed=${context.seed} workload=${number}`)
+      }
+      const { images, compoundImages, damaged, byVariant } = tally
+      const survivors = failures.filter(({ caseName }) => caseName.includes(' mutant=')).length
+      const mutantsCaught = context.only === undefined ? rules.length - survivors : 0
+      return { cases, counts: { images, compoundImages, damaged, mutantsCaught, ...byVariant }, failures }
+    },
+  }
+}
+
+function newTally(): Tally {
+  const byVariant = Object.fromEntries(CRASH_VARIANTS.map((variant) => [variant, 0])) as Record<CrashVariant, number>
+  return { images: 0, compoundImages: 0, damaged: 0, byVariant }
+}
+
+/** A seed for each text. */
+function hash(text: string): number {
+  let value = 0
+  for (const character of text) value = (Math.imul(value, 31) + character.charCodeAt(0)) >>> 0
+  return value
+}
