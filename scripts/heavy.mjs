@@ -113,17 +113,24 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
   const started = performance.now()
   return new Promise((settle) => {
     let outcome
+    let begun = 0
+    let current
+    const where = () => (current === undefined ? 'before its first case' : `in case ${begun}, ${current}`)
     const child = fork(CHILD, {
       cwd: ROOT,
       execArgv: ['--enable-source-maps', '--expose-gc', '--import', './scripts/typescript.mjs'],
       env: { ...process.env, VERIFY: process.env.VERIFY ?? '1' },
     })
     const alarm = setTimeout(() => {
-      outcome = { error: `still running ${Math.round(graceMs(budgetMs) / 1000)} s after its start: killed` }
+      const seconds = Math.round(graceMs(budgetMs) / 1000)
+      outcome = { error: `still running ${seconds} s after its start: killed ${where()}` }
       child.kill('SIGKILL')
     }, graceMs(budgetMs))
     child.on('message', (message) => {
-      if (message.line !== undefined) print(`  ${suite.name}: ${message.line}`)
+      if (message.caseName !== undefined) {
+        current = message.caseName
+        begun++
+      } else if (message.line !== undefined) print(`  ${suite.name}: ${message.line}`)
       else outcome = message
     })
     child.on('error', (error) => {
@@ -131,7 +138,7 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
     })
     child.on('close', (status, signal) => {
       clearTimeout(alarm)
-      outcome ??= { error: `the process ended with ${signal ?? `status ${status}`} and no result` }
+      outcome ??= { error: `the process ended with ${signal ?? `status ${status}`} and no result, ${where()}` }
       settle({ suite, seconds: (performance.now() - started) / 1000, ...outcome })
     })
     child.send({ file: suite.file, context })

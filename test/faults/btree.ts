@@ -168,6 +168,7 @@ class Run {
 
   /** Counts a case, and keeps its failure. @returns undefined if it failed. */
   private async attempt<T>(caseName: string, run: () => Promise<T>): Promise<T | undefined> {
+    this.context.begin(caseName)
     this.cases++
     try {
       return await run()

@@ -19,6 +19,7 @@ const suite: HeavySuite = {
     const counts = Object.fromEntries(TARGET_NAMES.map((name) => [name, 0]))
     const failures: HeavyFailure[] = []
     const attempt = async (caseName: string): Promise<void> => {
+      context.begin(caseName)
       const message = await runCase(caseName, sample, counts)
       if (message !== undefined) failures.push({ caseName, message })
     }

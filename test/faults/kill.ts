@@ -26,6 +26,7 @@ const suite: HeavySuite = {
     const failures: HeavyFailure[] = []
     let cases = 0
     const attempt = async (caseName: string): Promise<void> => {
+      context.begin(caseName)
       cases++
       const [, seed] = /^store=(\d+)$/.exec(caseName) ?? []
       if (seed === undefined) throw new Error(`no such case: ${caseName}`)

@@ -15,7 +15,7 @@ import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../sup
 import { checkDamage, checkFailingDisk, checkFullDisk, checkWorkload, newTally } from '../support/lsm-crash/check.ts'
 import { huntMutant, RULES } from '../support/lsm-crash/mutants.ts'
 
-const IMAGES_A_WORKLOAD = 20
+const IMAGES_A_WORKLOAD = 40
 /** A mutant that lives through so many workloads is not caught. */
 const MUTANT_WORKLOADS = 80
 const ENOUGH_FAILURES = 10
@@ -80,6 +80,7 @@ class Run {
   }
 
   private async attempt(caseName: string): Promise<void> {
+    this.context.begin(caseName)
     this.cases++
     const message = await this.complaint(caseName)
     if (message !== undefined) this.failures.push({ caseName, message })

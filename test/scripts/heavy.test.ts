@@ -40,7 +40,7 @@ describe('the runner of heavy suites', () => {
 
   it('fails a suite whose process died', () => {
     const { status, output } = heavy('--suite', 'dies')
-    expect(output).toContain('the process ended with SIGKILL')
+    expect(output).toContain('the process ended with SIGKILL and no result, in case 1, seed=3')
     expect(status).toBe(1)
   })
 

@@ -24,6 +24,7 @@ const suite: HeavySuite = {
     const counts: Record<string, number> = {}
     let cases = 0
     const attempt = async (test: string, run: Run): Promise<void> => {
+      context.begin(`${test} case=${run.firstCase}`)
       const { failure, figures } = await runTest(test, context.seed, run)
       cases += figures['workloads'] ?? 1
       const prefix = test.includes('BTree') ? SUITES.BTree : SUITES.Log

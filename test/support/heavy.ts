@@ -22,6 +22,8 @@ export interface HeavyContext {
   readonly only: string | undefined
   /** False once the budget is spent. Ask between cases. */
   hasTime(): boolean
+  /** Says which case begins, so that the runner can name the one that never ended. */
+  begin(caseName: string): void
   /** Prints one line of progress, prefixed with the suite's name. */
   report(line: string): void
 }

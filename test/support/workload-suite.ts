@@ -60,6 +60,7 @@ export function workloadSuite({ name, rules, mutantCases, imagesAtLeast, check }
       const failures: HeavyFailure[] = []
       let cases = 0
       const attempt = async (caseName: string): Promise<void> => {
+        context.begin(caseName)
         cases++
         const message = await runCase(caseName, tally)
         if (message !== undefined) failures.push({ caseName, message })

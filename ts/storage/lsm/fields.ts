@@ -5,7 +5,7 @@ const MAX_U48 = 2 ** 48 - 1
 
 /** Appends fields to memory that grows. */
 export class FieldWriter {
-  private buffer = new Uint8Array(1024)
+  private buffer = new Uint8Array(64) // so small that it lies among the objects; blocks grow it once or twice
   private view = new DataView(this.buffer.buffer)
   private used = 0
 
