@@ -47,6 +47,11 @@ export function checkTreeName(name: string): string {
   )
 }
 
+/** The same for a tree that is to be opened: the default tree may be, to be read and written in other encodings. */
+export function checkOpenedTree(name: string): string {
+  return name === DEFAULT_TREE ? name : checkTreeName(name)
+}
+
 /** Refuses what `bulkLoad` cannot go through: strings too, which are iterable but never meant. */
 export function checkEntries(entries: unknown): void {
   const isObject = typeof entries === 'object' && entries !== null
