@@ -75,8 +75,8 @@ export async function restOf(directory: string, seconds: number): Promise<number
 }
 
 /** Names, sizes and times of all files that an engine works with, as a text to compare. */
-export function filesIn(directory: string): string {
-  const names = readdirSync(directory).filter((name) => !NO_WORK.test(name))
+export function filesIn(directory: string, counts = (name: string): boolean => !NO_WORK.test(name)): string {
+  const names = readdirSync(directory).filter(counts)
   return names
     .map((name) => {
       const found = statSync(join(directory, name), { throwIfNoEntry: false })
