@@ -99,6 +99,7 @@ describe('opening', () => {
     { memtableBytes: 1e6 + 0.5 },
     { cacheBytes: -1 },
     { bitsPerKey: 65 },
+    { compression: 'zip' },
     { compaction: 'universal' },
     { ttlMs: 1000 },
     { compaction: 'tiered', maxBytes: 1 },

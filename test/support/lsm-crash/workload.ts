@@ -33,7 +33,11 @@ export function settingsOf(seed: number): StoreSettings {
   return {
     ...SMALL,
     durability: pick(random, ['sync', 'sync', 'sync', 'os', 'memory', { intervalMs: 5 }] as const),
-    shape: { blockBytes: pick(random, [256, 256, 1024]), bitsPerKey: pick(random, [0, 4, 10]), compression: 'none' },
+    shape: {
+      blockBytes: pick(random, [256, 256, 1024]),
+      bitsPerKey: pick(random, [0, 4, 10]),
+      compression: pick(random, ['none', 'lz4']),
+    },
     plan: { style: pick(random, ['leveled', 'leveled', 'tiered']), ttlMs: 0, maxBytes: 0 },
     memtableBytes: pick(random, [1024, 4096, 16_384]),
     cacheBytes: pick(random, [0, 2048, 1024 * 1024]),

@@ -5,7 +5,9 @@ import { DEFAULT_BITS_A_KEY, MAX_BITS_A_KEY } from '../bloom/index.ts'
 import type { Durability } from '../log/types.ts'
 import { checkOpening } from '../ordered/check-options.ts'
 import type { CompactionPlan } from './compaction.ts'
+import type { TableShape } from './table-writer.ts'
 import {
+  DEFAULT_BLOCK_BYTES,
   DEFAULT_CACHE_BYTES,
   DEFAULT_MEMTABLE_BYTES,
   type LsmOptions,
@@ -21,7 +23,7 @@ export interface CheckedOptions {
   durability: Durability
   memtableBytes: number
   cacheBytes: number
-  bitsPerKey: number
+  shape: TableShape
   plan: CompactionPlan
 }
 
@@ -33,6 +35,7 @@ export function checkStoreOptions(options: LsmOptions): CheckedOptions {
       memtableBytes: 'number',
       cacheBytes: 'number',
       bitsPerKey: 'number',
+      compression: 'any',
       compaction: 'any',
       ttlMs: 'number',
       maxBytes: 'number',
@@ -45,12 +48,15 @@ export function checkStoreOptions(options: LsmOptions): CheckedOptions {
   )
   const { create = false, readOnly = false, durability = 'sync' } = options
   const { memtableBytes = DEFAULT_MEMTABLE_BYTES, cacheBytes = DEFAULT_CACHE_BYTES } = options
-  const { bitsPerKey = DEFAULT_BITS_A_KEY } = options
+  const { bitsPerKey = DEFAULT_BITS_A_KEY, compression = 'lz4' } = options
   checkOpening({ create, readOnly, durability }, 'openLsm')
   checkWhole({ memtableBytes }, MIN_MEMTABLE_BYTES, Number.MAX_SAFE_INTEGER)
   checkWhole({ cacheBytes }, 0, Number.MAX_SAFE_INTEGER)
   checkWhole({ bitsPerKey }, 0, MAX_BITS_A_KEY)
-  return { create, readOnly, durability, memtableBytes, cacheBytes, bitsPerKey, plan: checkPlan(options) }
+  if (compression !== 'lz4' && compression !== 'none')
+    throw invalid(`compression must be "lz4" or "none", got ${describe(compression)}`)
+  const shape = { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey, compression }
+  return { create, readOnly, durability, memtableBytes, cacheBytes, shape, plan: checkPlan(options) }
 }
 
 function checkPlan({ compaction: style = 'leveled', ttlMs = 0, maxBytes = 0 }: LsmOptions): CompactionPlan {

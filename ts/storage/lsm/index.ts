@@ -11,7 +11,6 @@ import { checkStoreOptions } from './check-options.ts'
 import { openEngine } from './open.ts'
 import { LsmHandle } from './store.ts'
 import {
-  DEFAULT_BLOCK_BYTES,
   DEFAULT_LEVEL_BYTES,
   DEFAULT_TABLE_BYTES,
   LEVEL_0_TABLES,
@@ -46,6 +45,7 @@ export type {
 } from '../ordered-store.ts'
 export type {
   CompactionStyle,
+  Compression,
   Lsm,
   LsmBatchOperation,
   LsmOptions,
@@ -85,15 +85,13 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new BedplateError('INVALID_INPUT', `openLsm: path must be the name of a directory, got ${describe(path)}`)
   }
-  const { bitsPerKey, ...checked } = checkStoreOptions(options)
   const codecs = codecsOf<K, V>(options)
   const engine = await openEngine({
     disk: realDisk,
     clock: realClock,
     random: realRandom,
     path,
-    ...checked,
-    shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey, compression: 'none' },
+    ...checkStoreOptions(options),
     maxOpenFiles: MAX_OPEN_FILES,
     tableBytes: DEFAULT_TABLE_BYTES,
     level0Tables: LEVEL_0_TABLES,

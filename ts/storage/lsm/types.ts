@@ -60,6 +60,8 @@ export interface LsmOptions {
   cacheBytes?: number
   /** Bits of the Bloom filter a key, 0 to 64. Counts at creation. 0: no filters. Default 10: one needless read in a hundred. */
   bitsPerKey?: number
+  /** How blocks of data are packed. Counts at creation. Default `'lz4'`. */
+  compression?: Compression
   /** How tables are merged. Counts at creation. Default `'leveled'`. */
   compaction?: CompactionStyle
   /** `fifo` alone: milliseconds after which a table is dropped, counted from its flush. Counts at creation. Default: never. */
