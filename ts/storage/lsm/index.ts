@@ -10,14 +10,7 @@ import type { KeyOf, ValueOf } from '../ordered/types.ts'
 import { checkStoreOptions } from './check-options.ts'
 import { openEngine } from './open.ts'
 import { LsmHandle } from './store.ts'
-import {
-  DEFAULT_LEVEL_BYTES,
-  DEFAULT_TABLE_BYTES,
-  LEVEL_0_TABLES,
-  type Lsm,
-  type LsmOptions,
-  MAX_OPEN_FILES,
-} from './types.ts'
+import { DEFAULT_LEVEL_BYTES, DEFAULT_TABLE_BYTES, LEVEL_0_TABLES, type Lsm, type LsmOptions } from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
@@ -92,7 +85,6 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
     random: realRandom,
     path,
     ...checkStoreOptions(options),
-    maxOpenFiles: MAX_OPEN_FILES,
     tableBytes: DEFAULT_TABLE_BYTES,
     level0Tables: LEVEL_0_TABLES,
     levelBytes: DEFAULT_LEVEL_BYTES,
