@@ -56,7 +56,7 @@ function openLsmOf(
 ): Promise<Lsm<Uint8Array, Uint8Array>> {
   const options: LsmOptions = {
     create: true,
-    cacheBytes,
+    memoryBytes: cacheBytes,
     durability: access === 'durable' ? 'sync' : 'os',
     ...ENCODINGS,
     ...(hasNativeLsm ? { native: useNative } : {}),

@@ -58,7 +58,7 @@ describe.each(LEVELS)('$name', ({ name, Level }) => {
       expect(await causeOf(make(never, 'other').open())).toMatchObject({ code: 'NOT_FOUND' })
       expect(await causeOf(make({ readOnly: true }, 'other').open())).toMatchObject({ code: 'NOT_FOUND' })
       expect(existsSync(join(directory.path, 'other'))).toBe(false)
-      expect(await causeOf(make({ cacheBytes: -1 }).open())).toMatchObject({ code: 'INVALID_INPUT' })
+      expect(await causeOf(make({ cacheBytes: -1, memoryBytes: -1 }).open())).toMatchObject({ code: 'INVALID_INPUT' })
     })
 
     it('takes the options of the store', async () => {

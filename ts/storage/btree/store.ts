@@ -1,5 +1,5 @@
 // The handle of an open B-tree store, whichever of the two engines is below.
-import { checkOpenedTree, codecsOf } from '../ordered/arguments.ts'
+import { checkTreeName, codecsOf } from '../ordered/arguments.ts'
 import { checkTreeOptions } from '../ordered/check-options.ts'
 import { DEFAULT_TREE } from '../ordered/operation.ts'
 import type { Codecs } from '../ordered/reader.ts'
@@ -28,7 +28,7 @@ export class BTreeHandle<K, V> extends StoreHandle<K, V, BTreeTree<K, V>> implem
   }
 
   override tree<K2, V2>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
-    return this.engine.tree(checkOpenedTree(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+    return this.engine.tree(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
   }
 
   checkpoint(): Promise<void> {

@@ -16,9 +16,11 @@ const BTREE_OPTIONS: Readonly<Record<keyof BTreeOptions, true>> = {
 }
 const LSM_OPTIONS: Readonly<Record<keyof LsmOptions, true>> = {
   create: true,
+  memoryBytes: true,
   memtableBytes: true,
-  cacheBytes: true,
+  maxOpenFiles: true,
   bitsPerKey: true,
+  compression: true,
   compaction: true,
   ttlMs: true,
   maxBytes: true,

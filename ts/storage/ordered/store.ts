@@ -1,7 +1,7 @@
 // The handles of an open store, whatever engine is below: they check arguments and pass calls on.
 import { checkOptions } from '../../base/options.ts'
 import type { FlatBlock, KeyRange, OrderedReader, RangeIterable, RangeOptions } from '../ordered-store.ts'
-import { checkOpenedTree, checkTreeName, codecsOf } from './arguments.ts'
+import { checkNamedTree, checkTreeName, codecsOf } from './arguments.ts'
 import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
 import { DEFAULT_TREE } from './operation.ts'
 import type { Codecs } from './reader.ts'
@@ -115,7 +115,7 @@ export abstract class StoreHandle<K, V, T extends NamedTree<K, V>>
   }
 
   tree<K2, V2>(name: string, options: TreeOptions = {}): NamedTree<K2, V2> {
-    return this.base.tree(checkOpenedTree(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+    return this.base.tree(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
   }
 
   treeNames(): string[] {
@@ -127,7 +127,7 @@ export abstract class StoreHandle<K, V, T extends NamedTree<K, V>>
   }
 
   dropTree(name: string): Promise<void> {
-    return this.base.apply([{ kind: 'drop', tree: checkTreeName(name) }])
+    return this.base.apply([{ kind: 'drop', tree: checkNamedTree(name) }])
   }
 
   snapshot(): Snapshot<K, V>
@@ -180,7 +180,7 @@ class StoreSnapshot<K, V> extends ReadingHandle<K, V, OrderedReader<K, V>> imple
 
   tree<K2, V2>(name: string, options: TreeOptions = {}): OrderedReader<K2, V2> {
     this.moment.assertOpen()
-    return this.moment.reader(checkOpenedTree(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+    return this.moment.reader(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import { checkFunction } from '../../base/options.ts'
 import { resolveBounds } from '../compare.ts'
 import { lacks } from '../mutant.ts'
 import type { KeyRange } from '../ordered-store.ts'
-import { checkOpenedTree, checkValue, codecsOf, encodeBatch, type WriteOperation } from './arguments.ts'
+import { checkTreeName, checkValue, codecsOf, encodeBatch, type WriteOperation } from './arguments.ts'
 import type { ByteReader } from './byte-reader.ts'
 import { checkTreeOptions } from './check-options.ts'
 import { type ByteOperation, DEFAULT_TREE } from './operation.ts'
@@ -262,7 +262,7 @@ class TransactionHandle<K, V> extends TransactionTreeHandle<K, V> implements Tra
   tree<K2, V2>(name: string, options: TreeOptions = {}): TransactionTree<K2, V2> {
     return new TransactionTreeHandle<K2, V2>(
       this.work,
-      checkOpenedTree(name),
+      checkTreeName(name),
       codecsOf<K2, V2>(checkTreeOptions(options)),
     )
   }
