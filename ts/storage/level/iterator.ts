@@ -53,9 +53,9 @@ export class LevelIterator<Database, K, V> extends AbstractIterator<Database, K,
     this.signal = options.signal
   }
 
-  protected async _next(): Promise<Entry | undefined> {
-    if (this.mustPause()) await this.pause()
-    return this.step()
+  /** No promise where none is needed: whoever walks entry by entry pays for each. */
+  protected _next(): Entry | undefined | Promise<Entry | undefined> {
+    return this.mustPause() ? this.pause().then(() => this.step()) : this.step()
   }
 
   protected async _nextv(size: number): Promise<Entry[]> {
