@@ -24,7 +24,7 @@ export const btree = engineContestant(
   {
     isLog: (file) => file.startsWith('log-'),
     open: async (directory, { access, cacheBytes }) =>
-      new StoreOfOurs(
+      new BTreeStore(
         await openBTree<Uint8Array, Uint8Array>(directory, {
           create: true,
           cacheBytes,
@@ -109,6 +109,12 @@ class StoreOfOurs<Store extends BTree<Uint8Array, Uint8Array> | Lsm<Uint8Array, 
 
   close(): Promise<void> {
     return this.store.close()
+  }
+}
+
+class BTreeStore extends StoreOfOurs<BTree<Uint8Array, Uint8Array>> {
+  flush(): Promise<void> {
+    return this.store.checkpoint()
   }
 }
 
