@@ -36,9 +36,11 @@ export type {
   RangeIterable,
   RangeOptions,
 } from '../ordered-store.ts'
+export type { LsmEvents, LsmListener } from './events.ts'
 export type {
   CompactionStyle,
   Compression,
+  Entries,
   Lsm,
   LsmBatchOperation,
   LsmOptions,

@@ -31,7 +31,7 @@ import { MAX_BLOCK_TARGET_BYTES } from './data-block.ts'
 import { FieldReader, FieldWriter } from './fields.ts'
 import { FIRST_TREE_ID, MAX_TREE_ID } from './internal-key.ts'
 import type { Mutant } from './mutant.ts'
-import { FOOTER_BYTES, readProperties, type TableInfo, type TableProperties, writeProperties } from './table-format.ts'
+import { FOOTER_BYTES, readProperties, type TableInfo, withSequence, writeProperties } from './table-format.ts'
 import type { TableShape } from './table-writer.ts'
 import { type CompactionStyle, type Compression, MAX_LEVELS, MIN_BLOCK_BYTES } from './types.ts'
 import { Version } from './version.ts'
@@ -39,7 +39,9 @@ import { Version } from './version.ts'
 export const MANIFEST_FILE = 'manifest'
 /** The next manifest, until it takes the place of the one in force. */
 export const NEW_MANIFEST_FILE = 'manifest.new'
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
+/** What the file FORMAT of a store says. */
+export const FORMAT = { engine: 'lsm', version: FORMAT_VERSION }
 const MAGIC = 0x464d5042 // "BPMF"
 const UUID_BYTES = 16
 /** By their numbers in the manifest. */
@@ -167,8 +169,7 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
     const number = fields.u48()
     const id = fields.raw(TABLE_ID_BYTES).slice()
     const [fileBytes, dataBytes, sequence] = [fields.u48(), fields.u48(), fields.u48()]
-    const properties = readProperties(fields)
-    const table = { ...withSequence(properties, sequence), number, id, fileBytes, dataBytes }
+    const table = withSequence({ ...readProperties(fields), number, id, fileBytes, dataBytes, sequence }, sequence)
     const isPossible = level < MAX_LEVELS && number < nextNumber && !numbers.has(number)
     if (!isPossible || dataBytes + BLOCK_HEADER_BYTES + FOOTER_BYTES > fileBytes)
       throw fields.broken(`table ${number} of level ${level} cannot be`)
@@ -176,12 +177,6 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
     added.push({ level, table })
   }
   return Version.empty.with({ removed: new Set(), added })
-}
-
-/** A table of entries without sequences of their own counts as written at `sequence`. */
-function withSequence(properties: TableProperties, sequence: number): TableProperties & { sequence: number } {
-  if (sequence === 0) return { ...properties, sequence }
-  return { ...properties, minSequence: sequence, maxSequence: sequence, sequence }
 }
 
 /** Reads the manifest of the store at `directory`. @throws CORRUPTION, INCOMPATIBLE */

@@ -12,22 +12,13 @@ import { discard } from './build-tables.ts'
 import { EMPTY_CATALOGUE } from './catalogue.ts'
 import type { CompactionPlan } from './compaction.ts'
 import { Engine } from './engine.ts'
-import {
-  encodeManifest,
-  FORMAT_VERSION,
-  MANIFEST_FILE,
-  type Manifest,
-  NEW_MANIFEST_FILE,
-  readManifest,
-} from './manifest.ts'
+import { encodeManifest, FORMAT, MANIFEST_FILE, type Manifest, NEW_MANIFEST_FILE, readManifest } from './manifest.ts'
 import { Memory } from './memory.ts'
 import type { Mutant } from './mutant.ts'
 import { parseTableName, tableName } from './table-format.ts'
 import type { TableShape } from './table-writer.ts'
 import { Tables } from './tables.ts'
 import { Version } from './version.ts'
-
-const FORMAT = { engine: 'lsm', version: FORMAT_VERSION }
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
 export interface EngineOptions {
