@@ -8,7 +8,7 @@ import { Pager } from '../ts/storage/btree/pager.ts'
 import { findLeaf, Tree } from '../ts/storage/btree/tree.ts'
 import { DEFAULT_PAGE_SIZE_BYTES } from '../ts/storage/btree/types.ts'
 import { RecordWriter } from '../ts/storage/ordered/record.ts'
-import { makeValues, newKey, setKey, shuffled } from './btree/records.ts'
+import { makeValues, newKey, setKey, shuffled } from './contest/records.ts'
 import { type BenchmarkSettings, compare, duration } from './support.ts'
 
 /** Enough for three levels of pages: root, branches, leaves. */

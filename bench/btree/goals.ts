@@ -1,14 +1,6 @@
-// What the native engine is meant to reach, as ratios within one run.
-import { findCell, type ResultRow, ratioOf } from './results.ts'
-
-interface Goal {
-  row: string
-  /** The contestant, and its row if another, that ours is divided by. */
-  against: string
-  againstRow?: string
-  atLeast?: number
-  atMost?: number
-}
+// What the native engine is meant to reach.
+import { checkRatios, type Goal, type GoalOutcome } from '../contest/goals.ts'
+import { findCell, type ResultRow } from '../contest/results.ts'
 
 const NATIVE = 'native'
 
@@ -32,28 +24,9 @@ const GOALS: readonly Goal[] = [
 const MEMORY_BESIDE_CACHE_BYTES = 64 * 1024 * 1024
 const MEMORY_ROWS = ['rss-fill', 'rss-get']
 
-export interface GoalOutcome {
-  row: string
-  against: string
-  wanted: string
-  ratio: number
-  reached: boolean
-}
-
 /** How the native engine did; empty where it did not run. */
 export function checkGoals(rows: readonly ResultRow[], cacheBytes: number): GoalOutcome[] {
-  return [...checkRatios(rows), ...checkMemory(rows, cacheBytes + MEMORY_BESIDE_CACHE_BYTES)]
-}
-
-function checkRatios(rows: readonly ResultRow[]): GoalOutcome[] {
-  return GOALS.flatMap((goal) => {
-    const { row, against, againstRow = row, atLeast, atMost } = goal
-    const ratio = ratioOf(findCell(rows, row, NATIVE), findCell(rows, againstRow, against))
-    if (ratio === undefined) return []
-    const reached = atLeast === undefined ? ratio <= atMost! : ratio >= atLeast
-    const wanted = atLeast === undefined ? `<= ${atMost}x` : `>= ${Number(atLeast.toFixed(2))}x`
-    return [{ row, against, wanted, ratio, reached }]
-  })
+  return [...checkRatios(rows, GOALS, NATIVE), ...checkMemory(rows, cacheBytes + MEMORY_BESIDE_CACHE_BYTES)]
 }
 
 function checkMemory(rows: readonly ResultRow[], limitBytes: number): GoalOutcome[] {
@@ -62,13 +35,5 @@ function checkMemory(rows: readonly ResultRow[], limitBytes: number): GoalOutcom
     if (cell === undefined) return []
     const ratio = cell.median / limitBytes
     return [{ row, against: 'its cache + 64 MiB', wanted: '<= 1x', ratio, reached: ratio <= 1 }]
-  })
-}
-
-/** The rows in which one of ours is behind its reference. */
-export function lostRows(rows: readonly ResultRow[], contestant: string): ResultRow[] {
-  return rows.filter((row) => {
-    const ratio = findCell([row], row.id, contestant)?.ratio
-    return ratio !== undefined && (row.better === 'more' ? ratio < 1 : ratio > 1)
   })
 }

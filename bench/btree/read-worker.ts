@@ -1,9 +1,9 @@
 // One of the threads of `get-4-workers`: says when it is warm, waits for the start, and tells its rate.
 import { once } from 'node:events'
 import { parentPort, workerData } from 'node:worker_threads'
+import type { TaskRequest } from '../contest/types.ts'
 import { contestantById } from './contestants/index.ts'
 import { prepareGets } from './tasks.ts'
-import type { TaskRequest } from './types.ts'
 
 if (parentPort === null) throw new Error('read-worker.ts runs in a worker thread')
 const request = workerData as TaskRequest

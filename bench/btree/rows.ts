@@ -1,26 +1,16 @@
 // The rows of the result: which figure of which task, and what it is compared with.
-import type { Access, Outcome, TaskName } from './types.ts'
+import type { Access, Outcome, Row } from '../contest/types.ts'
+import type { TaskName } from './types.ts'
 
-export interface Row {
-  id: string
-  title: string
-  unit: string
-  task: TaskName
-  /** The mode the store was opened in: the table says what it promises. */
-  access: Access
-  better: 'more' | 'less'
-  /** The contestant whose figure is 1.00x, and its row if that is another one. */
-  reference: { contestant: string; row?: string }
-  /** @param empty - The same contestant's outcome of the task `empty` in the same turn. */
-  value(outcome: Outcome, empty: Outcome | undefined): number | undefined
-}
-
-const rate = (outcome: Outcome): number | undefined => outcome.rate
+const figure =
+  (name: string) =>
+  (outcome: Outcome): number | undefined =>
+    outcome[name]
 const rssAboveEmpty = ({ rssBytes }: Outcome, empty: Outcome | undefined): number | undefined =>
   empty === undefined ? undefined : Math.max(0, rssBytes - empty.rssBytes)
 
 function speed(task: TaskName, title: string, unit: string, access: Access, reference: Row['reference']): Row {
-  return { id: task, title, unit, task, access, better: 'more', reference, value: rate }
+  return { id: task, title, unit, task, access, better: 'more', reference, value: figure('rate') }
 }
 
 function bytes(id: string, title: string, task: TaskName, reference: Row['reference'], value: Row['value']): Row {
@@ -44,22 +34,16 @@ export const ROWS: readonly Row[] = [
   speed('scan', 'full scan, entry by entry', 'records/s', 'read', LMDB),
   speed('flat-scan', 'full scan, flat blocks', 'records/s', 'read', { contestant: 'lmdb', row: 'scan' }),
   speed('get-4-workers', 'get, copied, 4 workers', 'keys/s', 'read', LMDB),
-  bytes('size-closed', 'files after the random fill, closed', 'fill-random', LMDB_SIZE, (o) => o.closedFileBytes),
-  bytes('size-data', 'the same without logs', 'fill-random', LMDB_SIZE, (o) => o.closedDataBytes),
+  bytes('size-closed', 'files after the random fill, closed', 'fill-random', LMDB_SIZE, figure('closedFileBytes')),
+  bytes('size-data', 'the same without logs', 'fill-random', LMDB_SIZE, figure('closedDataBytes')),
   bytes(
     'size-peak',
     'files at most in the random fill, without logs',
     'fill-random',
     LMDB_SIZE,
-    (o) => o.peakFileBytes,
+    figure('peakFileBytes'),
   ),
-  bytes('size-compacted', 'files after compaction, without logs', 'compact', LMDB_SIZE, (o) => o.closedDataBytes),
+  bytes('size-compacted', 'files after compaction, without logs', 'compact', LMDB_SIZE, figure('closedDataBytes')),
   bytes('rss-fill', 'memory above an empty store, random fill', 'fill-random', LMDB, rssAboveEmpty),
   bytes('rss-get', 'memory above an empty store, get', 'get', LMDB, rssAboveEmpty),
 ]
-
-export function rowById(id: string): Row {
-  const found = ROWS.find((row) => row.id === id)
-  if (found === undefined) throw new Error(`there is no row ${id}`)
-  return found
-}

@@ -1,16 +1,21 @@
 // What is done to a store, the same for every contestant. Runs in a child process: see task-child.ts.
-import { readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { peakRssBytes, rateOf } from './measure.ts'
-import { makeValues, newKey, newKeys, setKey, shuffled, VALUE_BYTES } from './records.ts'
-import type { Access, BenchStore, Contestant, MaybePromise, Outcome, TaskName, TaskRequest } from './types.ts'
+import { directoryBytes, peakRssBytes, rateOf } from '../contest/measure.ts'
+import { makeValues, newKey, newKeys, setKey, shuffled } from '../contest/records.ts'
+import {
+  ascending,
+  expectCount,
+  inRandomOrder,
+  pointReads,
+  putAll,
+  putDurably,
+  RECORDS_A_BATCH,
+} from '../contest/steps.ts'
+import type { Access, MaybePromise, Outcome, TaskRequest } from '../contest/types.ts'
+import type { BenchStore, BTreeContestant, TaskName } from './types.ts'
 
-const RECORDS_A_BATCH = 1000
 const KEYS_A_GET_MANY = 100
 const RECORDS_A_RANGE = 100
-/** Gets between two looks at the clock. */
-const GETS_A_STEP = 256
 const READING_WORKERS = 4
 /** The store whose values the durable puts replace. */
 const DURABLE_RECORDS = 100_000
@@ -18,25 +23,20 @@ const DURABLE_RECORDS = 100_000
 const LOOKS_A_FILL = 100
 const CLOSING_LOOK_MS = 5
 
-type Figures = Omit<Outcome, 'rssBytes'>
+type Figures = Partial<Record<string, number>>
 
 /** Runs the task that was asked for. The caller has made sure that the contestant can do it. */
-export async function runTask(contestant: Contestant, request: TaskRequest): Promise<Outcome> {
-  const figures = await RUN[request.task](contestant, request)
+export async function runTask(contestant: BTreeContestant, request: TaskRequest): Promise<Outcome> {
+  const figures = await RUN[request.task as TaskName](contestant, request)
   return { ...figures, rssBytes: peakRssBytes() }
 }
 
-const RUN: Record<TaskName, (contestant: Contestant, request: TaskRequest) => Promise<Figures>> = {
+const RUN: Record<TaskName, (contestant: BTreeContestant, request: TaskRequest) => Promise<Figures>> = {
   empty: runEmpty,
-  'fill-sequential': (contestant, request) =>
-    fill(
-      contestant,
-      request,
-      Uint32Array.from({ length: request.records }, (_, i) => i),
-    ),
+  'fill-sequential': (contestant, request) => fill(contestant, request, ascending(request.records)),
   'fill-random': (contestant, request) => fill(contestant, request, shuffled(request.records, request.seed)),
-  'durable-1': (contestant, request) => putDurably(contestant, request, 1),
-  'durable-64': (contestant, request) => putDurably(contestant, request, 64),
+  'durable-1': (contestant, request) => fillAndPutDurably(contestant, request, 1),
+  'durable-64': (contestant, request) => fillAndPutDurably(contestant, request, 64),
   get: (contestant, request) => read(contestant, request, getStep),
   'get-shared': (contestant, request) => read(contestant, request, getSharedStep),
   'get-many': (contestant, request) => read(contestant, request, getManyStep),
@@ -48,7 +48,7 @@ const RUN: Record<TaskName, (contestant: Contestant, request: TaskRequest) => Pr
 }
 
 /** The harness with a store that has nothing in it: what its memory is compared with. */
-async function runEmpty(contestant: Contestant, request: TaskRequest): Promise<Figures> {
+async function runEmpty(contestant: BTreeContestant, request: TaskRequest): Promise<Figures> {
   const values = makeValues(request.seed)
   const order = shuffled(request.records, request.seed)
   const store = await open(contestant, request, 'read')
@@ -63,7 +63,7 @@ async function runEmpty(contestant: Contestant, request: TaskRequest): Promise<F
 }
 
 /** Fills an empty store in batches, each acknowledged before the next, and closes it. */
-async function fill(contestant: Contestant, request: TaskRequest, order: Uint32Array): Promise<Figures> {
+async function fill(contestant: BTreeContestant, request: TaskRequest, order: Uint32Array): Promise<Figures> {
   const withoutLogs = (): number => directoryBytes(request.directory, (file) => !contestant.isLog(file))
   const values = makeValues(request.seed)
   const store = await open(contestant, request, 'fill')
@@ -71,10 +71,12 @@ async function fill(contestant: Contestant, request: TaskRequest, order: Uint32A
   let peakFileBytes = 0
   let nextLook = look
   const started = performance.now()
-  await putAll(store, order, values, (done) => {
-    if (done < nextLook) return
-    nextLook += look
-    peakFileBytes = Math.max(peakFileBytes, withoutLogs())
+  await putAll((keys, batch) => store.batch(keys, batch), order, values, {
+    onBatch(done) {
+      if (done < nextLook) return
+      nextLook += look
+      peakFileBytes = Math.max(peakFileBytes, withoutLogs())
+    },
   })
   const seconds = (performance.now() - started) / 1000
   // A store may write its file anew when it is closed.
@@ -92,57 +94,16 @@ async function fill(contestant: Contestant, request: TaskRequest, order: Uint32A
   }
 }
 
-async function putAll(
-  store: BenchStore,
-  order: Uint32Array,
-  values: readonly Buffer[],
-  onBatch: (done: number) => void = () => {},
-): Promise<void> {
-  for (let from = 0; from < order.length; from += RECORDS_A_BATCH) {
-    const count = Math.min(RECORDS_A_BATCH, order.length - from)
-    const keys = batchKeys.slice(0, count)
-    const batchValues: Buffer[] = []
-    for (let i = 0; i < count; i++) {
-      setKey(keys[i]!, order[from + i]!)
-      batchValues.push(values[(from + i) % values.length]!)
-    }
-    const done = store.batch(keys, batchValues)
-    if (done instanceof Promise) await done
-    onBatch(from + count)
-  }
-}
-
-/** The keys of the batch in hand; no store needs them once it has answered. */
-const batchKeys = newKeys(RECORDS_A_BATCH)
-
 /** Replaces values of a small store; every writer waits until its put is durable before the next. */
-async function putDurably(contestant: Contestant, request: TaskRequest, writers: number): Promise<Figures> {
+async function fillAndPutDurably(contestant: BTreeContestant, request: TaskRequest, writers: number): Promise<Figures> {
   const records = Math.min(request.records, DURABLE_RECORDS)
   const values = makeValues(request.seed)
   const filling = await open(contestant, request, 'fill')
-  await putAll(
-    filling,
-    Uint32Array.from({ length: records }, (_, i) => i),
-    values,
-  )
+  await putAll((keys, batch) => filling.batch(keys, batch), ascending(records), values)
   await filling.close()
 
   const store = await open(contestant, request, 'durable')
-  const order = shuffled(records, request.seed)
-  let puts = 0
-  const started = performance.now()
-  const isOver = (): boolean => performance.now() - started >= request.seconds * 1000
-  const write = async (): Promise<void> => {
-    const key = newKey()
-    while (!isOver()) {
-      const put = puts++
-      const value = Buffer.from(values[put % values.length]!)
-      value.writeUInt32LE(put) // a store that sees its own bytes again may write nothing
-      await store.put(setKey(key, order[put % records]!), value)
-    }
-  }
-  await Promise.all(Array.from({ length: writers }, write))
-  const rate = puts / ((performance.now() - started) / 1000)
+  const rate = await putDurably(store, { ...request, records }, values, writers)
   await store.close()
   return { rate }
 }
@@ -150,7 +111,7 @@ async function putDurably(contestant: Contestant, request: TaskRequest, writers:
 /** Makes one step of a reading task. @returns A function that reads a little and says how much. */
 type ReadStep = (store: BenchStore, request: TaskRequest) => () => MaybePromise<number>
 
-async function read(contestant: Contestant, request: TaskRequest, makeStep: ReadStep): Promise<Figures> {
+async function read(contestant: BTreeContestant, request: TaskRequest, makeStep: ReadStep): Promise<Figures> {
   const store = await open(contestant, request, 'read')
   await warm(store, request.records)
   const rate = await rateOf(request.seconds, makeStep(store, request))
@@ -168,17 +129,6 @@ async function warm(store: BenchStore, records: number): Promise<void> {
 
 const getStep: ReadStep = (store, request) => pointReads(request, (key) => store.get(key))
 const getSharedStep: ReadStep = (store, request) => pointReads(request, (key) => store.getShared?.(key))
-
-function pointReads(request: TaskRequest, get: (key: Buffer) => Uint8Array | undefined): () => number {
-  const key = newKey()
-  const next = inRandomOrder(request)
-  return () => {
-    for (let i = 0; i < GETS_A_STEP; i++) {
-      if (get(setKey(key, next()))?.length !== VALUE_BYTES) throw new Error(`no value for ${key.toString()}`)
-    }
-    return GETS_A_STEP
-  }
-}
 
 const getManyStep: ReadStep = (store, request) => {
   const keys = newKeys(KEYS_A_GET_MANY)
@@ -207,20 +157,8 @@ const flatScanStep: ReadStep = (store, { records }) => {
   return () => expectCount(store.flatScan?.(), records)
 }
 
-function expectCount(found: number | undefined, wanted: number): number {
-  if (found !== wanted) throw new Error(`${found} entries where ${wanted} were expected`)
-  return wanted
-}
-
-/** All numbers below `count` again and again, in an order that the seed decides: another than that of the fill. */
-function inRandomOrder({ records, seed }: TaskRequest, count = records): () => number {
-  const order = shuffled(count, seed + 1)
-  let at = 0
-  return () => order[at++ % count]!
-}
-
 /** The gets of one worker thread, once `start` is called and every thread is warm. */
-export async function prepareGets(contestant: Contestant, request: TaskRequest): Promise<() => Promise<number>> {
+export async function prepareGets(contestant: BTreeContestant, request: TaskRequest): Promise<() => Promise<number>> {
   const store = await open(contestant, request, 'read')
   await warm(store, request.records)
   return async () => {
@@ -230,7 +168,7 @@ export async function prepareGets(contestant: Contestant, request: TaskRequest):
   }
 }
 
-async function getInWorkers(contestant: Contestant, request: TaskRequest): Promise<Figures> {
+async function getInWorkers(contestant: BTreeContestant, request: TaskRequest): Promise<Figures> {
   // Open before and after the workers: classic-level's cache dies with the first handle, under those that came later.
   const first = await open(contestant, request, 'read')
   const workers = Array.from({ length: READING_WORKERS }, (_, i) => {
@@ -253,19 +191,11 @@ function nextMessage(worker: Worker): Promise<number> {
   })
 }
 
-async function runCompact(contestant: Contestant, request: TaskRequest): Promise<Figures> {
+async function runCompact(contestant: BTreeContestant, request: TaskRequest): Promise<Figures> {
   await contestant.compact(request.directory, { access: 'fill', cacheBytes: request.cacheBytes })
   return { closedDataBytes: directoryBytes(request.directory, (file) => !contestant.isLog(file)) }
 }
 
-function open(contestant: Contestant, request: TaskRequest, access: Access): Promise<BenchStore> {
+function open(contestant: BTreeContestant, request: TaskRequest, access: Access): Promise<BenchStore> {
   return contestant.open(request.directory, { access, cacheBytes: request.cacheBytes })
-}
-
-/** The sizes of the files that `counts` names. One that is removed meanwhile counts nothing. */
-function directoryBytes(directory: string, counts: (file: string) => boolean = () => true): number {
-  const sizes = readdirSync(directory)
-    .filter(counts)
-    .map((file) => statSync(join(directory, file), { throwIfNoEntry: false })?.size ?? 0)
-  return sizes.reduce((sum, size) => sum + size, 0)
 }

@@ -1,13 +1,13 @@
 // What the documents show of a shell is what a shell shows.
 import { describe, expect, it } from 'vitest'
 import { matches, type PlayedCommand, playBlocks } from '../support/console-block.ts'
-import { codeBlocks, documentsIn } from '../support/documents.ts'
+import { codeBlocks, documentsIn, fileBlocks } from '../support/documents.ts'
 
 const DOCUMENTS = ['README.md', ...documentsIn('docs/learn'), ...documentsIn('docs/systems')]
 
 describe('the console blocks', () => {
   it.each(DOCUMENTS)('of %s print what they say', (document) => {
-    for (const played of playBlocks(codeBlocks(document, 'console'))) {
+    for (const played of playBlocks(codeBlocks(document, 'console'), fileBlocks(document))) {
       if (!matches(played.written, played.printed)) expect(asText(played, 'printed')).toBe(asText(played, 'written'))
     }
   })

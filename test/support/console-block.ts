@@ -1,13 +1,16 @@
 // Plays the ```console blocks of a document as a reader would: every line that begins with `$` is typed into a shell in
 // one directory of the document's own, and what it prints is compared with the lines below it. A line that is exactly
-// `...` stands for any number of lines. What goes to standard error belongs to the output, as on a terminal.
+// `...` stands for any number of lines. What goes to standard error belongs to the output, as on a terminal. Blocks that begin
+// with ```js and a name are files of that directory, in which the package is installed.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import type { CodeBlock } from './documents.ts'
+import { fileURLToPath } from 'node:url'
+import type { CodeBlock, FileBlock } from './documents.ts'
 import { binary } from './run-command.ts'
 
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const COMMANDS = ['bedplate', 'kvstore']
 
 /** A command of a block: what the document says that it prints, and what it prints. */
@@ -18,13 +21,16 @@ export interface PlayedCommand {
   printed: string[]
 }
 
-/** Runs all commands of all blocks, in order. */
-export function playBlocks(blocks: readonly CodeBlock[]): PlayedCommand[] {
+/** Runs all commands of all blocks, in order, where `files` lie. */
+export function playBlocks(blocks: readonly CodeBlock[], files: readonly FileBlock[] = []): PlayedCommand[] {
   const home = mkdtempSync(join(tmpdir(), 'bedplate-'))
   try {
     const path = makePath(join(home, '.path'))
     const cwd = join(home, 'reader')
     mkdirSync(cwd)
+    mkdirSync(join(home, 'node_modules'))
+    symlinkSync(ROOT, join(home, 'node_modules/bedplate'))
+    for (const { name, text } of files) writeFileSync(join(cwd, name), text)
     return blocks.flatMap((block) =>
       commandsOf(block).map((command) => ({ ...command, printed: run(command.command, cwd, path) })),
     )

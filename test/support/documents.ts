@@ -14,15 +14,32 @@ export interface CodeBlock {
   text: string
 }
 
+/** A block that is a file of its reader's. */
+export interface FileBlock extends CodeBlock {
+  name: string
+}
+
 /** The blocks of `document` that begin with three backticks and `language`, in order. */
 export function codeBlocks(document: string, language: string): CodeBlock[] {
-  const blocks: CodeBlock[] = []
-  let open: { language: string; line: number; lines: string[] } | undefined
+  return blocksOf(document).filter((block) => block.opening === language)
+}
+
+/** The blocks that begin with three backticks, `js` and the name of a file. */
+export function fileBlocks(document: string): FileBlock[] {
+  return blocksOf(document).flatMap((block) => {
+    const name = /^js ([\w.-]+)$/.exec(block.opening)?.[1]
+    return name === undefined ? [] : [{ ...block, name }]
+  })
+}
+
+function blocksOf(document: string): (CodeBlock & { opening: string })[] {
+  const blocks: (CodeBlock & { opening: string })[] = []
+  let open: { opening: string; line: number; lines: string[] } | undefined
   for (const [index, line] of readFileSync(join(ROOT, document), 'utf8').split('\n').entries()) {
     if (!line.startsWith('```')) open?.lines.push(line)
-    else if (open === undefined) open = { language: line.slice(3).trim(), line: index + 2, lines: [] }
+    else if (open === undefined) open = { opening: line.slice(3).trim(), line: index + 2, lines: [] }
     else {
-      if (open.language === language) blocks.push({ document, line: open.line, text: `${open.lines.join('\n')}\n` })
+      blocks.push({ document, opening: open.opening, line: open.line, text: `${open.lines.join('\n')}\n` })
       open = undefined
     }
   }

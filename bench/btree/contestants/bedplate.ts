@@ -1,8 +1,9 @@
-import { type BTree, type FlatBlock, openBTree } from '../../../ts/storage/btree/index.ts'
-import { VALUE_BYTES } from '../records.ts'
-import type { BenchStore, Contestant, OpenOptions } from '../types.ts'
+import { type BTree, openBTree } from '../../../ts/storage/btree/index.ts'
+import { VALUE_BYTES } from '../../contest/records.ts'
+import { visitBlock } from '../../contest/steps.ts'
+import type { BenchStore, BTreeContestant, OpenOptions } from '../types.ts'
 
-const MODES: Contestant['modes'] = {
+const MODES: BTreeContestant['modes'] = {
   fill: "durability 'os': handed to the kernel, synced by checkpoints",
   durable: "durability 'sync': a promise resolves after the fsync of its group",
 }
@@ -17,8 +18,8 @@ function bedplate(
   id: string,
   label: string,
   useNative: boolean,
-  cannot: NonNullable<Contestant['cannot']>,
-): Contestant {
+  cannot: NonNullable<BTreeContestant['cannot']>,
+): BTreeContestant {
   const open = (directory: string, { access, cacheBytes }: OpenOptions): Promise<BTree<Uint8Array, Uint8Array>> =>
     openBTree<Uint8Array, Uint8Array>(directory, {
       create: true,
@@ -83,20 +84,11 @@ class BedplateStore implements BenchStore {
 
   flatScan(): number {
     let count = 0
-    for (const block of this.store.scan()) count += visit(block)
+    for (const block of this.store.scan()) count += visitBlock(block)
     return count
   }
 
   close(): Promise<void> {
     return this.store.close()
   }
-}
-
-/** Finds every entry of a block. */
-function visit({ bytes, count }: FlatBlock): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  let at = 0
-  for (let i = 0; i < count; i++) at += 8 + view.getUint32(at, true) + view.getUint32(at + 4, true)
-  if (at !== bytes.length) throw new Error(`a block of ${bytes.length} bytes has ${at} bytes of entries`)
-  return count
 }

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BenchStore, Contestant } from '../types.ts'
-import { loadPeer } from './peers.ts'
+import { loadPeer } from '../../contest/peers.ts'
+import type { BenchStore, BTreeContestant } from '../types.ts'
 
 /** What is used of the package `better-sqlite3`. */
 interface Database {
@@ -22,7 +22,7 @@ interface Statement {
 
 const FILE = 'data.sqlite'
 
-export const betterSqlite3: Contestant = {
+export const betterSqlite3: BTreeContestant = {
   id: 'better-sqlite3',
   label: 'better-sqlite3',
   ours: false,

@@ -1,5 +1,5 @@
-import type { BenchStore, Contestant } from '../types.ts'
-import { loadPeer } from './peers.ts'
+import { loadPeer } from '../../contest/peers.ts'
+import type { BenchStore, BTreeContestant } from '../types.ts'
 
 /** What is used of the package `classic-level`. */
 interface Level {
@@ -28,7 +28,7 @@ interface ClassicLevelModule {
 /** Entries that an iterator hands over at a time: more than its default, which is what it likes best. */
 const ENTRIES_A_STEP = 1000
 
-export const classicLevel: Contestant = {
+export const classicLevel: BTreeContestant = {
   id: 'classic-level',
   label: 'classic-level',
   ours: false,

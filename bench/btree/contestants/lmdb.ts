@@ -1,6 +1,7 @@
 import { mkdirSync, renameSync, rmSync } from 'node:fs'
-import type { Access, BenchStore, Contestant } from '../types.ts'
-import { loadPeer } from './peers.ts'
+import { loadPeer } from '../../contest/peers.ts'
+import type { Access } from '../../contest/types.ts'
+import type { BenchStore, BTreeContestant } from '../types.ts'
 
 /** What is used of the package `lmdb`. */
 interface Database {
@@ -33,8 +34,8 @@ function contestant(
   id: string,
   label: string,
   noSync: boolean,
-  rest: Pick<Contestant, 'modes' | 'tasks' | 'cannot'>,
-): Contestant {
+  rest: Pick<BTreeContestant, 'modes' | 'tasks' | 'cannot'>,
+): BTreeContestant {
   const open = (directory: string, access: Access): Database =>
     loadPeer<Lmdb>('lmdb').open(directory, {
       keyEncoding: 'binary',

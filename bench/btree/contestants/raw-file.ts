@@ -3,13 +3,13 @@
 import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { FRAME_HEADER_BYTES, PAGE_BYTES, RECORD_OVERHEAD_BYTES } from '../../../ts/storage/log/frame.ts'
-import type { BenchStore, Contestant } from '../types.ts'
+import type { BenchStore, BTreeContestant } from '../types.ts'
 
 const FILE_BYTES = 4 * 1024 * 1024
 /** Kind, tree and two lengths of one byte each. */
 const RECORD_HEAD_BYTES = 4
 
-export const rawFile: Contestant = {
+export const rawFile: BTreeContestant = {
   id: 'raw',
   label: 'raw fdatasync',
   ours: false,

@@ -1,16 +1,20 @@
 // One LSM store on one disk, with everything it promised: what a crash at any point may leave of it follows from that.
-import { BedplateError } from '../../../ts/base/errors.ts'
+import { BedplateError, isCode } from '../../../ts/base/errors.ts'
 import type { CrashVariant } from '../../../ts/io/crash-image.ts'
+import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
-import type { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
+import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Snapshot } from '../../../ts/storage/ordered/types.ts'
 import { type Expectation, must, NOTHING } from '../btree-crash/expectation.ts'
 import { contentOf, difference, Model, type Trees } from '../btree-crash/model.ts'
-import { changeModel, changeModelAtOnce, performIn, performOn, type Write } from '../btree-crash/writes.ts'
+import { below } from '../btree-crash/workload.ts'
+import { changeModelAtOnce, performIn, type Write } from '../btree-crash/writes.ts'
 import { type Opened, openStore, STORE_PATH, type StoreSettings } from './store.ts'
+import { changeModel, type LsmWrite, performOn } from './writes.ts'
 
 /** What happened, and how long the disk's history was then. */
 type Event = { readonly at: number; readonly position: number } & (
+  | { readonly kind: 'backup'; readonly path: string }
   | { readonly kind: 'written' | 'found'; readonly model: Model }
   | { readonly kind: 'durable' | 'acknowledged' }
 )
@@ -30,6 +34,9 @@ export class LsmLife {
   private opened!: Opened
   private current = new Model()
   private madeAt = Number.POSITIVE_INFINITY
+  private isIngesting = false
+  private isBackingUp = false
+  private readonly backupPaths: string[] = []
 
   private constructor(disk: SimulatedDisk, settings: StoreSettings, before: Expectation) {
     this.disk = disk
@@ -80,7 +87,7 @@ export class LsmLife {
 
   // -- what can be done: errors of the store are kept, violations come out of `settled` or at once -------------------
 
-  write(write: Write): void {
+  write(write: LsmWrite): void {
     this.commit(
       () => performOn(this.store, write),
       (trees) => changeModel(trees, write),
@@ -101,10 +108,98 @@ export class LsmLife {
     )
   }
 
+  /** Entries of a tree, seen at one instant that the engine chooses, and durable when the promise says so. One at a time. */
+  ingest(entries: readonly [string, string][], tree: string): void {
+    if (this.isIngesting) return
+    this.isIngesting = true
+    const { length } = this.disk.history
+    const before = this.store.position
+    const target = tree === '' ? this.store : this.store.tree(tree)
+    const position = this.noteAttaching(entries, tree, () => target.ingest(entries))
+    if (this.store.position > before) {
+      this.current = this.current.with((trees) => void trees.set(tree, new Map()))
+      this.events.push({ kind: 'written', position: this.store.position, model: this.current, at: length })
+    }
+    const settled = position.then(
+      (attached) => void (attached !== undefined && this.note({ kind: 'durable', position: attached })),
+      (error: unknown) => {
+        if (!isCode(error, 'CONFLICT')) this.keepOfTask(error)
+      },
+    )
+    this.outstanding.add(settled)
+    void settled.finally(() => {
+      this.isIngesting = false
+      this.outstanding.delete(settled)
+    })
+  }
+
+  /** @returns The position at which the entries came to be seen, once they are durable; undefined if there were none. */
+  private async noteAttaching(
+    entries: readonly [string, string][],
+    tree: string,
+    ingest: () => Promise<number>,
+  ): Promise<number | undefined> {
+    const { engine } = this.opened
+    let position: number | undefined
+    const { attach } = engine
+    engine.attach = (...args) => {
+      const { length } = this.disk.history
+      const named = attach.apply(engine, args)
+      position = engine.position
+      this.current = this.current.with((trees) => {
+        for (const [key, value] of entries) changeModel(trees, { kind: 'put', tree, key, value })
+      })
+      this.events.push({ kind: 'written', position, model: this.current, at: length })
+      return named
+    }
+    try {
+      const count = await ingest()
+      must(count === entries.length, () => `${entries.length} entries were ingested, and ${count} counted`)
+      return position
+    } finally {
+      engine.attach = attach
+    }
+  }
+
   /** Runs something that makes all that was written before durable. */
   async durably(work: (store: Opened['store']) => Promise<void>): Promise<void> {
     const { position } = this.store
     if (await this.tolerate(() => work(this.store))) this.note({ kind: 'durable', position })
+  }
+
+  /** Another store, of this moment or a later one. One at a time. */
+  backup(random: Random): void {
+    if (this.isBackingUp) return
+    this.isBackingUp = true
+    const { position } = this.store
+    const path = `/backup-${this.backupPaths.length}-${below(random, 1e9)}`
+    this.backupPaths.push(path)
+    const settled = this.store.backup(path).then(
+      () => this.note({ kind: 'backup', position, path }),
+      (error: unknown) => this.keepOfTask(error),
+    )
+    this.outstanding.add(settled)
+    void settled.finally(() => {
+      this.isBackingUp = false
+      this.outstanding.delete(settled)
+    })
+  }
+
+  /** @returns What is wrong with the backups that an image shows. @throws Violation */
+  async checkBackups(image: DiskImage, point: number): Promise<void> {
+    const states = this.expectationAt(point, 'all').states
+    for (const path of this.backupPaths) {
+      const complete = this.events.find((event) => event.kind === 'backup' && event.path === path && event.at <= point)
+      if (image.kind(path) === undefined) {
+        must(complete === undefined, () => `lost: the backup ${path}`)
+        continue
+      }
+      const { store } = await openStore(new SimulatedDisk({ image }), this.settings, { path })
+      const model = states.get(store.position)
+      must(model !== undefined && store.position >= (complete?.position ?? 0), () => `${path} is of ${store.position}`)
+      checkShows(store, model, `the backup ${path}`)
+      await store.close()
+    }
   }
 
   pin(): void {
@@ -134,17 +229,22 @@ export class LsmLife {
     for (let i = 0; i < count; i++) await this.clock.turn()
   }
 
-  /** Waits for every promise that is open. */
+  /** Waits for every promise that is open, but for those that wait for space. */
   async settled(): Promise<void> {
-    while (this.outstanding.size > 0) await Promise.all(this.outstanding)
+    const { engine, clock } = this.opened
+    while (this.outstanding.size > 0 && !engine.isWaitingForSpace)
+      await Promise.race([Promise.all(this.outstanding), clock.turn()])
   }
 
   async close(): Promise<void> {
     const { position } = this.store
     this.snapshots.length = 0
     const isSound = this.isSound() // one that failed in the background promises nothing by closing
-    if ((await this.tolerate(() => this.store.close())) && isSound) this.note({ kind: 'durable', position })
+    const errors = this.errors.length
+    const hasClosed = await this.tolerate(() => this.store.close())
     await this.settled()
+    // With `sync`, one that fails while it is closed leaves it to the promises of its writes to say so.
+    if (hasClosed && isSound && this.errors.length === errors) this.note({ kind: 'durable', position })
     must(this.disk.openHandles + this.disk.heldLocks === 0, () => `${this.disk.openHandles} files were left open`)
   }
 
@@ -228,6 +328,12 @@ export class LsmLife {
   private keep(error: unknown): void {
     if (!(error instanceof BedplateError)) throw error
     this.errors.push(error)
+  }
+
+  /** What runs beside the store ends with it, and may fail on a bad disk without it. */
+  private keepOfTask(error: unknown): void {
+    if (isCode(error, 'CLOSED') || (isCode(error, 'IO') && this.isSound())) return
+    this.keep(error)
   }
 
   private note(event: EventContent): void {

@@ -12,22 +12,13 @@ import { discard } from './build-tables.ts'
 import { EMPTY_CATALOGUE } from './catalogue.ts'
 import type { CompactionPlan } from './compaction.ts'
 import { Engine } from './engine.ts'
-import {
-  encodeManifest,
-  FORMAT_VERSION,
-  MANIFEST_FILE,
-  type Manifest,
-  NEW_MANIFEST_FILE,
-  readManifest,
-} from './manifest.ts'
+import { encodeManifest, FORMAT, MANIFEST_FILE, type Manifest, NEW_MANIFEST_FILE, readManifest } from './manifest.ts'
 import { Memory } from './memory.ts'
 import type { Mutant } from './mutant.ts'
 import { parseTableName, tableName } from './table-format.ts'
 import type { TableShape } from './table-writer.ts'
 import { Tables } from './tables.ts'
 import { Version } from './version.ts'
-
-const FORMAT = { engine: 'lsm', version: FORMAT_VERSION }
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
 export interface EngineOptions {
@@ -43,7 +34,7 @@ export interface EngineOptions {
   /** The same. */
   plan: CompactionPlan
   memtableBytes: number
-  cacheBytes: number
+  memoryBytes: number
   maxOpenFiles: number
   tableBytes: number
   level0Tables: number
@@ -56,10 +47,10 @@ export interface EngineOptions {
 
 /** Opens (or makes) the store at `options.path`. Whatever fails, the lock and the files are given back. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { disk, clock, random, path, readOnly, mutant, cacheBytes, maxOpenFiles } = options
+  const { disk, clock, random, path, readOnly, mutant, memoryBytes, maxOpenFiles } = options
   await makeOrFind(options)
   const lock = disk.lock(path, readOnly ? 'reader' : 'writer')
-  const tables = new Tables({ disk, path, cacheBytes, maxOpenFiles, mutant })
+  const tables = new Tables({ disk, path, cacheBytes: memoryBytes, maxOpenFiles, mutant })
   try {
     const manifest = readManifest(disk, path, mutant)
     checkParts(disk, path, manifest)
@@ -78,6 +69,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       log,
       durability,
       memtableBytes,
+      memoryBytes,
       tableBytes,
       limits: { level0Tables, levelBytes },
     })

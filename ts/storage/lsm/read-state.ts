@@ -8,22 +8,20 @@ import type { WalkRange } from '../ordered/range.ts'
 import type { DataBlock } from './data-block.ts'
 import { type Entry, EntryKind, type Need } from './entry.ts'
 import { spanOf, userKey } from './internal-key.ts'
-import type { Memtable } from './memtable.ts'
+import type { Layer } from './memory.ts'
+import { Memtable } from './memtable.ts'
 import { MergeCursor, VisibleCursor } from './merge.ts'
 import type { Mutant } from './mutant.ts'
+import { applyOperands, isOperand, tooLong } from './operand.ts'
 import type { RangeTombstones } from './range-tombstones.ts'
 import type { TableMeta } from './table.ts'
 import { overlaps, RunCursor, type WalkSpan } from './table-cursor.ts'
 import type { TableInfo } from './table-format.ts'
 import type { Tables } from './tables.ts'
-import { tableFor, type Version } from './version.ts'
+import { tableFor } from './version.ts'
 
-/** Everything that the store holds at one moment. */
-export interface ReadState {
-  readonly version: Version
-  /** The newest first. Only the first one is still written to. */
-  readonly memtables: readonly Memtable[]
-}
+/** Everything that the store holds at one moment, the newest first. Only the first memtable is still written to. */
+export type ReadState = readonly Layer[]
 
 /** The value of `key` in a state at `sequence`. A view of memory that stays as it is. */
 export function getValue(lookup: Generator<Need, Uint8Array | undefined>): Uint8Array | undefined {
@@ -50,18 +48,15 @@ export function* lookUp(
   key: Uint8Array,
   sequence: number,
 ): Generator<Need, Uint8Array | undefined> {
-  /** The newest range tombstone so far. Sources come newest first, so whatever comes behind it is older. */
-  let hidden = 0
-  for (const memtable of state.memtables) {
-    hidden = Math.max(hidden, memtable.tombstones.covering(key, sequence))
-    const entry = memtable.find(key, sequence)
-    if (entry !== undefined) return shownValue(entry, hidden)
-    if (hidden > 0) return undefined
-  }
+  const sought = new Sought()
   let hash: Hash64 | undefined
   const loaded: { meta?: TableMeta; block?: DataBlock } = {}
-  for (const run of state.version.runs) {
-    const table = tableFor(run, key)
+  for (const layer of state) {
+    if (layer instanceof Memtable) {
+      if (lookInMemtable(layer, key, sequence, sought)) return sought.value
+      continue
+    }
+    const table = tableFor(layer, key)
     if (table === undefined || table.minSequence > sequence) continue
     let meta = tables.metaAtHand(table)
     if (meta === undefined) {
@@ -70,7 +65,7 @@ export function* lookUp(
       })
       meta = loaded.meta as TableMeta
     }
-    hidden = Math.max(hidden, meta.tombstones.covering(key, sequence))
+    sought.hide(meta.tombstones.covering(key, sequence))
     hash ??= hash64(key)
     let goesOn = meta.filter?.mayHold(hash) ?? true
     for (let index = meta.index.find(key); goesOn && index < meta.index.handles.length; index++) {
@@ -81,19 +76,68 @@ export function* lookUp(
         })
         block = loaded.block as DataBlock
       }
-      const slot = block.search(key, sequence)
-      if (slot === block.count) continue // older versions may be in the next block
-      const entry = block.entryAt(slot)
-      if (compareBytes(entry.key, key) === 0) return shownValue(entry, hidden)
-      goesOn = false
+      // Older versions may be in the next block.
+      for (let slot = block.search(key, sequence); goesOn && slot < block.count; slot++) {
+        const entry = block.entryAt(slot)
+        if (compareBytes(entry.key, key) !== 0) goesOn = false
+        else if (sought.add(entry)) return sought.value
+      }
     }
-    if (hidden > 0) return undefined
+    if (sought.isHidden) return sought.value
   }
-  return undefined
+  return sought.value
 }
 
-function shownValue({ kind, sequence, value }: Entry, hidden: number): Uint8Array | undefined {
-  return kind === EntryKind.put && sequence >= hidden ? value : undefined
+/** @returns True if nothing behind it counts. */
+function lookInMemtable(memtable: Memtable, key: Uint8Array, sequence: number, sought: Sought): boolean {
+  sought.hide(memtable.tombstones.covering(key, sequence))
+  const newest = memtable.find(key, sequence)
+  if (newest !== undefined) {
+    if (sought.add(newest)) return true
+    for (const older of memtable.versions(key, newest.sequence - 1)) if (sought.add(older)) return true
+  }
+  return sought.isHidden
+}
+
+/** What a read has found of its key so far. Versions come from the newest to the oldest. */
+class Sought {
+  /** The newest range tombstone so far. Sources come newest first, so whatever comes behind its source is older. */
+  private hidden = 0
+  private operands: Entry[] | undefined
+  private base: Uint8Array | undefined
+
+  get isHidden(): boolean {
+    return this.hidden > 0
+  }
+
+  /** Takes note of a range tombstone that covers the key; 0: there is none. */
+  hide(sequence: number): void {
+    this.hidden = Math.max(this.hidden, sequence)
+  }
+
+  /** @returns True if nothing older counts. */
+  add(entry: Entry): boolean {
+    if (entry.sequence < this.hidden) return true
+    if (isOperand(entry.kind)) {
+      this.operands ??= []
+      this.operands.push(entry)
+      return false
+    }
+    if (entry.kind === EntryKind.put) this.base = entry.value
+    return true
+  }
+
+  /** @throws INVALID_INPUT if appends made it too long. */
+  get value(): Uint8Array | undefined {
+    return this.operands === undefined ? this.base : applied(this.base, this.operands)
+  }
+}
+
+/** @param operands - The newest first. @throws INVALID_INPUT if the value is too long. */
+function applied(base: Uint8Array | undefined, operands: readonly Entry[]): Uint8Array {
+  const value = applyOperands(base, operands.toReversed())
+  if (value === undefined) throw tooLong(userKey((operands[0] as Entry).key))
+  return value
 }
 
 /** What a walk needs of its store. */
@@ -113,6 +157,7 @@ export class StateWalk implements ByteWalk {
   /** Tables whose range tombstones are not at hand yet. */
   private readonly unread: TableInfo[]
   private remaining: number
+  private shown: Uint8Array | undefined
 
   /**
    * @param state - Nothing in it may be removed until `close`.
@@ -131,11 +176,14 @@ export class StateWalk implements ByteWalk {
     this.close = close
     this.sequence = sequence
     this.remaining = compareBytes(span.start, span.end) < 0 ? limit : 0
-    const tables = state.version.runs.map((run) => new RunCursor(owner.tables, run, span))
-    const memtables = state.memtables.map((memtable) => memtable.cursor(span, reverse))
-    this.cursor = new VisibleCursor(new MergeCursor([...memtables, ...tables], reverse), { sequence, reverse })
-    this.tombstones = state.memtables.map((memtable) => memtable.tombstones)
-    this.unread = state.version.tables.filter((table) => table.rangeTombstoneCount > 0 && overlaps(table, span))
+    const cursors = state.map((layer) =>
+      layer instanceof Memtable ? layer.cursor(span, reverse) : new RunCursor(owner.tables, layer, span),
+    )
+    this.cursor = new VisibleCursor(new MergeCursor(cursors, reverse), { sequence, reverse })
+    this.tombstones = state.flatMap((layer) => (layer instanceof Memtable ? [layer.tombstones] : []))
+    this.unread = state
+      .flatMap((layer) => (layer instanceof Memtable ? [] : layer))
+      .filter((table) => table.rangeTombstoneCount > 0 && overlaps(table, span))
   }
 
   next(): boolean {
@@ -158,11 +206,11 @@ export class StateWalk implements ByteWalk {
   }
 
   key(): Uint8Array {
-    return userKey(this.cursor.entry.key)
+    return userKey((this.cursor.chain[0] as Entry).key)
   }
 
   value(): Uint8Array {
-    return this.cursor.entry.value
+    return this.shown as Uint8Array
   }
 
   async valueAsync(): Promise<Uint8Array> {
@@ -176,7 +224,8 @@ export class StateWalk implements ByteWalk {
       const found = this.cursor.step()
       if (typeof found === 'object') return found
       if (!found) break
-      if (!this.isShown(this.cursor.entry)) continue
+      this.shown = this.valueOf(this.cursor.chain)
+      if (this.shown === undefined) continue
       this.remaining--
       return true
     }
@@ -194,9 +243,22 @@ export class StateWalk implements ByteWalk {
     })
   }
 
-  private isShown({ key, kind, sequence }: Entry): boolean {
-    if (kind === EntryKind.delete) return false
-    const isHidden = this.tombstones.some((each) => each.covering(key, this.sequence) > sequence)
-    return !isHidden || lacks(this.owner.mutant, 'range tombstones hide')
+  /** What the versions of a key come to, less those that a range tombstone hides; undefined if there is no value. */
+  private valueOf(chain: readonly Entry[]): Uint8Array | undefined {
+    const oldest = chain.at(-1) as Entry
+    const hidden = this.hiddenBelow(oldest)
+    const isWhole = hidden <= oldest.sequence
+    const isBased = isWhole && !isOperand(oldest.kind)
+    const base = isBased && oldest.kind === EntryKind.put ? oldest.value : undefined
+    if (isBased && chain.length === 1) return base
+    const operands = chain.filter(({ kind, sequence }) => isOperand(kind) && sequence >= hidden)
+    return operands.length === 0 ? base : applied(base, operands)
+  }
+
+  /** The newest range tombstone over the key of `oldest`, if it is newer than that version; else 0. */
+  private hiddenBelow({ key, sequence }: Entry): number {
+    let hidden = 0
+    for (const each of this.tombstones) hidden = Math.max(hidden, each.covering(key, this.sequence))
+    return hidden <= sequence || lacks(this.owner.mutant, 'range tombstones hide') ? 0 : hidden
   }
 }

@@ -49,6 +49,8 @@ export interface TableInfo extends TableProperties {
   readonly fileBytes: number
   /** The data blocks end, and all else begins. */
   readonly dataBytes: number
+  /** What all that it holds counts as having, for a table that was ingested; 0: its entries carry their own. */
+  readonly sequence: number
 }
 
 /** The parts of a table behind its data. */
@@ -59,6 +61,11 @@ export interface Footer {
   readonly tombstones: BlockHandle
   readonly properties: BlockHandle
   readonly fileBytes: number
+}
+
+/** The table as one whose entries all count as written at `sequence`; with 0, as one whose entries carry their own. */
+export function withSequence(info: TableInfo, sequence: number): TableInfo {
+  return sequence === 0 ? info : { ...info, sequence, minSequence: sequence, maxSequence: sequence }
 }
 
 /** The name of a table's file: `000042.sst`. */

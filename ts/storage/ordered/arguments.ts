@@ -35,8 +35,13 @@ export function checkValue(value: Uint8Array): Uint8Array {
   )
 }
 
-/** Refuses names that the catalogue cannot hold. */
+/** Refuses names that the catalogue cannot hold. '' is the default tree, which may be opened in other encodings. */
 export function checkTreeName(name: string): string {
+  return name === DEFAULT_TREE ? name : checkNamedTree(name)
+}
+
+/** The same for what cannot be done to the default tree. */
+export function checkNamedTree(name: string): string {
   if (typeof name !== 'string')
     throw new BedplateError('INVALID_INPUT', `a tree's name must be a string, got ${typeof name}`)
   const length = Buffer.byteLength(name)
@@ -47,17 +52,17 @@ export function checkTreeName(name: string): string {
   )
 }
 
-/** Refuses what `bulkLoad` cannot go through: strings too, which are iterable but never meant. */
-export function checkEntries(entries: unknown): void {
+/** Refuses what cannot be gone through: strings too, which are iterable but never meant. @param where - For the text. */
+export function checkEntries(entries: unknown, where = 'bulk load'): void {
   const isObject = typeof entries === 'object' && entries !== null
   if (isObject && (Symbol.iterator in entries || Symbol.asyncIterator in entries)) return
-  throw new BedplateError('INVALID_INPUT', `bulk load takes an iterable of [key, value], got ${describe(entries)}`)
+  throw new BedplateError('INVALID_INPUT', `${where} takes an iterable of [key, value], got ${describe(entries)}`)
 }
 
-/** Refuses what is no pair of key and value. */
-export function checkEntry(entry: unknown): void {
+/** Refuses what is no pair of key and value. @param whole - What it is of, for the text. */
+export function checkEntry(entry: unknown, whole = 'a bulk load'): void {
   if (Array.isArray(entry)) return
-  throw new BedplateError('INVALID_INPUT', `an entry of a bulk load must be [key, value], got ${describe(entry)}`)
+  throw new BedplateError('INVALID_INPUT', `an entry of ${whole} must be [key, value], got ${describe(entry)}`)
 }
 
 /** A change of one key, in bytes. */
@@ -78,22 +83,31 @@ export function encodeBatch<K, V>(
   checkArray(operations, 'batch', 'operations')
   return operations.map((operation) => {
     checkOperation(operation)
-    const { type, tree = encoder.tree } = operation
-    if (tree !== encoder.tree && tree !== DEFAULT_TREE) checkTreeName(tree)
+    const { type } = operation
+    const tree = treeOf(operation, encoder)
     const key = encoder.key(operation.key)
     if (type === 'delete') return { kind: 'delete', tree, key }
     return { kind: 'put', tree, key, value: encoder.value(operation.value) }
   })
 }
 
-/** Refuses what is no operation of a batch. */
-export function checkOperation(operation: unknown): void {
+/** The tree that an operation of a batch goes to. @throws INVALID_INPUT if there can be none of that name. */
+export function treeOf({ tree }: { tree?: string }, own: { tree: string }): string {
+  if (tree === undefined) return own.tree
+  return tree === own.tree || tree === DEFAULT_TREE ? tree : checkTreeName(tree)
+}
+
+/** Refuses what is no operation of a batch. @param types - Those that the store takes. */
+export function checkOperation(operation: unknown, types: readonly string[] = BATCH_TYPES): void {
   const type = typeof operation === 'object' && operation !== null && 'type' in operation ? operation.type : undefined
-  if (type === 'put' || type === 'delete') return
+  if (type === 'put' || type === 'delete' || types.includes(type as string)) return
   throw new BedplateError(
     'INVALID_INPUT',
     type === undefined
       ? `an operation of a batch must be an object with a type, got ${describe(operation)}`
-      : `an operation of a batch has the type ${describe(type)}; it must be "put" or "delete"`,
+      : `an operation of a batch has the type ${describe(type)}; it must be ${types.map((each) => `"${each}"`).join(' or ')}`,
   )
 }
+
+/** What the batches of every store consist of. */
+const BATCH_TYPES = ['put', 'delete']

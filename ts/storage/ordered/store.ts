@@ -1,7 +1,7 @@
 // The handles of an open store, whatever engine is below: they check arguments and pass calls on.
 import { checkOptions } from '../../base/options.ts'
 import type { FlatBlock, KeyRange, OrderedReader, RangeIterable, RangeOptions } from '../ordered-store.ts'
-import { checkTreeName, codecsOf } from './arguments.ts'
+import { checkNamedTree, checkTreeName, codecsOf } from './arguments.ts'
 import { checkTransactionOptions, checkTreeOptions } from './check-options.ts'
 import { DEFAULT_TREE } from './operation.ts'
 import type { Codecs } from './reader.ts'
@@ -127,7 +127,7 @@ export abstract class StoreHandle<K, V, T extends NamedTree<K, V>>
   }
 
   dropTree(name: string): Promise<void> {
-    return this.base.apply([{ kind: 'drop', tree: checkTreeName(name) }])
+    return this.base.apply([{ kind: 'drop', tree: checkNamedTree(name) }])
   }
 
   snapshot(): Snapshot<K, V>

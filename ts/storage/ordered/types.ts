@@ -87,7 +87,7 @@ export interface TreeStore<K = string, V = string> extends NamedTree<K, V>, Asyn
   readonly durablePosition: number
   /** The position of the last write. */
   readonly position: number
-  /** A named tree, made by its first write. */
+  /** A named tree, made by its first write; '' is the default tree, in the encodings given here. */
   tree<const O extends TreeOptions = object>(name: string, options?: O): NamedTree<KeyOf<O>, ValueOf<O>>
   tree<K2, V2>(name: string, options?: TreeOptions): NamedTree<K2, V2>
   /** The names of all trees that exist, sorted; the default tree's name is '' and is not among them. */

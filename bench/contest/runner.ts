@@ -5,24 +5,16 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { LeftOut, Turn } from './results.ts'
-import {
-  type Contestant,
-  NEEDS_STORE,
-  type Outcome,
-  type Scale,
-  TASKS,
-  type TaskName,
-  type TaskRequest,
-} from './types.ts'
+import { type Contest, type Contestant, EMPTY, type Outcome, type Scale, type TaskRequest } from './types.ts'
 
-const CHILD = fileURLToPath(new URL('task-child.ts', import.meta.url))
 const LOADER = new URL('../../scripts/typescript.mjs', import.meta.url).href
 /** A child that takes longer is stopped, and its contestant goes on without that task. */
 const CHILD_TIMEOUT_MS = 15 * 60 * 1000
 
 export interface Plan {
+  contest: Contest
   contestants: readonly Contestant[]
-  tasks: ReadonlySet<TaskName>
+  tasks: ReadonlySet<string>
   turns: number
   scale: Scale
   /** An empty folder on the disk under test. */
@@ -39,14 +31,15 @@ export async function runTurns(plan: Plan): Promise<{ turns: Turn[]; leftOut: Le
 }
 
 function knownGaps({ id, cannot = {} }: Contestant): LeftOut[] {
-  return Object.entries(cannot).map(([task, reason]) => ({ contestant: id, task: task as TaskName, reason }))
+  return Object.entries(cannot).map(([task, reason]) => ({ contestant: id, task, reason }))
 }
 
 async function runTurn(plan: Plan, turn: number, leftOut: LeftOut[]): Promise<Turn> {
   const outcomes: Turn = new Map(plan.contestants.map(({ id }) => [id, new Map()]))
-  for (const task of TASKS.filter((name) => plan.tasks.has(name))) {
+  const { tasks, needsStore, makesStore } = plan.contest
+  for (const task of tasks.filter((name) => plan.tasks.has(name))) {
     for (const contestant of rotated(plan.contestants, turn)) {
-      if (!takesPart(contestant, task, leftOut)) continue
+      if (!takesPart(plan.contest, contestant, task, leftOut)) continue
       plan.onProgress(`turn ${turn + 1} of ${plan.turns}: ${contestant.label}, ${task}`)
       const directory = directoryFor(plan, contestant, task)
       try {
@@ -57,11 +50,11 @@ async function runTurn(plan: Plan, turn: number, leftOut: LeftOut[]): Promise<Tu
           task,
           directory,
         }
-        outcomes.get(contestant.id)!.set(task, await runChild(request))
+        outcomes.get(contestant.id)!.set(task, await runChild(plan.contest.child, contestant, request))
       } catch (error) {
         leftOut.push(gap(contestant, task, (error as Error).message))
       }
-      if (!NEEDS_STORE.includes(task) && task !== 'fill-random') rmSync(directory, { recursive: true, force: true })
+      if (!needsStore.includes(task) && task !== makesStore) rmSync(directory, { recursive: true, force: true })
     }
   }
   rmSync(plan.directory, { recursive: true, force: true })
@@ -73,30 +66,37 @@ function rotated<T>(all: readonly T[], by: number): T[] {
   return all.map((_, i) => all[(i + by) % all.length]!)
 }
 
-function takesPart({ id, tasks }: Contestant, task: TaskName, leftOut: readonly LeftOut[]): boolean {
+function takesPart(
+  { needsStore, makesStore }: Contest,
+  { id, tasks }: Contestant,
+  task: string,
+  leftOut: readonly LeftOut[],
+): boolean {
   if (tasks !== undefined && !tasks.includes(task)) return false
-  const needed = NEEDS_STORE.includes(task) ? [task, 'fill-random'] : [task]
+  const needed = needsStore.includes(task) ? [task, makesStore] : [task]
   return !leftOut.some((gap) => gap.contestant === id && (gap.task === undefined || needed.includes(gap.task)))
 }
 
 /** Who cannot even open an empty store takes no part; without a filled store nothing can be read. */
-function gap({ id }: Contestant, task: TaskName, reason: string): LeftOut {
-  return task === 'empty' ? { contestant: id, reason } : { contestant: id, task, reason }
+function gap({ id }: Contestant, task: string, reason: string): LeftOut {
+  return task === EMPTY ? { contestant: id, reason } : { contestant: id, task, reason }
 }
 
-/** The store of `fill-random` is kept for those that read it; all others start with a new one. */
-function directoryFor(plan: Plan, contestant: Contestant, task: TaskName): string {
+/** The store of the task that makes one is kept for those that read it; all others start with a new one. */
+function directoryFor(plan: Plan, contestant: Contestant, task: string): string {
   mkdirSync(plan.directory, { recursive: true })
-  if (NEEDS_STORE.includes(task)) return join(plan.directory, `${contestant.id}-fill-random`)
+  const { needsStore, makesStore } = plan.contest
+  if (needsStore.includes(task)) return join(plan.directory, `${contestant.id}-${makesStore}`)
   const directory = join(plan.directory, `${contestant.id}-${task}`)
   rmSync(directory, { recursive: true, force: true })
   return directory
 }
 
-function runChild(request: TaskRequest): Promise<Outcome> {
+function runChild(module: URL, { environment }: Contestant, request: TaskRequest): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = fork(CHILD, [JSON.stringify(request)], {
+    const child = fork(fileURLToPath(module), [JSON.stringify(request)], {
       execArgv: ['--import', LOADER],
+      env: { ...process.env, ...environment },
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       timeout: CHILD_TIMEOUT_MS,
     })

@@ -1,18 +1,16 @@
-// The results as text: for a terminal, and as Markdown for docs/systems/btree.md.
+// The results as text: for a terminal, and as Markdown for a page of docs/systems/.
 import type { Machine } from '../machine.ts'
-import { INSTALL_PEERS } from './contestants/peers.ts'
-import { checkGoals, lostRows } from './goals.ts'
+import { lostRows } from './goals.ts'
 import { type Cell, findCell, type ResultRow, type Results } from './results.ts'
-import { ROWS, rowById } from './rows.ts'
-import type { Access, TaskName } from './types.ts'
+import type { Access, Contest } from './types.ts'
 
 const MIB = 1024 * 1024
 const ACCESS_TITLES: Record<Access, string> = { fill: 'fills', durable: 'durable puts', read: 'reads' }
 
 /** The whole result for a terminal. */
-export function terminalText(results: Results): string {
+export function terminalText(results: Results, contest: Contest): string {
   const blocks = results.rows.map((row) => [`${row.title}, ${row.unit}`, ...row.cells.map((cell) => line(cell, row))])
-  return [...blocks.map((block) => block.join('\n')), ...remarks(results)].join('\n\n')
+  return [...blocks.map((block) => block.join('\n')), ...remarks(results, contest)].join('\n\n')
 
   function line(cell: Cell, row: ResultRow): string {
     const label = labelOf(results, cell.contestant).padEnd(22)
@@ -23,10 +21,15 @@ export function terminalText(results: Results): string {
 }
 
 /** The result as Markdown: one row a workload, one column a contestant. */
-export function markdownText(results: Results, machine: Machine, disk: string): string {
+export function markdownText(results: Results, contest: Contest, machine: Machine, disk: string): string {
   const columns = results.contestants.filter(({ id }) => results.rows.some((row) => findCell([row], row.id, id)))
   const ours = columns.filter((contestant) => contestant.ours)
-  const head = ['workload', 'unit', ...columns.map(({ label }) => label), ...ours.map(({ label }) => `${label} : lmdb`)]
+  const head = [
+    'workload',
+    'unit',
+    ...columns.map(({ label }) => label),
+    ...ours.map(({ label }) => `${label} : ${contest.reference.short}`),
+  ]
   const rows = results.rows.map((row) => [
     row.title,
     row.better === 'less' ? `${row.unit}, less is better` : row.unit,
@@ -41,15 +44,16 @@ export function markdownText(results: Results, machine: Machine, disk: string): 
     ...[head, head.map((_, i) => (i < 2 ? '---' : '---:')), ...rows].map((cells) => `| ${cells.join(' | ')} |`),
     '',
     `Medians of ${scale.turns} turns; ± is the farthest turn. Ratios are medians of the ratios within each turn, bold where ` +
-      'ours is behind. Fills are compared with lmdb noSync, sizes with the files of lmdb after the random fill, the flat scan ' +
-      "with lmdb's scan.",
+      `ours is behind. ${contest.reference.text}`,
+    '',
+    ...goalLines(results, contest).map((text) => `- ${text}`),
     '',
     ...modeLines(results).map((text) => `- ${text}`),
-    ...leftOutLines(results).map((text) => `- ${text}`),
+    ...leftOutLines(results, contest).map((text) => `- ${text}`),
   ].join('\n')
 }
 
-/** A figure with three digits: `428 k`, `1.31 M`, `192`. Bytes are given in MiB. */
+/** A figure with three digits: `428 k`, `1.31 M`, `192`. What is shown in MiB is given in bytes. */
 export function amount(value: number, { unit }: Pick<ResultRow, 'unit'>): string {
   if (unit === 'MiB') return threeDigits(value / MIB)
   if (value >= 1e6) return `${threeDigits(value / 1e6)} M`
@@ -95,11 +99,8 @@ function isBehind({ ratio }: Cell, { better }: ResultRow): boolean {
   return ratio !== undefined && (better === 'more' ? ratio < 1 : ratio > 1)
 }
 
-function remarks(results: Results): string[] {
-  const goals = checkGoals(results.rows, results.scale.cacheBytes).map(
-    ({ row, against, wanted, ratio, reached }) =>
-      `  ${reached ? 'reached' : 'MISSED '} ${rowById(row).title}: ${ratio.toFixed(2)}x of ${labelOf(results, against)}, wanted ${wanted}`,
-  )
+function remarks(results: Results, contest: Contest): string[] {
+  const goals = goalLines(results, contest)
   const lost = results.contestants
     .filter(({ id, ours }) => ours && results.rows.some((row) => findCell([row], row.id, id)?.ratio !== undefined))
     .map(({ id, label }) => {
@@ -107,13 +108,21 @@ function remarks(results: Results): string[] {
       return `  ${label} is behind in: ${titles.length === 0 ? 'nothing' : titles.join('; ')}`
     })
   return [
-    ['1x is lmdb, in the fills lmdb noSync; ± is the farthest turn', ...lost].join('\n'),
-    ...(goals.length === 0 ? [] : [['goals of the native engine', ...goals].join('\n')]),
+    [`1x is ${contest.reference.short}; ± is the farthest turn. ${contest.reference.text}`, ...lost].join('\n'),
+    ...(goals.length === 0 ? [] : [['goals of the native engine', ...goals.map((text) => `  ${text}`)].join('\n')]),
     ['what a write promises', ...modeLines(results).map((text) => `  ${text}`)].join('\n'),
     ...(results.leftOut.length === 0
       ? []
-      : [['left out', ...leftOutLines(results).map((text) => `  ${text}`)].join('\n')]),
+      : [['left out', ...leftOutLines(results, contest).map((text) => `  ${text}`)].join('\n')]),
   ]
+}
+
+/** The goals of the native engine, and what became of them. */
+function goalLines(results: Results, { rows, checkGoals }: Contest): string[] {
+  return checkGoals(results.rows, results.scale).map(({ row, against, wanted, ratio, reached }) => {
+    const title = rows.find(({ id }) => id === row)?.title ?? row
+    return `${reached ? 'reached' : 'MISSED '} ${title}: ${ratio.toFixed(2)}x of ${labelOf(results, against)}, wanted ${wanted}`
+  })
 }
 
 function modeLines({ contestants, rows }: Results): string[] {
@@ -126,18 +135,19 @@ function modeLines({ contestants, rows }: Results): string[] {
 }
 
 /** One line for all that were left out for the same reason. */
-function leftOutLines(results: Results): string[] {
+function leftOutLines(results: Results, contest: Contest): string[] {
   const lines = new Map<string, string[]>()
   for (const gap of results.leftOut) {
     const who = labelOf(results, gap.contestant)
-    const key = gap.task === undefined ? `left out: ${gap.reason}` : `no row "${titleOf(gap.task)}": ${gap.reason}`
+    const key =
+      gap.task === undefined ? `left out: ${gap.reason}` : `no row "${titleOf(contest, gap.task)}": ${gap.reason}`
     lines.set(key, [...(lines.get(key) ?? []), who])
   }
   return [...lines].map(([text, who]) => `${who.join(', ')}: ${text}`)
 }
 
-function titleOf(task: TaskName): string {
-  return ROWS.find((row) => row.task === task)?.title ?? task
+function titleOf({ rows }: Contest, task: string): string {
+  return rows.find((row) => row.task === task)?.title ?? task
 }
 
 function labelOf({ contestants }: Results, id: string): string {
@@ -147,6 +157,3 @@ function labelOf({ contestants }: Results, id: string): string {
 function isOurs({ contestants }: Results, id: string): boolean {
   return contestants.some((contestant) => contestant.id === id && contestant.ours)
 }
-
-/** What to do if the peers are not there. */
-export const PEERS_MISSING = `the peers are not installed, ours runs alone; to compare: ${INSTALL_PEERS}`

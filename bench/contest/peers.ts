@@ -2,8 +2,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-const PEERS = new URL('../../peers/', import.meta.url)
-export const INSTALL_PEERS = 'npm ci --prefix bench/peers'
+const PEERS = new URL('../peers/', import.meta.url)
+
+/** What to do if the peers are not there. */
+export const PEERS_MISSING = 'not installed, ours runs alone; to compare: npm ci --prefix bench/peers'
 
 export function isInstalled(peer: string): boolean {
   return existsSync(manifestOf(peer))

@@ -25,8 +25,11 @@ const STYLE = `
   }
 `
 
-/** @param subtitles - Lines on what was measured where. */
-export function chartSvg(results: Results, subtitles: readonly string[]): string {
+/** @param titles - What it is about, and lines on what was measured where. */
+export function chartSvg(
+  results: Results,
+  { title, subtitles }: { title: string; subtitles: readonly string[] },
+): string {
   const parts = subtitles.map(
     (text, i) => `<text class="small" x="0" y="${14 + i * SUBTITLE_STEP}">${escaped(text)}</text>`,
   )
@@ -45,7 +48,7 @@ export function chartSvg(results: Results, subtitles: readonly string[]): string
   }
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${y}" width="${WIDTH}" height="${y}" role="img">`,
-    `<title>B-tree benchmark</title><style>${STYLE}</style>`,
+    `<title>${escaped(title)}</title><style>${STYLE}</style>`,
     ...parts,
     '</svg>\n',
   ].join('\n')

@@ -1,4 +1,4 @@
-// The records of the benchmark: 16-byte keys, 100-byte values that compress to about half.
+// The records of the benchmarks: 16-byte keys, 100-byte values that compress to about half.
 import { seededRandom } from '../../ts/io/random.ts'
 
 export const VALUE_BYTES = 100

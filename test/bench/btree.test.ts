@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contestantById } from '../../bench/btree/contestants/index.ts'
-import { checkGoals, lostRows } from '../../bench/btree/goals.ts'
-import { type Results, summarise, type Turn } from '../../bench/btree/results.ts'
+import { checkGoals } from '../../bench/btree/goals.ts'
 import { ROWS } from '../../bench/btree/rows.ts'
-import type { Outcome, TaskName } from '../../bench/btree/types.ts'
+import type { TaskName } from '../../bench/btree/types.ts'
 import { CORES } from '../../bench/btree-cores.bench.ts'
+import { lostRows } from '../../bench/contest/goals.ts'
+import { type Results, summarise, type Turn } from '../../bench/contest/results.ts'
+import type { Outcome } from '../../bench/contest/types.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -105,7 +107,7 @@ describe('the summary of the turns', () => {
     new Map(
       Object.entries(figures).map(([id, outcomes]) => [
         id,
-        new Map(Object.entries(outcomes).map(([task, outcome]) => [task as TaskName, { rssBytes: 0, ...outcome }])),
+        new Map(Object.entries(outcomes).map(([task, outcome]) => [task, { rssBytes: 0, ...outcome } as Outcome])),
       ]),
     )
   const rows = summarise(
@@ -114,7 +116,7 @@ describe('the summary of the turns', () => {
       turn({ native: { get: { rate: 30 } }, twin: { get: { rate: 10 } }, lmdb: { get: { rate: 10 } } }),
       turn({ native: { get: { rate: 200 } }, twin: { get: { rate: 80 } }, lmdb: { get: { rate: 100 } } }),
     ],
-    contestants,
+    { contestants, rows: ROWS },
   )
 
   it('takes medians, and ratios within each turn', () => {
@@ -137,7 +139,7 @@ describe('the summary of the turns', () => {
           lmdb: { 'fill-random': { closedFileBytes: 2 * MIB } },
         }),
       ],
-      contestants,
+      { contestants, rows: ROWS },
     )
     expect(lostRows(rows, 'native')).toEqual([])
     expect(lostRows(rows, 'twin').map(({ id }) => id)).toEqual(['get'])
@@ -147,7 +149,7 @@ describe('the summary of the turns', () => {
   it('measures memory above that of an empty store', () => {
     const memory = summarise(
       [turn({ native: { empty: { rssBytes: 90 * MIB }, get: { rate: 1, rssBytes: 100 * MIB } } })],
-      contestants,
+      { contestants, rows: ROWS },
     )
     expect(memory.find(({ id }) => id === 'rss-get')?.cells).toMatchObject([{ median: 10 * MIB }])
     expect(checkGoals(memory, 64 * MIB)).toMatchObject([{ row: 'rss-get', ratio: 10 / 128, reached: true }])
@@ -158,10 +160,10 @@ describe('the summary of the turns', () => {
       { row: 'get', against: 'lmdb', ratio: 3, wanted: '>= 2x', reached: true },
       { row: 'get', against: 'twin', ratio: 3, wanted: '>= 3x', reached: true },
     ])
-    const raw = summarise(
-      [turn({ native: { 'durable-1': { rate: 70 } }, raw: { 'durable-1': { rate: 100 } } })],
+    const raw = summarise([turn({ native: { 'durable-1': { rate: 70 } }, raw: { 'durable-1': { rate: 100 } } })], {
       contestants,
-    )
+      rows: ROWS,
+    })
     expect(checkGoals(raw, 0)).toMatchObject([{ row: 'durable-1', ratio: 0.7, wanted: '>= 0.77x', reached: false }])
   })
 })

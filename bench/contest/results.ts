@@ -1,6 +1,5 @@
 // From the outcomes of all turns to medians, spreads and ratios.
-import { ROWS, type Row } from './rows.ts'
-import type { Contestant, Outcome, Scale, TaskName } from './types.ts'
+import { type Contestant, EMPTY, type Outcome, type Row, type Scale } from './types.ts'
 
 /** One figure of one contestant. Bytes or operations a second. */
 export interface Cell {
@@ -27,7 +26,7 @@ export interface ResultRow {
 export interface LeftOut {
   contestant: string
   /** Absent: all of them. */
-  task?: TaskName
+  task?: string
   reason: string
 }
 
@@ -40,25 +39,30 @@ export interface Results {
 }
 
 /** The outcomes of one turn, by contestant and task. */
-export type Turn = Map<string, Map<TaskName, Outcome>>
+export type Turn = Map<string, Map<string, Outcome>>
 
-export function summarise(turns: readonly Turn[], contestants: readonly Contestant[]): ResultRow[] {
-  const rows = ROWS.map((row) => {
-    const { id, title, unit, better } = row
-    const reference = { contestant: row.reference.contestant, row: row.reference.row ?? id }
-    const cells = contestants.flatMap(({ id: contestant }) => {
-      const samples = turns.map((turn) => sample(turn, contestant, row)).filter((value) => value !== undefined)
-      return samples.length === 0 ? [] : [{ contestant, samples, ...middle(samples) }]
+export function summarise(
+  turns: readonly Turn[],
+  { contestants, rows: wanted }: { contestants: readonly Contestant[]; rows: readonly Row[] },
+): ResultRow[] {
+  const rows = wanted
+    .map((row) => {
+      const { id, title, unit, better } = row
+      const reference = { contestant: row.reference.contestant, row: row.reference.row ?? id }
+      const cells = contestants.flatMap(({ id: contestant }) => {
+        const samples = turns.map((turn) => sample(turn, contestant, row)).filter((value) => value !== undefined)
+        return samples.length === 0 ? [] : [{ contestant, samples, ...middle(samples) }]
+      })
+      return { id, title, unit, better, reference, cells }
     })
-    return { id, title, unit, better, reference, cells }
-  }).filter(({ cells }) => cells.length > 0)
+    .filter(({ cells }) => cells.length > 0)
   return rows.map((row) => ({ ...row, cells: row.cells.map((cell) => withRatio(cell, row, rows)) }))
 }
 
 function sample(turn: Turn, contestant: string, row: Row): number | undefined {
   const outcomes = turn.get(contestant)
   const outcome = outcomes?.get(row.task)
-  return outcome === undefined ? undefined : row.value(outcome, outcomes?.get('empty'))
+  return outcome === undefined ? undefined : row.value(outcome, outcomes?.get(EMPTY))
 }
 
 function withRatio(cell: Cell, row: ResultRow, rows: readonly ResultRow[]): Cell {
