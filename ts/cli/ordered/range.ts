@@ -1,5 +1,5 @@
-// kvstore range: entries in key order.
-import type { RangeOptions } from '../../storage/btree/index.ts'
+// The command range: entries in key order.
+import type { RangeOptions } from '../../storage/ordered-store.ts'
 import { bytesOf, type Context, existingTreeOf, withReader } from './context.ts'
 import { entryLine } from './show.ts'
 
@@ -25,7 +25,7 @@ export async function range(
     ...(to === undefined ? {} : { lt: bytesOf(context, to, 'TO') }),
   }
   const { options, out } = context
-  await withReader(path, async (store) => {
+  await withReader(context, path, async (store) => {
     for (const [key, value] of existingTreeOf(context, store).range(wanted)) {
       const written = out.write(entryLine(options, keys ? { key } : values ? { value } : { key, value }))
       if (written !== undefined) await written
