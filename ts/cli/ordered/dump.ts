@@ -2,7 +2,7 @@
 import { shorten, toLine } from '../kit/text.ts'
 
 /** Bytes of a part that are shown. */
-export const SHOWN_BYTES = 16
+const SHOWN_BYTES = 16
 const TEXT_WIDTH = 48
 /** Of keys and values: more would be cut off anyway. */
 const MAX_TEXT_BYTES = 4 * TEXT_WIDTH

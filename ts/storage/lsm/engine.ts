@@ -8,7 +8,7 @@
 //   4. After a failed write or sync nothing is accepted any more: what is on disk is unknown until reopened.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
-import type { DiskLock } from '../../io/disk.ts'
+import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
 import { type ByteOperation, checkCommitBytes, contentBytes } from '../ordered/operation.ts'
@@ -64,6 +64,7 @@ interface Stall {
 export class Engine {
   readonly path: string
   readonly readOnly: boolean
+  readonly disk: Disk
   readonly clock: Clock
   readonly memory: Memory
   readonly tables: Tables
@@ -74,6 +75,8 @@ export class Engine {
   /** One for each transaction that runs. */
   readonly observers = new Set<WriteObserver>()
   stalls = { count: 0, totalMs: 0 }
+  /** Called when work in the background has ended. */
+  onProgress: () => void = () => {}
   private readonly parts: EngineParts
   private readonly record = new RecordWriter()
   private readonly pins = new Set<Pin>()
@@ -87,6 +90,7 @@ export class Engine {
     this.parts = parts
     this.path = workshop.path
     this.mutant = workshop.mutant
+    this.disk = workshop.disk
     this.clock = workshop.clock
     this.readOnly = parts.readOnly
     this.memory = memory
@@ -104,7 +108,10 @@ export class Engine {
       snapshots: () => [...new Set([...this.pins].map(({ position }) => position))].sort((a, b) => a - b),
       logDurable: (position) => log.flushedTo(position),
       onFlushed: (position) => this.log.discardUpTo(lacks(this.mutant, 'log until flushed') ? this.position : position),
-      onProgress: () => this.endStall(),
+      onProgress: () => {
+        this.endStall()
+        this.onProgress()
+      },
       fail: (error) => void this.fail(error),
     })
     if (this.readOnly) return

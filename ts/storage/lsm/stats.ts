@@ -1,5 +1,5 @@
 // The figures of an open store.
-
+import { StatsFile } from '../stats-file.ts'
 import { bytesOf } from './compaction.ts'
 import type { Engine } from './engine.ts'
 import type { TableInfo } from './table-format.ts'
@@ -39,6 +39,26 @@ export function collectStats(engine: Engine): LsmStats {
       space: lastBytes === 0 ? 1 : tableBytes / lastBytes,
     },
     snapshots: { open: engine.openPins.size + versions.readerCount, oldestAgeMs: oldestAgeMs(engine) },
+  }
+}
+
+/** Keeps `stats.json` current. @returns Stops it. */
+export function keepStatsFile(engine: Engine): () => void {
+  const { background } = engine
+  const file = new StatsFile({
+    disk: engine.disk,
+    clock: engine.clock,
+    path: engine.path,
+    get changes() {
+      return engine.position + background.flushes + background.compactions
+    },
+    stats: () => collectStats(engine),
+    keepsFigures: () => true,
+  })
+  engine.onProgress = () => file.write()
+  return () => {
+    engine.onProgress = () => {}
+    file.stop()
   }
 }
 

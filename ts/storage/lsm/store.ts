@@ -84,11 +84,14 @@ class LsmEngine implements StoreEngine {
 /** An open store: its default tree, and what concerns all of it. */
 export class LsmHandle<K, V> extends StoreHandle<K, V, NamedTree<K, V>> implements Lsm<K, V> {
   private readonly engine: Engine
+  private readonly stopFigures: () => void
 
-  constructor(engine: Engine, codecs: Codecs<K, V>) {
+  /** @param stopFigures - Called when the store is closed. */
+  constructor(engine: Engine, codecs: Codecs<K, V>, stopFigures: () => void = () => {}) {
     const seam = new LsmEngine(engine)
     super(seam, seam.tree(DEFAULT_TREE, codecs), codecs)
     this.engine = engine
+    this.stopFigures = stopFigures
   }
 
   flush(): Promise<void> {
@@ -101,6 +104,11 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, NamedTree<K, V>> implemen
 
   stats(): LsmStats {
     return collectStats(this.engine)
+  }
+
+  override close(): Promise<void> {
+    this.stopFigures()
+    return super.close()
   }
 
   async verify(): Promise<LsmVerifyReport> {
