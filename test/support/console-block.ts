@@ -8,7 +8,7 @@ import { delimiter, dirname, join } from 'node:path'
 import type { CodeBlock } from './documents.ts'
 import { binary } from './run-command.ts'
 
-const COMMANDS = ['bedplate', 'kvstore']
+const COMMANDS = ['bedplate', 'kvstore', 'lsmstore']
 
 /** A command of a block: what the document says that it prints, and what it prints. */
 export interface PlayedCommand {
