@@ -15,8 +15,8 @@ describeOrderedStore('the LSM store', () => {
   const { path, remove } = temporaryDirectory()
   let opened: { stats(): LsmStats } | undefined
   return {
-    async open(encodings) {
-      const store = await openLsm<never, never>(path, {
+    async open<K, V>(encodings: object) {
+      const store = await openLsm<K, V>(path, {
         ...encodings,
         create: true,
         memtableBytes: 64 * 1024,

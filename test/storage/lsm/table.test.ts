@@ -42,7 +42,7 @@ describe('a data block', () => {
     for (let i = 0; i < 3000; i++) {
       const bytes = i % 10 === 0 ? random.bytes(i % 200) : mutate(good, random)
       refused += refusals(() => {
-        const block = new DataBlock(bytes, '/t', 0)
+        const block = new DataBlock(bytes, { path: '/t', offset: 0 })
         block.search(Buffer.from('key 0030'))
         for (let slot = 0; slot < block.count; slot++) block.entryAt(slot)
       })
@@ -89,9 +89,9 @@ describe('a table', () => {
       minSequence: 1,
       maxSequence: 300,
     })
-    const { number, id, fileBytes, dataBytes, ...properties } = info
+    const { number, id, fileBytes, dataBytes, sequence, ...properties } = info
     expect(meta.properties).toEqual(properties)
-    expect([number, id.length, fileBytes > dataBytes]).toEqual([7, 16, true])
+    expect([number, id.length, fileBytes > dataBytes, sequence]).toEqual([7, 16, true, 0])
     tables.close()
   })
 
@@ -108,7 +108,7 @@ describe('a table', () => {
     const writer = new TableWriter(
       file,
       { number: 1, id: new Uint8Array(16), createdAtMs: 0 },
-      { blockBytes: 256, bitsPerKey: 10 },
+      { blockBytes: 256, bitsPerKey: 10, compression: 'none' },
     )
     expect([writer.finish([]), file.size()]).toEqual([undefined, 0])
     file.close()
@@ -204,7 +204,7 @@ function payloadOf(sorted: readonly Entry[]): Uint8Array {
 }
 
 function blockOf(sorted: readonly Entry[]): DataBlock {
-  return new DataBlock(payloadOf(sorted), '/t', 0)
+  return new DataBlock(payloadOf(sorted), { path: '/t', offset: 0 })
 }
 
 function tableOf(
@@ -215,7 +215,7 @@ function tableOf(
   const disk = new SimulatedDisk()
   const file = disk.open(`/${tableName(7)}`, 'create')
   const identity = { number: 7, id: seededRandom(1).bytes(16), createdAtMs: 1234 }
-  const writer = new TableWriter(file, identity, { blockBytes, bitsPerKey: 10 })
+  const writer = new TableWriter(file, identity, { blockBytes, bitsPerKey: 10, compression: 'none' })
   for (const entry of sorted) writer.add(entry)
   const info = writer.finish(tombstones) as TableInfo
   file.close()

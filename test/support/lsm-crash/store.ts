@@ -19,7 +19,7 @@ export interface StoreSettings
 
 export const SMALL: StoreSettings = {
   durability: 'sync',
-  shape: { blockBytes: 256, bitsPerKey: 10 },
+  shape: { blockBytes: 256, bitsPerKey: 10, compression: 'none' },
   plan: { style: 'leveled', ttlMs: 0, maxBytes: 0 },
   memtableBytes: 4096,
   cacheBytes: 4096,

@@ -9,7 +9,7 @@ import {
 } from '../../storage/lsm/index.ts'
 import { UsageError } from '../kit/program.ts'
 import { paint } from '../kit/style.ts'
-import { formatNumber, plural, toLine } from '../kit/text.ts'
+import { asBuffer, formatNumber, plural, toLine } from '../kit/text.ts'
 import type { Context } from '../ordered/context.ts'
 import { brief, dump, heading, row } from '../ordered/dump.ts'
 import { toHex, toJson } from '../ordered/show.ts'
@@ -114,8 +114,8 @@ function meaning({ name, offset, length, value }: FilePart, { bytes }: FileSecti
 }
 
 function describeEntry({ treeId, key, sequence, kind, value }: EntryDescription): string {
-  const content = kind === 'delete' ? '' : ` ${brief(value)}`
-  return `tree ${treeId}, ${brief(key)} @${formatNumber(sequence)}: ${kind}${content}`
+  const shown = kind === 'increment' && value.length === 8 ? asBuffer(value).readBigInt64LE() : brief(value)
+  return `tree ${treeId}, ${brief(key)} @${formatNumber(sequence)}: ${kind}${kind === 'delete' ? '' : ` ${shown}`}`
 }
 
 function describeInternalKey(bytes: Uint8Array): string {

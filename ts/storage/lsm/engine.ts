@@ -11,13 +11,13 @@ import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
-import { type ByteOperation, checkCommitBytes, contentBytes } from '../ordered/operation.ts'
+import { checkCommitBytes, contentBytes } from '../ordered/operation.ts'
 import { notify, type WriteObserver } from '../ordered/read-set.ts'
 import { RecordWriter } from '../ordered/record.ts'
 import { Background } from './background.ts'
 import type { Workshop } from './build-tables.ts'
 import type { Catalogue } from './catalogue.ts'
-import { encodeCommit } from './commit.ts'
+import { encodeCommit, type LsmOperation } from './commit.ts'
 import type { CompactionLimits } from './compaction.ts'
 import type { Manifest } from './manifest.ts'
 import type { Memory } from './memory.ts'
@@ -160,7 +160,7 @@ export class Engine {
   // -- writing --------------------------------------------------------------------------------------------------
 
   /** Applies all of `operations` at one instant. @returns The promise of their durability. */
-  apply(operations: readonly ByteOperation[]): Promise<void> {
+  apply(operations: readonly LsmOperation[]): Promise<void> {
     this.assertWritable()
     checkCommitBytes(contentBytes(operations)) // before anything is copied
     const { record, memory, log } = this

@@ -55,7 +55,15 @@ export {
   type ManifestDescription,
   type TableDescription,
 } from './inspect/index.ts'
-export type { CompactionStyle, Lsm, LsmOptions, LsmStats, LsmVerifyReport } from './types.ts'
+export type {
+  CompactionStyle,
+  Lsm,
+  LsmBatchOperation,
+  LsmOptions,
+  LsmStats,
+  LsmTree,
+  LsmVerifyReport,
+} from './types.ts'
 
 /**
  * Opens the LSM store in the directory `path`: a durable ordered map that takes writes faster than a B-tree, and reads them a
@@ -96,7 +104,7 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
     random: realRandom,
     path,
     ...checked,
-    shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey },
+    shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey, compression: 'none' },
     maxOpenFiles: MAX_OPEN_FILES,
     tableBytes: DEFAULT_TABLE_BYTES,
     level0Tables: LEVEL_0_TABLES,

@@ -65,6 +65,8 @@ export class Memory {
         this.active.addTombstone(spanOf(treeId, WHOLE_RANGE), this.position)
         this.catalogue = withoutTree(this.catalogue, treeId)
       },
+      increment: (treeId, key, by) => this.add(treeId, key, EntryKind.increment, by),
+      append: (treeId, key, suffix) => this.add(treeId, key, EntryKind.append, suffix),
       bulkLoad: (treeId) => {
         throw new BedplateError('CORRUPTION', `the log loads tree ${treeId}, which an LSM store never does`)
       },

@@ -120,11 +120,8 @@ export class Tables {
     const path = this.pathOf(info)
     const { offset } = placeOf(meta, index)
     const { mutant } = this.options
-    const block = new DataBlock(
-      openBlock(BlockType.data, bytes, { seed: meta.seed, path, mutant }, offset),
-      path,
-      offset,
-    )
+    const payload = openBlock(BlockType.data, bytes, { seed: meta.seed, path, mutant }, offset)
+    const block = new DataBlock(payload, { path, offset }, info.sequence)
     this.cache.set(keyOf(info, index), block, block.byteLength)
     return block
   }

@@ -40,6 +40,8 @@ function readManifest(reader: PartReader): void {
   reader.u32('blockBytes')
   reader.u8('bitsPerKey')
   reader.u8('style')
+  reader.u8('compression')
+  reader.raw('zero', 1)
   reader.u48('ttlMs')
   reader.u48('maxBytes')
   const treeCount = reader.u32('treeCount')
@@ -54,6 +56,7 @@ function readManifest(reader: PartReader): void {
     reader.hex('id', 16)
     reader.u48('fileBytes')
     reader.u48('dataBytes')
+    reader.u48('sequence')
     readProperties(reader)
   }
 }

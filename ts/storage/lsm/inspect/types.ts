@@ -40,7 +40,7 @@ export interface EntryDescription {
   treeId: number
   key: Uint8Array
   sequence: number
-  /** Its name in docs/formats/lsm.md. */
+  /** `delete`, `put`, `increment` (the value is what it adds, eight bytes) or `append`; of another kind, its number. */
   kind: string
   value: Uint8Array
 }
