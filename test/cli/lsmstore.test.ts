@@ -171,6 +171,16 @@ describe('set, get, delete and range', () => {
     expect(stderr).toContain('is a store of the engine "btree"')
   })
 
+  it('increment and append change what is there without reading it', () => {
+    ok(['create', db, '--compression', 'lz4'])
+    for (const by of [['5'], [], ['--', '-8']]) expect(ok(['increment', db, 'visits', ...by])).toBe('OK\n')
+    ok(['append', db, 'list', 'a,'])
+    ok(['append', db, 'list', 'b,', '--tree', 'other'])
+    expect(ok(['shell', db], 'append list c\nget list\nget visits')).toBe('OK\na,c\n-2\n')
+    expect(ok(['range', db, '--tree', 'other'])).toBe('list: b,\n')
+    expect(ok(['range', db, '--prefix', 'vis'])).toBe('visits: -2\n')
+  })
+
   it('write to named trees and list them', async () => {
     await fill([['a', '1']])
     ok(['set', db, 'b', '2', '--tree', 'other'])
@@ -520,6 +530,9 @@ describe('usage', () => {
     [['gett', 'db', 'a'], /did you mean get\?/],
     [['get', 'db'], /missing required argument 'key'/],
     [['set', 'db', 'a'], /value is missing/],
+    [['increment', 'db', 'a', '1.5'], /1.5 is no whole number of 64 bits/],
+    [['increment', 'db', 'a', '9223372036854775808'], /no whole number of 64 bits/],
+    [['range', 'db', 'a', '--prefix', 'b'], /give bounds or --prefix, not both/],
     [['load', ''], /invalid for argument 'database'/],
     [['load', 'db', ''], /invalid for argument 'files'/],
     [['load', 'db', '--batch', '0'], /whole number/],

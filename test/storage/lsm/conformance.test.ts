@@ -20,7 +20,8 @@ describeOrderedStore('the LSM store', () => {
         ...encodings,
         create: true,
         memtableBytes: 64 * 1024,
-        cacheBytes: 0,
+        memoryBytes: 1024 * 1024,
+        maxOpenFiles: 16,
       })
       opened = store
       return store

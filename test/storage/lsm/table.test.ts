@@ -12,6 +12,7 @@ import { RunCursor } from '../../../ts/storage/lsm/table-cursor.ts'
 import { type TableInfo, tableName } from '../../../ts/storage/lsm/table-format.ts'
 import { TableWriter } from '../../../ts/storage/lsm/table-writer.ts'
 import { Tables } from '../../../ts/storage/lsm/tables.ts'
+import type { Compression } from '../../../ts/storage/lsm/types.ts'
 import { codeOf } from '../../support/errors.ts'
 import { mutate } from '../../support/fuzz/mutate.ts'
 import { drain, isInside, keys, show, spans, versions } from './support.ts'
@@ -59,9 +60,10 @@ describe('a table', () => {
         spans,
         fc.constantFrom(0, 500, 100_000),
         fc.constantFrom(40, 200),
-        (sorted, span, cacheBytes, blockBytes) => {
+        fc.constantFrom('none' as const, 'lz4' as const),
+        (sorted, span, cacheBytes, blockBytes, compression) => {
           fc.pre(sorted.length > 0)
-          const { tables, info } = tableOf(sorted, [], { cacheBytes, blockBytes })
+          const { tables, info } = tableOf(sorted, [], { cacheBytes, blockBytes, compression })
           const expected = sorted.filter(({ key }) => isInside(key, span)).map(show)
           expect(drain(new RunCursor(tables, [info], { ...span, reverse: false }))).toEqual(expected)
           expect(drain(new RunCursor(tables, [info], { ...span, reverse: true }))).toEqual(expected.toReversed())
@@ -69,6 +71,19 @@ describe('a table', () => {
         },
       ),
     )
+  })
+
+  it('that is packed takes less room, and the damage of a block is still named', () => {
+    const sorted = sampleEntries(300)
+    const { disk, info } = tableOf(sorted, [], { compression: 'lz4' })
+    expect(info.dataBytes).toBeLessThan(0.7 * tableOf(sorted, []).info.dataBytes)
+    const image = disk.currentImage()
+    image.flipBit(`/${tableName(7)}`, 500, 3)
+    const tables = new Tables({ disk: new SimulatedDisk({ image }), path: '/', cacheBytes: 0, maxOpenFiles: 1 })
+    expect(() => drain(new RunCursor(tables, [info], { ...WHOLE, reverse: false }))).toThrow(
+      /block at offset \d+ is dam/,
+    )
+    tables.close()
   })
 
   it('knows what it holds', () => {
@@ -210,12 +225,12 @@ function blockOf(sorted: readonly Entry[]): DataBlock {
 function tableOf(
   sorted: readonly Entry[],
   tombstones: readonly RangeTombstone[],
-  { cacheBytes = 10_000, blockBytes = 256 } = {},
+  { cacheBytes = 10_000, blockBytes = 256, compression = 'none' as Compression } = {},
 ): { disk: SimulatedDisk; tables: Tables; info: TableInfo } {
   const disk = new SimulatedDisk()
   const file = disk.open(`/${tableName(7)}`, 'create')
   const identity = { number: 7, id: seededRandom(1).bytes(16), createdAtMs: 1234 }
-  const writer = new TableWriter(file, identity, { blockBytes, bitsPerKey: 10, compression: 'none' })
+  const writer = new TableWriter(file, identity, { blockBytes, bitsPerKey: 10, compression })
   for (const entry of sorted) writer.add(entry)
   const info = writer.finish(tombstones) as TableInfo
   file.close()

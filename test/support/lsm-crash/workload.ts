@@ -30,13 +30,18 @@ export interface RunOptions {
 /** The settings that belong to a seed. */
 export function settingsOf(seed: number): StoreSettings {
   const random = seededRandom(4 * seed)
+  const memtableBytes = pick(random, [1024, 4096, 16_384])
   return {
     ...SMALL,
     durability: pick(random, ['sync', 'sync', 'sync', 'os', 'memory', { intervalMs: 5 }] as const),
-    shape: { blockBytes: pick(random, [256, 256, 1024]), bitsPerKey: pick(random, [0, 4, 10]), compression: 'none' },
+    shape: {
+      blockBytes: pick(random, [256, 256, 1024]),
+      bitsPerKey: pick(random, [0, 4, 10]),
+      compression: pick(random, ['none', 'lz4']),
+    },
     plan: { style: pick(random, ['leveled', 'leveled', 'tiered']), ttlMs: 0, maxBytes: 0 },
-    memtableBytes: pick(random, [1024, 4096, 16_384]),
-    cacheBytes: pick(random, [0, 2048, 1024 * 1024]),
+    memtableBytes,
+    memoryBytes: 3 * memtableBytes + pick(random, [0, 2048, 1024 * 1024]),
     tableBytes: pick(random, [512, 1024, 1024 * 1024]),
     level0Tables: pick(random, [1, 2, 4]),
     levelBytes: pick(random, [1024, 4096, 65_536]),

@@ -30,6 +30,7 @@ export async function run(args: readonly string[], command: StoreCommand<LsmByte
     const line = new StoreCommandLine(program, command)
     addCreate(line)
     line.addPointCommands()
+    addMerging(line)
     line.addRange()
     addLoad(line)
     line.addTransfer()
@@ -51,9 +52,28 @@ function addCreate(line: CommandLine): void {
     .option('--ttl-ms <ms>', 'fifo: drop tables after so many milliseconds', wholeNumber(1))
     .option('--max-bytes <bytes>', 'fifo: drop the oldest tables beyond so many bytes', wholeNumber(1))
     .option('--bits-per-key <bits>', 'of the Bloom filters; 0: none', wholeNumber(0, 64))
+    .addOption(new Option('--compression <codec>', 'how blocks are packed').choices(['none', 'lz4']))
     .action(async (path: string, options: CreateArguments, command: Command) => {
       const { create } = await import('./maintain.ts')
       await create(line.contextOf(command), path, options)
+    })
+}
+
+function addMerging(line: CommandLine): void {
+  line
+    .add('increment <database> <key> [by]', 'add to the number that is the value, without reading it (by 1)', [
+      'increment mydb visits',
+      'increment mydb balance -- -250',
+    ])
+    .action(async (path: string, key: string, by: string | undefined, _options: object, command: Command) => {
+      const { increment } = await import('./merging.ts')
+      await increment(line.contextOf(command), path, key, by)
+    })
+  line
+    .add('append <database> <key> <suffix>', 'write behind the value, without reading it')
+    .action(async (path: string, key: string, suffix: string, _options: object, command: Command) => {
+      const { append } = await import('./merging.ts')
+      await append(line.contextOf(command), path, key, suffix)
     })
 }
 

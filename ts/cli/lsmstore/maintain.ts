@@ -1,6 +1,6 @@
 // lsmstore create, flush, compact, verify: work on a store as a whole.
 import { BedplateError } from '../../base/errors.ts'
-import { type CompactionStyle, openLsm } from '../../storage/lsm/index.ts'
+import { type CompactionStyle, type LsmOptions, openLsm } from '../../storage/lsm/index.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
 import { answer, type Context, withReader, withWriter } from '../ordered/context.ts'
 import { createNew } from '../ordered/create.ts'
@@ -14,15 +14,17 @@ export interface CreateArguments {
   ttlMs?: number
   maxBytes?: number
   bitsPerKey?: number
+  compression?: NonNullable<LsmOptions['compression']>
 }
 
 export async function create(context: LsmContext, path: string, options: CreateArguments): Promise<void> {
-  const { compaction, ttlMs, maxBytes, bitsPerKey } = options
+  const { compaction, ttlMs, maxBytes, bitsPerKey, compression } = options
   const chosen = {
     ...(compaction !== undefined && { compaction }),
     ...(ttlMs !== undefined && { ttlMs }),
     ...(maxBytes !== undefined && { maxBytes }),
     ...(bitsPerKey !== undefined && { bitsPerKey }),
+    ...(compression !== undefined && { compression }),
   }
   const store = await createNew(path, () => openLsm(path, { create: 'new', ...chosen }))
   await store.close()

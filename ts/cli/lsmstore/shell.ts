@@ -19,12 +19,13 @@ const MAX_OPEN_LINES = 1000
 const HISTORY_LINES = 1000
 /** What can be done with the store that is open; `lsmstore` itself has more. */
 const COMMANDS: ReadonlySet<string> = new Set(
-  'set get delete range load import export stats trees flush compact verify'.split(' '),
+  'set get delete increment append range load import export stats trees flush compact verify'.split(' '),
 )
 const READS_INPUT: ReadonlySet<string> = new Set(['load', 'import'])
 
 const HELP = `  set KEY VALUE       get KEY            delete KEY
-  range [FROM] [TO]   trees              tree [NAME]      work on that tree from here on
+  increment KEY [BY]  append KEY SUFFIX  range [FROM] [TO]
+  trees               tree [NAME]: work on that tree from here on
   load FILE...        import FILE        export [FILE]
   stats [--long]      flush              compact          verify
   help                exit

@@ -24,6 +24,8 @@ const TAKES: Readonly<Record<string, readonly (keyof typeof SHARED)[]>> = {
   get: ['tree', 'hex', 'raw'],
   delete: ['tree', 'hex', 'durability'],
   range: ['tree', 'hex', 'raw'],
+  increment: ['tree', 'hex', 'durability'],
+  append: ['tree', 'hex', 'durability'],
   load: ['tree', 'durability'],
   import: ['tree', 'durability'],
   export: ['tree'],
@@ -94,8 +96,9 @@ export class StoreCommandLine<S extends ByteStore> {
     this.add('range <database> [from] [to]', 'print the entries from FROM (included) to TO (excluded)', [
       'range mydb user:100 user:200',
       'range mydb --reverse --limit 1     # the last entry',
-      'range mydb user: user; --keys',
+      'range mydb --prefix user: --keys',
     ])
+      .option('--prefix <start>', 'those whose keys begin so, instead of FROM and TO')
       .option('--reverse', 'from the last to the first')
       .option('--limit <count>', 'at most so many', wholeNumber(0))
       .addOption(new Option('--keys', 'keys alone').conflicts('values'))

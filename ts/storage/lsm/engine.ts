@@ -50,6 +50,8 @@ export interface EngineParts {
   log: Log
   durability: Durability
   memtableBytes: number
+  /** Bound of memtables, blocks, filters and indexes together: the cache gets what memtables do not take. */
+  memoryBytes: number
   tableBytes: number
   limits: CompactionLimits
 }
@@ -72,6 +74,7 @@ export class Engine {
   readonly versions: Versions
   readonly background: Background
   readonly mutant: Mutant | undefined
+  readonly memoryBytes: number
   /** One for each transaction that runs. */
   readonly observers = new Set<WriteObserver>()
   stalls = { count: 0, totalMs: 0 }
@@ -93,6 +96,7 @@ export class Engine {
     this.disk = workshop.disk
     this.clock = workshop.clock
     this.readOnly = parts.readOnly
+    this.memoryBytes = parts.memoryBytes
     this.memory = memory
     this.tables = tables
     this.log = log
@@ -109,11 +113,13 @@ export class Engine {
       logDurable: (position) => log.flushedTo(position),
       onFlushed: (position) => this.log.discardUpTo(lacks(this.mutant, 'log until flushed') ? this.position : position),
       onProgress: () => {
+        this.shareMemory()
         this.endStall()
         this.onProgress()
       },
       fail: (error) => void this.fail(error),
     })
+    this.shareMemory()
     if (this.readOnly) return
     this.background.wake()
     this.background.watchExpiry()
@@ -174,6 +180,7 @@ export class Engine {
     this.change(() => memory.apply(log.lastPosition + 1, bytes))
     if (isLate) this.reserve(bytes.length)
     log.append(bytes)
+    this.shareMemory()
     notify(this.observers, operations)
     this.freezeIfFull()
     return this.stall === undefined ? log.acknowledged : behind(this.stall.ended, log.acknowledged)
@@ -252,6 +259,10 @@ export class Engine {
     throw new BedplateError('UNAVAILABLE', `${this.path}: too much was written without waiting; nothing was changed`, {
       hint: 'await the promises of writes now and then',
     })
+  }
+
+  private shareMemory(): void {
+    this.tables.limitCache(this.memoryBytes - this.memory.bytes)
   }
 
   private reserve(bytes: number): void {

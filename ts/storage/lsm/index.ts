@@ -11,15 +11,7 @@ import { checkStoreOptions } from './check-options.ts'
 import { openEngine } from './open.ts'
 import { keepStatsFile } from './stats.ts'
 import { LsmHandle } from './store.ts'
-import {
-  DEFAULT_BLOCK_BYTES,
-  DEFAULT_LEVEL_BYTES,
-  DEFAULT_TABLE_BYTES,
-  LEVEL_0_TABLES,
-  type Lsm,
-  type LsmOptions,
-  MAX_OPEN_FILES,
-} from './types.ts'
+import { DEFAULT_LEVEL_BYTES, DEFAULT_TABLE_BYTES, LEVEL_0_TABLES, type Lsm, type LsmOptions } from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
@@ -57,6 +49,7 @@ export {
 } from './inspect/index.ts'
 export type {
   CompactionStyle,
+  Compression,
   Lsm,
   LsmBatchOperation,
   LsmOptions,
@@ -96,21 +89,18 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new BedplateError('INVALID_INPUT', `openLsm: path must be the name of a directory, got ${describe(path)}`)
   }
-  const { bitsPerKey, ...checked } = checkStoreOptions(options)
   const codecs = codecsOf<K, V>(options)
   const engine = await openEngine({
     disk: realDisk,
     clock: realClock,
     random: realRandom,
     path,
-    ...checked,
-    shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey, compression: 'none' },
-    maxOpenFiles: MAX_OPEN_FILES,
+    ...checkStoreOptions(options),
     tableBytes: DEFAULT_TABLE_BYTES,
     level0Tables: LEVEL_0_TABLES,
     levelBytes: DEFAULT_LEVEL_BYTES,
     firstSegmentBytes: FIRST_SEGMENT_BYTES,
     maxSegmentBytes: MAX_SEGMENT_BYTES,
   })
-  return new LsmHandle<K, V>(engine, codecs, checked.readOnly ? undefined : keepStatsFile(engine))
+  return new LsmHandle<K, V>(engine, codecs, engine.readOnly ? undefined : keepStatsFile(engine))
 }

@@ -35,6 +35,11 @@ export class Memory {
     return [this.active, ...this.frozen.map(({ memtable }) => memtable)]
   }
 
+  /** About what all memtables take. */
+  get bytes(): number {
+    return this.frozen.reduce((sum, { memtable }) => sum + memtable.bytes, this.active.bytes)
+  }
+
   /** Applies the log record of number `position`, the one after `this.position`. @throws CORRUPTION if it is none. */
   apply(position: number, record: Uint8Array): void {
     this.position = position

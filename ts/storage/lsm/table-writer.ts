@@ -135,7 +135,8 @@ export class TableWriter {
 
   private append(type: BlockType, payload: Uint8Array): BlockHandle {
     const offset = this.end
-    const block = sealBlock(type, payload, this.seed, offset)
+    const compression = type === BlockType.data ? this.shape.compression : 'none'
+    const block = sealBlock(type, payload, { seed: this.seed, offset }, compression)
     this.push(block)
     const padding = -this.end & (BLOCK_ALIGNMENT - 1)
     if (padding > 0) this.push(new Uint8Array(padding))

@@ -19,6 +19,7 @@ export interface TablesOptions {
   disk: Disk
   /** The directory of the store. */
   path: string
+  /** Of blocks, filters and indexes that are kept. */
   cacheBytes: number
   /** Files that may be open at a time; at least 1. */
   maxOpenFiles: number
@@ -92,6 +93,11 @@ export class Tables {
   stats(): { capacityBytes: number; bytes: number; hits: number; misses: number; openFiles: number } {
     const { capacityBytes, bytes, hits, misses } = this.cache
     return { capacityBytes, bytes, hits, misses, openFiles: this.files.size }
+  }
+
+  /** Keeps no more than so many bytes from now on. */
+  limitCache(bytes: number): void {
+    this.cache.limit(Math.max(0, bytes))
   }
 
   /** Lets go of a table whose file will be removed. */

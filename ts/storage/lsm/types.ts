@@ -5,8 +5,13 @@ import type { Encoding } from '../ordered-store.ts'
 
 /** The most bytes a key may have: as many as in a B-tree store with pages of the default size. */
 export const MAX_KEY_BYTES = 2048
-export const DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
+export const DEFAULT_MEMORY_BYTES = 192 * 1024 * 1024
+export const MIN_MEMORY_BYTES = 1024 * 1024
+/** What is left for blocks when three memtables are full. */
+export const MIN_CACHE_BYTES = 256 * 1024
+export const MAX_DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
 export const MIN_MEMTABLE_BYTES = 64 * 1024
+export const MAX_MEMTABLE_BYTES = 2 ** 40
 /** Full memtables that may wait to be written to a table. With so many waiting, the promises of writes wait too. */
 export const MAX_FROZEN_MEMTABLES = 2
 /**
@@ -15,9 +20,9 @@ export const MAX_FROZEN_MEMTABLES = 2
  */
 export const MEMTABLE_OVERRUN = 4
 export const MEMTABLE_OVERRUN_BYTES = 512 * 1024 * 1024
-export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 /** Table files that are open at a time. */
-export const MAX_OPEN_FILES = 256
+export const DEFAULT_OPEN_FILES = 256
+export const MIN_OPEN_FILES = 16
 export const DEFAULT_BLOCK_BYTES = 8 * 1024
 export const MIN_BLOCK_BYTES = 256
 export const DEFAULT_TABLE_BYTES = 32 * 1024 * 1024
@@ -54,12 +59,22 @@ export type Compression = 'none' | 'lz4'
 export interface LsmOptions {
   /** Make the store if there is none. Default false: a missing store is NOT_FOUND. `'new'`: it must not exist. */
   create?: boolean | 'new'
-  /** Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default 64 MiB. */
+  /**
+   * Bytes of memory for memtables, of which there may be three, and blocks, filters and indexes of tables together: these get
+   * what memtables do not take at the moment. At least 1 MiB, and three memtables and 256 KiB. Default 192 MiB.
+   */
+  memoryBytes?: number
+  /**
+   * Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default: 64 MiB, or a third
+   * of `memoryBytes` less 256 KiB if that is smaller.
+   */
   memtableBytes?: number
-  /** The most bytes of blocks, filters and indexes of tables kept in memory. Default 64 MiB. */
-  cacheBytes?: number
+  /** The most tables that are open as files at a time; 16 or more. Default 256. */
+  maxOpenFiles?: number
   /** Bits of the Bloom filter a key, 0 to 64. Counts at creation. 0: no filters. Default 10: one needless read in a hundred. */
   bitsPerKey?: number
+  /** How blocks of data are packed. Counts at creation. Default `'lz4'`. */
+  compression?: Compression
   /** How tables are merged. Counts at creation. Default `'leveled'`. */
   compaction?: CompactionStyle
   /** `fifo` alone: milliseconds after which a table is dropped, counted from its flush. Counts at creation. Default: never. */
@@ -141,8 +156,11 @@ export interface LsmStats {
   levels: { level: number; tables: number; bytes: number; entries: number }[]
   tables: number
   tableBytes: number
+  /** Of memtables, blocks, filters and indexes together. */
+  memory: { limitBytes: number; bytes: number }
   memtable: { bytes: number; entries: number; frozen: number }
   cache: {
+    /** What memtables leave it now. */
     capacityBytes: number
     bytes: number
     hits: number

@@ -91,7 +91,7 @@ function describeBlock(
   const problem = problemOf(() => {
     payload = openBlock(type, stored, { seed: tableSeed(footer.id), path: file.path }, handle.offset)
   })
-  const isPacked = payload !== undefined && payload.length !== stored.length - BLOCK_HEADER_BYTES
+  const isPacked = payload !== undefined && stored[5] !== 0
   const bytes = isPacked ? Buffer.concat([stored.subarray(0, BLOCK_HEADER_BYTES), payload as Uint8Array]) : stored
   const section = sectionOf({ ...place, isPacked, bytes }, (reader) => {
     readBlockHeader(reader)
