@@ -15,9 +15,11 @@ const disk = new SimulatedDisk()
 const MANIFEST = joinPath(STORE_PATH, MANIFEST_FILE)
 const TABLE = joinPath(STORE_PATH, '000001.sst')
 
+const shape = { ...SMALL.shape, compression: 'lz4' } as const
+
 // One table with everything that a table can hold.
 beforeAll(async () => {
-  const { store, engine } = await openStore(disk, { ...SMALL, memtableBytes: 1 << 20 }, { create: true })
+  const { store, engine } = await openStore(disk, { ...SMALL, memtableBytes: 1 << 20, shape }, { create: true })
   for (let i = 0; i < 40; i++) void store.put(`key ${String(i).padStart(2, '0')}`, `value ${i}`)
   void store.tree('other').put('a', '1')
   store.snapshot() // what is deleted from here on must be kept for it
@@ -54,6 +56,8 @@ describe('a table taken apart', () => {
     expect(text).toContain('1 key 03 put value 3')
     expect(text).toContain('1 key 07 delete ')
     expect(text).toContain('2 a put 1')
+    const last = describeTable(disk, TABLE, 1).sections.at(-1) as FileSection
+    expect([last.isPacked, last.bytes.length > last.length]).toEqual([true, true])
     expect(fieldOf(sections, 'properties', 'entryCount')).toBe(entries.length)
     expect(fieldOf(sections, 'properties', 'rangeTombstoneCount')).toBe(1)
     expect(string(fieldOf(sections, 'range tombstones', 'start') as Uint8Array).slice(4)).toBe('key 30')
