@@ -37,6 +37,7 @@ export type {
   RangeIterable,
   RangeOptions,
 } from '../ordered-store.ts'
+export type { LsmEvents, LsmListener } from './events.ts'
 export {
   type BlockDescription,
   type EntryDescription,
@@ -50,6 +51,7 @@ export {
 export type {
   CompactionStyle,
   Compression,
+  Entries,
   Lsm,
   LsmBatchOperation,
   LsmOptions,
