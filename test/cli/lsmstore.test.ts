@@ -372,6 +372,7 @@ describe('work on a database as a whole', () => {
     const { beforeBytes, afterBytes } = json(['compact', db]) as Record<string, number>
     expect(afterBytes).toBeLessThan((beforeBytes as number) / 3)
     expect(ok(['stats', db])).toBe('Level 1: 1 SSTables (compacted)\nTotal keys: 1000\n')
+    expect(ok(['compact', db, 'x', 'y'])).toMatch(/ in 1 table -> .* in 1 table\n$/)
     expect(ok(['verify', db])).toMatch(/^OK: 1,000 entries in 1 table, \d+ blocks\n$/)
   })
 

@@ -1,7 +1,7 @@
 // The command line of lsmstore: its subcommands, each loaded when it is used.
 import { type Command, Option } from 'commander'
 import { runProgram } from '../kit/program.ts'
-import { StoreCommandLine, wholeNumber, withImportOptions } from '../ordered/command-line.ts'
+import { StoreCommandLine, sharedOption, wholeNumber, withImportOptions } from '../ordered/command-line.ts'
 import type { StoreCommand } from '../ordered/context.ts'
 import type { ImportArguments } from '../ordered/import.ts'
 import type { InspectArguments } from './inspect.ts'
@@ -148,11 +148,18 @@ function addMaintenance(line: CommandLine): void {
       await flush(line.contextOf(command), path)
     })
   line
-    .add('compact <database>', 'merge all tables: nothing deleted or overwritten is left')
-    .action(async (path: string, _options: object, command: Command) => {
-      const { compact } = await import('./maintain.ts')
-      await compact(line.contextOf(command), path)
-    })
+    .add('compact <database> [from] [to]', 'merge all tables, or those of a range: nothing deleted is left of it', [
+      'compact mydb',
+      'compact mydb user: user;',
+    ])
+    .addOption(sharedOption('tree'))
+    .addOption(sharedOption('hex'))
+    .action(
+      async (path: string, from: string | undefined, to: string | undefined, _options: object, command: Command) => {
+        const { compact } = await import('./maintain.ts')
+        await compact(line.contextOf(command), path, from, to)
+      },
+    )
   line
     .add('verify <database>', 'read everything and check every rule of the format')
     .action(async (path: string, _options: object, command: Command) => {

@@ -2,9 +2,9 @@
 import { BedplateError } from '../../base/errors.ts'
 import { type CompactionStyle, type LsmOptions, openLsm } from '../../storage/lsm/index.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
-import { answer, type Context, withReader, withWriter } from '../ordered/context.ts'
+import { answer, bytesOf, type Context, withReader, withWriter } from '../ordered/context.ts'
 import { createNew } from '../ordered/create.ts'
-import type { LsmBytes } from './store.ts'
+import { type LsmBytes, lsmTreeOf } from './store.ts'
 
 type LsmContext = Context<LsmBytes>
 
@@ -45,11 +45,22 @@ export async function flush(context: LsmContext, path: string): Promise<void> {
   )
 }
 
-export async function compact(context: LsmContext, path: string): Promise<void> {
+/** Merges the tables of a range of keys; without a bound and a tree, of everything. */
+export async function compact(
+  context: LsmContext,
+  path: string,
+  from: string | undefined,
+  to: string | undefined,
+): Promise<void> {
+  const range = {
+    ...(from === undefined ? {} : { gte: bytesOf(context, from, 'FROM') }),
+    ...(to === undefined ? {} : { lt: bytesOf(context, to, 'TO') }),
+  }
+  const isWhole = from === undefined && to === undefined && context.options.tree === undefined
   const [before, after] = await withWriter(context, path, async (store) => {
     await store.flush()
     const { tableBytes, tables } = store.stats()
-    await store.compact()
+    await (isWhole ? store.compact() : lsmTreeOf(context, store).compact(range))
     return [{ tableBytes, tables }, store.stats()] as const
   })
   const document = {

@@ -1,9 +1,7 @@
 // lsmstore increment, append: changes of a value that nobody reads first.
 import { UsageError } from '../kit/program.ts'
 import { answer, bytesOf, type Context, withWriter } from '../ordered/context.ts'
-import type { LsmBytes } from './store.ts'
-
-const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+import { type LsmBytes, lsmTreeOf } from './store.ts'
 
 export async function increment(
   context: Context<LsmBytes>,
@@ -15,7 +13,7 @@ export async function increment(
   if (!/^-?\d{1,19}$/.test(byText)) throw new UsageError(`${byText} is no whole number of 64 bits`)
   const by = BigInt(byText)
   if (BigInt.asIntN(64, by) !== by) throw new UsageError(`${byText} is no whole number of 64 bits`)
-  await withWriter(context, path, (store) => treeIn(context, store).increment(key, by))
+  await withWriter(context, path, (store) => lsmTreeOf(context, store).increment(key, by))
   await answer(context, { ok: true }, 'OK')
 }
 
@@ -27,10 +25,6 @@ export async function append(
 ): Promise<void> {
   const key = bytesOf(context, keyText, 'the key')
   const suffix = bytesOf(context, suffixText, 'the suffix')
-  await withWriter(context, path, (store) => treeIn(context, store).append(key, suffix))
+  await withWriter(context, path, (store) => lsmTreeOf(context, store).append(key, suffix))
   await answer(context, { ok: true }, 'OK')
-}
-
-function treeIn({ options: { tree } }: Context<LsmBytes>, store: LsmBytes): Pick<LsmBytes, 'increment' | 'append'> {
-  return tree === undefined ? store : store.tree<Uint8Array, Uint8Array>(tree, BYTES)
 }

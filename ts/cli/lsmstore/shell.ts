@@ -63,6 +63,7 @@ async function converse(session: Session, { signal }: Interrupt): Promise<void> 
     ask()
   }
   terminal.close()
+  if (!session.hasEnded) output.write('\n') // what comes next does not begin behind the prompt
 }
 
 async function runAll(session: Session, { signal }: Interrupt): Promise<void> {

@@ -142,6 +142,11 @@ export class StoreCommandLine<S extends ByteStore> {
   }
 }
 
+/** An option that is the same wherever it is offered. */
+export function sharedOption(name: keyof typeof SHARED): Option {
+  return SHARED[name]()
+}
+
 /** True if the subcommand `name` works on the tree that --tree names. */
 export function takesTree(name: string): boolean {
   return TAKES[name]?.includes('tree') === true
