@@ -476,6 +476,8 @@ describe('inspect', () => {
       'data block 1',
     ])
     expect(entries[0]).toMatchObject({ treeId: 1, kind: 'put' })
+    const whole = ok(['inspect', 'sstable', join(db, table), '--block', '1'])
+    expect(whole.match(/ @\d+: put value/g)).toHaveLength(entries.length)
     const past = lsmstore(['inspect', 'sstable', join(db, table), '--block', '9999'])
     expect(past).toMatchObject({ status: 1, stdout: '' })
     expect(past.stderr).toContain(`hint: its data blocks are 0 to ${blocks.length - 1}`)

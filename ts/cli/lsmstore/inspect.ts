@@ -29,7 +29,7 @@ const NAMES: Readonly<Record<string, readonly string[]>> = {
   style: ['leveled', 'tiered', 'fifo'],
   compression: ['none', 'LZ4'],
 }
-/** Lists of parts are cut there: an index has one for each block. */
+/** Lists of parts are cut there: an index has one for each block. A data block that was asked for is shown whole. */
 const MAX_PARTS = 64
 const TREE_ID_BYTES = 4
 
@@ -60,7 +60,9 @@ async function inspectSstable(context: LsmContext, path: string, block: number |
     await out.line(JSON.stringify(document))
   } else {
     for (const section of table.sections) {
-      for (const line of describe(section, path, (part) => meaning(part, section, table))) await out.line(line)
+      const limit = section.name === `data block ${block}` ? Number.POSITIVE_INFINITY : MAX_PARTS
+      for (const line of describe(section, { path, limit }, (part) => meaning(part, section, table)))
+        await out.line(line)
       await out.line('')
     }
     await out.line(summary(table, block ?? 0))
@@ -79,14 +81,19 @@ async function inspectManifestOf({ options, out }: LsmContext, path: string): Pr
     }))
     await out.line(JSON.stringify({ ...sectionAsJson(section), trees, tables: shown }))
   } else {
-    for (const line of describe(section, join(path, 'manifest'), (part) => meaning(part, section))) await out.line(line)
+    const place = { path: join(path, 'manifest'), limit: MAX_PARTS }
+    for (const line of describe(section, place, (part) => meaning(part, section))) await out.line(line)
     await out.line('')
     await out.line(`${plural(trees.length, 'tree')}, ${plural(tables.length, 'table')}`)
   }
   await out.flush()
 }
 
-function* describe(section: FileSection, path: string, meaningOf: (part: FilePart) => string): Generator<string> {
+function* describe(
+  section: FileSection,
+  { path, limit }: { path: string; limit: number },
+  meaningOf: (part: FilePart) => string,
+): Generator<string> {
   const style = paint(process.stdout)
   const { name, offset, length, problem, isPacked, bytes, parts } = section
   const state = problem === undefined ? 'whole' : style('red', `DAMAGED: ${problem}`)
@@ -94,8 +101,8 @@ function* describe(section: FileSection, path: string, meaningOf: (part: FilePar
   yield `${style('bold', name)}, ${place}, ${state}`
   if (isPacked) yield style('dim', `packed; below, the header and ${plural(bytes.length, 'byte')} of it unpacked`)
   yield style('dim', heading('meaning'))
-  for (const part of parts.slice(0, MAX_PARTS)) yield row(part, bytes, meaningOf(part))
-  const more = parts.length - MAX_PARTS
+  for (const part of parts.slice(0, limit)) yield row(part, bytes, meaningOf(part))
+  const more = parts.length - limit
   if (more > 0) yield style('dim', `${plural(more, 'part')} more; --json has all`)
   if (parts.length === 0) yield* dump(bytes)
 }
