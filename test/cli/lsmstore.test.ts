@@ -376,6 +376,18 @@ describe('work on a database as a whole', () => {
     expect(ok(['verify', db])).toMatch(/^OK: 1,000 entries in 1 table, \d+ blocks\n$/)
   })
 
+  it('backup writes a database of its own, once', async () => {
+    await fill(pairs(100))
+    expect(ok(['backup', db, `${db}-backup`])).toBe(`Backup written: ${db}-backup\n`)
+    ok(['set', db, 'later', '1'])
+    expect(ok(['export', `${db}-backup`, '--format', 'tsv'])).toBe(asTsv(pairs(100)))
+    expect(lsmstore(['backup', db, `${db}-backup`])).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `lsmstore: ${db}-backup exists already\nhint: choose another name\n`,
+    })
+  })
+
   it('verify names the damaged block, and everything else can still be read', async () => {
     await fill(pairs(3000))
     const [table = ''] = tables(db)

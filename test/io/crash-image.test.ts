@@ -76,6 +76,25 @@ describe('a power cut', () => {
     expect(outcomes(disk, (image) => image.files().join())).toEqual(new Set(['d/b']))
   })
 
+  it('takes the second name of a file until its directory is synced, and of its bytes what was not synced', async () => {
+    const disk = await diskWith({ a: 'synced' })
+    disk.mkdir('d')
+    await disk.syncDirectory('.')
+    const file = disk.open('a', 'write')
+    file.write(bytes('!'), 6)
+    disk.link('a', 'd/b')
+    disk.unlink('a')
+    expect(outcomes(disk, (image) => image.files().join())).toEqual(new Set(['a', 'd/b', 'a,d/b', '']))
+    await disk.syncDirectory('d')
+    await file.sync()
+    expect(outcomes(disk, (image) => String(read(image, 'd/b')).slice(0, 6), ['none', 'all'])).toEqual(
+      new Set(['synced']),
+    )
+    await disk.syncDirectory('.')
+    expect(outcomes(disk, (image) => image.files().join())).toEqual(new Set(['d/b']))
+    file.close()
+  })
+
   it('never makes a ring of directories', async () => {
     const disk = new SimulatedDisk()
     for (const path of ['x', 'x/y', 'z']) disk.mkdir(path)

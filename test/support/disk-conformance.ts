@@ -270,6 +270,33 @@ export function describeDisk(name: string, make: () => DiskUnderTest): void {
       })
     })
 
+    describe('link', () => {
+      it('gives a file another name, which stays when the first one goes', () => {
+        disk().mkdir(at('d'))
+        writeFile('a', 'x')
+        disk().link(at('a'), at('d/b'))
+        expect([readFile('a'), readFile('d/b')]).toEqual(['x', 'x'])
+        disk().unlink(at('a'))
+        expect([disk().list(setting.root), readFile('d/b')]).toEqual([['d'], 'x'])
+      })
+
+      it('takes no name that something has, links no directory, and needs a file', () => {
+        writeFile('a', 'x')
+        writeFile('b', 'y')
+        disk().mkdir(at('d'))
+        for (const [from, to, code] of [
+          ['a', 'b', 'ALREADY_EXISTS'],
+          ['a', 'a', 'ALREADY_EXISTS'],
+          ['a', 'd', 'ALREADY_EXISTS'],
+          ['d', 'e', 'INVALID_INPUT'],
+          ['no', 'e', 'NOT_FOUND'],
+          ['a', 'no/e', 'NOT_FOUND'],
+        ] as const)
+          expect([from, to, codeOf(() => disk().link(at(from), at(to)))]).toEqual([from, to, code])
+        expect([disk().list(setting.root), readFile('b')]).toEqual([['a', 'b', 'd'], 'y'])
+      })
+    })
+
     describe('rename', () => {
       it('moves a file, and replaces the one that has the name', () => {
         writeFile('a', 'new')

@@ -10,6 +10,7 @@ export type DiskOperation =
   | 'sync'
   | 'syncDirectory'
   | 'rename'
+  | 'link'
   | 'unlink'
   | 'mkdir'
   | 'rmdir'

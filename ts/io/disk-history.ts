@@ -12,16 +12,19 @@ export type FileEffect =
 
 /**
  * A change of the names in a directory: `name` in `directory` now stands for `inode`, or for nothing.
- * An inode has one name, so a rename is a `link`: giving the new name takes the old one away.
+ * An inode has one name, so a rename is a `link`: giving the new name takes the old one away. A second name for a file is
+ * one for a copy, an inode of its own: who makes it writes to neither any more.
  */
 export type NameEffect =
   | {
       readonly kind: 'link'
-      readonly action: 'create' | 'mkdir' | 'rename'
+      readonly action: 'create' | 'mkdir' | 'rename' | 'copy'
       readonly path: string
       readonly directory: Inode
       readonly name: string
       readonly inode: Inode
+      /** Of a copy: the inode whose bytes it has. */
+      readonly source?: Inode
     }
   | {
       readonly kind: 'unlink'
@@ -159,6 +162,7 @@ export class DurableState {
       case 'link':
         if (effect.action === 'create') this.addFile(effect.inode, new FileBytes())
         if (effect.action === 'mkdir') this.addDirectory(effect.inode)
+        if (effect.source !== undefined) this.#copyFile(effect.source, effect.inode)
         this.#directory(effect.directory).pending.push({ index, effect })
         break
       case 'unlink':
@@ -218,6 +222,14 @@ export class DurableState {
         this.#namedAt.delete(inode)
       }
     }
+  }
+
+  /** What is certain of a file is certain of its copy, and what is not is not. */
+  #copyFile(from: Inode, to: Inode): void {
+    const source = this.files.get(from)
+    assert(source !== undefined, 'a copy is made of a file that is there')
+    const pending = source.pending.map(({ index, effect }) => ({ index, effect: { ...effect, inode: to } }))
+    this.files.set(to, { kind: 'file', inode: to, bytes: source.bytes.clone(), pending })
   }
 
   #endSync(inode: Inode, sync: number, outcome: SyncOutcome): void {

@@ -73,6 +73,12 @@ export interface Disk {
    * `syncDirectory` of the directory of `to`.
    */
   rename(from: string, to: string): void
+  /**
+   * Gives the file `from` a second name `to`, which nothing may have yet. Durable with the `syncDirectory` of the directory of
+   * `to`. Both names are one file on most disks, and need not be on all: after it, write to neither.
+   * @throws NOT_SUPPORTED where that cannot be, for instance since `to` is on another file system: copy the file instead.
+   */
+  link(from: string, to: string): void
   /** Removes a file. An open handle to it keeps working. */
   unlink(path: string): void
   /** Removes an empty directory. */

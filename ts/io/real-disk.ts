@@ -4,9 +4,13 @@
 // also empties the drive's own cache, where the file system offers it. On Windows FlushFileBuffers. A drive that lies
 // about its cache cannot be seen from here.
 import fs from 'node:fs'
+import { BedplateError } from '../base/errors.ts'
 import type { Disk, DiskFile, OpenMode } from './disk.ts'
 import { checkPosition, closedError, diskError, isSystemError, readOnlyError, systemError } from './disk-errors.ts'
 import { lockDirectory } from './real-lock.ts'
+
+/** What the system says where there are no hard links, or none from there to there, or no more. */
+const UNLINKABLE = ['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']
 
 const OPEN_FLAGS: Readonly<Record<OpenMode, string>> = { read: 'r', write: 'r+', create: 'wx+' }
 
@@ -46,6 +50,20 @@ export const realDisk: Disk = {
       if (from !== to && fs.statSync(to, { throwIfNoEntry: false })?.isDirectory()) throw systemError('EEXIST')
       fs.renameSync(from, to)
     })
+  },
+
+  link(from, to) {
+    const both = `${from} to ${to}`
+    try {
+      // Linux says of a directory that the operation is not permitted, which also means that there are no links at all.
+      if (fs.lstatSync(from).isDirectory()) throw systemError('EISDIR')
+      fs.linkSync(from, to)
+    } catch (error) {
+      if (!isSystemError(error, ...UNLINKABLE)) throw diskError('link', both, error)
+      throw new BedplateError('NOT_SUPPORTED', `cannot link ${both}: the file system does not do that`, {
+        cause: error,
+      })
+    }
   },
 
   unlink: (path) => attempt('remove', path, () => unlinkFile(path)),

@@ -166,7 +166,7 @@ export class SimulatedDisk implements Disk {
       return this.#handle(path, node, mode === 'write')
     }
     if (node !== undefined || name === '') throw diskError(action, path, systemError('EEXIST'))
-    const file: LiveFile = { kind: 'file', inode: this.#nextInode++, bytes: new FileBytes(), named: true }
+    const file = this.#newFile(new FileBytes())
     directory.entries.set(name, file)
     this.#record({ kind: 'link', action: 'create', path, directory: directory.inode, name, inode: file.inode })
     return this.#handle(path, file, true)
@@ -209,6 +209,20 @@ export class SimulatedDisk implements Disk {
     const directory = target.directory.inode
     this.#record({ kind: 'link', action: 'rename', path: both, directory, name: target.name, inode: node.inode })
     if (target.node?.kind === 'file') this.#loseName(target.node)
+  }
+
+  link(from: string, to: string): void {
+    this.#mayFail('link', from)
+    const both = `${from} to ${to}`
+    const { node } = this.#lookUp('link', from)
+    if (node === undefined) throw diskError('link', both, systemError('ENOENT'))
+    if (node.kind === 'directory') throw diskError('link', both, systemError('EISDIR'))
+    const target = this.#lookUp('link', to)
+    if (target.node !== undefined) throw diskError('link', both, systemError('EEXIST'))
+    const copy = this.#newFile(node.bytes.clone(), node.space)
+    target.directory.entries.set(target.name, copy)
+    const names = { directory: target.directory.inode, name: target.name }
+    this.#record({ kind: 'link', action: 'copy', path: both, ...names, inode: copy.inode, source: node.inode })
   }
 
   unlink(path: string): void {
@@ -362,7 +376,8 @@ export class SimulatedDisk implements Disk {
   }
 
   #freeIfUnused(file: LiveFile): void {
-    if (!file.named && !this.#openInodes.has(file.inode)) this.#usedBytes -= file.bytes.allocatedBytes
+    if (file.named || this.#openInodes.has(file.inode)) return
+    if (--file.space.users === 0) this.#usedBytes -= file.bytes.allocatedBytes
   }
 
   // Syncs.
@@ -434,6 +449,11 @@ export class SimulatedDisk implements Disk {
     return checkpoint
   }
 
+  #newFile(bytes: FileBytes, space: LiveFile['space'] = { users: 0 }): LiveFile {
+    space.users++
+    return { kind: 'file', inode: this.#nextInode++, bytes, named: true, space }
+  }
+
   /** Takes over an image: numbers its inodes, for the live tree and for the durable state alike. */
   #load(image: ImageDirectory): LiveDirectory {
     const directory: LiveDirectory = { kind: 'directory', inode: this.#nextInode++, entries: new Map() }
@@ -447,7 +467,7 @@ export class SimulatedDisk implements Disk {
   }
 
   #loadFile(bytes: FileBytes): LiveFile {
-    const file: LiveFile = { kind: 'file', inode: this.#nextInode++, bytes: bytes.clone(), named: true }
+    const file = this.#newFile(bytes.clone())
     this.#cursor.addFile(file.inode, bytes.clone())
     this.#usedBytes += bytes.allocatedBytes
     return file
@@ -462,6 +482,8 @@ interface LiveFile {
   readonly inode: Inode
   readonly bytes: FileBytes
   named: boolean
+  /** What a file and its copies take once. */
+  readonly space: { users: number }
 }
 
 interface LiveDirectory {

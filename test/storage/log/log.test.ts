@@ -90,6 +90,21 @@ describe('a log', () => {
     },
   )
 
+  it('makes durable what was held back for whoever waits, at every level', async () => {
+    for (const durability of ['sync', 'os', 'memory', { intervalMs: 1000 }] as const) {
+      const log = await open({ durability })
+      log.hold()
+      void append(log, 'held back')
+      const flushed = log.flushed()
+      await new Promise((resolve) => setImmediate(resolve))
+      const before = log.durablePosition
+      log.release()
+      await flushed
+      expect([durability, log.durablePosition]).toEqual([durability, before + 1])
+      await log.close()
+    }
+  })
+
   it('takes a record larger than a segment', async () => {
     const log = await open()
     await append(log, 'small')

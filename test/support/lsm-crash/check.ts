@@ -39,6 +39,7 @@ async function crashOnce(life: LsmLife, random: Random, tally: Tally, depth = 1)
   if (depth > 1) tally.compoundImages++
   const image = life.disk.crashImage(point, variant, random)
   try {
+    await life.checkBackups(image, point)
     const next = await checkImage(image, life.expectationAt(point, variant), life.settings, random)
     if (depth < MAX_DEPTH && random.next() < COMPOUND_CHANCE) await crashOnce(next, random, tally, depth + 1)
   } catch (error) {

@@ -1,17 +1,20 @@
 // One LSM store on one disk, with everything it promised: what a crash at any point may leave of it follows from that.
 import { BedplateError, isCode } from '../../../ts/base/errors.ts'
 import type { CrashVariant } from '../../../ts/io/crash-image.ts'
+import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
-import type { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
+import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Snapshot } from '../../../ts/storage/ordered/types.ts'
 import { type Expectation, must, NOTHING } from '../btree-crash/expectation.ts'
 import { contentOf, difference, Model, type Trees } from '../btree-crash/model.ts'
+import { below } from '../btree-crash/workload.ts'
 import { changeModelAtOnce, performIn, type Write } from '../btree-crash/writes.ts'
 import { type Opened, openStore, STORE_PATH, type StoreSettings } from './store.ts'
 import { changeModel, type LsmWrite, performOn } from './writes.ts'
 
 /** What happened, and how long the disk's history was then. */
 type Event = { readonly at: number; readonly position: number } & (
+  | { readonly kind: 'backup'; readonly path: string }
   | { readonly kind: 'written' | 'found'; readonly model: Model }
   | { readonly kind: 'durable' | 'acknowledged' }
 )
@@ -32,6 +35,8 @@ export class LsmLife {
   private current = new Model()
   private madeAt = Number.POSITIVE_INFINITY
   private isIngesting = false
+  private isBackingUp = false
+  private readonly backupPaths: string[] = []
 
   private constructor(disk: SimulatedDisk, settings: StoreSettings, before: Expectation) {
     this.disk = disk
@@ -118,7 +123,7 @@ export class LsmLife {
     const settled = position.then(
       (attached) => void (attached !== undefined && this.note({ kind: 'durable', position: attached })),
       (error: unknown) => {
-        if (!isCode(error, 'CLOSED') && !isCode(error, 'CONFLICT')) this.keep(error)
+        if (!isCode(error, 'CONFLICT')) this.keepOfTask(error)
       },
     )
     this.outstanding.add(settled)
@@ -160,6 +165,41 @@ export class LsmLife {
   async durably(work: (store: Opened['store']) => Promise<void>): Promise<void> {
     const { position } = this.store
     if (await this.tolerate(() => work(this.store))) this.note({ kind: 'durable', position })
+  }
+
+  /** Another store, of this moment or a later one. One at a time. */
+  backup(random: Random): void {
+    if (this.isBackingUp) return
+    this.isBackingUp = true
+    const { position } = this.store
+    const path = `/backup-${this.backupPaths.length}-${below(random, 1e9)}`
+    this.backupPaths.push(path)
+    const settled = this.store.backup(path).then(
+      () => this.note({ kind: 'backup', position, path }),
+      (error: unknown) => this.keepOfTask(error),
+    )
+    this.outstanding.add(settled)
+    void settled.finally(() => {
+      this.isBackingUp = false
+      this.outstanding.delete(settled)
+    })
+  }
+
+  /** @returns What is wrong with the backups that an image shows. @throws Violation */
+  async checkBackups(image: DiskImage, point: number): Promise<void> {
+    const states = this.expectationAt(point, 'all').states
+    for (const path of this.backupPaths) {
+      const complete = this.events.find((event) => event.kind === 'backup' && event.path === path && event.at <= point)
+      if (image.kind(path) === undefined) {
+        must(complete === undefined, () => `lost: the backup ${path}`)
+        continue
+      }
+      const { store } = await openStore(new SimulatedDisk({ image }), this.settings, { path })
+      const model = states.get(store.position)
+      must(model !== undefined && store.position >= (complete?.position ?? 0), () => `${path} is of ${store.position}`)
+      checkShows(store, model, `the backup ${path}`)
+      await store.close()
+    }
   }
 
   pin(): void {
@@ -288,6 +328,12 @@ export class LsmLife {
   private keep(error: unknown): void {
     if (!(error instanceof BedplateError)) throw error
     this.errors.push(error)
+  }
+
+  /** What runs beside the store ends with it, and may fail on a bad disk without it. */
+  private keepOfTask(error: unknown): void {
+    if (isCode(error, 'CLOSED') || (isCode(error, 'IO') && this.isSound())) return
+    this.keep(error)
   }
 
   private note(event: EventContent): void {

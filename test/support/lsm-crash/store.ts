@@ -42,10 +42,10 @@ export interface Opened {
 export async function openStore(
   disk: Disk,
   settings: StoreSettings = SMALL,
-  options: { create?: boolean; random?: Random; readOnly?: boolean } = {},
+  options: { create?: boolean; random?: Random; readOnly?: boolean; path?: string } = {},
 ): Promise<Opened> {
   const clock = new ManualClock()
-  const { create = false, random = seededRandom(1), readOnly = false } = options
-  const engine = await openEngine({ ...settings, disk, clock, random, path: STORE_PATH, create, readOnly })
+  const { create = false, random = seededRandom(1), readOnly = false, path = STORE_PATH } = options
+  const engine = await openEngine({ ...settings, disk, clock, random, path, create, readOnly })
   return { store: new LsmHandle<string, string>(engine, codecsOf<string, string>({})), engine, clock }
 }

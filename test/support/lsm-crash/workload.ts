@@ -102,7 +102,8 @@ export async function step(life: LsmLife, random: Random): Promise<void> {
   else if (kind < 83) await life.verify()
   else if (kind < 85) await life.reopen(random)
   else if (kind < 86) life.clock.advance(1 + below(random, 2000))
-  else if (kind < 88) life.ingest(randomEntries(random), pick(random, TREES))
+  else if (kind < 87) life.backup(random)
+  else if (kind < 89) life.ingest(randomEntries(random), pick(random, TREES))
   else if (kind < 93) await life.turns(1 + below(random, 20))
   else await life.settled()
 }

@@ -161,6 +161,12 @@ function addMaintenance(line: CommandLine): void {
       },
     )
   line
+    .add('backup <database> <destination>', 'make a copy in a new directory, by hard links where that is possible')
+    .action(async (path: string, destination: string, _options: object, command: Command) => {
+      const { backup } = await import('./maintain.ts')
+      await backup(line.contextOf(command), path, destination)
+    })
+  line
     .add('verify <database>', 'read everything and check every rule of the format')
     .action(async (path: string, _options: object, command: Command) => {
       const { verify } = await import('./maintain.ts')

@@ -1,4 +1,4 @@
-// lsmstore create, flush, compact, verify: work on a store as a whole.
+// lsmstore create, flush, compact, backup, verify: work on a store as a whole.
 import { BedplateError } from '../../base/errors.ts'
 import { type CompactionStyle, type LsmOptions, openLsm } from '../../storage/lsm/index.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
@@ -43,6 +43,11 @@ export async function flush(context: LsmContext, path: string): Promise<void> {
     { tables, bytes },
     `Flushed: everything is in ${plural(tables, 'table')}, ${formatBytes(bytes)}`,
   )
+}
+
+export async function backup(context: LsmContext, path: string, destination: string): Promise<void> {
+  await withWriter(context, path, (store) => createNew(destination, () => store.backup(destination)))
+  await answer(context, { backup: destination }, `Backup written: ${destination}`)
 }
 
 /** Merges the tables of a range of keys; without a bound and a tree, of everything. */

@@ -9,7 +9,7 @@ const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 
 export const LSMSTORE: StoreCommand<LsmBytes> = {
   name: 'lsmstore',
-  largeValueHint: 'copy the directory while no process has it open',
+  largeValueHint: 'lsmstore backup copies a store with values of any size',
   use: (path, options, use) => {
     return openFor(LSMSTORE, path, () => openLsm<Uint8Array, Uint8Array>(path, { ...BYTES, ...options }), use)
   },

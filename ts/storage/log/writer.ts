@@ -245,7 +245,10 @@ export class LogWriter implements Log {
   release(): void {
     this.#assertUsable()
     this.#heldFrom = Number.POSITIVE_INFINITY
-    if (this.#queue.length > 0) this.#wakeIfDue()
+    if (this.#queue.length === 0) return
+    if (this.#syncWanted > this.#durable)
+      this.#work.wake() // somebody waits for what was held back
+    else this.#wakeIfDue()
   }
 
   discardUpTo(position: number): void {

@@ -39,7 +39,9 @@ import { Version } from './version.ts'
 export const MANIFEST_FILE = 'manifest'
 /** The next manifest, until it takes the place of the one in force. */
 export const NEW_MANIFEST_FILE = 'manifest.new'
-export const FORMAT_VERSION = 1
+const FORMAT_VERSION = 1
+/** What the file FORMAT of a store says. */
+export const FORMAT = { engine: 'lsm', version: FORMAT_VERSION }
 const MAGIC = 0x464d5042 // "BPMF"
 const UUID_BYTES = 16
 /** By their numbers in the manifest. */

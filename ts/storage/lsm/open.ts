@@ -13,14 +13,7 @@ import { discard } from './build-tables.ts'
 import { EMPTY_CATALOGUE } from './catalogue.ts'
 import type { CompactionPlan } from './compaction.ts'
 import { Engine } from './engine.ts'
-import {
-  encodeManifest,
-  FORMAT_VERSION,
-  MANIFEST_FILE,
-  type Manifest,
-  NEW_MANIFEST_FILE,
-  readManifest,
-} from './manifest.ts'
+import { encodeManifest, FORMAT, MANIFEST_FILE, type Manifest, NEW_MANIFEST_FILE, readManifest } from './manifest.ts'
 import { Memory } from './memory.ts'
 import type { Mutant } from './mutant.ts'
 import { parseTableName, tableName } from './table-format.ts'
@@ -30,7 +23,6 @@ import { Version } from './version.ts'
 
 /** What an owner that died may have left beside tables. */
 const LEFTOVERS: ReadonlySet<string> = new Set([NEW_MANIFEST_FILE, ...STATS_LEFTOVERS])
-const FORMAT = { engine: 'lsm', version: FORMAT_VERSION }
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
 export interface EngineOptions {

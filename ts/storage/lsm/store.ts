@@ -9,6 +9,7 @@ import { StoreHandle } from '../ordered/store.ts'
 import type { Attempt, Moment, StoreEngine } from '../ordered/store-engine.ts'
 import type { TreeOptions } from '../ordered/types.ts'
 import type { KeyRange } from '../ordered-store.ts'
+import { backupStore } from './backup.ts'
 import type { LsmOperation } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { checkListener, type LsmEvents, type LsmListener } from './events.ts'
@@ -145,6 +146,10 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements
 
   ingest(entries: Entries<K, V>): Promise<number> {
     return this.reader.ingest(entries)
+  }
+
+  async backup(path: string): Promise<void> {
+    await backupStore(this.engine, path)
   }
 
   on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void {

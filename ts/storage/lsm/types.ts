@@ -161,6 +161,15 @@ export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K,
    */
   compact(range?: KeyRange<K>): Promise<void>
   /**
+   * Makes a store at `path` that holds what has been written up to this call, and perhaps what is written during it. Tables are
+   * hard links, or copies where the file system has none or `path` is on another one: then it takes a copy's time and space.
+   * Writes go on meanwhile. Resolves when the backup is durable; it opens as any store.
+   *
+   * @param path - A directory that does not exist, or is empty.
+   * @throws ALREADY_EXISTS, READ_ONLY, DISK_FULL, IO, PERMISSION: then nothing is left of it.
+   */
+  backup(path: string): Promise<void>
+  /**
    * Calls `listener` whenever a flush, a merge or a stall has ended: see `LsmEvents`. What it throws ends the process as any
    * error that nobody catches, not the store's work.
    * @returns Ends that.

@@ -2,7 +2,7 @@
 import { BedplateError } from '../../../base/errors.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
 import { checkStoreFormat, isVacant } from '../../directory.ts'
-import { decodeManifest, FORMAT_VERSION, MANIFEST_FILE, readManifestBytes } from '../manifest.ts'
+import { decodeManifest, FORMAT, MANIFEST_FILE, readManifestBytes } from '../manifest.ts'
 import { type PartReader, sectionOf } from './parts.ts'
 import { readProperties } from './table.ts'
 import type { ManifestDescription } from './types.ts'
@@ -13,7 +13,7 @@ import type { ManifestDescription } from './types.ts'
  */
 export function describeManifest(disk: Disk, directory: string): ManifestDescription {
   if (isVacant(disk, directory)) throw new BedplateError('NOT_FOUND', `there is no store at ${directory}`)
-  checkStoreFormat(disk, directory, { engine: 'lsm', version: FORMAT_VERSION })
+  checkStoreFormat(disk, directory, FORMAT)
   const bytes = readManifestBytes(disk, directory)
   const description: Pick<ManifestDescription, 'trees' | 'tables'> = { trees: [], tables: [] }
   const section = sectionOf(
