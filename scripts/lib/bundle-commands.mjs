@@ -1,6 +1,6 @@
 // node scripts/lib/bundle-commands.mjs FOLDER
 //
-// Puts what `kvstore` needs of the compiled files in FOLDER into few files in FOLDER/commands, which bin/ starts from:
+// Puts what `kvstore` and `lsmstore` need of the compiled files in FOLDER into few files in FOLDER/commands, which bin/ starts from:
 // Node takes longer to find 75 modules than `kvstore get` takes to do its work. Everything else, the library too, is used
 // as it was compiled.
 //

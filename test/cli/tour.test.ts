@@ -10,7 +10,9 @@ import { examine } from '../../ts/cli/tour/kill.ts'
 import { fromShell } from '../../ts/cli/tour/next.ts'
 import { BATCHES_AT_ONCE, destinations, ORDERS, ordersOf, writesOf } from '../../ts/cli/tour/orders.ts'
 import { Report } from '../../ts/cli/tour/report.ts'
+import type { TourStore } from '../../ts/cli/tour/tour-store.ts'
 import { type BTree, openBTree } from '../../ts/storage/btree/index.ts'
+import { type Lsm, openLsm } from '../../ts/storage/lsm/index.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -46,7 +48,7 @@ function commandsIn(text: string): string[] {
   return text
     .slice(text.indexOf('Try next'))
     .split('\n')
-    .filter((line) => line.includes('kvstore '))
+    .filter((line) => /(kvstore|lsmstore) /.test(line))
     .map((line) => line.trim())
 }
 
@@ -102,6 +104,29 @@ describe('bedplate tour', () => {
     // It was in mid-batch, and nothing came back that it had not begun.
     expect(kill.begun).toBeGreaterThan(kill.acknowledged)
     expect(kill.found).toBeLessThanOrEqual(kill.begun + BATCHES_AT_ONCE)
+  })
+
+  it('brings the same data into an LSM store, and loses nothing of it either', () => {
+    const { lsm, stats } = JSON.parse(first.stdout)
+    expect(lsm).toMatchObject({
+      path: join(directory.path, 'bedplate-data/tour-lsm'),
+      import: { state: 'new', records: ALL_CITIES, imported: ALL_CITIES },
+      kill: { signal: 'SIGKILL', lost: 0, torn: 0, verify: { ok: true, problems: [] } },
+    })
+    expect(lsm.kill.found).toBe(lsm.kill.acknowledged + lsm.kill.beyondAcknowledged)
+    expect(lsm.levels.length).toBeGreaterThan(0)
+    expect(lsm.dataBytes).toBeLessThan(stats.dataFileBytes)
+    for (const perSecond of [lsm.speed.randomGets, lsm.speed.rangeEntries]) expect(perSecond).toBeGreaterThan(0)
+  })
+
+  it('sets both engines side by side, with what their imports took, also when those were of an earlier run', () => {
+    const { import: btree, lsm } = JSON.parse(first.stdout)
+    const seconds = [btree, lsm.import].map(({ cost }) => `${cost.seconds.toFixed(1)} s`)
+    const [, table = ''] = second.stdout.split('The same data in an LSM store')
+    expect(table).toMatch(/B-tree \((C\+\+|TypeScript)\) +LSM \((C\+\+|TypeScript)\)\n/)
+    expect(table).toMatch(new RegExp(`import +${seconds[0]} +${seconds[1]} `))
+    for (const row of ['on disk', 'random gets', 'range entries', 'durable puts']) expect(table).toContain(` ${row} `)
+    expect(table).toMatch(/Batches of orders: \d+ begun, .*; 0 lost, 0 torn\.\n/)
   })
 
   it('finds the store of the first run, and prints nothing for terminals where there is none', () => {
@@ -241,7 +266,7 @@ describe('the import of the tour', () => {
   const data: DataSet = { name: 'some-cities 1.0.0', cities: Array.from({ length: 3500 }, (_, id) => someCity(id)) }
 
   /** Imports with a report that drops everything; `batches`: cut off before the one after them. */
-  function importSome(store: BTree, options: Partial<ImportOptions> = {}, batches = Number.POSITIVE_INFINITY) {
+  function importSome(store: TourStore, options: Partial<ImportOptions> = {}, batches = Number.POSITIVE_INFINITY) {
     let left = batches
     const check = (): void => {
       if (left-- === 0) throw CUT_OFF
@@ -250,9 +275,12 @@ describe('the import of the tour', () => {
     return importCities(store, { load: () => data, fresh: false, report: new Report(undefined), interrupt, ...options })
   }
 
-  async function withStore(use: (store: BTree) => Promise<void>): Promise<void> {
+  async function withStore<S extends TourStore = BTree>(
+    use: (store: S) => Promise<void>,
+    open: (path: string) => Promise<TourStore> = (path) => openBTree(path, { create: true, durability: 'memory' }),
+  ): Promise<void> {
     const place = temporaryDirectory()
-    const store = await openBTree(join(place.path, 'store'), { create: true, durability: 'memory' })
+    const store = (await open(join(place.path, 'store'))) as S
     try {
       await use(store)
     } finally {
@@ -315,6 +343,22 @@ describe('the import of the tour', () => {
       expect(store.keyCount).toBe(0)
       expect(await importSome(store)).toMatchObject({ state: 'again', imported: 3500 })
     }))
+
+  it('works on an LSM store, whose keys it has to count', () =>
+    withStore<Lsm>(
+      async (store) => {
+        await expect(importSome(store, {}, 2)).rejects.toBe(CUT_OFF)
+        expect(await importSome(store)).toMatchObject({ state: 'continued', imported: 1500 })
+        expect(await importSome(store)).toMatchObject({ state: 'reused' })
+        await store.delete(cityKey(1))
+        const { state, cost } = await importSome(store)
+        expect(state).toBe('again')
+        expect(cost?.contentBytes).toBeGreaterThan(3500 * 100)
+        expect([...store.range()].length).toBe(3500)
+        expect(await importSome(store)).toMatchObject({ state: 'reused', cost: { contentBytes: cost?.contentBytes } })
+      },
+      (path) => openLsm(path, { create: true, durability: 'memory' }),
+    ))
 
   it('starts again when the rest would come from other data', () =>
     withStore(async (store) => {

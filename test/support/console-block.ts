@@ -11,7 +11,7 @@ import type { CodeBlock, FileBlock } from './documents.ts'
 import { binary } from './run-command.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const COMMANDS = ['bedplate', 'kvstore']
+const COMMANDS = ['bedplate', 'kvstore', 'lsmstore']
 
 /** A command of a block: what the document says that it prints, and what it prints. */
 export interface PlayedCommand {

@@ -6,6 +6,28 @@ import { type Opened, openStore, SMALL, type StoreSettings } from '../../support
 
 const DAY_MS = 24 * 3_600_000
 
+describe('a leveled store', () => {
+  it.each([
+    ['rising', (i: number) => String(i).padStart(4, '0')],
+    ['falling', (i: number) => String(9999 - i)],
+  ])('that is opened for each of many writes has few tables, when their keys are %s', async (_, keyOf) => {
+    const disk = new SimulatedDisk()
+    const settings = { ...SMALL, levelBytes: 1 << 20, tableBytes: 1 << 17 }
+    await openStore(disk, settings, { create: true }).then(({ store }) => store.close())
+    for (let i = 0; i < 120; i++) {
+      const { store, engine } = await openStore(disk, settings)
+      await store.put(keyOf(i), 'value')
+      await engine.background.settled()
+      await store.close()
+    }
+    const { store } = await openStore(disk, settings)
+    expect(store.stats().tables).toBeLessThanOrEqual(SMALL.level0Tables + 1)
+    expect([...store.range()].length).toBe(120)
+    expect(await store.verify()).toMatchObject({ ok: true })
+    await store.close()
+  })
+})
+
 describe('a tiered store', () => {
   it('merges tables of one size, keeps all in level 0, and shows what a leveled one shows', async () => {
     const { store } = await make({ plan: { style: 'tiered', ttlMs: 0, maxBytes: 0 }, level0Tables: 3 })

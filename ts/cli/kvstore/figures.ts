@@ -1,11 +1,11 @@
 // kvstore stats, trees: what is in a store.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { isCode } from '../../base/errors.ts'
 import type { BTreeStats } from '../../storage/btree/index.ts'
 import { paint } from '../kit/style.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
-import { answer, type Context, withReader } from './context.ts'
+import { answer, type Context, withReader } from '../ordered/context.ts'
+import { ownersFigures } from '../ordered/owners-figures.ts'
+import type { BTreeBytes } from './store.ts'
 
 /** Figures, and whose they are: read from the store, or reported by the process that has it open. */
 interface Figures {
@@ -15,16 +15,17 @@ interface Figures {
   stats: BTreeStats
 }
 
-export async function stats(context: Context, path: string): Promise<void> {
-  const { source, writtenAt, stats } = await figuresOf(path)
+export async function stats(context: Context<BTreeBytes>, path: string): Promise<void> {
+  const { source, writtenAt, stats } = await figuresOf(context, path)
   const origin = writtenAt === undefined ? { source } : { source, writtenAt }
   const text = [...describe(stats)]
   if (source === 'owner') text.push(`as the process that has it open wrote at ${writtenAt ?? 'an unknown time'}`)
   await answer(context, { ...origin, ...stats }, text.join('\n'))
 }
 
-export async function trees({ options, out }: Context, path: string): Promise<void> {
-  const { stats } = await figuresOf(path)
+export async function trees(context: Context<BTreeBytes>, path: string): Promise<void> {
+  const { options, out } = context
+  const { stats } = await figuresOf(context, path)
   const all = { '': { keyCount: 0, depth: 0 }, ...stats.trees }
   for (const [name, { keyCount, depth }] of Object.entries(all)) {
     const text = `${name === '' ? '(default)' : name}: ${plural(keyCount, 'key')}, depth ${depth}`
@@ -33,25 +34,13 @@ export async function trees({ options, out }: Context, path: string): Promise<vo
   await out.flush()
 }
 
-async function figuresOf(path: string): Promise<Figures> {
+async function figuresOf(context: Context<BTreeBytes>, path: string): Promise<Figures> {
   try {
-    return await withReader(path, async (store) => ({ source: 'store', stats: store.stats() }))
+    return await withReader(context, path, async (store) => ({ source: 'store', stats: store.stats() }))
   } catch (error) {
-    const reported = isCode(error, 'LOCKED') ? ownersFigures(path) : undefined
+    const reported = isCode(error, 'LOCKED') ? ownersFigures<BTreeStats>(path) : undefined
     if (reported === undefined) throw error
-    return reported
-  }
-}
-
-/** What the process that has the store open keeps in its `stats.json`; undefined if it does not. */
-function ownersFigures(path: string): Figures | undefined {
-  try {
-    const { writtenAt, ...stats } = JSON.parse(readFileSync(join(path, 'stats.json'), 'utf8')) as BTreeStats & {
-      writtenAt?: string
-    }
-    return { source: 'owner', stats, ...(writtenAt === undefined ? {} : { writtenAt }) }
-  } catch {
-    return undefined // it is just being replaced, or an older version wrote it: the lock is what to tell about
+    return { source: 'owner', ...reported }
   }
 }
 

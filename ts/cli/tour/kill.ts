@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
 import { diskError } from '../../io/disk-errors.ts'
 import { compiledUrl } from '../../io/worker.ts'
-import type { BTree, VerifyReport } from '../../storage/btree/index.ts'
+import type { TreeStore } from '../../storage/ordered/types.ts'
 import type { Interrupt } from '../kit/interrupt.ts'
 import { formatNumber, plural } from '../kit/text.ts'
 import { BATCHES_AT_ONCE, destinations, ORDERS, ORDERS_BY_CITY, ORDERS_PER_BATCH, ordersOf } from './orders.ts'
 import { type Report, round } from './report.ts'
+import type { Kind, TourStore, TourVerifyReport } from './tour-store.ts'
 
 /** The writer is killed after a number of acknowledged batches in this range. */
 const MIN_ACKNOWLEDGED = 60
@@ -45,18 +46,18 @@ export interface KillResult extends Survival {
   signal: 'SIGKILL'
   ordersPerBatch: number
   reopenMilliseconds: number
-  verify: VerifyReport & { seconds: number }
+  verify: TourVerifyReport & { seconds: number }
 }
 
 /**
  * Runs a writer on the store in `path` and kills it.
- * @param path - A store that nobody has open and that holds the cities.
+ * @param path - A store of that kind that nobody has open and that holds the cities.
  * @returns Once the process is gone.
  */
-export async function runUntilKilled(path: string, report: Report, interrupt: Interrupt): Promise<LastWords> {
+export async function runUntilKilled(kind: Kind, path: string, interrupt: Interrupt): Promise<LastWords> {
   const killAfter = randomInt(MIN_ACKNOWLEDGED, MAX_ACKNOWLEDGED)
   const program = fileURLToPath(compiledUrl('./writer-worker.ts', import.meta.url))
-  const child = spawn(process.execPath, [program, path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [program, kind, path], { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<void>((resolve, reject) => {
     child.once('error', (error) => reject(diskError('start', process.execPath, error)))
     child.once('close', () => resolve())
@@ -80,22 +81,24 @@ export async function runUntilKilled(path: string, report: Report, interrupt: In
   if (child.signalCode !== 'SIGKILL' && words.acknowledged.size < killAfter) {
     throw new BedplateError('UNAVAILABLE', `the writer ended by itself, with ${child.signalCode ?? child.exitCode}`)
   }
-  report.line(
-    `Process ${words.pid} wrote batches of ${ORDERS_PER_BATCH} orders, each order with an entry in an index tree.`,
-  )
-  report.line(`Killed with SIGKILL, ${BATCHES_AT_ONCE} batches on their way: it could not flush, close or say goodbye.`)
-  await report.shown()
   return words
+}
+
+/** Prints what was done. */
+export function describeKill({ pid }: LastWords, report: Report): void {
+  report.line(`Process ${pid} wrote batches of ${ORDERS_PER_BATCH} orders, each order with an entry in an index tree.`)
+  report.line(`Killed with SIGKILL, ${BATCHES_AT_ONCE} batches on their way: it could not flush, close or say goodbye.`)
 }
 
 /**
  * Looks for what the killed writer was promised, in the store that was opened again.
+ * @param describe - Prints the outcome, which is judged then.
  * @throws CORRUPTION if something acknowledged is missing or the store is not whole.
  */
 export async function examineStore(
-  store: BTree,
+  store: TourStore,
   lastWords: LastWords,
-  { reopenMs, report }: { reopenMs: number; report: Report },
+  { reopenMs, describe }: { reopenMs: number; describe: (result: KillResult) => Promise<void> },
 ): Promise<KillResult> {
   const survival = examine(store, lastWords)
   const startedAt = performance.now()
@@ -109,8 +112,7 @@ export async function examineStore(
     reopenMilliseconds: round(reopenMs, 1),
     verify: { ...verify, seconds },
   }
-  describe(result, report)
-  await report.shown()
+  await describe(result)
   judge(result)
   return result
 }
@@ -125,7 +127,7 @@ function note(line: string, words: LastWords): void {
 }
 
 /** Compares the store with what the writer's batches hold, order by order and byte by byte. */
-export function examine(store: BTree, { begun, acknowledged }: Omit<LastWords, 'pid'>): Survival {
+export function examine(store: TreeStore, { begun, acknowledged }: Omit<LastWords, 'pid'>): Survival {
   const cities = destinations(store)
   const orders = store.tree(ORDERS)
   const index = store.tree(ORDERS_BY_CITY)
@@ -147,7 +149,8 @@ export function examine(store: BTree, { begun, acknowledged }: Omit<LastWords, '
   return { begun, acknowledged: acknowledged.size, found, beyondAcknowledged, lost, torn }
 }
 
-function describe(result: KillResult, report: Report): void {
+/** Prints what was found, batch by batch. */
+export async function describeSurvival(result: KillResult, report: Report): Promise<void> {
   const { begun, acknowledged, found, beyondAcknowledged, lost, torn, reopenMilliseconds, verify } = result
   const row = (name: string, batches: number, meaning: string): string[] => {
     return [name, formatNumber(batches), formatNumber(batches * ORDERS_PER_BATCH), meaning]
@@ -165,10 +168,26 @@ function describe(result: KillResult, report: Report): void {
     row('torn', torn, 'there in part'),
   ])
   if (lost === 0 && torn === 0) report.good('Every acknowledged order is back; no batch came back in part.')
-  if (!verify.ok) return
-  const { keys, trees, pages } = verify
-  const where = `${plural(keys, 'key')} in ${plural(trees, 'tree')}, ${plural(pages.leaf + pages.branch, 'page')}`
-  report.good(`verify() finds the store whole: ${where}, read in ${verify.seconds.toFixed(2)} s.`)
+  if (verify.ok) report.good(`verify() finds the store whole: ${extentOf(verify)}.`)
+  await report.shown()
+}
+
+/** The same in a line. */
+export async function summariseSurvival(result: KillResult, report: Report): Promise<void> {
+  const { begun, acknowledged, found, lost, torn, reopenMilliseconds, verify } = result
+  const counts = `${formatNumber(begun)} begun, ${formatNumber(acknowledged)} acknowledged, ${formatNumber(found)} found`
+  report.line(`Its writer was killed in the same way. Batches of orders: ${counts}; ${lost} lost, ${torn} torn.`)
+  if (verify.ok)
+    report.good(`Opened again in ${reopenMilliseconds.toFixed(0)} ms; verify() finds it whole: ${extentOf(verify)}.`)
+  await report.shown()
+}
+
+function extentOf(verify: KillResult['verify']): string {
+  const what =
+    'keys' in verify
+      ? `${plural(verify.keys, 'key')} in ${plural(verify.trees, 'tree')}, ${plural(verify.pages.leaf + verify.pages.branch, 'page')}`
+      : `${plural(verify.entries, 'version')} in ${plural(verify.tables, 'table')}, ${plural(verify.blocks, 'block')}`
+  return `${what}, read in ${verify.seconds.toFixed(2)} s`
 }
 
 function judge({ lost, torn, verify }: KillResult): void {

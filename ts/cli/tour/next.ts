@@ -19,9 +19,10 @@ export interface NextStep {
 const PACKAGE = fileURLToPath(PACKAGE_URL)
 const LYON = 2996944
 
-/** What to try on the store in `path`, which nobody has open. */
-export async function nextSteps(path: string): Promise<NextStep[]> {
+/** What to try on the B-tree in `path` and the LSM store in `lsmPath`, which nobody has open. */
+export async function nextSteps(path: string, lsmPath: string): Promise<NextStep[]> {
   const store = shellWord(fromShell(path))
+  const lsm = shellWord(fromShell(lsmPath))
   const steps = [
     [`get ${store} ${cityKey(LYON)}`, 'one record'],
     [`range ${store} FR/Saint- FR/Saint. --tree ${BY_NAME} --limit 5`, 'names that begin alike'],
@@ -31,8 +32,15 @@ export async function nextSteps(path: string): Promise<NextStep[]> {
     [`stats ${store}`, 'keys, pages, cache, log'],
     [`verify ${store}`, 'every rule of the format, checked'],
   ]
-  const kvstore = kvstoreCommand()
-  return steps.map(([rest, shows = '']) => ({ command: `${kvstore} ${rest}`, shows }))
+  const lsmSteps = [
+    [`get ${lsm} ${cityKey(LYON)}`, 'the same record in the LSM store'],
+    [`stats ${lsm} --long`, 'its levels, memory, amplification'],
+    [`inspect manifest ${lsm}`, 'which tables it has, byte by byte'],
+  ]
+  const step =
+    (command: string) =>
+    ([rest, shows = '']: string[]): NextStep => ({ command: `${command} ${rest}`, shows })
+  return [...steps.map(step(commandOf('kvstore'))), ...lsmSteps.map(step(commandOf('lsmstore')))]
 }
 
 /** The first page of the file that holds cities; pages 0 and 1 are the metas. */
@@ -49,10 +57,10 @@ function holdsCities({ type, checksumOk, cells }: PageDescription): boolean {
   return type === 'leaf' && checksumOk && first !== undefined && toLine(first.key).startsWith(CITY_PREFIX)
 }
 
-/** How kvstore is called from the user's shell: by its file in a checkout, by npx where bedplate is installed. */
-function kvstoreCommand(): string {
+/** How a command is called from the user's shell: by its file in a checkout, by npx where bedplate is installed. */
+function commandOf(name: string): string {
   const isCheckout = existsSync(join(PACKAGE, 'scripts/build.mjs'))
-  return isCheckout ? `node ${shellWord(fromShell(join(PACKAGE, 'bin/kvstore'), ''))}` : 'npx bedplate kvstore'
+  return isCheckout ? `node ${shellWord(fromShell(join(PACKAGE, 'bin', name), ''))}` : `npx bedplate ${name}`
 }
 
 /** `path` as the user's shell can name it, in as few characters as possible; `prefix` begins what lies below. */

@@ -1,6 +1,6 @@
 // What the writer writes that the tour kills. Writer and judge are different processes: both know from this file alone
 // what every batch holds, so the judge needs to be told nothing but numbers of batches.
-import type { BTree, TreeBatchOperation } from '../../storage/btree/index.ts'
+import type { TreeBatchOperation, TreeStore } from '../../storage/ordered/types.ts'
 import { BY_POPULATION, fromPopulationEntry } from './cities.ts'
 
 export const ORDERS = 'orders'
@@ -20,13 +20,13 @@ export interface StoredOrder {
 }
 
 /** The ids of the cities that orders go to: the largest of Japan. */
-export function destinations(store: BTree): number[] {
+export function destinations(store: TreeStore): number[] {
   const range = { gte: 'JP/', lt: 'JP0', reverse: true, limit: DESTINATIONS }
   return Array.from(store.tree(BY_POPULATION).range(range), (entry) => fromPopulationEntry(entry).id)
 }
 
 /** Removes what an earlier writer left. */
-export async function forgetOrders(store: BTree): Promise<void> {
+export async function forgetOrders(store: TreeStore): Promise<void> {
   await store.dropTree(ORDERS)
   await store.dropTree(ORDERS_BY_CITY)
 }

@@ -1,12 +1,12 @@
 // The fourth stop: operations a second, here and now. A quick look on a store of this size, not a benchmark (`npm run
 // bench` is one).
 import { setImmediate } from 'node:timers/promises'
-import type { BTree } from '../../storage/btree/index.ts'
 import type { Interrupt } from '../kit/interrupt.ts'
 import { formatNumber } from '../kit/text.ts'
 import { type Report, round } from './report.ts'
+import type { TourStore } from './tour-store.ts'
 
-const MEASURED_MS = 300
+const MEASURED_MS = 200
 /** Operations between two looks at the clock. */
 const ROUND = 1000
 const WRITERS = 64
@@ -24,18 +24,26 @@ export interface SpeedResult {
 export type ReadSpeed = Pick<SpeedResult, 'randomGets' | 'rangeEntries'>
 
 /** Reads alone. */
-export async function measureReads(store: BTree, interrupt: Interrupt): Promise<ReadSpeed> {
+export async function measureReads(store: TourStore, interrupt: Interrupt): Promise<ReadSpeed> {
   const rangeEntries = await ratePerSecond(interrupt, () => countEntries(store))
   const keys = Array.from(store.range({}), ([key]) => key)
   const randomGets = await ratePerSecond(interrupt, () => getSome(store, keys))
   return { randomGets, rangeEntries }
 }
 
-/** Measures and prints. */
-export async function measureSpeed(store: BTree, report: Report, interrupt: Interrupt): Promise<SpeedResult> {
+/** Reads, and durable writes of one writer and of many. */
+export async function measureSpeed(store: TourStore, interrupt: Interrupt): Promise<SpeedResult> {
   const { randomGets, rangeEntries } = await measureReads(store, interrupt)
   const durablePuts = [await measurePuts(store, 1, interrupt), await measurePuts(store, WRITERS, interrupt)]
   await store.dropTree(SCRATCH)
+  return { randomGets, rangeEntries, durablePuts }
+}
+
+/** Prints that. */
+export async function describeSpeed(
+  { randomGets, rangeEntries, durablePuts }: SpeedResult,
+  report: Report,
+): Promise<void> {
   report.table([
     ['random gets', formatNumber(randomGets), 'a second', 'of cities, from the cache'],
     ['range entries', formatNumber(rangeEntries), 'a second', 'all cities in order'],
@@ -45,7 +53,6 @@ export async function measureSpeed(store: BTree, report: Report, interrupt: Inte
     }),
   ])
   await report.shown()
-  return { randomGets, rangeEntries, durablePuts }
 }
 
 /** Prints what the two engines read a second of the same store. */
@@ -61,13 +68,13 @@ export function compareReads(native: ReadSpeed, typescript: ReadSpeed, report: R
   ])
 }
 
-function countEntries(store: BTree): number {
+function countEntries(store: TourStore): number {
   let count = 0
   for (const _ of store.range()) count++
   return count
 }
 
-function getSome(store: BTree, keys: readonly string[]): number {
+function getSome(store: TourStore, keys: readonly string[]): number {
   for (let i = 0; i < ROUND; i++) store.get(keys[Math.floor(Math.random() * keys.length)] as string)
   return ROUND
 }
@@ -88,7 +95,7 @@ async function ratePerSecond(interrupt: Interrupt, round: () => number): Promise
 
 /** Writers that each wait for one put before the next: what `put` promises, it has kept by then. */
 async function measurePuts(
-  store: BTree,
+  store: TourStore,
   writers: number,
   interrupt: Interrupt,
 ): Promise<SpeedResult['durablePuts'][number]> {

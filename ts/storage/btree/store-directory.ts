@@ -6,6 +6,7 @@ import { checkStoreFormat, type Maker, makeStoreDirectory, newerStore } from '..
 import { createLog, hasLog } from '../log/index.ts'
 import { UUID_BYTES } from '../log/segment.ts'
 import { lacks } from '../mutant.ts'
+import { STATS_LEFTOVERS } from '../stats-file.ts'
 import { FIRST_TREE_ID } from './catalogue.ts'
 import { encodeMeta, FIRST_PAGE, FORMAT_VERSION, type Meta } from './meta.ts'
 import { NO_PAGE } from './page.ts'
@@ -13,10 +14,8 @@ import { NO_PAGE } from './page.ts'
 export const DATA_FILE = 'data'
 /** The data file of a compaction, until it takes the place of `data`. */
 export const COMPACTED_FILE = 'data.compact'
-/** Figures for onlookers, kept while the store is open for writing; and their next version while it is written. */
-export const STATS_FILE = 'stats.json'
 /** Files that no open store of ours can be using when a writer opens it. */
-export const LEFTOVERS = [COMPACTED_FILE, STATS_FILE, `${STATS_FILE}.new`]
+export const LEFTOVERS = [COMPACTED_FILE, ...STATS_LEFTOVERS]
 const FORMAT = { engine: 'btree', version: FORMAT_VERSION }
 
 /** Makes an empty store at `path`, where nothing but an empty directory may be. */

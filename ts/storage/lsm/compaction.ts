@@ -4,6 +4,7 @@
 // and some times as large as the one above, so that a merge moves each byte about that often a level.
 // Tiered: tables of about one size become one of the next size; all stay in level 0.
 // FIFO: nothing is merged; the oldest tables go.
+import { compareBytes } from '../compare.ts'
 import type { KeySpan } from './internal-key.ts'
 import { overlaps } from './table-cursor.ts'
 import type { TableInfo } from './table-format.ts'
@@ -36,6 +37,8 @@ export interface CompactionLimits {
   readonly levelBytes: number
 }
 
+/** A table is small if level 1 may have more than so many of its size. */
+const SMALL_TABLES = 64
 /** Tables of a tiered store beyond which some are merged whatever their sizes are, for each one of `level0Tables`. */
 const MAX_TIERS = 4
 
@@ -86,7 +89,7 @@ function pickLevel(version: Version, limits: CompactionLimits): Compaction | und
     worstScore = score
   }
   if (worst === undefined) return undefined
-  return worst === 0 ? intoLevel1(version) : downwards(version, worst)
+  return worst === 0 ? intoLevel1(version, limits) : downwards(version, worst)
 }
 
 /** How full a level is; 1 and more is too full. */
@@ -99,12 +102,21 @@ function bytesAllowed(level: number, { levelBytes }: CompactionLimits): number {
   return levelBytes * LEVEL_RATIO ** (level - 1)
 }
 
-/** All of level 0: what stayed behind could be older than what went. */
-function intoLevel1(version: Version): Compaction {
-  const [newest = []] = version.levels
-  const below = version.overlapping(1, spanOfTables(newest))
-  const kind = below.length === 0 && areApart(newest) ? 'move' : 'merge'
-  return { kind, level: 1, inputs: [...newest, ...below], older: version.levels.slice(2) }
+/**
+ * All of level 0: what stayed behind could be older than what went. Small tables are not moved but merged, and with small
+ * neighbours: whoever opens a store for one write leaves one table each time, and nobody wants a million of them.
+ */
+function intoLevel1(version: Version, { levelBytes }: CompactionLimits): Compaction {
+  const [newest = [], next = []] = version.levels
+  const isSmall = ({ fileBytes }: TableInfo): boolean => fileBytes < levelBytes / SMALL_TABLES
+  const span = spanOfTables(newest)
+  const isBefore = (table: TableInfo): boolean => compareBytes(table.end, span.start) <= 0
+  const below = version.overlapping(1, span)
+  const first = next.findLastIndex(isBefore) + 1
+  const beside = [next[first - 1], next[first + below.length]].filter((table) => table !== undefined).filter(isSmall)
+  const isMove = below.length + beside.length === 0 && areApart(newest) && !newest.some(isSmall)
+  const inputs = [...newest, ...below, ...beside]
+  return { kind: isMove ? 'move' : 'merge', level: 1, inputs, older: version.levels.slice(2) }
 }
 
 /** The table of a level that drags along the least of the next one, for its own size. */

@@ -8,7 +8,7 @@
 //   4. After a failed write or sync nothing is accepted any more: what is on disk is unknown until reopened.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
-import type { DiskLock } from '../../io/disk.ts'
+import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
 import { checkCommitBytes, contentBytes } from '../ordered/operation.ts'
@@ -79,6 +79,7 @@ interface Stall {
 export class Engine {
   readonly path: string
   readonly readOnly: boolean
+  readonly disk: Disk
   readonly clock: Clock
   readonly memory: Memory
   readonly tables: Tables
@@ -109,6 +110,7 @@ export class Engine {
     this.parts = parts
     this.path = workshop.path
     this.mutant = workshop.mutant
+    this.disk = workshop.disk
     this.clock = workshop.clock
     this.readOnly = parts.readOnly
     this.memoryBytes = parts.memoryBytes

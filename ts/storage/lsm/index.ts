@@ -9,6 +9,7 @@ import { codecsOf } from '../ordered/arguments.ts'
 import type { KeyOf, ValueOf } from '../ordered/types.ts'
 import { checkStoreOptions } from './check-options.ts'
 import { openEngine } from './open.ts'
+import { keepStatsFile } from './stats.ts'
 import { LsmHandle } from './store.ts'
 import { DEFAULT_LEVEL_BYTES, DEFAULT_TABLE_BYTES, LEVEL_0_TABLES, type Lsm, type LsmOptions } from './types.ts'
 
@@ -37,6 +38,16 @@ export type {
   RangeOptions,
 } from '../ordered-store.ts'
 export type { LsmEvents, LsmListener } from './events.ts'
+export {
+  type BlockDescription,
+  type EntryDescription,
+  type FilePart,
+  type FileSection,
+  inspectManifest,
+  inspectTable,
+  type ManifestDescription,
+  type TableDescription,
+} from './inspect/index.ts'
 export type {
   CompactionStyle,
   Compression,
@@ -93,5 +104,5 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
     firstSegmentBytes: FIRST_SEGMENT_BYTES,
     maxSegmentBytes: MAX_SEGMENT_BYTES,
   })
-  return new LsmHandle<K, V>(engine, codecs)
+  return new LsmHandle<K, V>(engine, codecs, engine.readOnly ? undefined : keepStatsFile(engine))
 }

@@ -23,6 +23,12 @@ export function internalKey(treeId: number, key: Uint8Array): Uint8Array {
   return bytes
 }
 
+/** The tree of an internal key; what is missing of a short one counts as zeros. */
+export function treeIdOf(internal: Uint8Array): number {
+  const [a = 0, b = 0, c = 0, d = 0] = internal
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+}
+
 /** The key as its tree knows it. A view. */
 export function userKey(internal: Uint8Array): Uint8Array {
   return internal.subarray(TREE_ID_BYTES)

@@ -181,6 +181,11 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
 
 /** Reads the manifest of the store at `directory`. @throws CORRUPTION, INCOMPATIBLE */
 export function readManifest(disk: Disk, directory: string, mutant?: Mutant): Manifest {
+  return decodeManifest(readManifestBytes(disk, directory), joinPath(directory, MANIFEST_FILE), mutant)
+}
+
+/** The bytes of that manifest. @throws CORRUPTION if there is none, or none that can be. */
+export function readManifestBytes(disk: Disk, directory: string): Uint8Array {
   const path = joinPath(directory, MANIFEST_FILE)
   if (disk.kind(path) !== 'file') {
     throw new BedplateError('CORRUPTION', `${directory} is a store, but its file ${MANIFEST_FILE} is missing`, {
@@ -192,7 +197,7 @@ export function readManifest(disk: Disk, directory: string, mutant?: Mutant): Ma
     const size = file.size()
     if (size > MAX_MANIFEST_BYTES) throw new BedplateError('CORRUPTION', `${path} has ${size} bytes`)
     const bytes = new Uint8Array(size)
-    return decodeManifest(bytes.subarray(0, file.read(bytes, 0)), path, mutant)
+    return bytes.subarray(0, file.read(bytes, 0))
   } finally {
     file.close()
   }

@@ -8,6 +8,7 @@ import { createLog, hasLog, openLog } from '../log/index.ts'
 import { UUID_BYTES } from '../log/segment.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
+import { STATS_LEFTOVERS } from '../stats-file.ts'
 import { discard } from './build-tables.ts'
 import { EMPTY_CATALOGUE } from './catalogue.ts'
 import type { CompactionPlan } from './compaction.ts'
@@ -19,6 +20,9 @@ import { parseTableName, tableName } from './table-format.ts'
 import type { TableShape } from './table-writer.ts'
 import { Tables } from './tables.ts'
 import { Version } from './version.ts'
+
+/** What an owner that died may have left beside tables. */
+const LEFTOVERS: ReadonlySet<string> = new Set([NEW_MANIFEST_FILE, ...STATS_LEFTOVERS])
 
 /** Everything that the engine takes as given. Unlike the public options, nothing here is optional or checked. */
 export interface EngineOptions {
@@ -128,7 +132,7 @@ function removeOrphans(disk: Disk, path: string, { version }: Manifest): void {
   const named = new Set(version.tables.map(({ number }) => number))
   for (const name of disk.list(path)) {
     const number = parseTableName(name)
-    const isOrphan = name === NEW_MANIFEST_FILE || (number !== undefined && !named.has(number))
+    const isOrphan = LEFTOVERS.has(name) || (number !== undefined && !named.has(number))
     if (isOrphan) discard(disk, joinPath(path, name))
   }
 }

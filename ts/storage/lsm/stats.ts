@@ -1,5 +1,5 @@
 // The figures of an open store.
-
+import { StatsFile } from '../stats-file.ts'
 import { bytesOf } from './compaction.ts'
 import type { Engine } from './engine.ts'
 import type { TableInfo } from './table-format.ts'
@@ -40,6 +40,30 @@ export function collectStats(engine: Engine): LsmStats {
       space: lastBytes === 0 ? 1 : tableBytes / lastBytes,
     },
     snapshots: { open: engine.openPins.size + versions.readerCount, oldestAgeMs: oldestAgeMs(engine) },
+  }
+}
+
+/** Keeps `stats.json` current. @returns Stops it. */
+export function keepStatsFile(engine: Engine): () => void {
+  let events = 0
+  const file = new StatsFile({
+    disk: engine.disk,
+    clock: engine.clock,
+    path: engine.path,
+    get changes() {
+      return engine.position + events
+    },
+    stats: () => collectStats(engine),
+    keepsFigures: () => true,
+  })
+  const write = (): void => {
+    events++
+    file.write()
+  }
+  const stops = [engine.events.on('flush', write), engine.events.on('compaction', write)]
+  return () => {
+    for (const stop of stops) stop()
+    file.stop()
   }
 }
 

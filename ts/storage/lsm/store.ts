@@ -108,12 +108,15 @@ class LsmEngine implements StoreEngine, LsmTreeOwner {
 /** An open store: its default tree, and what concerns all of it. */
 export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements Lsm<K, V> {
   private readonly engine: Engine
+  private readonly stopFigures: () => void
   private readonly seam: LsmEngine
 
-  constructor(engine: Engine, codecs: Codecs<K, V>) {
+  /** @param stopFigures - Called when the store is closed. */
+  constructor(engine: Engine, codecs: Codecs<K, V>, stopFigures: () => void = () => {}) {
     const seam = new LsmEngine(engine)
     super(seam, seam.tree(DEFAULT_TREE, codecs), codecs)
     this.engine = engine
+    this.stopFigures = stopFigures
     this.seam = seam
   }
 
@@ -156,6 +159,11 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements
 
   stats(): LsmStats {
     return collectStats(this.engine)
+  }
+
+  override close(): Promise<void> {
+    this.stopFigures()
+    return super.close()
   }
 
   async verify(): Promise<LsmVerifyReport> {

@@ -8,10 +8,10 @@ import { UUID_BYTES } from '../../log/segment.ts'
 import { type ByteOperation, DEFAULT_TREE } from '../../ordered/operation.ts'
 import type { Codecs } from '../../ordered/reader.ts'
 import type { Attempt, Moment } from '../../ordered/store-engine.ts'
+import { StatsFile } from '../../stats-file.ts'
 import type { BTreeEngine } from '../btree-engine.ts'
 import { describePage } from '../inspect.ts'
 import { checkBackupPath } from '../maintenance.ts'
-import { StatsFile } from '../stats.ts'
 import { DATA_FILE, makeDirectoryAtomically } from '../store-directory.ts'
 import type { BTreeStats, BTreeTree, PageDescription, VerifyReport } from '../types.ts'
 import type { NativeCore } from './core.ts'
@@ -237,7 +237,7 @@ export class NativeEngine implements BTreeEngine {
     return new StatsFile({
       ...this.outside,
       path: this.path,
-      get position() {
+      get changes() {
         return core.raw.position()
       },
       stats: () => this.stats(),

@@ -1,9 +1,9 @@
 // The process that is killed: opens the store and does steps and work until it is. Many promises are open at any time.
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
-import { type BTree, openBTree } from '../../../ts/storage/btree/index.ts'
 import { performIn, type Write } from '../btree-crash/writes.ts'
-import { loadOf, type Report, type Step, stepAt, type Work, type WriterOrders, workAt } from './plan.ts'
+import { loadOf, type Report, type Step, stepAt, type WriterOrders, workAt } from './plan.ts'
+import { doWork, type KilledStore, openKilled } from './stores.ts'
 
 const STANDARD_OUTPUT = 1
 /** Steps under way at once. */
@@ -24,9 +24,9 @@ process.on('disconnect', () => process.exit(1))
 await main().catch(fail)
 
 async function main(): Promise<void> {
-  const { path, durability, native, firstStep, steps } = orders
+  const { firstStep, steps } = orders
   say({ say: 'opening' })
-  const store = await openBTree(path, { create: true, pageSizeBytes: 4096, cacheBytes: 128 * 1024, durability, native })
+  const store = await openKilled(orders)
   say({ say: 'opened' })
   const loaded = store.treeNames().filter((name) => name.startsWith('load'))
   for (let number = firstStep; number < firstStep + steps; number++) {
@@ -39,7 +39,7 @@ async function main(): Promise<void> {
 }
 
 /** Begins a step; waits for its end only if other steps could come before it otherwise. */
-async function doStep(store: BTree, number: number, loaded: string[]): Promise<void> {
+async function doStep(store: KilledStore, number: number, loaded: string[]): Promise<void> {
   const drop = loaded.length > MOST_LOADED_TREES ? loaded.shift() : undefined
   const step: Step = drop === undefined ? stepAt(orders.seed, number) : { kind: 'drop', tree: drop }
   say({ say: 'begin', step: number, ...(drop !== undefined && { drop }) })
@@ -52,7 +52,7 @@ async function doStep(store: BTree, number: number, loaded: string[]): Promise<v
   if (step.kind === 'transaction') await done
 }
 
-function perform(store: BTree, step: Step): Promise<unknown> {
+function perform(store: KilledStore, step: Step): Promise<unknown> {
   if (step.kind === 'drop') return store.dropTree(step.tree)
   if (step.kind === 'transaction') return runTransaction(store, step.writes, step.sync)
   const tree = step.tree === undefined || step.tree === '' ? store : store.tree(step.tree)
@@ -72,7 +72,7 @@ function perform(store: BTree, step: Step): Promise<unknown> {
   }
 }
 
-async function runTransaction(store: BTree, writes: readonly Write[], sync: boolean): Promise<void> {
+async function runTransaction(store: KilledStore, writes: readonly Write[], sync: boolean): Promise<void> {
   if (sync) {
     store.transactionSync((tx) => {
       for (const write of writes) performIn(tx, write)
@@ -87,23 +87,19 @@ async function runTransaction(store: BTree, writes: readonly Write[], sync: bool
 }
 
 /** Begins the work that the plan has for step `number`, unless some is under way. */
-function beginWork(store: BTree, number: number, loaded: string[]): void {
-  const work = isWorking ? undefined : workAt(orders.seed, number)
+function beginWork(store: KilledStore, number: number, loaded: string[]): void {
+  const work = isWorking ? undefined : workAt(orders.kind, orders.seed, number)
   if (work === undefined) return
   const tree = `load ${number}`
   isWorking = true
   say({ say: 'begin work', work, step: number, tree })
-  const done = doWork(store, work, number).then(() => {
+  const entries = (): AsyncIterable<[string, string]> => slowly(loadOf(orders.seed, number))
+  const done = doWork(store, work, { tree, entries }).then(() => {
     isWorking = false
     say({ say: 'done work', work })
     if (work === 'load') loaded.push(tree)
   })
   done.catch(fail)
-}
-
-function doWork(store: BTree, work: Work, number: number): Promise<unknown> {
-  if (work === 'load') return store.tree(`load ${number}`).bulkLoad(slowly(loadOf(orders.seed, number)))
-  return store[work]()
 }
 
 /** Lets steps come between the entries of a load. */

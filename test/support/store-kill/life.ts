@@ -1,16 +1,15 @@
 // The life of one store on the real disk: its writers are killed one after the other, and after each the store is opened
 // and compared with what that writer had said.
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
-import { type BTree, type Durability, openBTree } from '../../../ts/storage/btree/index.ts'
+import type { Durability } from '../../../ts/storage/log/types.ts'
 import { must } from '../btree-crash/expectation.ts'
 import { contentOf, difference, Model, type Trees } from '../btree-crash/model.ts'
+import { killAfterReports } from '../kill-after-reports.ts'
 import { temporaryDirectory } from '../temporary-directory.ts'
 import { applyStep, loadOf, type Report, type Step, stepAt, stepOf, type WriterOrders } from './plan.ts'
+import { type KilledStore, type Kind, openKilled } from './stores.ts'
 
 const WRITER = fileURLToPath(new URL('./writer.ts', import.meta.url))
 /** One store after the other goes through them. */
@@ -48,13 +47,13 @@ export function newTally(): Tally {
 }
 
 /**
- * Lives the life of seed `seed`. @throws Violation if the store breaks its word.
+ * Lives the life of seed `seed` of a store of that kind. @throws Violation if the store breaks its word.
  * @param engines - Values of the option `native` that can be had.
  */
-export async function liveOnce(seed: number, engines: readonly boolean[], tally: Tally): Promise<void> {
+export async function liveOnce(kind: Kind, seed: number, engines: readonly boolean[], tally: Tally): Promise<void> {
   const directory = temporaryDirectory()
   try {
-    const life = new Life({ path: join(directory.path, 'store'), seed, engines, tally })
+    const life = new Life({ kind, path: join(directory.path, 'store'), seed, engines, tally })
     for (let round = 0; round < ROUNDS; round++) await life.round(round)
   } finally {
     directory.remove()
@@ -62,6 +61,7 @@ export async function liveOnce(seed: number, engines: readonly boolean[], tally:
 }
 
 interface LifeOptions {
+  kind: Kind
   path: string
   seed: number
   engines: readonly boolean[]
@@ -96,9 +96,9 @@ class Life {
 
   /** Runs a writer until it is killed, at times another that is killed while it recovers, and looks what is there. */
   async round(round: number): Promise<void> {
-    const { seed, path, tally } = this.options
+    const { kind, seed, path, tally } = this.options
     const native = this.engine()
-    const orders = { path, seed, firstStep: this.firstStep, durability: this.durability, native }
+    const orders = { kind, path, seed, firstStep: this.firstStep, durability: this.durability, native }
     const reports = await this.kill(
       { ...orders, steps: ENDLESS_STEPS },
       1 + Math.floor(this.random.next() ** 2 * MOST_REPORTS),
@@ -125,28 +125,14 @@ class Life {
 
   /** Starts a writer and kills it after so many reports. @returns All that it said. */
   private async kill(orders: WriterOrders, afterReports: number): Promise<Report[]> {
-    const child = fork(WRITER, [JSON.stringify(orders)], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
-    const ended = once(child, 'close')
-    const reports: Report[] = []
-    try {
-      // To the end of what is in the pipe: it said some of it after the kill was decided.
-      for await (const line of createInterface({ input: child.stdout as NodeJS.ReadableStream })) {
-        reports.push(JSON.parse(line))
-        if (reports.length === afterReports) child.kill('SIGKILL')
-      }
-      await ended
-    } finally {
-      child.kill('SIGKILL')
-    }
-    for (const report of reports) must(report.say !== 'failed', () => `the writer failed: ${JSON.stringify(report)}`)
-    must(child.signalCode === 'SIGKILL', () => `the writer ended by itself, with ${child.signalCode ?? child.exitCode}`)
+    const reports = await killAfterReports<Report>(WRITER, orders, afterReports)
     this.options.tally.kills++
     return reports
   }
 
   private async examine(deeds: Deeds, native: boolean): Promise<void> {
-    const { path } = this.options
-    const store = await openBTree(path, { create: true, pageSizeBytes: 4096, durability: this.durability, native })
+    const { kind, path } = this.options
+    const store = await openKilled({ kind, path, durability: this.durability, native })
     try {
       this.adopt(deeds, store)
       const { problems } = await store.verify()
@@ -157,7 +143,7 @@ class Life {
   }
 
   /** Finds the events that the store shows, and takes their outcome for what it holds from now on. */
-  private adopt(deeds: Deeds, store: BTree): void {
+  private adopt(deeds: Deeds, store: KilledStore): void {
     const { seed, tally } = this.options
     const found = contentOf(store, store.treeNames())
     const { openLoad } = deeds
@@ -244,7 +230,7 @@ function applyEvent(trees: Trees, event: Deeds['events'][number], seed: number):
 }
 
 /** The number of the newest step of which something can be seen. */
-function newestStep(store: BTree): number {
+function newestStep(store: KilledStore): number {
   const trees = [
     store,
     ...store

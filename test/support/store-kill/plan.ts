@@ -1,10 +1,11 @@
 // What a writer does until it is killed. Step n of a store follows from the store's seed alone, so whoever watches the
 // writer needs to be told no more than the numbers of the steps.
 import { seededRandom } from '../../../ts/io/random.ts'
-import type { Durability, TreeBatchOperation } from '../../../ts/storage/btree/index.ts'
+import type { TreeBatchOperation } from '../../../ts/storage/ordered/types.ts'
 import type { KeyRange } from '../../../ts/storage/ordered-store.ts'
 import type { Trees } from '../btree-crash/model.ts'
 import { changeModel, changeModelAtOnce, type Write } from '../btree-crash/writes.ts'
+import type { Kind, Opening, Work } from './stores.ts'
 
 /** One commit. A `swap` is a compare-and-swap that expects what is there. */
 export type Step =
@@ -12,18 +13,12 @@ export type Step =
   | { kind: 'swap'; key: string; value: string; tree: string }
   | { kind: 'transaction'; writes: readonly Write[]; sync: boolean }
 
-/** Work that goes on beside the steps; a load fills a tree of its own. */
-export type Work = 'load' | 'checkpoint' | 'compact' | 'flushed'
-
 /** What a writer is started with, as its argument in JSON. */
-export interface WriterOrders {
-  path: string
+export interface WriterOrders extends Opening {
   seed: number
   firstStep: number
   /** 0: it only opens the store and waits. */
   steps: number
-  durability: Durability
-  native: boolean
 }
 
 /** What a writer says, a line of JSON each; everything is said at once, and before it is done. */
@@ -55,12 +50,13 @@ export function stepAt(seed: number, number: number): Step {
   return { kind: 'transaction', writes: several(random, 10, () => someWrite(random, number)), sync: random() < 0.4 }
 }
 
-/** What work begins with step `number`, if none is under way. */
-export function workAt(seed: number, number: number): Work | undefined {
+/** What work begins with step `number` in an engine of that kind, if none is under way. */
+export function workAt(kind: Kind, seed: number, number: number): Work | undefined {
   const random = randomOf(seed, number + 0.5)
   if (random() > 0.08) return undefined
-  const kind = random()
-  return kind < 0.4 ? 'checkpoint' : kind < 0.6 ? 'load' : kind < 0.75 ? 'compact' : 'flushed'
+  const chance = random()
+  if (chance >= 0.6) return chance < 0.75 ? 'compact' : 'flushed'
+  return kind === 'lsm' ? 'flush' : chance < 0.4 ? 'checkpoint' : 'load'
 }
 
 /** The entries of the load that begins with step `number`. */

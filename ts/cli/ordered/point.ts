@@ -1,27 +1,13 @@
-// kvstore create, set, get, delete: the commands that touch one thing.
+// The commands that touch one key: set, get, delete.
 import { open as openFile } from 'node:fs/promises'
-import { BedplateError, isCode } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import { diskError } from '../../io/disk-errors.ts'
-import { openBTree } from '../../storage/btree/index.ts'
+import { MAX_VALUE_BYTES } from '../../storage/ordered/types.ts'
 import { complain } from '../kit/output.ts'
 import { UsageError } from '../kit/program.ts'
 import { asBuffer, formatBytes, formatNumber, isText, toLine, toText } from '../kit/text.ts'
 import { answer, bytesOf, type Context, existingTreeOf, treeOf, withReader, withWriter } from './context.ts'
 import { toHex, toJson } from './show.ts'
-
-/** What the store takes at most; more is refused while reading, not after it has filled the memory. */
-const MAX_VALUE_BYTES = 512 * 1024 * 1024
-
-export async function create(context: Context, path: string, options: { pageSize?: string }): Promise<void> {
-  const pageSizeBytes = options.pageSize === undefined ? {} : { pageSizeBytes: Number(options.pageSize) }
-  const store = await openBTree(path, { create: 'new', ...pageSizeBytes }).catch((error: unknown) => {
-    if (!isCode(error, 'ALREADY_EXISTS')) throw error
-    throw new BedplateError('ALREADY_EXISTS', `${path} exists already`, { cause: error, hint: 'choose another name' })
-  })
-  const document = { created: path, pageSizeBytes: store.pageSizeBytes }
-  await store.close()
-  await answer(context, document, `Database created: ${path}`)
-}
 
 export async function set(
   context: Context,
@@ -33,23 +19,34 @@ export async function set(
   const key = bytesOf(context, keyText, 'the key')
   const value = await valueFrom(context, valueText, options.file)
   await withWriter(context, path, async (store) => {
-    if (key.length > store.maxKeyBytes) throw longKey(key, store.maxKeyBytes)
+    if (key.length > store.maxKeyBytes) throw longKey(context, key, store.maxKeyBytes)
     await treeOf(context, store).put(key, value)
   })
   await answer(context, { ok: true }, 'OK')
 }
 
 export async function get(context: Context, path: string, keyText: string): Promise<void> {
-  const { options, out } = context
   const key = bytesOf(context, keyText, 'the key')
-  const value = await withReader(path, async (store) => existingTreeOf(context, store).get(key))
+  const value = await withReader(context, path, async (store) => existingTreeOf(context, store).get(key))
+  await showValue(context, path, key, value)
+}
+
+/** Prints the value that a key has in the store at `path`. @throws NOT_FOUND if it has none. */
+export async function showValue(
+  context: Context,
+  path: string,
+  key: Uint8Array,
+  value: Uint8Array | undefined,
+): Promise<void> {
+  const { options, out } = context
   if (value === undefined) throw new BedplateError('NOT_FOUND', `${path} has no key ${toLine(key)}`)
   if (options.json === true) await out.line(JSON.stringify(toJson(options, { key, value })))
   else if (options.raw === true) await out.write(value)
   else if (options.hex === true) await out.line(toHex(value))
   else {
     await out.line(toText(value))
-    if (!isText(value)) complain('kvstore: the value is not plain text; --raw gives its bytes as they are\n')
+    if (!isText(value))
+      complain(`${context.command.name}: the value is not plain text; --raw gives its bytes as they are\n`)
   }
   await out.flush()
 }
@@ -66,11 +63,13 @@ export async function remove(context: Context, path: string, keyText: string): P
 }
 
 /** The store's own hint names its option, not the command's. */
-function longKey(key: Uint8Array, maxKeyBytes: number): BedplateError {
+function longKey({ command: { longKeyHint } }: Context, key: Uint8Array, maxKeyBytes: number): BedplateError {
   const [size, limit] = [formatNumber(key.length), formatNumber(maxKeyBytes)]
-  return new BedplateError('INVALID_INPUT', `the key has ${size} bytes, more than the ${limit} this database takes`, {
-    hint: 'a key may have an eighth of a page: kvstore create --page-size makes a database with larger ones',
-  })
+  return new BedplateError(
+    'INVALID_INPUT',
+    `the key has ${size} bytes, more than the ${limit} this database takes`,
+    longKeyHint === undefined ? {} : { hint: longKeyHint },
+  )
 }
 
 /** The value from the command line, from a file, or (`-`) from standard input; the latter two byte for byte. */
@@ -98,6 +97,7 @@ async function collect(input: AsyncIterable<Uint8Array>, name: string): Promise<
   let size = 0
   for await (const chunk of input) {
     size += chunk.length
+    // Refused while it is read, not after it has filled the memory.
     if (size > MAX_VALUE_BYTES) {
       throw new BedplateError('INVALID_INPUT', `${name} is larger than a value can be, ${formatBytes(MAX_VALUE_BYTES)}`)
     }

@@ -1,4 +1,4 @@
-// kvstore export: every entry of a tree, to standard output or to a file that appears only when it is whole.
+// The command export: every entry of a tree, to standard output or to a file that appears only when it is whole.
 import { createWriteStream, renameSync, rmSync, type WriteStream } from 'node:fs'
 import { BedplateError } from '../../base/errors.ts'
 import { diskError } from '../../io/disk-errors.ts'
@@ -18,11 +18,13 @@ export async function exportFile(
 ): Promise<void> {
   const target = file === '-' ? undefined : file
   const writer = await writerOf(formatOf(options.format, target))
-  await withReader(path, (store) =>
+  await withReader(context, path, (store) =>
     interruptible(async (interrupt) => {
       const tree = existingTreeOf(context, store)
-      const progress = await startProgress({ label: 'exporting', total: tree.keyCount, format: formatNumber })
-      const copy = (out: Output): Promise<number> => writeAll(tree, writer, out, progress, interrupt)
+      const progress = await startProgress({ label: 'exporting', total: keyCountOf(tree), format: formatNumber })
+      const { largeValueHint } = context.command
+      const copy = (out: Output): Promise<number> =>
+        writeAll({ tree, writer, largeValueHint }, out, progress, interrupt)
       try {
         if (target === undefined) return void (await copy(context.out))
         const exported = await replaceFile(target, copy)
@@ -35,9 +37,15 @@ export async function exportFile(
   )
 }
 
+/** What is written, and how. */
+interface Job {
+  readonly tree: ByteTree
+  readonly writer: RowWriter
+  readonly largeValueHint: string
+}
+
 async function writeAll(
-  tree: ByteTree,
-  writer: RowWriter,
+  { tree, writer, largeValueHint }: Job,
   out: Output,
   progress: Progress,
   interrupt: Interrupt,
@@ -45,7 +53,7 @@ async function writeAll(
   let count = 0
   await out.write(writer.header)
   for (const [key, value] of tree.range()) {
-    if (key.length + value.length > MAX_LINE_BYTES / 4) throw tooLarge(key, value)
+    if (key.length + value.length > MAX_LINE_BYTES / 4) throw tooLarge(key, value, largeValueHint)
     const written = out.write(writer.row(key, value))
     count++
     if (written === undefined) continue
@@ -57,14 +65,17 @@ async function writeAll(
   return count
 }
 
+/** A B-tree knows how many keys it has, an LSM store does not. */
+function keyCountOf(tree: ByteTree & { readonly keyCount?: number }): number | undefined {
+  return tree.keyCount
+}
+
 /** Escapes can make four characters of one byte, and the line must still be one that import takes. */
-function tooLarge(key: Uint8Array, value: Uint8Array): BedplateError {
+function tooLarge(key: Uint8Array, value: Uint8Array, hint: string): BedplateError {
   return new BedplateError(
     'NOT_SUPPORTED',
     `the value of ${toLine(key)} is too large for a line: ${formatBytes(value.length)}`,
-    {
-      hint: 'kvstore backup copies a store with values of any size',
-    },
+    { hint },
   )
 }
 

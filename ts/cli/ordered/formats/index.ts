@@ -12,11 +12,15 @@ const BY_EXTENSION: Readonly<Record<string, Format>> = {
   '.tab': 'tsv',
 }
 
-/** The format asked for, or the one that the file's name tells; NDJSON for standard input and output. */
-export function formatOf(asked: Format | undefined, file: string | undefined): Format {
+/**
+ * The format asked for, or the one that the file's name tells.
+ * @param file - Undefined: standard input or output.
+ * @param unknown - The format where nothing tells it. By default NDJSON for standard input and output, for a file an error.
+ */
+export function formatOf(asked: Format | undefined, file: string | undefined, unknown?: Format): Format {
   if (asked !== undefined) return asked
-  if (file === undefined) return 'ndjson'
-  const format = BY_EXTENSION[extname(file).toLowerCase()]
+  if (file === undefined) return unknown ?? 'ndjson'
+  const format = BY_EXTENSION[extname(file).toLowerCase()] ?? unknown
   if (format !== undefined) return format
   throw new UsageError(`the name of ${file} does not tell its format`, 'say it: --format ndjson, csv or tsv')
 }

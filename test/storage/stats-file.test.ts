@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { realClock } from '../../../ts/io/clock.ts'
-import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
-import { StatsFile, type StatsSource } from '../../../ts/storage/btree/stats.ts'
+import { realClock } from '../../ts/io/clock.ts'
+import { SimulatedDisk } from '../../ts/io/simulated-disk.ts'
+import { StatsFile, type StatsSource } from '../../ts/storage/stats-file.ts'
 
 it('the figures leave nothing of themselves on a full disk, and come back when there is room', () => {
   const disk = new SimulatedDisk()
@@ -11,8 +11,8 @@ it('the figures leave nothing of themselves on a full disk, and come back when t
     disk,
     clock,
     path: '/db',
-    position: 1,
-    stats: () => ({}) as never,
+    changes: 1,
+    stats: () => ({}),
     keepsFigures: () => true,
   }
   const fault = disk.failAt({ operation: 'write', nth: 1, error: 'ENOSPC', shortWrite: true })
