@@ -246,7 +246,8 @@ export class LogWriter implements Log {
     this.#assertUsable()
     this.#heldFrom = Number.POSITIVE_INFINITY
     if (this.#queue.length === 0) return
-    if (this.#syncWanted > this.#durable) this.#work.wake() // somebody waits for what was held back
+    if (this.#syncWanted > this.#durable)
+      this.#work.wake() // somebody waits for what was held back
     else this.#wakeIfDue()
   }
 

@@ -23,6 +23,12 @@ export function internalKey(treeId: number, key: Uint8Array): Uint8Array {
   return bytes
 }
 
+/** The tree that an internal key belongs to; 0 for bytes that are none. */
+export function treeIdOf(internal: Uint8Array): number {
+  if (internal.length < TREE_ID_BYTES) return 0
+  return new DataView(internal.buffer, internal.byteOffset).getUint32(0)
+}
+
 /** The key as its tree knows it. A view. */
 export function userKey(internal: Uint8Array): Uint8Array {
   return internal.subarray(TREE_ID_BYTES)
