@@ -402,6 +402,28 @@ describe('work on a database as a whole', () => {
     expect(lsmstore(['get', db, 'key000000'])).toMatchObject({ status: 1, stdout: '' })
   })
 
+  it('repair keeps what can be read, and says what it could not', async () => {
+    await fill(pairs(3000))
+    expect(ok(['repair', db])).toBe('Nothing is wrong, and nothing was changed\n')
+    const [table = ''] = tables(db)
+    const file = openSync(pathOf(join(db, table)), 'r+')
+    writeSync(file, 'damage', 100)
+    expect(lsmstore(['verify', db]).stderr).toContain(
+      `hint: restore a backup, or keep what can be read: lsmstore repair`,
+    )
+    expect(ok(['repair', db])).toMatch(
+      /block at offset 0 is damaged.*\nRepaired: tables 0 whole, 1 in part, 0 lost; manifest intact; log intact; .*\n.*\/lost: /,
+    )
+    expect(ok(['verify', db])).toMatch(/^OK: /)
+    const { totalKeys } = json(['stats', db]) as { totalKeys: number }
+    expect([totalKeys > 2000, totalKeys < 3000]).toEqual([true, true])
+    expect(json(['repair', db])).toMatchObject({ wasDamaged: false, problems: [] })
+    expect(lsmstore(['repair', 'none'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('no database none'),
+    })
+  })
+
   it('stats come from the owner while it has the store open', async () => {
     await fill(pairs(10))
     const owner = await open(db)

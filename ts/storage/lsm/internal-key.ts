@@ -23,10 +23,10 @@ export function internalKey(treeId: number, key: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** The tree of an internal key; what is missing of a short one counts as zeros. */
+/** The tree that an internal key belongs to; 0 for bytes that are none. */
 export function treeIdOf(internal: Uint8Array): number {
-  const [a = 0, b = 0, c = 0, d = 0] = internal
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+  if (internal.length < TREE_ID_BYTES) return 0
+  return new DataView(internal.buffer, internal.byteOffset).getUint32(0)
 }
 
 /** The key as its tree knows it. A view. */
