@@ -1,5 +1,5 @@
 // Writes a table: versions in order, then the range tombstones. Nothing is synced here.
-import { assert } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import type { DiskFile } from '../../io/disk.ts'
 import { buildFilter, hash64 } from '../bloom/index.ts'
 import { compareBytes } from '../compare.ts'
@@ -60,10 +60,11 @@ export class TableWriter {
     return this.end
   }
 
-  /** Behind all that were added before (`compareEntries`). */
+  /** Behind all that were added before (`compareEntries`). @throws CORRUPTION if it is not: some table lied. */
   add(entry: Entry): void {
     const { previous } = this
-    assert(previous === undefined || compareEntries(previous, entry) < 0, 'versions come in order')
+    if (previous !== undefined && compareEntries(previous, entry) >= 0)
+      throw new BedplateError('CORRUPTION', 'versions of a table that is merged are not in order')
     const isNewKey = previous === undefined || compareBytes(previous.key, entry.key) !== 0
     if (this.block.isFull) this.finishBlock(isNewKey ? entry.key : undefined)
     this.firstKey ??= entry.key
