@@ -6,8 +6,10 @@ const TREE_ID_BYTES = 4
 export const FIRST_TREE_ID = 1
 /** One less than what four bytes hold, so that the end of every tree can be named. */
 export const MAX_TREE_ID = 0xfffffffe
+/** The longest key. */
+export const MAX_INTERNAL_KEY_BYTES = TREE_ID_BYTES + MAX_KEY_BYTES
 /** A bound may be the successor of a key. */
-export const MAX_BOUND_BYTES = TREE_ID_BYTES + MAX_KEY_BYTES + 1
+export const MAX_BOUND_BYTES = MAX_INTERNAL_KEY_BYTES + 1
 
 /** The keys from `start` up to and without `end`. */
 export interface KeySpan {

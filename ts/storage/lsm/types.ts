@@ -212,6 +212,8 @@ export interface LsmStats {
   flushedPosition: number
   flushes: number
   compactions: number
+  /** About how many bytes merges have to read before nothing is due any more: how far they are behind. */
+  compactionDebtBytes: number
   /** How often writes had to wait for a flush, and for how long altogether. */
   stalls: { count: number; totalMs: number }
   amplification: {
