@@ -4,7 +4,14 @@ import { existsSync, openSync, readdirSync, readFileSync, symlinkSync, writeFile
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { realClock } from '../../ts/io/clock.ts'
+import { realRandom } from '../../ts/io/random.ts'
+import { realDisk } from '../../ts/io/real-disk.ts'
+import { checkStoreOptions } from '../../ts/storage/lsm/check-options.ts'
 import { type Lsm, openLsm } from '../../ts/storage/lsm/index.ts'
+import { openEngine } from '../../ts/storage/lsm/open.ts'
+import { LsmHandle } from '../../ts/storage/lsm/store.ts'
+import { codecsOf } from '../../ts/storage/ordered/arguments.ts'
 import { binary, type Ended, runCommand } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -169,6 +176,32 @@ describe('set, get, delete and range', () => {
     const { status, stderr } = lsmstore(['get', db, 'a'])
     expect(status).toBe(1)
     expect(stderr).toContain('is a store of the engine "btree"')
+  })
+
+  it('a run that writes lets merges catch up that are far behind', async () => {
+    // Twenty tables of level 0, each larger than what a merge does at a time: closing would cut it off.
+    const engine = await openEngine({
+      disk: realDisk,
+      clock: realClock,
+      random: realRandom,
+      path: pathOf(db),
+      ...checkStoreOptions({ create: true, compression: 'none' }),
+      tableBytes: 1 << 25,
+      level0Tables: 1000,
+      levelBytes: 1 << 28,
+      firstSegmentBytes: 1 << 18,
+      maxSegmentBytes: 1 << 26,
+    })
+    const store = new LsmHandle<string, string>(engine, codecsOf({}))
+    for (let i = 0; i < 20; i++) {
+      for (const [key] of pairs(100)) void store.put(key, `${i}`.repeat(2000))
+      await store.flush()
+    }
+    await store.close()
+    expect(tables(db)).toHaveLength(20)
+    ok(['set', db, 'one', 'more'])
+    expect(tables(db).length).toBeLessThan(16)
+    expect(json(['stats', db])).toMatchObject({ totalKeys: 101 })
   })
 
   it('increment and append change what is there without reading it', () => {
@@ -400,6 +433,28 @@ describe('work on a database as a whole', () => {
     expect(stderr).toMatch(/^lsmstore: .* is damaged: .*\nhint: /)
     expect(ok(['get', db, 'key002999'])).toBe('value2999\n')
     expect(lsmstore(['get', db, 'key000000'])).toMatchObject({ status: 1, stdout: '' })
+  })
+
+  it('repair keeps what can be read, and says what it could not', async () => {
+    await fill(pairs(3000))
+    expect(ok(['repair', db])).toBe('Nothing is wrong, and nothing was changed\n')
+    const [table = ''] = tables(db)
+    const file = openSync(pathOf(join(db, table)), 'r+')
+    writeSync(file, 'damage', 100)
+    expect(lsmstore(['verify', db]).stderr).toContain(
+      `hint: restore a backup, or keep what can be read: lsmstore repair`,
+    )
+    expect(ok(['repair', db])).toMatch(
+      /block at offset 0 is damaged.*\nRepaired: tables 0 whole, 1 in part, 0 lost; manifest intact; log intact; .*\n.*\/lost: /,
+    )
+    expect(ok(['verify', db])).toMatch(/^OK: /)
+    const { totalKeys } = json(['stats', db]) as { totalKeys: number }
+    expect([totalKeys > 2000, totalKeys < 3000]).toEqual([true, true])
+    expect(json(['repair', db])).toMatchObject({ wasDamaged: false, problems: [] })
+    expect(lsmstore(['repair', 'none'])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('no database none'),
+    })
   })
 
   it('stats come from the owner while it has the store open', async () => {

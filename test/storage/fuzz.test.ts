@@ -31,5 +31,5 @@ it('a try to allocate too much is noticed, also if it is caught', async () => {
 })
 
 function casesOf(name: TargetName): number {
-  return /^(store|log) |^FORMAT$/.test(name) ? 25 : 300
+  return /^(store|log|lsm store) |^FORMAT$/.test(name) ? 25 : 300
 }

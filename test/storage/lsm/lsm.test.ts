@@ -18,7 +18,8 @@ describe('an LSM store', () => {
     expect(levels.some(({ level }) => level > 0)).toBe(true)
     expect(levels[0]?.level === 0 ? levels[0].tables : 0).toBeLessThan(SMALL.level0Tables)
     expect([flushes >= 6, compactions > 0, memtable.entries, flushedPosition]).toEqual([true, true, 0, position])
-    const { amplification } = store.stats()
+    const { amplification, compactionDebtBytes } = store.stats()
+    expect(compactionDebtBytes).toBe(0)
     expect(amplification.write).toBeGreaterThan(2) // each byte was written by a flush and by a merge
     expect(amplification.space).toBeGreaterThanOrEqual(1)
     expect([...store.range()]).toEqual(Array.from({ length: 60 }, (_, i) => [key(i), `5 ${'v'.repeat(40)}`]))
@@ -152,6 +153,20 @@ describe('an LSM store', () => {
     await Promise.all(writes)
     expect(store.stats().stalls.count).toBeGreaterThan(0)
     expect([...store.range()]).toHaveLength(300)
+    await store.close()
+  })
+
+  it('says how far merges are behind', async () => {
+    const { store } = await make({ memtableBytes: 4096 })
+    let most = 0
+    store.on('flush', () => {
+      most = Math.max(most, store.stats().compactionDebtBytes)
+    })
+    await Promise.all(Array.from({ length: 600 }, (_, i) => store.put(key(i % 300), 'v'.repeat(60))))
+    await store.flush()
+    expect(most).toBeGreaterThan(10_000)
+    await settled(store)
+    expect(store.stats().compactionDebtBytes).toBe(0)
     await store.close()
   })
 

@@ -7,6 +7,7 @@ import { checksumSeed, FRAME_HEADER_BYTES } from '../../../ts/storage/log/frame.
 import { DATA, readMetas } from '../btree-crash/metas.ts'
 import { openStore, SMALL, STORE_PATH, type StoreSettings } from '../btree-crash/store.ts'
 import { type LogSample, makeLogSample } from './append-log-sample.ts'
+import { type LsmSample, makeLsmSample } from './lsm-sample.ts'
 
 export const SETTINGS: StoreSettings = { ...SMALL, checkpointLogBytes: 1024 * 1024 }
 
@@ -20,6 +21,8 @@ export interface Sample {
   segments: readonly string[]
   /** An append log beside it. */
   log: LogSample
+  /** And an LSM store. */
+  lsm: LsmSample
 }
 
 /** Two trees of several levels, long values, free pages, and a log with records behind the last checkpoint. */
@@ -51,6 +54,7 @@ export async function makeSample(): Promise<Sample> {
     pageCount: Math.floor(image.size(DATA) / SETTINGS.pageSizeBytes),
     uuid: meta.meta.uuid,
     log: await makeLogSample(),
+    lsm: await makeLsmSample(),
     segments: disk.list(STORE_PATH).flatMap((name) => (/^log-\d+$/.test(name) ? [`${STORE_PATH}/${name}`] : [])),
   }
 }

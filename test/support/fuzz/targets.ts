@@ -30,6 +30,16 @@ import { openStore, STORE_PATH } from '../btree-crash/store.ts'
 import { below, pick } from '../btree-crash/workload.ts'
 import { withAllocationLimit } from './allocation.ts'
 import { fuzzLogRead, fuzzLogWritten, fuzzStart, fuzzWatermark } from './append-log-targets.ts'
+import {
+  fuzzBloom,
+  fuzzDataBlock,
+  fuzzLsmRead,
+  fuzzLsmRepair,
+  fuzzLsmWritten,
+  fuzzLz4,
+  fuzzManifest,
+  fuzzTableTail,
+} from './lsm-targets.ts'
 import { mutate, mutateInPlace } from './mutate.ts'
 import { frameOffsets, pageAt, type Sample, SETTINGS, sealFrame, sealPage, sealSegmentHeader } from './sample.ts'
 
@@ -58,6 +68,14 @@ export const TARGETS = {
   readable: ({ log }, random) => fuzzWatermark(log, random),
   'log read': ({ log }, random) => fuzzLogRead(log, random),
   'log written': ({ log }, random) => fuzzLogWritten(log, random),
+  'lsm manifest': ({ lsm }, random) => fuzzManifest(lsm, random),
+  'lsm data block': ({ lsm }, random) => fuzzDataBlock(lsm, random),
+  'lsm table tail': ({ lsm }, random) => fuzzTableTail(lsm, random),
+  'Bloom filter': ({ lsm }, random) => fuzzBloom(lsm, random),
+  LZ4: ({ lsm }, random) => fuzzLz4(lsm, random),
+  'lsm store read': ({ lsm }, random) => fuzzLsmRead(lsm, random),
+  'lsm store written': ({ lsm }, random) => fuzzLsmWritten(lsm, random),
+  'lsm store repaired': ({ lsm }, random) => fuzzLsmRepair(lsm, random),
 } satisfies Record<string, Target>
 
 export type TargetName = keyof typeof TARGETS

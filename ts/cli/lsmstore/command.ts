@@ -172,4 +172,10 @@ function addMaintenance(line: CommandLine): void {
       const { verify } = await import('./maintain.ts')
       await verify(line.contextOf(command), path)
     })
+  line
+    .add('repair <database>', 'make a damaged database open again with what can be read of it')
+    .action(async (path: string, _options: object, command: Command) => {
+      const { repair } = await import('./maintain.ts')
+      await repair(line.contextOf(command), path)
+    })
 }

@@ -1,6 +1,8 @@
 // The levels of a store that nobody need have open.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { inspectManifest, type LsmStats, type ManifestDescription } from '../../storage/lsm/index.ts'
+import { noDatabase } from '../ordered/context.ts'
+import { LSMSTORE } from './store.ts'
 
 /** What the manifest of the store at `path` says of its levels: those that hold tables. @throws NOT_FOUND, CORRUPTION */
 export function levelsOnDisk(path: string): LsmStats['levels'] {
@@ -24,10 +26,6 @@ export function manifestOf(path: string): ManifestDescription {
   try {
     return inspectManifest(path)
   } catch (error) {
-    if (!isCode(error, 'NOT_FOUND')) throw error
-    throw new BedplateError('NOT_FOUND', `there is no database ${path}`, {
-      cause: error,
-      hint: `lsmstore create ${path}`,
-    })
+    throw isCode(error, 'NOT_FOUND') ? noDatabase(LSMSTORE, path, error) : error
   }
 }

@@ -1,8 +1,14 @@
-// lsmstore create, flush, compact, backup, verify: work on a store as a whole.
-import { BedplateError } from '../../base/errors.ts'
-import { type CompactionStyle, type LsmOptions, openLsm } from '../../storage/lsm/index.ts'
+// lsmstore create, flush, compact, backup, verify, repair: work on a store as a whole.
+import { BedplateError, isCode } from '../../base/errors.ts'
+import {
+  type CompactionStyle,
+  type LsmOptions,
+  type LsmRepairReport,
+  openLsm,
+  repairLsm,
+} from '../../storage/lsm/index.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
-import { answer, bytesOf, type Context, withReader, withWriter } from '../ordered/context.ts'
+import { answer, bytesOf, type Context, noDatabase, withReader, withWriter } from '../ordered/context.ts'
 import { createNew } from '../ordered/create.ts'
 import { type LsmBytes, lsmTreeOf } from './store.ts'
 
@@ -90,6 +96,24 @@ export async function verify(context: LsmContext, path: string): Promise<void> {
   await answer(context, { ...report, seconds }, ok ? `OK: ${counts}` : [...problems, `checked ${counts}`].join('\n'))
   if (ok) return
   throw new BedplateError('CORRUPTION', `${path} is damaged: ${formatNumber(problems.length)} found`, {
-    hint: `restore a backup, or save what can be read: lsmstore export ${path}`,
+    hint: `restore a backup, or keep what can be read: lsmstore repair ${path}`,
   })
+}
+
+export async function repair(context: LsmContext, path: string): Promise<void> {
+  const report = await repairLsm(path).catch((error: unknown) => {
+    throw isCode(error, 'NOT_FOUND') ? noDatabase(context.command, path, error) : error
+  })
+  await answer(context, report, [...report.problems, ...describeRepair(path, report)].join('\n'))
+}
+
+function* describeRepair(path: string, { wasDamaged, ...report }: LsmRepairReport): Generator<string> {
+  if (!wasDamaged) {
+    yield 'Nothing is wrong, and nothing was changed'
+    return
+  }
+  const { manifest, log, tables, lostBytes, moved } = report
+  const parts = `${formatNumber(tables.intact)} whole, ${formatNumber(tables.partly)} in part, ${formatNumber(tables.lost)} lost`
+  yield `Repaired: tables ${parts}; manifest ${manifest}; log ${log}; ${formatBytes(lostBytes)} could not be read`
+  if (moved.length > 0) yield `What could not be read is in ${path}/lost: ${moved.join(', ')}`
 }

@@ -89,11 +89,14 @@ export async function openFor<S extends ByteStore, T>(
   use: (store: S) => Promise<T>,
 ): Promise<T> {
   const store = await open().catch((error: unknown) => {
-    if (!isCode(error, 'NOT_FOUND')) throw error
-    const hint = `${name} create ${path}`
-    throw new BedplateError('NOT_FOUND', `there is no database ${path}`, { cause: error, hint })
+    throw isCode(error, 'NOT_FOUND') ? noDatabase({ name }, path, error) : error
   })
   return closing(store, use)
+}
+
+/** The error for a database that is missing. */
+export function noDatabase({ name }: Pick<StoreCommand, 'name'>, path: string, cause: unknown): BedplateError {
+  return new BedplateError('NOT_FOUND', `there is no database ${path}`, { cause, hint: `${name} create ${path}` })
 }
 
 /** The tree that the command line names. */

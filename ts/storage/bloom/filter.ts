@@ -31,32 +31,41 @@ function probesFor(bitsPerKey: number): number {
   return Math.min(MAX_PROBES, Math.max(1, Math.floor(bitsPerKey * Math.LN2)))
 }
 
-/**
- * Builds the filter of a set of keys.
- * @param hashes - Two numbers a key: the high and the low half of `hash64`.
- * @param bitsPerKey - 1 to MAX_BITS_A_KEY. With 10, one test in a hundred that should fail succeeds.
- * @returns Its bytes: 64 and 64 a line. Equal keys give equal bytes, in whatever order.
- */
-export function buildFilter(hashes: Uint32Array, bitsPerKey: number): Uint8Array {
-  const keyCount = hashes.length / 2
-  const lineCount = Math.min(MAX_LINES, Math.max(1, Math.ceil((keyCount * bitsPerKey) / BITS_A_LINE)))
-  const probes = probesFor(bitsPerKey)
-  const bytes = new Uint8Array(HEADER_BYTES + LINE_BYTES * lineCount)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, MAGIC, true)
-  view.setUint32(4, lineCount, true)
-  bytes[8] = probes
-  bytes[9] = VERSION
-  for (let i = 0; i < hashes.length; i += 2) {
-    const start = lineStart(hashes[i] as number, lineCount)
-    let hash = hashes[i + 1] as number
-    for (let probe = 0; probe < probes; probe++) {
-      const at = start + (hash >>> 26)
-      bytes[at] = (bytes[at] as number) | (1 << ((hash >>> 23) & 7))
-      hash = Math.imul(hash, GOLDEN_RATIO)
+/** Builds the filter of a set of keys, in steps for those who have other things to do in between. */
+export class FilterBuilder {
+  /** The filter, once all keys were added: 64 bytes and 64 a line. Equal keys give equal bytes, in whatever order. */
+  readonly bytes: Uint8Array
+  private readonly lineCount: number
+  private readonly probes: number
+
+  /**
+   * @param keyCount - Of all keys that will be added.
+   * @param bitsPerKey - 1 to MAX_BITS_A_KEY. With 10, one test in a hundred that should fail succeeds.
+   */
+  constructor(keyCount: number, bitsPerKey: number) {
+    this.lineCount = Math.min(MAX_LINES, Math.max(1, Math.ceil((keyCount * bitsPerKey) / BITS_A_LINE)))
+    this.probes = probesFor(bitsPerKey)
+    this.bytes = new Uint8Array(HEADER_BYTES + LINE_BYTES * this.lineCount)
+    const view = new DataView(this.bytes.buffer)
+    view.setUint32(0, MAGIC, true)
+    view.setUint32(4, this.lineCount, true)
+    this.bytes[8] = this.probes
+    this.bytes[9] = VERSION
+  }
+
+  /** @param hashes - Two numbers a key: the high and the low half of `hash64`. */
+  add(hashes: Uint32Array): void {
+    const { bytes, lineCount, probes } = this
+    for (let i = 0; i < hashes.length; i += 2) {
+      const start = lineStart(hashes[i] as number, lineCount)
+      let hash = hashes[i + 1] as number
+      for (let probe = 0; probe < probes; probe++) {
+        const at = start + (hash >>> 26)
+        bytes[at] = (bytes[at] as number) | (1 << ((hash >>> 23) & 7))
+        hash = Math.imul(hash, GOLDEN_RATIO)
+      }
     }
   }
-  return bytes
 }
 
 /** A filter to be asked. */
@@ -66,7 +75,7 @@ export class BloomFilter {
   private readonly probes: number
 
   /**
-   * @param bytes - What `buildFilter` gave; may come straight from disk.
+   * @param bytes - What `FilterBuilder` gave; may come straight from disk.
    * @param where - What holds it, for the text of errors.
    * @throws CORRUPTION if the bytes are no filter, INCOMPATIBLE if a later version made it.
    */

@@ -101,7 +101,7 @@ function canUnpack(length: number, rawLength: number): boolean {
 /** The error for bytes that are not what was written. */
 export function damaged(path: string, offset: number, problem: string): BedplateError {
   return new BedplateError('CORRUPTION', `${path}: the block at offset ${offset} is damaged: ${problem}`, {
-    hint: 'what other blocks hold can still be read; restore a backup',
+    hint: 'what other blocks hold can still be read; restore a backup, or close the store and let repairLsm keep them',
   })
 }
 

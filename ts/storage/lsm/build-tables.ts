@@ -12,8 +12,8 @@ import type { RangeTombstone } from './range-tombstones.ts'
 import { type TableInfo, tableName } from './table-format.ts'
 import { type TableShape, TableWriter } from './table-writer.ts'
 
-/** Bytes of entries that are merged before other work gets a turn. */
-const SLICE_BYTES = 128 * 1024
+/** Bytes of entries that are merged before other work gets a turn: a millisecond or two. */
+const SLICE_BYTES = 64 * 1024
 
 /** Where tables are made, and how. */
 export interface Workshop {
@@ -111,6 +111,7 @@ async function finish(
   tombstones: readonly RangeTombstone[],
   made: TableInfo[],
 ): Promise<void> {
+  for (const _ of writer.buildFilter()) await workshop.clock.turn()
   const info = writer.finish(tombstones)
   assert(info !== undefined, 'a table is begun for something')
   if (!lacks(workshop.mutant, 'table sync')) await workshop.durably(() => file.sync())

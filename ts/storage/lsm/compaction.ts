@@ -59,6 +59,27 @@ export function pickCompaction(
   }
 }
 
+/**
+ * About how many bytes merges will have to read before nothing is due any more: what is too much of each level goes down, and
+ * takes its share of the next one along.
+ */
+export function debtOf({ levels }: Version, { style }: CompactionPlan, limits: CompactionLimits): number {
+  if (style === 'fifo') return 0
+  const sizes = levels.map(bytesOf)
+  const newest = levels[0] as readonly TableInfo[]
+  if (style === 'tiered')
+    return newest.length >= MAX_TIERS * Math.max(2, limits.level0Tables) ? (sizes[0] as number) : 0
+  let debt = 0
+  let carried = 0
+  for (let level = 0; level < MAX_LEVELS - 1; level++) {
+    const size = (sizes[level] as number) + carried
+    const isDue = level === 0 ? newest.length >= limits.level0Tables : size > bytesAllowed(level, limits)
+    carried = isDue ? size - (level === 0 ? 0 : bytesAllowed(level, limits)) : 0
+    if (carried > 0) debt += carried + ((sizes[level + 1] as number) * carried) / size
+  }
+  return Math.ceil(debt)
+}
+
 /** All that there is of the keys in `span` into one level, or one table. @returns undefined if there is nothing to merge. */
 export function compactionOf(
   span: KeySpan,

@@ -14,6 +14,7 @@ import { INCREMENT_BYTES } from '../ordered/record.ts'
 import { damaged } from './block.ts'
 import { type Entry, EntryKind } from './entry.ts'
 import { readU48, writeU48 } from './fields.ts'
+import { MAX_INTERNAL_KEY_BYTES } from './internal-key.ts'
 
 const HEADER_BYTES = 8
 const ENTRY_HEADER_BYTES = 13
@@ -135,6 +136,7 @@ export class DataBlock {
     const suffixEnd = at + ENTRY_HEADER_BYTES + suffixLength
     const valueEnd = suffixEnd + view.getUint32(at + 9, true)
     if (valueEnd > bytes.length) throw this.broken(`entry ${index} ends behind it`)
+    if (prefix.length + suffixLength > MAX_INTERNAL_KEY_BYTES) throw this.broken(`entry ${index} has too long a key`)
     if (kind > EntryKind.append) throw this.broken(`entry ${index} is of kind ${kind}`)
     if (kind === EntryKind.increment && valueEnd - suffixEnd !== INCREMENT_BYTES)
       throw this.broken(`entry ${index} is an increment of ${valueEnd - suffixEnd} bytes`)

@@ -88,6 +88,7 @@ export class Engine {
   readonly background: Background
   readonly mutant: Mutant | undefined
   readonly memoryBytes: number
+  readonly limits: CompactionLimits
   /** One for each transaction that runs. */
   readonly observers = new Set<WriteObserver>()
   readonly events = new Emitter()
@@ -114,6 +115,7 @@ export class Engine {
     this.clock = workshop.clock
     this.readOnly = parts.readOnly
     this.memoryBytes = parts.memoryBytes
+    this.limits = limits
     this.memory = memory
     this.tables = tables
     this.log = log

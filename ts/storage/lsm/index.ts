@@ -4,14 +4,24 @@ import { describe } from '../../base/options.ts'
 import { realClock } from '../../io/clock.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
+import { DEFAULT_BITS_A_KEY } from '../bloom/index.ts'
 import { FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES } from '../log/types.ts'
 import { codecsOf } from '../ordered/arguments.ts'
 import type { KeyOf, ValueOf } from '../ordered/types.ts'
 import { checkStoreOptions } from './check-options.ts'
 import { openEngine } from './open.ts'
+import { repairStore } from './repair.ts'
 import { keepStatsFile } from './stats.ts'
 import { LsmHandle } from './store.ts'
-import { DEFAULT_LEVEL_BYTES, DEFAULT_TABLE_BYTES, LEVEL_0_TABLES, type Lsm, type LsmOptions } from './types.ts'
+import {
+  DEFAULT_BLOCK_BYTES,
+  DEFAULT_LEVEL_BYTES,
+  DEFAULT_TABLE_BYTES,
+  LEVEL_0_TABLES,
+  type Lsm,
+  type LsmOptions,
+  type LsmRepairReport,
+} from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
@@ -55,6 +65,7 @@ export type {
   Lsm,
   LsmBatchOperation,
   LsmOptions,
+  LsmRepairReport,
   LsmStats,
   LsmTree,
   LsmVerifyReport,
@@ -88,9 +99,7 @@ export function openLsm<const O extends LsmOptions = object>(
 /** The same, with keys and values of the types that the caller knows them to have. */
 export function openLsm<K, V>(path: string, options?: LsmOptions): Promise<Lsm<K, V>>
 export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Promise<Lsm<K, V>> {
-  if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw new BedplateError('INVALID_INPUT', `openLsm: path must be the name of a directory, got ${describe(path)}`)
-  }
+  checkPath(path, 'openLsm')
   const codecs = codecsOf<K, V>(options)
   const engine = await openEngine({
     disk: realDisk,
@@ -105,4 +114,41 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
     maxSegmentBytes: MAX_SEGMENT_BYTES,
   })
   return new LsmHandle<K, V>(engine, codecs, engine.readOnly ? undefined : keepStatsFile(engine))
+}
+
+/**
+ * Makes a store that opens of one whose manifest, tables or log are damaged or missing. What can be read is kept: of a damaged
+ * table block by block, of a damaged log up to the damage. What cannot is moved to the directory `lost` in the store.
+ *
+ * What a lost table had deleted or overwritten may be back; the report says how much was lost. Without a manifest, the names of
+ * trees are lost: a tree is then called `tree-<id>`, but a single one is taken for the default tree; and options that count at
+ * creation are the defaults. That case writes all tables anew, and needs the space for it.
+ *
+ * Nothing that is there is changed before everything new is durable, so it may be cut off and run again.
+ *
+ * @param path - The directory of a store that nobody has open.
+ * @throws LOCKED if somebody has, NOT_FOUND or INCOMPATIBLE if it is no store of ours, DISK_FULL, PERMISSION, IO.
+ *
+ * @example
+ * const { tables, problems } = await repairLsm('./events')
+ * console.log(tables, problems)
+ */
+export async function repairLsm(path: string): Promise<LsmRepairReport> {
+  checkPath(path, 'repairLsm')
+  return await repairStore({
+    disk: realDisk,
+    clock: realClock,
+    random: realRandom,
+    path,
+    defaults: {
+      shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey: DEFAULT_BITS_A_KEY, compression: 'lz4' },
+      plan: { style: 'leveled', ttlMs: 0, maxBytes: 0 },
+    },
+    tableBytes: DEFAULT_TABLE_BYTES,
+  })
+}
+
+function checkPath(path: unknown, where: string): void {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return
+  throw new BedplateError('INVALID_INPUT', `${where}: path must be the name of a directory, got ${describe(path)}`)
 }

@@ -6,8 +6,10 @@ const TREE_ID_BYTES = 4
 export const FIRST_TREE_ID = 1
 /** One less than what four bytes hold, so that the end of every tree can be named. */
 export const MAX_TREE_ID = 0xfffffffe
+/** The longest key. */
+export const MAX_INTERNAL_KEY_BYTES = TREE_ID_BYTES + MAX_KEY_BYTES
 /** A bound may be the successor of a key. */
-export const MAX_BOUND_BYTES = TREE_ID_BYTES + MAX_KEY_BYTES + 1
+export const MAX_BOUND_BYTES = MAX_INTERNAL_KEY_BYTES + 1
 
 /** The keys from `start` up to and without `end`. */
 export interface KeySpan {
@@ -23,10 +25,10 @@ export function internalKey(treeId: number, key: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** The tree of an internal key; what is missing of a short one counts as zeros. */
+/** The tree that an internal key belongs to; 0 for bytes that are none. */
 export function treeIdOf(internal: Uint8Array): number {
-  const [a = 0, b = 0, c = 0, d = 0] = internal
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+  if (internal.length < TREE_ID_BYTES) return 0
+  return new DataView(internal.buffer, internal.byteOffset).getUint32(0)
 }
 
 /** The key as its tree knows it. A view. */

@@ -113,7 +113,9 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
  */
 export function decodeManifest(bytes: Uint8Array, path: string, mutant?: Mutant): Manifest {
   const broken = (problem: string): BedplateError =>
-    new BedplateError('CORRUPTION', `${path} is damaged: ${problem}`, { hint: 'restore a backup' })
+    new BedplateError('CORRUPTION', `${path} is damaged: ${problem}`, {
+      hint: 'restore a backup, or let repairLsm keep what can be read',
+    })
   if (bytes.length < HEADER_BYTES) throw broken(`it has ${bytes.length} bytes`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.getUint32(4, true) !== MAGIC) throw broken('it does not begin as a manifest does')
@@ -189,7 +191,7 @@ export function readManifestBytes(disk: Disk, directory: string): Uint8Array {
   const path = joinPath(directory, MANIFEST_FILE)
   if (disk.kind(path) !== 'file') {
     throw new BedplateError('CORRUPTION', `${directory} is a store, but its file ${MANIFEST_FILE} is missing`, {
-      hint: 'nothing on disk was changed; put the file back, or restore the store from a backup',
+      hint: 'nothing on disk was changed; put the file back, restore a backup, or let repairLsm keep what is left',
     })
   }
   const file = disk.open(path, 'read')

@@ -123,7 +123,7 @@ function checkParts(disk: Disk, path: string, { version }: Manifest): void {
   if (lost === undefined && hasLog(names)) return
   const what = lost === undefined ? 'its log' : `its file ${lost}`
   throw new BedplateError('CORRUPTION', `${path} is a store, but ${what} is missing`, {
-    hint: 'nothing on disk was changed; put the file back, or restore the store from a backup',
+    hint: 'nothing on disk was changed; put the file back, restore a backup, or let repairLsm keep what is left',
   })
 }
 

@@ -1,6 +1,6 @@
 // The figures of an open store.
 import { StatsFile } from '../stats-file.ts'
-import { bytesOf } from './compaction.ts'
+import { bytesOf, debtOf } from './compaction.ts'
 import type { Engine } from './engine.ts'
 import type { TableInfo } from './table-format.ts'
 import type { LsmStats } from './types.ts'
@@ -33,6 +33,7 @@ export function collectStats(engine: Engine): LsmStats {
     flushedPosition: manifest.position,
     flushes,
     compactions,
+    compactionDebtBytes: debtOf(current, manifest.plan, engine.limits),
     stalls: { ...engine.stalls },
     amplification: {
       read: engine.state.length,

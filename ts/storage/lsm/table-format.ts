@@ -137,7 +137,7 @@ export function decodeFooter(bytes: Uint8Array, path: string, fileBytes: number)
       'CORRUPTION',
       `${path}: the footer at offset ${fileBytes - FOOTER_BYTES} is damaged: ${problem}`,
       {
-        hint: 'restore a backup',
+        hint: 'restore a backup, or let repairLsm keep what can be read',
       },
     )
   if (bytes.length !== FOOTER_BYTES) throw broken('it ends too early')

@@ -1,7 +1,7 @@
 // Writes a table: versions in order, then the range tombstones. Nothing is synced here.
-import { assert } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import type { DiskFile } from '../../io/disk.ts'
-import { buildFilter, hash64 } from '../bloom/index.ts'
+import { FilterBuilder, type Hash64, hash64 } from '../bloom/index.ts'
 import { compareBytes } from '../compare.ts'
 import { BLOCK_ALIGNMENT, type BlockHandle, BlockType, sealBlock, tableSeed } from './block.ts'
 import { DataBlockBuilder } from './data-block.ts'
@@ -14,6 +14,8 @@ import type { Compression } from './types.ts'
 
 /** Blocks are gathered until they have so many bytes, then written by one call. */
 const WRITE_BYTES = 256 * 1024
+/** Two a key: about a millisecond of work. */
+const HASHES_A_SLICE = 2 * 8192
 const NO_BLOCK: BlockHandle = { offset: 0, length: 0 }
 
 /** How tables are made; the store keeps it. */
@@ -34,7 +36,10 @@ export class TableWriter {
   private readonly block: DataBlockBuilder
   private readonly index = new FieldWriter()
   private blockCount = 0
-  private readonly hashes: number[] = []
+  /** Of all keys, as many as a slice takes in each; only the last one is not full. */
+  private readonly hashes: Uint32Array[] = []
+  private hashCount = 0
+  private filter: FilterBuilder | undefined
   private waiting: Uint8Array[] = []
   private waitingBytes = 0
   private written = 0
@@ -60,17 +65,17 @@ export class TableWriter {
     return this.end
   }
 
-  /** Behind all that were added before (`compareEntries`). */
+  /** Behind all that were added before (`compareEntries`). @throws CORRUPTION if it is not: some table lied. */
   add(entry: Entry): void {
     const { previous } = this
-    assert(previous === undefined || compareEntries(previous, entry) < 0, 'versions come in order')
+    if (previous !== undefined && compareEntries(previous, entry) >= 0)
+      throw new BedplateError('CORRUPTION', 'versions of a table that is merged are not in order')
     const isNewKey = previous === undefined || compareBytes(previous.key, entry.key) !== 0
     if (this.block.isFull) this.finishBlock(isNewKey ? entry.key : undefined)
     this.firstKey ??= entry.key
     this.block.add(entry)
     if (isNewKey && this.shape.bitsPerKey > 0) {
-      const { high, low } = hash64(entry.key)
-      this.hashes.push(high, low)
+      this.addHash(hash64(entry.key))
     }
     this.previous = entry
     this.entryCount++
@@ -79,16 +84,29 @@ export class TableWriter {
     this.noteSequence(entry.sequence)
   }
 
+  /**
+   * Builds the filter of all that was added, for which it has to be asked until it ends: in steps, since a filter of a million
+   * keys takes a while. `finish` does what is left of it.
+   */
+  *buildFilter(): Generator<void, void> {
+    if (this.filter !== undefined || this.hashes.length === 0) return
+    const { bitsPerKey } = this.shape
+    this.filter = new FilterBuilder(this.hashCount / 2, bitsPerKey)
+    for (const [i, chunk] of this.hashes.entries()) {
+      const isLast = i === this.hashes.length - 1
+      this.filter.add(isLast ? chunk.subarray(0, this.hashCount - i * HASHES_A_SLICE) : chunk)
+      yield
+    }
+  }
+
   /** Writes what is left. @returns undefined if the table would hold nothing: then nothing was written. */
   finish(tombstones: readonly RangeTombstone[]): TableInfo | undefined {
     if (this.entryCount + tombstones.length === 0) return undefined
     if (!this.block.isEmpty) this.finishBlock(undefined)
     const dataBytes = this.end
     for (const { sequence } of tombstones) this.noteSequence(sequence)
-    const filter =
-      this.hashes.length === 0
-        ? NO_BLOCK
-        : this.append(BlockType.filter, buildFilter(Uint32Array.from(this.hashes), this.shape.bitsPerKey))
+    for (const _ of this.buildFilter()); // unless that was done
+    const filter = this.filter === undefined ? NO_BLOCK : this.append(BlockType.filter, this.filter.bytes)
     const index = this.append(BlockType.index, this.indexPayload())
     const ranges = this.append(BlockType.tombstones, tombstonePayload(tombstones))
     const { id, number, createdAtMs } = this.identity
@@ -110,6 +128,15 @@ export class TableWriter {
     this.push(encodeFooter({ id, ...parts, fileBytes }))
     this.writeWaiting()
     return { ...properties, number, id, fileBytes, dataBytes, sequence: 0 }
+  }
+
+  private addHash({ high, low }: Hash64): void {
+    const at = this.hashCount % HASHES_A_SLICE
+    if (at === 0) this.hashes.push(new Uint32Array(HASHES_A_SLICE))
+    const chunk = this.hashes.at(-1) as Uint32Array
+    chunk[at] = high
+    chunk[at + 1] = low
+    this.hashCount += 2
   }
 
   private get end(): number {

@@ -62,7 +62,7 @@ export function openTail(tail: Uint8Array, info: TableInfo, path: string, mutant
   const footer = decodeFooter(tail.subarray(Math.max(0, tail.length - FOOTER_BYTES)), path, fileBytes)
   if (compareBytes(footer.id, info.id) !== 0) {
     throw new BedplateError('CORRUPTION', `${path} is another table than the one that the manifest names`, {
-      hint: 'restore a backup',
+      hint: 'restore a backup, or let repairLsm keep what can be read',
     })
   }
   const seed = tableSeed(footer.id)
@@ -97,8 +97,12 @@ function readIndex(payload: Uint8Array, path: string, dataBytes: number): BlockI
   return new BlockIndex(handles, separators)
 }
 
-/** @param sequence - What all of them count as having; 0: each has its own. */
-function readTombstones(payload: Uint8Array, path: string, sequence: number): RangeTombstones {
+/**
+ * Reads a block of range tombstones.
+ * @param sequence - What all of them count as having; 0: each has its own.
+ * @throws CORRUPTION
+ */
+export function readTombstones(payload: Uint8Array, path: string, sequence: number): RangeTombstones {
   const fields = new FieldReader(payload, `${path}, range tombstones`)
   const count = fields.count(LEAST_TOMBSTONE_BYTES)
   const tombstones: RangeTombstone[] = []

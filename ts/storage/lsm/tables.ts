@@ -171,7 +171,7 @@ export class Tables {
     throw new BedplateError(
       'CORRUPTION',
       `${file.path} has ${bytes} bytes, and had ${info.fileBytes} when it was written`,
-      { hint: 'restore a backup' },
+      { hint: 'restore a backup, or let repairLsm keep what can be read' },
     )
   }
 }

@@ -212,6 +212,8 @@ export interface LsmStats {
   flushedPosition: number
   flushes: number
   compactions: number
+  /** About how many bytes merges have to read before nothing is due any more: how far they are behind. */
+  compactionDebtBytes: number
   /** How often writes had to wait for a flush, and for how long altogether. */
   stalls: { count: number; totalMs: number }
   amplification: {
@@ -234,4 +236,24 @@ export interface LsmVerifyReport {
   blocks: number
   /** Versions in tables, deletions included. */
   entries: number
+}
+
+/** What `repairLsm` found, kept and lost. */
+export interface LsmRepairReport {
+  /** False: nothing was wrong, and nothing was changed. */
+  wasDamaged: boolean
+  /** At most 100; each names the file and what is wrong. */
+  problems: string[]
+  /** `rebuilt`: it was lost, and with it the names of trees. */
+  manifest: 'intact' | 'rebuilt'
+  /** `cut off`: what came behind the first damaged record is lost. */
+  log: 'intact' | 'cut off'
+  /** Tables that could be read whole, in part, and not at all. */
+  tables: { intact: number; partly: number; lost: number }
+  /** Bytes of tables that could not be read. */
+  lostBytes: number
+  /** The trees that are there now, '' for the default tree. */
+  trees: string[]
+  /** Names of files that are in `lost/` now. */
+  moved: string[]
 }
