@@ -111,8 +111,7 @@ Memtable::Memtable() {
 
 Memtable::~Memtable() = default;
 
-// -- writing
-// ------------------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------------
 
 Status Memtable::Add(const Entry& entry) {
   const KeyHead head = HeadOf(entry.key);
@@ -216,8 +215,7 @@ void Memtable::Count(uint64_t sequence, uint64_t content_bytes) {
   content_bytes_.fetch_add(content_bytes, std::memory_order_relaxed);
 }
 
-// -- reading
-// ------------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------------
 
 std::shared_ptr<const RangeTombstones> Memtable::tombstones() const {
   if (!has_tombstones_.load(std::memory_order_acquire)) return nullptr;
@@ -244,7 +242,11 @@ std::unique_ptr<VersionCursor> Memtable::NewCursor(const KeySpan& span, bool rev
 }
 
 const Memtable::Node* Memtable::Seek(Bytes key, uint64_t sequence) const {
-  return SeekBefore(key, sequence)->Next(0);
+  // What a writer has put in between since is newer than what is looked for.
+  const KeyHead head = HeadOf(key);
+  const Node* node = SeekBefore(key, sequence)->Next(0);
+  while (node != nullptr && node->IsBefore(head, key, sequence)) node = node->Next(0);
+  return node;
 }
 
 const Memtable::Node* Memtable::SeekBefore(Bytes key) const { return SeekBefore(key, UINT64_MAX); }

@@ -238,8 +238,7 @@ TEST(MemtableTest, IsReadWhileItIsWrittenTo) {
   for (std::thread& reader : readers) reader.join();
 }
 
-// -- what it is made of
-// -------------------------------------------------------------------------------
+// -- what it is made of ---------------------------------------------------------------------------
 
 TEST(RangeTombstonesTest, TheNewestThatCoversDecides) {
   SeededRandom random(11);

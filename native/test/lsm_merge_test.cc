@@ -95,8 +95,7 @@ TEST(VisibleCursorTest, AppendsThatMakeAValueTooLongAreAnErrorOfTheRead) {
   EXPECT_EQ(status.code(), ErrorCode::kInvalidInput);
 }
 
-// -- what merges keep
-// ---------------------------------------------------------------------------------
+// -- what merges keep -----------------------------------------------------------------------------
 
 // A merge of the newer part of a random history, while the older one stays where it is.
 struct MergeCase {
