@@ -103,8 +103,9 @@ class Memtable::Cursor final : public VersionCursor {
 
 Memtable::Memtable() {
   head_ = new (arena_.Allocate(Node::SizeOf(kMaxHeight, 0))) Node{{}, 0, 0, kMaxHeight, nullptr};
-  for (uint32_t level = 0; level < kMaxHeight; level++)
+  for (uint32_t level = 0; level < kMaxHeight; level++) {
     new (head_->links() + level) Node::Link(nullptr);
+  }
   path_.fill(head_);
   behind_.fill(nullptr);
 }
