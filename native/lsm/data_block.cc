@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "core/compare.h"
 #include "core/little_endian.h"
@@ -106,10 +105,9 @@ Status DataBlock::Open(std::vector<uint8_t> memory, Bytes payload, const std::st
 Status DataBlock::EntryAt(uint32_t index, KeyBuffer* key, Entry* entry) const {
   Bytes suffix;
   if (Status status = Decode(index, &suffix, entry); !status.ok()) return status;
-  const size_t prefix_length = entries_at_ - prefix_at_;
-  key->resize(prefix_length + suffix.size());
-  std::memcpy(key->data(), bytes_.data() + prefix_at_, prefix_length);
-  std::memcpy(key->data() + prefix_length, suffix.data(), suffix.size());
+  const Bytes shared = prefix();
+  key->resize(shared.size() + suffix.size());
+  std::copy(suffix.begin(), suffix.end(), std::copy(shared.begin(), shared.end(), key->begin()));
   entry->key = *key;
   return Status::Ok();
 }

@@ -544,6 +544,8 @@ TEST(Lz4Test, PacksOnlyWhatIsWorthIt) {
   SeededRandom random(1);
   std::string noise;
   for (int i = 0; i < 1000; i++) noise += static_cast<char>(random.Below(256));
+  EXPECT_FALSE(UnpackLz4({}, {}));
+  EXPECT_FALSE(PackLz4({}, 100, &packed));
   packed = {1, 2, 3};
   EXPECT_FALSE(PackLz4(AsBytes(noise), noise.size() * 7 / 8, &packed));
   EXPECT_EQ(packed.size(), 3U);
