@@ -4,21 +4,15 @@
 #define BEDPLATE_BTREE_RECORD_H_
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "core/bytes.h"
+#include "core/key_range.h"
 #include "core/status.h"
 
 namespace bedplate::btree {
 
-// A range of keys as bytes. An absent bound is open.
-struct KeyRange {
-  std::optional<Bytes> lower;
-  bool lower_inclusive = true;
-  std::optional<Bytes> upper;
-  bool upper_inclusive = true;
-};
+using bedplate::KeyRange;
 
 // What replay has to do, in the order of the record. Bytes are views of the record.
 class RecordVisitor {
