@@ -23,7 +23,7 @@
         'btree/page.cc',
         'btree/page_arena.cc',
         'btree/pager.cc',
-        'btree/record.cc',
+        'btree/range_walk.cc',
         'btree/replay.cc',
         'btree/store_files.cc',
         'btree/transaction.cc',
@@ -44,6 +44,7 @@
         'log/segment_pool.cc',
         'log/segment_reader.cc',
         'log/writer.cc',
+        'ordered/record.cc',
         'vfs/crash_image.cc',
         'vfs/disk_faults.cc',
         'vfs/disk_history.cc',
@@ -70,6 +71,7 @@
         ['warnings_are_errors=="true"', { 'cflags': ['-Werror'] }],
         ['OS!="win"', {
           'sources': [
+            'binding/btree_api.cc',
             'binding/btree_binding.cc',
             'binding/btree_calls.cc',
             'binding/promised_work.cc',

@@ -3,11 +3,11 @@
 //   kind u8 | tree u32: an index into the trees beside the list | flags u8 | length u32 | length u32 | first | second
 //
 //   put: key and value; delete: key; clear: the bounds; drop: nothing
-import { type NativeTreeHandle, OperationKind } from '../../../native/btree.ts'
-import type { ByteOperation } from '../../ordered/operation.ts'
-import type { ByteRange } from '../../ordered/range.ts'
-import type { Codecs } from '../../ordered/reader.ts'
+import { type NativeTreeHandle, OperationKind } from '../../../native/store.ts'
 import type { BatchOperation } from '../../ordered-store.ts'
+import type { ByteOperation } from '../operation.ts'
+import type { ByteRange } from '../range.ts'
+import type { Codecs } from '../reader.ts'
 import type { NativeCore } from './core.ts'
 import { larger } from './reader.ts'
 import { rangeFlags } from './walk.ts'
