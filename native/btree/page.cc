@@ -40,20 +40,6 @@ std::string Text(uint64_t number) { return std::to_string(number); }
 
 }  // namespace
 
-int CompareBytes(Bytes a, Bytes b) {
-  const size_t shared = std::min(a.size(), b.size());
-  if (shared > 0) {
-    const int order = std::memcmp(a.data(), b.data(), shared);
-    if (order != 0) return order;
-  }
-  return a.size() < b.size() ? -1 : static_cast<int>(a.size() > b.size());
-}
-
-uint32_t CommonPrefixLength(Bytes a, Bytes b) {
-  const auto end = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
-  return static_cast<uint32_t>(end - a.begin());
-}
-
 std::vector<uint8_t> SeparatorBetween(const Page& left, const Page& right) {
   const std::vector<uint8_t> below = left.KeyAt(left.count() - 1);
   std::vector<uint8_t> above = right.KeyAt(0);

@@ -14,6 +14,7 @@
 
 #include "btree/mutant.h"
 #include "core/bytes.h"
+#include "core/compare.h"
 #include "core/little_endian.h"
 
 namespace bedplate::btree {
@@ -206,9 +207,6 @@ class Page {
   uint32_t size_bytes_;
 };
 
-// Orders bytes as unsigned numbers; a prefix comes before what it begins. <0, 0 or >0.
-[[nodiscard]] int CompareBytes(Bytes a, Bytes b);
-[[nodiscard]] uint32_t CommonPrefixLength(Bytes a, Bytes b);
 // The shortest key that is greater than all of `left` and not greater than any of `right`.
 [[nodiscard]] std::vector<uint8_t> SeparatorBetween(const Page& left, const Page& right);
 

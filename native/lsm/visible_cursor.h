@@ -1,0 +1,72 @@
+// What a reader sees of many versions: of each key the value at some sequence. The twin is
+// `VisibleCursor` of ts/storage/lsm/merge.ts with what ts/storage/lsm/read-state.ts does to it.
+#ifndef BEDPLATE_LSM_VISIBLE_CURSOR_H_
+#define BEDPLATE_LSM_VISIBLE_CURSOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/status.h"
+#include "lsm/entry.h"
+#include "lsm/mutant.h"
+#include "lsm/range_tombstones.h"
+
+namespace bedplate::lsm {
+
+// Steps to each key that has a value at a sequence. The entry is a put: key and value are the
+// reader's, the sequence is that of its newest version. One thread.
+class VisibleCursor final : public VersionCursor {
+ public:
+  struct View {
+    uint64_t sequence = 0;
+    bool reverse = false;
+    // Those of all sources that may cover a key of the walk; each outlives the cursor or is held.
+    std::vector<std::shared_ptr<const RangeTombstones>> tombstones;
+    Mutant* mutant = nullptr;
+  };
+
+  // `versions` are those of all sources, in the direction of the view.
+  VisibleCursor(std::unique_ptr<VersionCursor> versions, View view);
+
+  // INVALID_INPUT if appends have made a value too long.
+  Status Step(bool* found) override;
+
+ private:
+  struct Operand {
+    EntryKind kind;
+    std::vector<uint8_t> bytes;
+  };
+
+  Status StepForward(bool* found);
+  Status StepBack(bool* found);
+  // Moves the versions on; `is_ahead_` says whether they stand on one.
+  Status Advance();
+  // Takes the operands of the key that the versions stand on, and its base if it has one.
+  Status GatherForward();
+  // The newest range tombstone that covers `key` and is seen.
+  [[nodiscard]] uint64_t Covering(Bytes key) const;
+  void Begin(const Entry& entry);
+  [[nodiscard]] bool IsSameKey(Bytes key) const;
+  Status Show();
+
+  std::unique_ptr<VersionCursor> versions_;
+  View view_;
+  // The versions stand on one that was not looked at yet.
+  bool is_ahead_ = false;
+  bool has_ended_ = false;
+  // The key at hand, and what is known of its value.
+  bool has_key_ = false;
+  std::vector<uint8_t> key_;
+  uint64_t newest_sequence_ = 0;
+  bool has_base_ = false;
+  std::vector<uint8_t> value_;
+  // As they came. Buffers beyond `operand_count_` are kept for later ones.
+  std::vector<Operand> operands_;
+  size_t operand_count_ = 0;
+  Entry own_entry_;
+};
+
+}  // namespace bedplate::lsm
+
+#endif  // BEDPLATE_LSM_VISIBLE_CURSOR_H_
