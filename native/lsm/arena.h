@@ -20,14 +20,15 @@ class Arena {
   // Memory that begins at a multiple of 8 bytes; undefined.
   [[nodiscard]] uint8_t* Allocate(size_t bytes) {
     const size_t rounded = (bytes + 7) & ~size_t{7};
+    used_bytes_ += rounded;
     if (rounded > left_) return AllocateInNewChunk(rounded);
     uint8_t* given = next_;
     next_ += rounded;
     left_ -= rounded;
     return given;
   }
-  // Taken from the system.
-  [[nodiscard]] size_t reserved_bytes() const { return reserved_bytes_; }
+  // Given so far.
+  [[nodiscard]] size_t used_bytes() const { return used_bytes_; }
 
  private:
   struct Chunk {
@@ -41,6 +42,7 @@ class Arena {
   std::vector<Chunk> chunks_;
   uint8_t* next_ = nullptr;
   size_t left_ = 0;
+  size_t used_bytes_ = 0;
   size_t reserved_bytes_ = 0;
 };
 

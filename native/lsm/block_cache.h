@@ -46,8 +46,15 @@ class BlockCache {
     return capacity_bytes_.load(std::memory_order_relaxed);
   }
   [[nodiscard]] uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-  [[nodiscard]] uint64_t hits() const;
-  [[nodiscard]] uint64_t misses() const;
+
+  struct Figures {
+    uint64_t capacity_bytes;
+    uint64_t bytes;
+    // Of Find, since it was made.
+    uint64_t hits;
+    uint64_t misses;
+  };
+  [[nodiscard]] Figures figures();
 
  private:
   static constexpr size_t kShards = 16;
@@ -74,9 +81,9 @@ class BlockCache {
 
   [[nodiscard]] Shard* ShardOf(const Key& key) { return &shards_[HashOfKey{}(key) % kShards]; }
   // With its mutex held.
-  void Remove(Shard* shard, size_t place, std::vector<Value>* dropped);
-  bool EvictOne(Shard* shard, std::vector<Value>* dropped);
+  [[nodiscard]] Value Remove(Shard* shard, size_t place);
   // Without.
+  [[nodiscard]] Value EvictOne(Shard* shard);
   void Shrink();
 
   std::atomic<uint64_t> capacity_bytes_;

@@ -87,8 +87,6 @@ class DataBlock {
   // if there is none. With no sequence, the first one whose key is not below `key`.
   Status Search(Bytes key, uint64_t sequence, uint32_t* index) const;
   Status Search(Bytes key, uint32_t* index) const { return Search(key, kNoSequence, index); }
-  // True if the entry at `index`, which Search gave, is of `key`.
-  Status IsOf(uint32_t index, Bytes key, bool* is_of) const;
   // Asks the processor for what a search looks at first.
   void Prefetch() const;
 
@@ -98,8 +96,8 @@ class DataBlock {
   DataBlock(std::vector<uint8_t> memory, Bytes payload, std::string path, uint64_t offset)
       : memory_(std::move(memory)), bytes_(payload), path_(std::move(path)), offset_(offset) {}
 
-  // Where the entry begins, and where its suffix ends; CORRUPTION if that is outside.
-  Status Locate(uint32_t index, size_t* at, size_t* suffix_end) const;
+  // Where the entry begins; CORRUPTION if that is outside.
+  Status Locate(uint32_t index, size_t* at) const;
   Status IsBefore(uint32_t index, uint32_t head, Bytes suffix, uint64_t sequence,
                   bool* is_before) const;
   [[nodiscard]] Bytes prefix() const {

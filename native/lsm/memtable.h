@@ -102,6 +102,7 @@ class Memtable {
   std::array<Node*, kMaxHeight> path_;
   std::array<Node*, kMaxHeight> behind_;
   uint32_t dice_ = 0x2545f491;
+  uint64_t tombstone_bytes_ = 0;
 
   // So that whoever reads where there are none takes no lock.
   std::atomic<bool> has_tombstones_{false};

@@ -37,12 +37,11 @@ class RunCursor final : public VersionCursor {
   [[nodiscard]] const std::shared_ptr<const DataBlock>& pin() const { return block_; }
 
  private:
-  // Comes to the next block, in this table or the next one; `*has_ended` if there is none.
-  Status Approach(bool* has_ended);
+  Status Approach();
   Status EnterTable();
   Status EnterBlock();
   Status LoadBlock(std::shared_ptr<const DataBlock>* block);
-  Status ReadAhead(const BlockHandle& handle, Bytes* bytes);
+  Status ReadAhead(const BlockHandle& handle, std::vector<uint8_t>* bytes);
   [[nodiscard]] bool IsInside(Bytes key) const;
 
   Tables* tables_;

@@ -9,8 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <vector>
 
 #include "core/bytes.h"
@@ -31,6 +29,27 @@ struct Retention {
   Mutant* mutant = nullptr;
 };
 
+// Neighbouring operands of one key and kind, given from the newest to the oldest, as one.
+class OperandGroup {
+ public:
+  // `sequence` is that of the newest.
+  OperandGroup(EntryKind kind, uint64_t sequence) : kind_(kind), sequence_(sequence) {}
+
+  [[nodiscard]] EntryKind kind() const { return kind_; }
+  [[nodiscard]] uint64_t sequence() const { return sequence_; }
+  [[nodiscard]] bool Takes(const Entry& older) const;
+  void Add(const Entry& older);
+  [[nodiscard]] std::vector<uint8_t> Operand() const;
+
+ private:
+  EntryKind kind_;
+  uint64_t sequence_;
+  uint64_t sum_ = 0;
+  // Suffixes as they came: from the last one to the first.
+  std::vector<uint8_t> pieces_;
+  std::vector<size_t> lengths_;
+};
+
 // Of the versions of a merge, those that somebody may still see or that still hide something. One
 // thread.
 class SurvivorCursor final : public VersionCursor {
@@ -43,26 +62,29 @@ class SurvivorCursor final : public VersionCursor {
   Status Step(bool* found) override;
 
  private:
-  // A version with its bytes.
-  struct Owned {
-    uint64_t sequence = 0;
-    EntryKind kind = EntryKind::kPut;
+  // A version of the key at hand, with its bytes.
+  struct Version {
+    uint64_t sequence;
+    EntryKind kind;
     std::vector<uint8_t> value;
-    [[nodiscard]] Entry view(Bytes key) const { return {key, sequence, kind, value}; }
   };
-  // What is below the operands that were gathered.
-  enum class Base { kUnknown, kNothing, kValue };
+  // What operands are applied to.
+  struct Base {
+    bool is_known = false;
+    // The put or deletion, if it was one.
+    std::vector<Version> versions;
+  };
 
   Status Advance();
   [[nodiscard]] bool Survives(const Entry& entry);
+  [[nodiscard]] size_t StratumFor(uint64_t sequence) const;
+  [[nodiscard]] bool IsOfKey(Bytes key) const;
   [[nodiscard]] bool IsHidden(const Entry& entry) const;
-  [[nodiscard]] bool MayHideOlder(Bytes key) const;
-  // From an operand that survives on: gathers those below it in its stratum, folds them, and fills
-  // `ready_`.
+  // Of the key at hand.
+  [[nodiscard]] bool MayHideOlder() const;
   Status Fold();
-  Status GatherOperands(Base* base);
-  void Gather(const Entry& entry);
-  Status Apply(Base base);
+  Status FindBase(bool* goes_on);
+  void Apply();
 
   VersionCursor* versions_;
   const RangeTombstones* tombstones_;
@@ -70,18 +92,17 @@ class SurvivorCursor final : public VersionCursor {
   // The versions stand on one that was not looked at yet.
   bool is_ahead_ = false;
   bool has_ended_ = false;
-  // Of the version looked at last.
+  // The key at hand, and the stratum of its version that was looked at last.
   bool has_key_ = false;
   std::vector<uint8_t> key_;
-  uint64_t stratum_ = 0;
-  // Nothing older in this stratum counts.
+  size_t stratum_ = 0;
+  // Nothing older in that stratum counts.
   bool is_settled_ = false;
-  // Operands of one key, the newest first; of neighbours the folded one.
-  std::vector<Owned> gathered_;
-  size_t gathered_bytes_ = 0;
-  Owned base_;
+  // Operands that are being folded, the newest first.
+  std::vector<OperandGroup> groups_;
+  Base base_;
   // To be given next.
-  std::vector<Owned> ready_;
+  std::vector<Version> ready_;
   size_t next_ready_ = 0;
   Entry own_entry_;
 };

@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/status.h"
@@ -55,8 +56,8 @@ class Tables {
   Status Block(const TableInfo& info, const TableMeta& meta, uint32_t block,
                std::shared_ptr<const DataBlock>* found);
   // The same of bytes that were read otherwise; not kept.
-  Status OpenDataBlock(const TableInfo& info, const TableMeta& meta, uint32_t block, Bytes bytes,
-                       std::shared_ptr<const DataBlock>* opened) const;
+  Status OpenDataBlock(const TableInfo& info, const TableMeta& meta, uint32_t block,
+                       std::vector<uint8_t> bytes, std::shared_ptr<const DataBlock>* opened) const;
   // Reads from the file of a table, past the cache; less than asked for at its end.
   Status Read(const TableInfo& info, uint64_t offset, std::span<uint8_t> target, size_t* count);
 
@@ -67,14 +68,8 @@ class Tables {
   // The most bytes of blocks, filters and indexes from now on.
   void SetCacheBytes(uint64_t bytes) { cache_.SetCapacity(bytes); }
 
-  struct Stats {
-    uint64_t capacity_bytes;
-    uint64_t bytes;
-    uint64_t hits;
-    uint64_t misses;
-    size_t open_files;
-  };
-  [[nodiscard]] Stats stats() const;
+  [[nodiscard]] BlockCache::Figures cache_figures() { return cache_.figures(); }
+  [[nodiscard]] size_t open_files() const { return files_.count(); }
 
   // Lets go of a table whose file will be removed.
   void Forget(const TableInfo& info);

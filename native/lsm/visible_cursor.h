@@ -40,28 +40,30 @@ class VisibleCursor final : public VersionCursor {
 
   Status StepForward(bool* found);
   Status StepBack(bool* found);
-  // Moves the versions on; `is_ahead_` says whether they stand on one.
-  Status Advance();
-  // Takes the operands of the key that the versions stand on, and its base if it has one.
   Status GatherForward();
-  // The newest range tombstone that covers `key` and is seen.
+  Status Advance();
+  // The newest range tombstone that covers `key` and is seen; 0 if there is none.
   [[nodiscard]] uint64_t Covering(Bytes key) const;
-  void Begin(const Entry& entry);
-  [[nodiscard]] bool IsSameKey(Bytes key) const;
-  Status Show();
+  [[nodiscard]] bool IsOfKey(Bytes key) const;
+  void Forget();
+  void Push(const Entry& entry);
+  Status Show(uint64_t sequence);
 
   std::unique_ptr<VersionCursor> versions_;
   View view_;
   // The versions stand on one that was not looked at yet.
   bool is_ahead_ = false;
   bool has_ended_ = false;
-  // The key at hand, and what is known of its value.
+  // The key at hand; forwards, the last one that was looked at.
   bool has_key_ = false;
   std::vector<uint8_t> key_;
+  // Backwards: its newest range tombstone, and what is known of its value.
+  uint64_t hidden_ = 0;
   uint64_t newest_sequence_ = 0;
-  bool has_base_ = false;
+  bool has_value_ = false;
+  // A base, empty if there is none, and what is to be applied to it. Buffers beyond
+  // `operand_count_` are kept for later ones.
   std::vector<uint8_t> value_;
-  // As they came. Buffers beyond `operand_count_` are kept for later ones.
   std::vector<Operand> operands_;
   size_t operand_count_ = 0;
   Entry own_entry_;
