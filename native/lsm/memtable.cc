@@ -244,7 +244,11 @@ std::unique_ptr<VersionCursor> Memtable::NewCursor(const KeySpan& span, bool rev
 }
 
 const Memtable::Node* Memtable::Seek(Bytes key, uint64_t sequence) const {
-  return SeekBefore(key, sequence)->Next(0);
+  // What a writer has put in between since is newer than what is looked for.
+  const KeyHead head = HeadOf(key);
+  const Node* node = SeekBefore(key, sequence)->Next(0);
+  while (node != nullptr && node->IsBefore(head, key, sequence)) node = node->Next(0);
+  return node;
 }
 
 const Memtable::Node* Memtable::SeekBefore(Bytes key) const { return SeekBefore(key, UINT64_MAX); }

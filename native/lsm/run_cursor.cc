@@ -66,7 +66,7 @@ Status RunCursor::EnterTable() {
 Status RunCursor::EnterBlock() {
   std::shared_ptr<const DataBlock> block;
   if (Status status = LoadBlock(&block); !status.ok()) return status;
-  slot_ = reverse_ ? block->count() : -1;
+  slot_ = reverse_ ? int64_t{block->count()} : -1;
   if (std::exchange(seeking_, false)) {
     uint32_t place = 0;
     Status status = block->Search(reverse_ ? span_.end : span_.start, &place);

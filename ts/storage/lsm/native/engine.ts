@@ -1,0 +1,154 @@
+// The native engine, as the handles of a store see it. What is slow runs on other threads; everything else is one call.
+import { isCode } from '../../../base/errors.ts'
+import type { Clock } from '../../../io/clock.ts'
+import { type Disk, joinPath } from '../../../io/disk.ts'
+import type { NativeLsm } from '../../../native/lsm.ts'
+import type { NativeCore } from '../../ordered/native/core.ts'
+import { toError } from '../../ordered/native/errors.ts'
+import { NativeAttempt, NativeMoment } from '../../ordered/native/moment.ts'
+import { applyOperations, NativeTreeHandle } from '../../ordered/native/tree.ts'
+import type { ByteOperation } from '../../ordered/operation.ts'
+import type { Codecs } from '../../ordered/reader.ts'
+import type { Attempt, Moment } from '../../ordered/store-engine.ts'
+import type { NamedTree } from '../../ordered/types.ts'
+import type { LsmEngine } from '../lsm-engine.ts'
+import { decodeManifest, MANIFEST_FILE } from '../manifest.ts'
+import { Tables } from '../tables.ts'
+import type { LsmStats, LsmVerifyReport } from '../types.ts'
+import { verifyTables } from '../verify.ts'
+import { statsOf } from './stats.ts'
+
+/** Files that are open at a time while a store is verified, beside those of the core. */
+const VERIFY_OPEN_FILES = 16
+
+/** The world outside that the engine has not in its core. */
+export interface Outside {
+  disk: Disk
+  clock: Clock
+}
+
+export class NativeLsmEngine implements LsmEngine {
+  readonly core: NativeCore<NativeLsm>
+  readonly path: string
+  readonly maxKeyBytes: number
+  private readonly outside: Outside
+  private closed: Promise<void> | undefined
+  /** The positions at which the store was closed. */
+  private last = { position: 0, durablePosition: 0 }
+
+  constructor(core: NativeCore<NativeLsm>, outside: Outside) {
+    this.core = core
+    this.outside = outside
+    this.path = core.path
+    this.maxKeyBytes = core.maxKeyBytes
+  }
+
+  get position(): number {
+    return this.core.isOpen ? this.core.raw.position() : this.last.position
+  }
+
+  get durablePosition(): number {
+    return this.core.isOpen ? this.core.raw.durablePosition() : this.last.durablePosition
+  }
+
+  checkKey(key: Uint8Array): Uint8Array {
+    return this.core.checkKey(key)
+  }
+
+  assertOpen(): void {
+    this.core.assertUsable()
+  }
+
+  assertWritable(): void {
+    this.core.assertWritable()
+  }
+
+  tree<K, V>(name: string, codecs: Codecs<K, V>): NamedTree<K, V> {
+    return new NativeTreeHandle(this, name, codecs)
+  }
+
+  treeNames(): string[] {
+    return this.core.raw.treeNames()
+  }
+
+  apply(operations: readonly ByteOperation[]): Promise<void> {
+    return applyOperations(this.core, operations)
+  }
+
+  openMoment(): Moment {
+    return new NativeMoment(this.core)
+  }
+
+  begin(): Attempt {
+    return new NativeAttempt(this.core)
+  }
+
+  // -- durability -----------------------------------------------------------------------------------------------
+
+  async flushed(): Promise<void> {
+    this.core.assertUsable()
+    await this.flushedTo(this.position)
+  }
+
+  async flushedTo(position: number): Promise<void> {
+    if (!this.core.readOnly) await this.core.acknowledgements.durable(position)
+  }
+
+  async flush(): Promise<void> {
+    this.core.assertWritable()
+    await this.core.run(this.core.raw.flush())
+  }
+
+  async compact(): Promise<void> {
+    this.core.assertWritable()
+    await this.core.run(this.core.raw.compact())
+  }
+
+  // -- the whole store ------------------------------------------------------------------------------------------
+
+  stats(): LsmStats {
+    this.core.assertUsable()
+    const { raw } = this.core
+    return statsOf(this.path, raw.treeNames(), raw.stats())
+  }
+
+  /** Tables never change, so the TypeScript verifier reads the files of those that are held. */
+  async verify(): Promise<LsmVerifyReport> {
+    const { core, path } = this
+    core.assertUsable()
+    const held = core.checked(core.raw.holdTables())
+    const tables = new Tables({ ...this.outside, path, cacheBytes: 0, maxOpenFiles: VERIFY_OPEN_FILES })
+    try {
+      const { version } = decodeManifest(core.raw.heldManifest(held), joinPath(path, MANIFEST_FILE))
+      return await verifyTables(version, tables, this.outside.clock)
+    } finally {
+      tables.close()
+      if (core.isOpen) core.raw.releaseTables(held)
+    }
+  }
+
+  close(): Promise<void> {
+    this.closed ??= this.closeOnce()
+    return this.closed
+  }
+
+  /** Other threads may go on with the store, so what this one wrote is made durable before it lets go. */
+  private async closeOnce(): Promise<void> {
+    const { core } = this
+    const { raw, acknowledgements } = core
+    this.last = { position: raw.position(), durablePosition: raw.durablePosition() }
+    core.isOpen = false
+    try {
+      await this.flushedTo(this.last.position)
+      this.last.durablePosition = raw.durablePosition()
+    } catch (error) {
+      // The promises of what was written have said so; what else was lost says the core itself.
+      if (!isCode(error, 'IO')) throw error
+    }
+    await core.jobsEnded()
+    acknowledgements.end()
+    await raw.close().catch((error) => {
+      throw toError(error)
+    })
+  }
+}
