@@ -62,7 +62,12 @@ export function resolveRange<K>(range: RangeOptions<K>, codec: Codec<K>): Resolv
   return { lower, lowerInclusive, upper, upperInclusive, reverse, limit } // a spread takes longer than the rest
 }
 
-function boundsOf<K>({ gt, gte, lt, lte }: KeyRange<K>, codec: Codec<K>): ResolvedBounds {
+function boundsOf<K>({ gt, gte, lt, lte, prefix }: KeyRange<K>, codec: Codec<K>): ResolvedBounds {
+  if (prefix !== undefined) {
+    if (gt !== undefined || gte !== undefined || lt !== undefined || lte !== undefined)
+      throw invalid('give a prefix or bounds, not both')
+    return prefixBounds(boundOf(prefix, codec) as Uint8Array)
+  }
   if (gt !== undefined && gte !== undefined) throw invalid('give gt or gte, not both')
   if (lt !== undefined && lte !== undefined) throw invalid('give lt or lte, not both')
   return {
@@ -73,6 +78,15 @@ function boundsOf<K>({ gt, gte, lt, lte }: KeyRange<K>, codec: Codec<K>): Resolv
   }
 }
 
+/** All that begins with `prefix` lies before the least byte string that is above it and does not. */
+function prefixBounds(prefix: Uint8Array): ResolvedBounds {
+  let length = prefix.length
+  while (length > 0 && prefix[length - 1] === 0xff) length--
+  const upper = length === 0 ? undefined : new Uint8Array(prefix.subarray(0, length)) // `slice` of a Buffer is a view
+  if (upper !== undefined) upper[length - 1] = (upper[length - 1] as number) + 1
+  return { lower: prefix, lowerInclusive: true, upper, upperInclusive: false }
+}
+
 /** The bytes of a bound. Ranges outlive the call that they were given to, so these are never the caller's own. */
 function boundOf<K>(bound: K | undefined, codec: Codec<K>): Uint8Array | undefined {
   if (bound === undefined) return undefined
@@ -80,7 +94,7 @@ function boundOf<K>(bound: K | undefined, codec: Codec<K>): Uint8Array | undefin
   return (bytes as unknown) === bound ? new Uint8Array(bytes) : bytes
 }
 
-const BOUNDS = { gt: 'any', gte: 'any', lt: 'any', lte: 'any' } as const
+const BOUNDS = { gt: 'any', gte: 'any', lt: 'any', lte: 'any', prefix: 'any' } as const
 const RANGE_OPTIONS = { ...BOUNDS, reverse: 'boolean', limit: 'number' } as const
 
 function invalid(problem: string): BedplateError {

@@ -9,6 +9,8 @@ export interface KeyRange<K = string> {
   gte?: K
   lt?: K
   lte?: K
+  /** Instead of bounds: the keys whose bytes begin with its bytes. The empty one begins them all. */
+  prefix?: K
 }
 
 /** A range to read. */

@@ -15,12 +15,13 @@ describeOrderedStore('the LSM store', () => {
   const { path, remove } = temporaryDirectory()
   let opened: { stats(): LsmStats } | undefined
   return {
-    async open(encodings) {
-      const store = await openLsm<never, never>(path, {
+    async open<K, V>(encodings: object) {
+      const store = await openLsm<K, V>(path, {
         ...encodings,
         create: true,
         memtableBytes: 64 * 1024,
-        cacheBytes: 0,
+        memoryBytes: 1024 * 1024,
+        maxOpenFiles: 16,
       })
       opened = store
       return store

@@ -155,9 +155,33 @@ describe('an LSM store', () => {
     await store.close()
   })
 
+  it('keeps memtables and what it read of tables within one bound, and gives each what the other leaves', async () => {
+    const memoryBytes = 40_000
+    const { store } = await make({ memtableBytes: 10_000, memoryBytes, tableBytes: 8000 })
+    const random = seededRandom(1)
+    let mostCached = 0
+    for (let i = 0; i < 1500; i++) {
+      await store.put(key(i), 'v'.repeat(60))
+      for (let n = 0; n < 3; n++) store.get(key(Math.floor(random.next() * (i + 1))))
+      const { memory, cache, memtable } = store.stats()
+      expect(memory.limitBytes).toBe(memoryBytes)
+      expect(memory.bytes).toBeLessThanOrEqual(memoryBytes)
+      expect(cache.capacityBytes).toBeLessThanOrEqual(memoryBytes - memtable.bytes)
+      mostCached = Math.max(mostCached, cache.bytes)
+    }
+    expect(mostCached).toBeGreaterThan(15_000)
+    await store.flush()
+    expect(store.stats()).toMatchObject({ memtable: { bytes: 0 }, cache: { capacityBytes: memoryBytes } })
+    await store.close()
+  })
+
   it('asks the filter before it reads a table, and finds everything without one', async () => {
     for (const bitsPerKey of [0, 10]) {
-      const { store } = await make({ shape: { blockBytes: 256, bitsPerKey }, cacheBytes: 100_000, level0Tables: 100 })
+      const { store } = await make({
+        shape: { blockBytes: 256, bitsPerKey, compression: 'none' },
+        memoryBytes: 400_000,
+        level0Tables: 100,
+      })
       for (let i = 0; i < 40; i++) void store.put(key(i), 'v'.repeat(40))
       await store.flush()
       expect(store.get('nothing')).toBe(undefined)

@@ -55,6 +55,7 @@ function table(number: number, start: string): TableInfo {
     id: seededRandom(number).bytes(16),
     fileBytes: 5000 + number,
     dataBytes: 4000,
+    sequence: 0,
     start: Uint8Array.from(Buffer.from(start)),
     end: Uint8Array.from(Buffer.from(`${start}~`)),
     entryCount: 40,
@@ -71,7 +72,7 @@ const SAMPLE: Manifest = {
   uuid: seededRandom(1).bytes(16),
   position: 2 ** 40 + 5,
   nextNumber: 12,
-  shape: { blockBytes: 8192, bitsPerKey: 10 },
+  shape: { blockBytes: 8192, bitsPerKey: 10, compression: 'lz4' },
   plan: { style: 'fifo', ttlMs: 3_600_000, maxBytes: 2 ** 40 },
   catalogue: catalogueOf(
     new Map([
@@ -87,6 +88,7 @@ const SAMPLE: Manifest = {
       { level: 0, table: table(9, 'a') },
       { level: 2, table: table(3, 'b') },
       { level: 2, table: table(4, 'c') },
+      { level: 2, table: { ...table(5, 'd'), sequence: 77, minSequence: 77, maxSequence: 77 } },
     ],
   }),
 }

@@ -27,6 +27,15 @@ describe('a memtable', () => {
     )
   })
 
+  it('gives the versions of a key, the newest first', () => {
+    fc.assert(
+      fc.property(versions, keys, fc.integer({ min: 0, max: 31 }), fc.nat(), (sorted, key, sequence, shift) => {
+        const expected = sorted.filter((entry) => Buffer.compare(entry.key, key) === 0 && entry.sequence <= sequence)
+        expect(Array.from(filled(sorted, shift).versions(key, sequence), show)).toEqual(expected.map(show))
+      }),
+    )
+  })
+
   it('replaces what the same commit wrote of a key', () => {
     const memtable = new Memtable()
     const key = Buffer.from('k')
@@ -66,10 +75,8 @@ describe('a memtable', () => {
 /** A memtable of `sorted` in another order. */
 function filled(sorted: readonly Parameters<Memtable['add']>[0][], shift: number): Memtable {
   const memtable = new Memtable()
-  for (const [i] of sorted.entries()) {
-    const entry = sorted[(i * 7919 + shift) % sorted.length]
+  const shuffled = new Set(sorted.map((_, i) => sorted[(i * 7919 + shift) % sorted.length]))
+  for (const entry of [...shuffled, ...sorted.filter((each) => !shuffled.has(each))])
     if (entry !== undefined) memtable.add(entry)
-  }
-  for (const entry of sorted) memtable.add(entry)
   return memtable
 }

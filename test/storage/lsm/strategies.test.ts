@@ -97,8 +97,12 @@ describe('opening', () => {
   it.each([
     { memtableBytes: 1000 },
     { memtableBytes: 1e6 + 0.5 },
-    { cacheBytes: -1 },
+    { memoryBytes: 1024 * 1024 - 1 },
+    { memoryBytes: 1024 * 1024, memtableBytes: 512 * 1024 },
+    { maxOpenFiles: 15 },
+    { cacheBytes: 1024 },
     { bitsPerKey: 65 },
+    { compression: 'zip' },
     { compaction: 'universal' },
     { ttlMs: 1000 },
     { compaction: 'tiered', maxBytes: 1 },

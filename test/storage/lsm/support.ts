@@ -3,6 +3,8 @@ import fc from 'fast-check'
 import { compareEntries, type Entry, EntryKind, type Need, type VersionCursor } from '../../../ts/storage/lsm/entry.ts'
 import type { KeySpan } from '../../../ts/storage/lsm/internal-key.ts'
 
+const VALUE_BYTES = { [EntryKind.delete]: 0, [EntryKind.increment]: 8, [EntryKind.put]: 40, [EntryKind.append]: 40 }
+
 /** Few keys of few bytes, so that they meet. */
 export const keys = fc.uint8Array({ maxLength: 3, max: 3 })
 
@@ -16,8 +18,8 @@ export const versions = fc
     fc.record({
       key: keys,
       sequence: fc.integer({ min: 1, max: 30 }),
-      isPut: fc.boolean(),
-      value: fc.uint8Array({ maxLength: 40 }),
+      kind: fc.constantFrom(EntryKind.put, EntryKind.put, EntryKind.delete, EntryKind.increment, EntryKind.append),
+      value: fc.uint8Array({ minLength: 8, maxLength: 40 }),
     }),
     {
       maxLength: 150,
@@ -25,14 +27,9 @@ export const versions = fc
   )
   .map((all): Entry[] => {
     const unique = new Map<string, Entry>()
-    for (const { key, sequence, isPut, value } of all) {
-      const kind = isPut ? EntryKind.put : EntryKind.delete
-      unique.set(`${Buffer.from(key).toString('hex')} ${sequence}`, {
-        key,
-        sequence,
-        kind,
-        value: isPut ? value : new Uint8Array(0),
-      })
+    for (const { key, sequence, kind, value } of all) {
+      const name = `${Buffer.from(key).toString('hex')} ${sequence}`
+      unique.set(name, { key, sequence, kind, value: value.slice(0, VALUE_BYTES[kind]) })
     }
     return [...unique.values()].sort(compareEntries)
   })

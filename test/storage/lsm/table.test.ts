@@ -12,6 +12,7 @@ import { RunCursor } from '../../../ts/storage/lsm/table-cursor.ts'
 import { type TableInfo, tableName } from '../../../ts/storage/lsm/table-format.ts'
 import { TableWriter } from '../../../ts/storage/lsm/table-writer.ts'
 import { Tables } from '../../../ts/storage/lsm/tables.ts'
+import type { Compression } from '../../../ts/storage/lsm/types.ts'
 import { codeOf } from '../../support/errors.ts'
 import { mutate } from '../../support/fuzz/mutate.ts'
 import { drain, isInside, keys, show, spans, versions } from './support.ts'
@@ -42,7 +43,7 @@ describe('a data block', () => {
     for (let i = 0; i < 3000; i++) {
       const bytes = i % 10 === 0 ? random.bytes(i % 200) : mutate(good, random)
       refused += refusals(() => {
-        const block = new DataBlock(bytes, '/t', 0)
+        const block = new DataBlock(bytes, { path: '/t', offset: 0 })
         block.search(Buffer.from('key 0030'))
         for (let slot = 0; slot < block.count; slot++) block.entryAt(slot)
       })
@@ -59,9 +60,10 @@ describe('a table', () => {
         spans,
         fc.constantFrom(0, 500, 100_000),
         fc.constantFrom(40, 200),
-        (sorted, span, cacheBytes, blockBytes) => {
+        fc.constantFrom('none' as const, 'lz4' as const),
+        (sorted, span, cacheBytes, blockBytes, compression) => {
           fc.pre(sorted.length > 0)
-          const { tables, info } = tableOf(sorted, [], { cacheBytes, blockBytes })
+          const { tables, info } = tableOf(sorted, [], { cacheBytes, blockBytes, compression })
           const expected = sorted.filter(({ key }) => isInside(key, span)).map(show)
           expect(drain(new RunCursor(tables, [info], { ...span, reverse: false }))).toEqual(expected)
           expect(drain(new RunCursor(tables, [info], { ...span, reverse: true }))).toEqual(expected.toReversed())
@@ -69,6 +71,19 @@ describe('a table', () => {
         },
       ),
     )
+  })
+
+  it('that is packed takes less room, and the damage of a block is still named', () => {
+    const sorted = sampleEntries(300)
+    const { disk, info } = tableOf(sorted, [], { compression: 'lz4' })
+    expect(info.dataBytes).toBeLessThan(0.7 * tableOf(sorted, []).info.dataBytes)
+    const image = disk.currentImage()
+    image.flipBit(`/${tableName(7)}`, 500, 3)
+    const tables = new Tables({ disk: new SimulatedDisk({ image }), path: '/', cacheBytes: 0, maxOpenFiles: 1 })
+    expect(() => drain(new RunCursor(tables, [info], { ...WHOLE, reverse: false }))).toThrow(
+      /block at offset \d+ is dam/,
+    )
+    tables.close()
   })
 
   it('knows what it holds', () => {
@@ -89,9 +104,9 @@ describe('a table', () => {
       minSequence: 1,
       maxSequence: 300,
     })
-    const { number, id, fileBytes, dataBytes, ...properties } = info
+    const { number, id, fileBytes, dataBytes, sequence, ...properties } = info
     expect(meta.properties).toEqual(properties)
-    expect([number, id.length, fileBytes > dataBytes]).toEqual([7, 16, true])
+    expect([number, id.length, fileBytes > dataBytes, sequence]).toEqual([7, 16, true, 0])
     tables.close()
   })
 
@@ -108,7 +123,7 @@ describe('a table', () => {
     const writer = new TableWriter(
       file,
       { number: 1, id: new Uint8Array(16), createdAtMs: 0 },
-      { blockBytes: 256, bitsPerKey: 10 },
+      { blockBytes: 256, bitsPerKey: 10, compression: 'none' },
     )
     expect([writer.finish([]), file.size()]).toEqual([undefined, 0])
     file.close()
@@ -204,18 +219,18 @@ function payloadOf(sorted: readonly Entry[]): Uint8Array {
 }
 
 function blockOf(sorted: readonly Entry[]): DataBlock {
-  return new DataBlock(payloadOf(sorted), '/t', 0)
+  return new DataBlock(payloadOf(sorted), { path: '/t', offset: 0 })
 }
 
 function tableOf(
   sorted: readonly Entry[],
   tombstones: readonly RangeTombstone[],
-  { cacheBytes = 10_000, blockBytes = 256 } = {},
+  { cacheBytes = 10_000, blockBytes = 256, compression = 'none' as Compression } = {},
 ): { disk: SimulatedDisk; tables: Tables; info: TableInfo } {
   const disk = new SimulatedDisk()
   const file = disk.open(`/${tableName(7)}`, 'create')
   const identity = { number: 7, id: seededRandom(1).bytes(16), createdAtMs: 1234 }
-  const writer = new TableWriter(file, identity, { blockBytes, bitsPerKey: 10 })
+  const writer = new TableWriter(file, identity, { blockBytes, bitsPerKey: 10, compression })
   for (const entry of sorted) writer.add(entry)
   const info = writer.finish(tombstones) as TableInfo
   file.close()

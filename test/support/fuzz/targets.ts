@@ -149,13 +149,15 @@ function fuzzRecord(_sample: Sample, random: Random): void {
     createTree: (_, name) => lengths.push(name.length),
     dropTree: () => {},
     bulkLoad: () => {},
+    increment: (_, key, by) => lengths.push(key.length, by.length),
+    append: (_, key, suffix) => lengths.push(key.length, suffix.length),
   })
   must(lengths.reduce((a, b) => a + b, 0) <= record.length, 'a record gave more than it has')
 }
 
 function writeOperation(writer: RecordWriter, random: Random): void {
   const [a, b] = [random.bytes(below(random, 200)), random.bytes(below(random, 200))]
-  switch (below(random, 4)) {
+  switch (below(random, 6)) {
     case 0:
       writer.put(below(random, 300), a, b)
       break
@@ -164,6 +166,12 @@ function writeOperation(writer: RecordWriter, random: Random): void {
       break
     case 2:
       writer.clear(1, { lower: a, lowerInclusive: true, upper: b, upperInclusive: false })
+      break
+    case 3:
+      writer.increment(1, a, random.bytes(8))
+      break
+    case 4:
+      writer.append(1, a, b)
       break
     default:
       writer.createTree(2, a)

@@ -6,8 +6,9 @@ import type { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Snapshot } from '../../../ts/storage/ordered/types.ts'
 import { type Expectation, must, NOTHING } from '../btree-crash/expectation.ts'
 import { contentOf, difference, Model, type Trees } from '../btree-crash/model.ts'
-import { changeModel, changeModelAtOnce, performIn, performOn, type Write } from '../btree-crash/writes.ts'
+import { changeModelAtOnce, performIn, type Write } from '../btree-crash/writes.ts'
 import { type Opened, openStore, STORE_PATH, type StoreSettings } from './store.ts'
+import { changeModel, type LsmWrite, performOn } from './writes.ts'
 
 /** What happened, and how long the disk's history was then. */
 type Event = { readonly at: number; readonly position: number } & (
@@ -80,7 +81,7 @@ export class LsmLife {
 
   // -- what can be done: errors of the store are kept, violations come out of `settled` or at once -------------------
 
-  write(write: Write): void {
+  write(write: LsmWrite): void {
     this.commit(
       () => performOn(this.store, write),
       (trees) => changeModel(trees, write),
@@ -143,8 +144,11 @@ export class LsmLife {
     const { position } = this.store
     this.snapshots.length = 0
     const isSound = this.isSound() // one that failed in the background promises nothing by closing
-    if ((await this.tolerate(() => this.store.close())) && isSound) this.note({ kind: 'durable', position })
+    const errors = this.errors.length
+    const hasClosed = await this.tolerate(() => this.store.close())
     await this.settled()
+    // With `sync`, one that fails while it is closed leaves it to the promises of its writes to say so.
+    if (hasClosed && isSound && this.errors.length === errors) this.note({ kind: 'durable', position })
     must(this.disk.openHandles + this.disk.heldLocks === 0, () => `${this.disk.openHandles} files were left open`)
   }
 

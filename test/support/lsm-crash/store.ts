@@ -19,10 +19,10 @@ export interface StoreSettings
 
 export const SMALL: StoreSettings = {
   durability: 'sync',
-  shape: { blockBytes: 256, bitsPerKey: 10 },
+  shape: { blockBytes: 256, bitsPerKey: 10, compression: 'none' },
   plan: { style: 'leveled', ttlMs: 0, maxBytes: 0 },
   memtableBytes: 4096,
-  cacheBytes: 4096,
+  memoryBytes: 16_384,
   maxOpenFiles: 3,
   tableBytes: 1024,
   level0Tables: 2,

@@ -3,12 +3,14 @@ import { isCode } from '../../../ts/base/errors.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { Mutant } from '../../../ts/storage/lsm/mutant.ts'
+import type { LsmBatchOperation } from '../../../ts/storage/lsm/types.ts'
 import type { KeyRange } from '../../../ts/storage/ordered-store.ts'
 import { SlowSyncs } from '../btree-crash/slow-syncs.ts'
 import { below, pick } from '../btree-crash/workload.ts'
 import type { Write } from '../btree-crash/writes.ts'
 import { LsmLife } from './life.ts'
 import { SMALL, type StoreSettings } from './store.ts'
+import type { LsmWrite } from './writes.ts'
 
 const KEYS = 80
 /** Trees that writes go to; '' is the default one. */
@@ -28,13 +30,18 @@ export interface RunOptions {
 /** The settings that belong to a seed. */
 export function settingsOf(seed: number): StoreSettings {
   const random = seededRandom(4 * seed)
+  const memtableBytes = pick(random, [1024, 4096, 16_384])
   return {
     ...SMALL,
     durability: pick(random, ['sync', 'sync', 'sync', 'os', 'memory', { intervalMs: 5 }] as const),
-    shape: { blockBytes: pick(random, [256, 256, 1024]), bitsPerKey: pick(random, [0, 4, 10]) },
+    shape: {
+      blockBytes: pick(random, [256, 256, 1024]),
+      bitsPerKey: pick(random, [0, 4, 10]),
+      compression: pick(random, ['none', 'lz4']),
+    },
     plan: { style: pick(random, ['leveled', 'leveled', 'tiered']), ttlMs: 0, maxBytes: 0 },
-    memtableBytes: pick(random, [1024, 4096, 16_384]),
-    cacheBytes: pick(random, [0, 2048, 1024 * 1024]),
+    memtableBytes,
+    memoryBytes: 3 * memtableBytes + pick(random, [0, 2048, 1024 * 1024]),
     tableBytes: pick(random, [512, 1024, 1024 * 1024]),
     level0Tables: pick(random, [1, 2, 4]),
     levelBytes: pick(random, [1024, 4096, 65_536]),
@@ -83,7 +90,7 @@ export async function step(life: LsmLife, random: Random): Promise<void> {
   if (kind < 45) life.write(randomWrite(random))
   else if (kind < 50) writeMany(life, random)
   else if (kind < 55) {
-    const writes = Array.from({ length: 1 + below(random, 4) }, () => randomWrite(random)).filter(isTransactional)
+    const writes = Array.from({ length: 1 + below(random, 4) }, () => randomWrite(random)).flatMap(asTransactional)
     life.transaction(writes, { fails: random.next() < 0.3 })
   } else if (kind < 60 && life.pinCount < MAX_PINS) life.pin()
   else if (kind < 65) life.unpin(below(random, MAX_PINS))
@@ -105,26 +112,50 @@ function writeMany(life: LsmLife, random: Random): void {
   }
 }
 
-function randomWrite(random: Random): Write {
+function randomWrite(random: Random): LsmWrite {
   const kind = below(random, 100)
   const tree = pick(random, TREES)
-  if (kind < 60) return { kind: 'put', key: randomKey(random), value: randomValue(random), tree }
-  if (kind < 80) return { kind: 'delete', key: randomKey(random), tree }
+  if (kind < 40) return { kind: 'put', key: randomKey(random), value: randomValue(random), tree }
+  if (kind < 53) return { kind: 'increment', key: randomKey(random), by: randomNumber(random), tree }
+  if (kind < 63) return { kind: 'append', key: randomKey(random), suffix: randomValue(random).slice(0, 9), tree }
+  if (kind < 78) return { kind: 'delete', key: randomKey(random), tree }
   if (kind < 90) {
-    const operations = Array.from({ length: below(random, 6) }, () => {
-      const key = randomKey(random)
-      if (random.next() < 0.3) return { type: 'delete' as const, key, tree: pick(random, TREES) }
-      return { type: 'put' as const, key, value: randomValue(random), tree: pick(random, TREES) }
-    })
-    return { kind: 'batch', operations }
+    return { kind: 'batch', operations: randomBatch(random) }
   }
   if (kind < 97) return { kind: 'clear', range: randomRange(random), tree }
   return { kind: 'drop', tree: pick(random, ['a', 'b']) }
 }
 
-/** Transactions drop no tree, and their batches stay in one. */
-function isTransactional(write: Write): boolean {
-  return write.kind !== 'drop' && write.kind !== 'batch'
+/** Operations of few keys, so that some are of the same one; of the two kinds of operands only one. */
+function randomBatch(random: Random): LsmBatchOperation[] {
+  const counts = random.next() < 0.5
+  const keys = Array.from({ length: 4 }, () => randomKey(random))
+  return Array.from({ length: below(random, 6) }, () => {
+    const [key, tree] = [pick(random, keys), pick(random, TREES)]
+    const kind = random.next()
+    if (kind < 0.25) return { type: 'delete', key, tree }
+    if (kind < 0.6) return { type: 'put', key, value: randomValue(random), tree }
+    if (counts) return { type: 'increment', key, by: randomNumber(random), tree }
+    return { type: 'append', key, value: randomValue(random).slice(0, 9), tree }
+  })
+}
+
+/** Transactions drop no tree, have no operands, and their batches stay in one tree. */
+function asTransactional(write: LsmWrite): Write[] {
+  switch (write.kind) {
+    case 'put':
+    case 'delete':
+    case 'clear':
+      return [write]
+    default:
+      return []
+  }
+}
+
+/** Small, or about as large as it may be. */
+function randomNumber(random: Random): bigint {
+  const small = BigInt(below(random, 2000) - 1000)
+  return random.next() < 0.9 ? small : 2n ** 63n - 1n - BigInt(below(random, 1000))
 }
 
 function randomKey(random: Random): string {
@@ -132,6 +163,7 @@ function randomKey(random: Random): string {
 }
 
 function randomValue(random: Random): string {
+  if (random.next() < 0.2) return String(below(random, 10_000) - 5000)
   const size = random.next() < 0.05 ? below(random, 3000) : below(random, 60)
   return below(random, 1e9).toString(36).repeat(100).slice(0, size)
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { FlatBlock, KeyRange, OrderedStore, RangeOptions } from '../../../ts/storage/ordered-store.ts'
 import { codeOf, errorOf } from '../errors.ts'
-import { keysOf, type Session, text } from './session.ts'
+import { contentOf, keysOf, type Session, text } from './session.ts'
 
 /** Registers the tests of ranges, scans, clears, and of walks under writes. */
 export function describeRanges(session: Session): void {
@@ -28,6 +28,28 @@ export function describeRanges(session: Session): void {
           found.push(key)
         }
         expect(found).toEqual(select(keys, options))
+      }
+    })
+
+    it('gives the keys that begin with a prefix', async () => {
+      const store = await session.openWith([...keys, '', 'bbb', 'c', 'é', 'ég', 'ê'])
+      for (const prefix of ['', 'a', 'b', 'bb', 'bbb', 'bbbb', 'é', 'n', 'z']) {
+        const expected = keysOf(store).filter((key) => key.startsWith(prefix))
+        expect([prefix, keysOf(store, { prefix })]).toEqual([prefix, expected])
+        expect(keysOf(store, { prefix, reverse: true, limit: 2 })).toEqual(expected.toReversed().slice(0, 2))
+        expect(unpack(store.scan({ prefix })).map(([key]) => key)).toEqual(expected)
+      }
+    })
+
+    it('gives the keys that begin with any bytes, also with the last there are', async () => {
+      const store = await session.openBytes()
+      const found = ['', '00', '61', '61ff', '61ff00', '61ffff', '62', 'fe', 'ff', 'ff00', 'ffff', 'ffffff']
+      for (const key of found) store.put(Buffer.from(key, 'hex'), Buffer.from(key))
+      for (const prefix of [...found, '61fffe', 'fffe', 'ffffffff']) {
+        const range = { prefix: Buffer.from(prefix, 'hex') }
+        const expected = found.filter((key) => key.startsWith(prefix))
+        expect([prefix, contentOf(store, range).map(([key]) => key)]).toEqual([prefix, expected])
+        expect(contentOf(store, { ...range, reverse: true }).map(([key]) => key)).toEqual(expected.toReversed())
       }
     })
 
@@ -57,6 +79,10 @@ export function describeRanges(session: Session): void {
       const reading: unknown[] = [
         { gt: 'a', gte: 'a' },
         { lt: 'a', lte: 'a' },
+        { prefix: 'a', gte: 'a' },
+        { prefix: 'a', lt: 'b' },
+        { prefix: null },
+        { prefix: 1 },
         { limit: -1 },
         { limit: 1.5 },
         { limit: Number.NaN },
@@ -126,6 +152,15 @@ export function describeRanges(session: Session): void {
       }
     })
 
+    it('removes what begins with a prefix, and nothing else', async () => {
+      const store = await session.openWith(keys)
+      await store.clear({ prefix: 'b' })
+      expect(keysOf(store)).toEqual(['d', 'f', 'h'])
+      expect(codeOf(() => store.clear({ prefix: 'b', lt: 'd' }))).toBe('INVALID_INPUT')
+      await store.clear({ prefix: 'x' })
+      expect(keysOf(store)).toEqual(['d', 'f', 'h'])
+    })
+
     it('without a range removes everything, so that the store can be filled anew', async () => {
       const store = await session.openWith(Array.from({ length: 1000 }, (_, i) => `key ${i}`))
       await store.clear()
@@ -152,6 +187,7 @@ export function describeRanges(session: Session): void {
         { gte: null, lt: 'c' },
         { gt: 'a', gte: 'a' },
         { lt: 1 },
+        { prefix: null },
         { from: 'a' },
         null,
         'a',

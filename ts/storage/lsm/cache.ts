@@ -9,7 +9,7 @@ interface Slot<V> {
 
 /** Values by number, up to a sum of bytes. A value that is larger than all of it is not kept. */
 export class Cache<V> {
-  readonly capacityBytes: number
+  capacityBytes: number
   bytes = 0
   hits = 0
   misses = 0
@@ -37,6 +37,12 @@ export class Cache<V> {
     this.slots.set(key, { value, bytes, wasUsed: false })
     this.bytes += bytes
     while (this.bytes > this.capacityBytes) this.evictOne()
+  }
+
+  /** Changes the bound, and keeps to it at once. */
+  limit(capacityBytes: number): void {
+    this.capacityBytes = capacityBytes
+    while (this.bytes > capacityBytes) this.evictOne()
   }
 
   delete(key: number): void {

@@ -5,13 +5,21 @@ import { DEFAULT_BITS_A_KEY, MAX_BITS_A_KEY } from '../bloom/index.ts'
 import type { Durability } from '../log/types.ts'
 import { checkOpening } from '../ordered/check-options.ts'
 import type { CompactionPlan } from './compaction.ts'
+import type { TableShape } from './table-writer.ts'
 import {
-  DEFAULT_CACHE_BYTES,
-  DEFAULT_MEMTABLE_BYTES,
+  DEFAULT_BLOCK_BYTES,
+  DEFAULT_MEMORY_BYTES,
+  DEFAULT_OPEN_FILES,
   type LsmOptions,
+  MAX_DEFAULT_MEMTABLE_BYTES,
   MAX_FIFO_BYTES,
+  MAX_FROZEN_MEMTABLES,
+  MAX_MEMTABLE_BYTES,
   MAX_TTL_MS,
+  MIN_CACHE_BYTES,
+  MIN_MEMORY_BYTES,
   MIN_MEMTABLE_BYTES,
+  MIN_OPEN_FILES,
 } from './types.ts'
 
 /** The options of a store with every default filled in. */
@@ -20,10 +28,14 @@ export interface CheckedOptions {
   readOnly: boolean
   durability: Durability
   memtableBytes: number
-  cacheBytes: number
-  bitsPerKey: number
+  memoryBytes: number
+  maxOpenFiles: number
+  shape: TableShape
   plan: CompactionPlan
 }
+
+/** The one that is written to, and those that wait. */
+const MEMTABLES = 1 + MAX_FROZEN_MEMTABLES
 
 export function checkStoreOptions(options: LsmOptions): CheckedOptions {
   checkOptions(
@@ -31,8 +43,10 @@ export function checkStoreOptions(options: LsmOptions): CheckedOptions {
     {
       create: 'any',
       memtableBytes: 'number',
-      cacheBytes: 'number',
+      memoryBytes: 'number',
+      maxOpenFiles: 'number',
       bitsPerKey: 'number',
+      compression: 'any',
       compaction: 'any',
       ttlMs: 'number',
       maxBytes: 'number',
@@ -44,13 +58,30 @@ export function checkStoreOptions(options: LsmOptions): CheckedOptions {
     'openLsm',
   )
   const { create = false, readOnly = false, durability = 'sync' } = options
-  const { memtableBytes = DEFAULT_MEMTABLE_BYTES, cacheBytes = DEFAULT_CACHE_BYTES } = options
-  const { bitsPerKey = DEFAULT_BITS_A_KEY } = options
+  const { bitsPerKey = DEFAULT_BITS_A_KEY, compression = 'lz4' } = options
   checkOpening({ create, readOnly, durability }, 'openLsm')
-  checkWhole({ memtableBytes }, MIN_MEMTABLE_BYTES, Number.MAX_SAFE_INTEGER)
-  checkWhole({ cacheBytes }, 0, Number.MAX_SAFE_INTEGER)
+  const { maxOpenFiles = DEFAULT_OPEN_FILES } = options
+  checkWhole({ maxOpenFiles }, MIN_OPEN_FILES, Number.MAX_SAFE_INTEGER)
   checkWhole({ bitsPerKey }, 0, MAX_BITS_A_KEY)
-  return { create, readOnly, durability, memtableBytes, cacheBytes, bitsPerKey, plan: checkPlan(options) }
+  if (compression !== 'lz4' && compression !== 'none')
+    throw invalid(`compression must be "lz4" or "none", got ${describe(compression)}`)
+  const shape = { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey, compression }
+  return { create, readOnly, durability, maxOpenFiles, shape, plan: checkPlan(options), ...checkMemory(options) }
+}
+
+/** Three memtables must leave something for blocks. */
+function checkMemory(options: LsmOptions): { memtableBytes: number; memoryBytes: number } {
+  const { memtableBytes: given } = options
+  if (given !== undefined) checkWhole({ memtableBytes: given }, MIN_MEMTABLE_BYTES, MAX_MEMTABLE_BYTES)
+  const needed = Math.max(MIN_MEMORY_BYTES, given === undefined ? 0 : memoryFor(given))
+  const { memoryBytes = Math.max(DEFAULT_MEMORY_BYTES, needed) } = options
+  checkWhole({ memoryBytes }, needed, Number.MAX_SAFE_INTEGER)
+  const share = Math.floor((memoryBytes - MIN_CACHE_BYTES) / MEMTABLES)
+  return { memoryBytes, memtableBytes: given ?? Math.min(MAX_DEFAULT_MEMTABLE_BYTES, share) }
+}
+
+function memoryFor(memtableBytes: number): number {
+  return MEMTABLES * memtableBytes + MIN_CACHE_BYTES
 }
 
 function checkPlan({ compaction: style = 'leveled', ttlMs = 0, maxBytes = 0 }: LsmOptions): CompactionPlan {

@@ -10,6 +10,7 @@
 //
 // Suffixes are whole, not deltas: a search decodes the one entry that it finds.
 import { commonPrefixLength, compareBytes } from '../compare.ts'
+import { INCREMENT_BYTES } from '../ordered/record.ts'
 import { damaged } from './block.ts'
 import { type Entry, EntryKind } from './entry.ts'
 import { readU48, writeU48 } from './fields.ts'
@@ -19,6 +20,12 @@ const ENTRY_HEADER_BYTES = 13
 const MAX_COUNT = 0xffff
 /** Offsets of entries are u16. */
 const MAX_ENTRY_OFFSET = 0xffff
+
+/** Where a block is. */
+export interface BlockPlace {
+  readonly path: string
+  readonly offset: number
+}
 
 /** Gathers versions into a block. */
 export class DataBlockBuilder {
@@ -94,20 +101,22 @@ export class DataBlock {
   private readonly view: DataView
   private readonly prefix: Uint8Array
   private readonly entriesStart: number
-  private readonly path: string
-  private readonly offset: number
+  private readonly where: BlockPlace
+  /** What all versions count as having; 0: each has its own. */
+  private readonly sequence: number
 
   /**
    * @param bytes - A payload; any bytes are fine.
-   * @param path - The file, and `offset` the place of its block: for the text of errors.
+   * @param where - Its place, for the text of errors.
+   * @param sequence - What all versions count as having; 0: each has its own.
    * @throws CORRUPTION if its arrays do not fit into it.
    */
-  constructor(bytes: Uint8Array, path: string, offset: number) {
+  constructor(bytes: Uint8Array, where: BlockPlace, sequence = 0) {
     this.bytes = bytes
     this.byteLength = bytes.length
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.path = path
-    this.offset = offset
+    this.where = where
+    this.sequence = sequence
     if (bytes.length < HEADER_BYTES) throw this.broken('it has no header')
     this.count = this.view.getUint16(0, true)
     const prefixLength = this.view.getUint16(2, true)
@@ -126,11 +135,13 @@ export class DataBlock {
     const suffixEnd = at + ENTRY_HEADER_BYTES + suffixLength
     const valueEnd = suffixEnd + view.getUint32(at + 9, true)
     if (valueEnd > bytes.length) throw this.broken(`entry ${index} ends behind it`)
-    if (kind !== EntryKind.put && kind !== EntryKind.delete) throw this.broken(`entry ${index} is of kind ${kind}`)
+    if (kind > EntryKind.append) throw this.broken(`entry ${index} is of kind ${kind}`)
+    if (kind === EntryKind.increment && valueEnd - suffixEnd !== INCREMENT_BYTES)
+      throw this.broken(`entry ${index} is an increment of ${valueEnd - suffixEnd} bytes`)
     const key = new Uint8Array(prefix.length + suffixLength)
     key.set(prefix)
     key.set(bytes.subarray(at + ENTRY_HEADER_BYTES, suffixEnd), prefix.length)
-    return { key, sequence: readU48(view, at + 3), kind: kind as EntryKind, value: bytes.subarray(suffixEnd, valueEnd) }
+    return { key, sequence: this.sequenceAt(at), kind: kind as EntryKind, value: bytes.subarray(suffixEnd, valueEnd) }
   }
 
   /**
@@ -164,7 +175,11 @@ export class DataBlock {
     const end = start + this.view.getUint16(at, true)
     if (end > this.bytes.length) throw this.broken(`the key of entry ${index} ends behind it`)
     const order = compareBytes(this.bytes.subarray(start, end), suffix)
-    return order < 0 || (order === 0 && readU48(this.view, at + 3) > sequence)
+    return order < 0 || (order === 0 && this.sequenceAt(at) > sequence)
+  }
+
+  private sequenceAt(entryStart: number): number {
+    return this.sequence || readU48(this.view, entryStart + 3)
   }
 
   private entryStart(index: number): number {
@@ -174,7 +189,7 @@ export class DataBlock {
   }
 
   private broken(problem: string): Error {
-    return damaged(this.path, this.offset, problem)
+    return damaged(this.where.path, this.where.offset, problem)
   }
 }
 

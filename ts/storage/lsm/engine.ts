@@ -11,13 +11,13 @@ import type { Clock } from '../../io/clock.ts'
 import type { DiskLock } from '../../io/disk.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
-import { type ByteOperation, checkCommitBytes, contentBytes } from '../ordered/operation.ts'
+import { checkCommitBytes, contentBytes } from '../ordered/operation.ts'
 import { notify, type WriteObserver } from '../ordered/read-set.ts'
 import { RecordWriter } from '../ordered/record.ts'
 import { Background } from './background.ts'
 import type { Workshop } from './build-tables.ts'
 import type { Catalogue } from './catalogue.ts'
-import { encodeCommit } from './commit.ts'
+import { encodeCommit, type LsmOperation } from './commit.ts'
 import type { CompactionLimits } from './compaction.ts'
 import type { Manifest } from './manifest.ts'
 import type { Memory } from './memory.ts'
@@ -50,6 +50,8 @@ export interface EngineParts {
   log: Log
   durability: Durability
   memtableBytes: number
+  /** Bound of memtables, blocks, filters and indexes together: the cache gets what memtables do not take. */
+  memoryBytes: number
   tableBytes: number
   limits: CompactionLimits
 }
@@ -71,6 +73,7 @@ export class Engine {
   readonly versions: Versions
   readonly background: Background
   readonly mutant: Mutant | undefined
+  readonly memoryBytes: number
   /** One for each transaction that runs. */
   readonly observers = new Set<WriteObserver>()
   stalls = { count: 0, totalMs: 0 }
@@ -89,6 +92,7 @@ export class Engine {
     this.mutant = workshop.mutant
     this.clock = workshop.clock
     this.readOnly = parts.readOnly
+    this.memoryBytes = parts.memoryBytes
     this.memory = memory
     this.tables = tables
     this.log = log
@@ -104,9 +108,13 @@ export class Engine {
       snapshots: () => [...new Set([...this.pins].map(({ position }) => position))].sort((a, b) => a - b),
       logDurable: (position) => log.flushedTo(position),
       onFlushed: (position) => this.log.discardUpTo(lacks(this.mutant, 'log until flushed') ? this.position : position),
-      onProgress: () => this.endStall(),
+      onProgress: () => {
+        this.shareMemory()
+        this.endStall()
+      },
       fail: (error) => void this.fail(error),
     })
+    this.shareMemory()
     if (this.readOnly) return
     this.background.wake()
     this.background.watchExpiry()
@@ -153,7 +161,7 @@ export class Engine {
   // -- writing --------------------------------------------------------------------------------------------------
 
   /** Applies all of `operations` at one instant. @returns The promise of their durability. */
-  apply(operations: readonly ByteOperation[]): Promise<void> {
+  apply(operations: readonly LsmOperation[]): Promise<void> {
     this.assertWritable()
     checkCommitBytes(contentBytes(operations)) // before anything is copied
     const { record, memory, log } = this
@@ -167,6 +175,7 @@ export class Engine {
     this.change(() => memory.apply(log.lastPosition + 1, bytes))
     if (isLate) this.reserve(bytes.length)
     log.append(bytes)
+    this.shareMemory()
     notify(this.observers, operations)
     this.freezeIfFull()
     return this.stall === undefined ? log.acknowledged : behind(this.stall.ended, log.acknowledged)
@@ -245,6 +254,10 @@ export class Engine {
     throw new BedplateError('UNAVAILABLE', `${this.path}: too much was written without waiting; nothing was changed`, {
       hint: 'await the promises of writes now and then',
     })
+  }
+
+  private shareMemory(): void {
+    this.tables.limitCache(this.memoryBytes - this.memory.bytes)
   }
 
   private reserve(bytes: number): void {

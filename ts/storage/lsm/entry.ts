@@ -1,7 +1,8 @@
 // What memtables and tables hold: versions of keys.
 import { compareBytes } from '../compare.ts'
 
-export const EntryKind = { delete: 0, put: 1 } as const
+/** An increment's value is what it adds, eight bytes; an append's is what it appends. */
+export const EntryKind = { delete: 0, put: 1, increment: 2, append: 3 } as const
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind]
 
 /** One version of a key. */

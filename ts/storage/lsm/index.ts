@@ -10,15 +10,7 @@ import type { KeyOf, ValueOf } from '../ordered/types.ts'
 import { checkStoreOptions } from './check-options.ts'
 import { openEngine } from './open.ts'
 import { LsmHandle } from './store.ts'
-import {
-  DEFAULT_BLOCK_BYTES,
-  DEFAULT_LEVEL_BYTES,
-  DEFAULT_TABLE_BYTES,
-  LEVEL_0_TABLES,
-  type Lsm,
-  type LsmOptions,
-  MAX_OPEN_FILES,
-} from './types.ts'
+import { DEFAULT_LEVEL_BYTES, DEFAULT_TABLE_BYTES, LEVEL_0_TABLES, type Lsm, type LsmOptions } from './types.ts'
 
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
 export type { Durability, LogStats } from '../log/types.ts'
@@ -44,7 +36,16 @@ export type {
   RangeIterable,
   RangeOptions,
 } from '../ordered-store.ts'
-export type { CompactionStyle, Lsm, LsmOptions, LsmStats, LsmVerifyReport } from './types.ts'
+export type {
+  CompactionStyle,
+  Compression,
+  Lsm,
+  LsmBatchOperation,
+  LsmOptions,
+  LsmStats,
+  LsmTree,
+  LsmVerifyReport,
+} from './types.ts'
 
 /**
  * Opens the LSM store in the directory `path`: a durable ordered map that takes writes faster than a B-tree, and reads them a
@@ -77,16 +78,13 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
     throw new BedplateError('INVALID_INPUT', `openLsm: path must be the name of a directory, got ${describe(path)}`)
   }
-  const { bitsPerKey, ...checked } = checkStoreOptions(options)
   const codecs = codecsOf<K, V>(options)
   const engine = await openEngine({
     disk: realDisk,
     clock: realClock,
     random: realRandom,
     path,
-    ...checked,
-    shape: { blockBytes: DEFAULT_BLOCK_BYTES, bitsPerKey },
-    maxOpenFiles: MAX_OPEN_FILES,
+    ...checkStoreOptions(options),
     tableBytes: DEFAULT_TABLE_BYTES,
     level0Tables: LEVEL_0_TABLES,
     levelBytes: DEFAULT_LEVEL_BYTES,

@@ -12,10 +12,12 @@
 //   48   4  blockBytes    a data block is full once it has so many
 //   52   1  bitsPerKey    of the Bloom filters; 0: none
 //   53   1  style         how tables are merged: 0 leveled, 1 tiered, 2 first in, first out
-//   54   6  ttlMs         of the last one: when a table is dropped; 0: never
-//   60   6  maxBytes      of the last one: bytes of tables; 0: no bound
-//   66   4  treeCount     then of each tree: id u32, nameLength u16, name
-//        4  tableCount    then of each table: level u8, number u48, id, fileBytes u48, dataBytes u48, properties
+//   54   1  compression   what new blocks are packed with: 0 nothing, 1 LZ4
+//   55   1                0
+//   56   6  ttlMs         of the last style: when a table is dropped; 0: never
+//   62   6  maxBytes      of the last style: bytes of tables; 0: no bound
+//   68   4  treeCount     then of each tree: id u32, nameLength u16, name
+//        4  tableCount    then of each table: level u8, number u48, id, fileBytes u48, dataBytes u48, sequence u48, properties
 import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath } from '../../io/disk.ts'
 import { MAX_BITS_A_KEY } from '../bloom/index.ts'
@@ -29,9 +31,9 @@ import { MAX_BLOCK_TARGET_BYTES } from './data-block.ts'
 import { FieldReader, FieldWriter } from './fields.ts'
 import { FIRST_TREE_ID, MAX_TREE_ID } from './internal-key.ts'
 import type { Mutant } from './mutant.ts'
-import { FOOTER_BYTES, readProperties, type TableInfo, writeProperties } from './table-format.ts'
+import { FOOTER_BYTES, readProperties, type TableInfo, type TableProperties, writeProperties } from './table-format.ts'
 import type { TableShape } from './table-writer.ts'
-import { type CompactionStyle, MAX_LEVELS, MIN_BLOCK_BYTES } from './types.ts'
+import { type CompactionStyle, type Compression, MAX_LEVELS, MIN_BLOCK_BYTES } from './types.ts'
 import { Version } from './version.ts'
 
 export const MANIFEST_FILE = 'manifest'
@@ -42,9 +44,10 @@ const MAGIC = 0x464d5042 // "BPMF"
 const UUID_BYTES = 16
 /** By their numbers in the manifest. */
 const STYLES: readonly CompactionStyle[] = ['leveled', 'tiered', 'fifo']
+const COMPRESSIONS: readonly Compression[] = ['none', 'lz4']
 const HEADER_BYTES = 16
 const LEAST_TREE_BYTES = 6
-const LEAST_TABLE_BYTES = 79
+const LEAST_TABLE_BYTES = 85
 /** More than any store needs: a million tables. */
 const MAX_MANIFEST_BYTES = 2 ** 30
 
@@ -70,6 +73,8 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   fields.u32(manifest.shape.blockBytes)
   fields.u8(manifest.shape.bitsPerKey)
   fields.u8(STYLES.indexOf(manifest.plan.style))
+  fields.u8(COMPRESSIONS.indexOf(manifest.shape.compression))
+  fields.u8(0)
   fields.u48(manifest.plan.ttlMs)
   fields.u48(manifest.plan.maxBytes)
   fields.u32(manifest.catalogue.ids.size)
@@ -85,7 +90,8 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
       fields.raw(table.id)
       fields.u48(table.fileBytes)
       fields.u48(table.dataBytes)
-      writeProperties(fields, table)
+      fields.u48(table.sequence)
+      writeProperties(fields, table.sequence === 0 ? table : { ...table, minSequence: 0, maxSequence: 0 })
     }
   }
   const bytes = new Uint8Array(HEADER_BYTES + fields.length)
@@ -120,14 +126,14 @@ export function decodeManifest(bytes: Uint8Array, path: string, mutant?: Mutant)
   const fields = new FieldReader(bytes.subarray(HEADER_BYTES), path)
   const uuid = fields.raw(UUID_BYTES).slice()
   const [position, nextNumber, nextTreeId] = [fields.u48(), fields.u48(), fields.u32()]
-  const shape = { blockBytes: fields.u32(), bitsPerKey: fields.u8() }
+  const [blockBytes, bitsPerKey] = [fields.u32(), fields.u8()]
   const isPossible =
-    shape.blockBytes >= MIN_BLOCK_BYTES &&
-    shape.blockBytes <= MAX_BLOCK_TARGET_BYTES &&
-    shape.bitsPerKey <= MAX_BITS_A_KEY
-  if (!isPossible) throw broken(`blocks of ${shape.blockBytes} bytes, ${shape.bitsPerKey} bits a key`)
-  const style = STYLES[fields.u8()]
-  if (style === undefined) throw broken('it merges in no known way')
+    blockBytes >= MIN_BLOCK_BYTES && blockBytes <= MAX_BLOCK_TARGET_BYTES && bitsPerKey <= MAX_BITS_A_KEY
+  if (!isPossible) throw broken(`blocks of ${blockBytes} bytes, ${bitsPerKey} bits a key`)
+  const [style, compression] = [STYLES[fields.u8()], COMPRESSIONS[fields.u8()]]
+  if (style === undefined || compression === undefined || fields.u8() !== 0)
+    throw broken('it merges or packs in no known way')
+  const shape = { blockBytes, bitsPerKey, compression }
   const plan = { style, ttlMs: fields.u48(), maxBytes: fields.u48() }
   const catalogue = readCatalogue(fields, nextTreeId)
   const manifest = { uuid, position, nextNumber, shape, plan, catalogue, version: readTables(fields, nextNumber) }
@@ -160,8 +166,9 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
     const level = fields.u8()
     const number = fields.u48()
     const id = fields.raw(TABLE_ID_BYTES).slice()
-    const [fileBytes, dataBytes] = [fields.u48(), fields.u48()]
-    const table = { ...readProperties(fields), number, id, fileBytes, dataBytes }
+    const [fileBytes, dataBytes, sequence] = [fields.u48(), fields.u48(), fields.u48()]
+    const properties = readProperties(fields)
+    const table = { ...withSequence(properties, sequence), number, id, fileBytes, dataBytes }
     const isPossible = level < MAX_LEVELS && number < nextNumber && !numbers.has(number)
     if (!isPossible || dataBytes + BLOCK_HEADER_BYTES + FOOTER_BYTES > fileBytes)
       throw fields.broken(`table ${number} of level ${level} cannot be`)
@@ -169,6 +176,12 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
     added.push({ level, table })
   }
   return Version.empty.with({ removed: new Set(), added })
+}
+
+/** A table of entries without sequences of their own counts as written at `sequence`. */
+function withSequence(properties: TableProperties, sequence: number): TableProperties & { sequence: number } {
+  if (sequence === 0) return { ...properties, sequence }
+  return { ...properties, minSequence: sequence, maxSequence: sequence, sequence }
 }
 
 /** Reads the manifest of the store at `directory`. @throws CORRUPTION, INCOMPATIBLE */
@@ -207,14 +220,16 @@ export async function replaceManifest(
   if (disk.kind(temporary) !== undefined) disk.unlink(temporary)
   const file = disk.open(temporary, 'create')
   try {
-    file.write(encodeManifest(manifest), 0)
-    if (!lacks(mutant, 'manifest sync')) await durably(() => file.sync())
+    try {
+      file.write(encodeManifest(manifest), 0)
+      if (!lacks(mutant, 'manifest sync')) await durably(() => file.sync())
+    } finally {
+      file.close()
+    }
+    if (!isInPlace) disk.rename(temporary, path)
   } catch (error) {
     if (!isInPlace) discard(disk, temporary)
     throw error
-  } finally {
-    file.close()
   }
-  if (!isInPlace) disk.rename(temporary, path)
   if (!lacks(mutant, 'manifest name sync')) await durably(() => disk.syncDirectory(directory))
 }

@@ -35,6 +35,11 @@ export class Memory {
     return [this.active, ...this.frozen.map(({ memtable }) => memtable)]
   }
 
+  /** About what all memtables take. */
+  get bytes(): number {
+    return this.frozen.reduce((sum, { memtable }) => sum + memtable.bytes, this.active.bytes)
+  }
+
   /** Applies the log record of number `position`, the one after `this.position`. @throws CORRUPTION if it is none. */
   apply(position: number, record: Uint8Array): void {
     this.position = position
@@ -65,6 +70,8 @@ export class Memory {
         this.active.addTombstone(spanOf(treeId, WHOLE_RANGE), this.position)
         this.catalogue = withoutTree(this.catalogue, treeId)
       },
+      increment: (treeId, key, by) => this.add(treeId, key, EntryKind.increment, by),
+      append: (treeId, key, suffix) => this.add(treeId, key, EntryKind.append, suffix),
       bulkLoad: (treeId) => {
         throw new BedplateError('CORRUPTION', `the log loads tree ${treeId}, which an LSM store never does`)
       },

@@ -5,6 +5,7 @@
 import { compareBytes } from '../compare.ts'
 import { type Entry, EntryKind, type VersionCursor } from './entry.ts'
 import type { KeySpan } from './internal-key.ts'
+import { combine } from './operand.ts'
 import { RangeTombstones } from './range-tombstones.ts'
 
 const CHUNK_BYTES = 256 * 1024
@@ -47,14 +48,17 @@ export class Memtable {
     return this.lastSequence === 0
   }
 
-  /** Adds a version; copies the bytes. One of the same commit and key is replaced. */
-  add({ key, sequence, kind, value }: Entry): void {
+  /** Adds a version; copies the bytes. One of the same commit and key becomes what the two come to. */
+  add(entry: Entry): void {
+    const { key, sequence } = entry
     const found = this.seek(key, sequence, this.path)
+    const isKnown = found !== NONE && this.sequenceOf[found] === sequence && this.compareKey(found, key) === 0
+    const { kind, value } = isKnown ? combine(this.entryOf(found), entry) : entry
     const bytes = this.store(key, value)
     this.lastSequence = sequence
     this.bytes += bytes.length
     this.contentBytes += bytes.length
-    if (found !== NONE && this.sequenceOf[found] === sequence && this.compareKey(found, key) === 0) {
+    if (isKnown) {
       this.bytesOf[found] = bytes
       this.kindOf[found] = kind
       return
@@ -87,6 +91,12 @@ export class Memtable {
   find(key: Uint8Array, sequence: number): Entry | undefined {
     const node = this.seek(key, sequence)
     return node !== NONE && this.compareKey(node, key) === 0 ? this.entryOf(node) : undefined
+  }
+
+  /** Those of `key` that are not newer than `sequence`, the newest first. */
+  *versions(key: Uint8Array, sequence: number): Generator<Entry, void> {
+    for (let node = this.seek(key, sequence); node !== NONE && this.compareKey(node, key) === 0; node = this.next(node))
+      yield this.entryOf(node)
   }
 
   /** Walks over the versions of `span`. */

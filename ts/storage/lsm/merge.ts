@@ -1,8 +1,9 @@
-// Many sorted sources as one. `MergeCursor` gives every version; `VisibleCursor` gives of each key the one that is seen at
-// some sequence.
+// Many sorted sources as one. `MergeCursor` gives every version; `VisibleCursor` gives of each key those that make up what is
+// seen at some sequence.
 import { compareBytes } from '../compare.ts'
 import { compareEntries, type Entry, type Need, type VersionCursor } from './entry.ts'
 import { LoserTree } from './loser-tree.ts'
+import { isOperand } from './operand.ts'
 
 /** All versions of all sources, in order or in the reverse of it. No two sources hold the same version. */
 export class MergeCursor implements VersionCursor {
@@ -57,15 +58,19 @@ export class MergeCursor implements VersionCursor {
   }
 }
 
-/** Of each key the newest version that is not newer than `sequence`, deletions included. */
-export class VisibleCursor implements VersionCursor {
+/**
+ * Of each key the versions that are not newer than `sequence`, the newest first, down to the first one that is a value or a
+ * deletion: nothing below it counts.
+ */
+export class VisibleCursor {
   private readonly versions: VersionCursor
   private readonly sequence: number
   private readonly reverse: boolean
-  private current: Entry | undefined
-  /** In reverse: a version of the next key was seen already; and the best one of it so far. */
+  private current: Entry[] = []
+  /** What was found of the key that comes next; in reverse, the oldest first. */
+  private next: Entry[] = []
+  /** The cursor stands on a version that was not looked at yet. */
   private isAhead = false
-  private candidate: Entry | undefined
   private hasEnded = false
 
   constructor(versions: VersionCursor, { sequence, reverse }: { sequence: number; reverse: boolean }) {
@@ -74,28 +79,12 @@ export class VisibleCursor implements VersionCursor {
     this.reverse = reverse
   }
 
-  get entry(): Entry {
-    return this.current as Entry
+  /** What belongs to the key that it stands on; at least one. */
+  get chain(): readonly Entry[] {
+    return this.current
   }
 
   step(): boolean | Need {
-    return this.reverse ? this.stepBack() : this.stepForward()
-  }
-
-  private stepForward(): boolean | Need {
-    for (;;) {
-      const found = this.versions.step()
-      if (found !== true) return found
-      const { entry } = this.versions
-      if (entry.sequence > this.sequence) continue
-      if (this.current !== undefined && compareBytes(this.current.key, entry.key) === 0) continue
-      this.current = entry
-      return true
-    }
-  }
-
-  /** Backwards the oldest version of a key comes first: the last one that may be seen is the one. */
-  private stepBack(): boolean | Need {
     for (;;) {
       if (!this.isAhead && !this.hasEnded) {
         const found = this.versions.step()
@@ -103,16 +92,35 @@ export class VisibleCursor implements VersionCursor {
         if (found) this.isAhead = true
         else this.hasEnded = true
       }
-      const { candidate } = this
-      const next = this.isAhead ? this.versions.entry : undefined
-      if (candidate !== undefined && (next === undefined || compareBytes(candidate.key, next.key) !== 0)) {
-        this.candidate = undefined
-        this.current = candidate
-        return true
-      }
-      if (next === undefined) return false
-      if (next.sequence <= this.sequence) this.candidate = next
+      const entry = this.isAhead ? this.versions.entry : undefined
+      const [first] = this.next
+      if (first !== undefined && (entry === undefined || compareBytes(first.key, entry.key) !== 0))
+        return this.finish(this.reverse ? this.next.reverse() : this.next)
+      if (entry === undefined) return false
       this.isAhead = false
+      if (entry.sequence > this.sequence) continue
+      if (this.reverse) this.addBefore(entry)
+      else if (this.addBehind(entry)) return this.finish(this.next)
     }
+  }
+
+  /** Backwards the oldest version of a key comes first: a value or a deletion ends what came before it. */
+  private addBefore(entry: Entry): void {
+    if (isOperand(entry.kind)) this.next.push(entry)
+    else this.next = [entry]
+  }
+
+  /** @returns True if that is all of its key. */
+  private addBehind(entry: Entry): boolean {
+    const last = this.current[0]
+    if (last !== undefined && compareBytes(last.key, entry.key) === 0) return false // older than what decided
+    this.next.push(entry)
+    return !isOperand(entry.kind)
+  }
+
+  private finish(chain: Entry[]): true {
+    this.current = chain
+    this.next = []
+    return true
   }
 }

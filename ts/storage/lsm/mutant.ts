@@ -24,6 +24,10 @@ export type Rule =
   | 'tombstones until the bottom'
   | 'range tombstones hide' // also what lies in other tables
   | 'range tombstones until the bottom'
+  // What a merge makes of operands.
+  | 'operands of one stratum' // a snapshot is not shown what came after it, nor deprived of what came before
+  | 'operands until the bottom' // their base may lie in a table that is not merged
+  | 'operands in order'
   // What readers hold.
   | 'readers keep tables'
   // Opening.

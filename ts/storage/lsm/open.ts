@@ -43,7 +43,7 @@ export interface EngineOptions {
   /** The same. */
   plan: CompactionPlan
   memtableBytes: number
-  cacheBytes: number
+  memoryBytes: number
   maxOpenFiles: number
   tableBytes: number
   level0Tables: number
@@ -56,10 +56,10 @@ export interface EngineOptions {
 
 /** Opens (or makes) the store at `options.path`. Whatever fails, the lock and the files are given back. */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
-  const { disk, clock, random, path, readOnly, mutant, cacheBytes, maxOpenFiles } = options
+  const { disk, clock, random, path, readOnly, mutant, memoryBytes, maxOpenFiles } = options
   await makeOrFind(options)
   const lock = disk.lock(path, readOnly ? 'reader' : 'writer')
-  const tables = new Tables({ disk, path, cacheBytes, maxOpenFiles, mutant })
+  const tables = new Tables({ disk, path, cacheBytes: memoryBytes, maxOpenFiles, mutant })
   try {
     const manifest = readManifest(disk, path, mutant)
     checkParts(disk, path, manifest)
@@ -78,6 +78,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       log,
       durability,
       memtableBytes,
+      memoryBytes,
       tableBytes,
       limits: { level0Tables, levelBytes },
     })

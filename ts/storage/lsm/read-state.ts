@@ -11,6 +11,7 @@ import { spanOf, userKey } from './internal-key.ts'
 import type { Memtable } from './memtable.ts'
 import { MergeCursor, VisibleCursor } from './merge.ts'
 import type { Mutant } from './mutant.ts'
+import { applyOperands, isOperand, tooLong } from './operand.ts'
 import type { RangeTombstones } from './range-tombstones.ts'
 import type { TableMeta } from './table.ts'
 import { overlaps, RunCursor, type WalkSpan } from './table-cursor.ts'
@@ -50,13 +51,15 @@ export function* lookUp(
   key: Uint8Array,
   sequence: number,
 ): Generator<Need, Uint8Array | undefined> {
-  /** The newest range tombstone so far. Sources come newest first, so whatever comes behind it is older. */
-  let hidden = 0
+  const sought = new Sought()
   for (const memtable of state.memtables) {
-    hidden = Math.max(hidden, memtable.tombstones.covering(key, sequence))
-    const entry = memtable.find(key, sequence)
-    if (entry !== undefined) return shownValue(entry, hidden)
-    if (hidden > 0) return undefined
+    sought.hide(memtable.tombstones.covering(key, sequence))
+    const newest = memtable.find(key, sequence)
+    if (newest !== undefined && sought.add(newest)) return sought.value
+    if (newest !== undefined) {
+      for (const older of memtable.versions(key, newest.sequence - 1)) if (sought.add(older)) return sought.value
+    }
+    if (sought.isHidden) return sought.value
   }
   let hash: Hash64 | undefined
   const loaded: { meta?: TableMeta; block?: DataBlock } = {}
@@ -70,7 +73,7 @@ export function* lookUp(
       })
       meta = loaded.meta as TableMeta
     }
-    hidden = Math.max(hidden, meta.tombstones.covering(key, sequence))
+    sought.hide(meta.tombstones.covering(key, sequence))
     hash ??= hash64(key)
     let goesOn = meta.filter?.mayHold(hash) ?? true
     for (let index = meta.index.find(key); goesOn && index < meta.index.handles.length; index++) {
@@ -81,19 +84,57 @@ export function* lookUp(
         })
         block = loaded.block as DataBlock
       }
-      const slot = block.search(key, sequence)
-      if (slot === block.count) continue // older versions may be in the next block
-      const entry = block.entryAt(slot)
-      if (compareBytes(entry.key, key) === 0) return shownValue(entry, hidden)
-      goesOn = false
+      // Older versions may be in the next block.
+      for (let slot = block.search(key, sequence); goesOn && slot < block.count; slot++) {
+        const entry = block.entryAt(slot)
+        if (compareBytes(entry.key, key) !== 0) goesOn = false
+        else if (sought.add(entry)) return sought.value
+      }
     }
-    if (hidden > 0) return undefined
+    if (sought.isHidden) return sought.value
   }
-  return undefined
+  return sought.value
 }
 
-function shownValue({ kind, sequence, value }: Entry, hidden: number): Uint8Array | undefined {
-  return kind === EntryKind.put && sequence >= hidden ? value : undefined
+/** What a read has found of its key so far. Versions come from the newest to the oldest. */
+class Sought {
+  /** The newest range tombstone so far. Sources come newest first, so whatever comes behind its source is older. */
+  private hidden = 0
+  private operands: Entry[] | undefined
+  private base: Uint8Array | undefined
+
+  get isHidden(): boolean {
+    return this.hidden > 0
+  }
+
+  /** Takes note of a range tombstone that covers the key; 0: there is none. */
+  hide(sequence: number): void {
+    this.hidden = Math.max(this.hidden, sequence)
+  }
+
+  /** @returns True if nothing older counts. */
+  add(entry: Entry): boolean {
+    if (entry.sequence < this.hidden) return true
+    if (isOperand(entry.kind)) {
+      this.operands ??= []
+      this.operands.push(entry)
+      return false
+    }
+    if (entry.kind === EntryKind.put) this.base = entry.value
+    return true
+  }
+
+  /** @throws INVALID_INPUT if appends made it too long. */
+  get value(): Uint8Array | undefined {
+    return this.operands === undefined ? this.base : applied(this.base, this.operands)
+  }
+}
+
+/** @param operands - The newest first. @throws INVALID_INPUT if the value is too long. */
+function applied(base: Uint8Array | undefined, operands: readonly Entry[]): Uint8Array {
+  const value = applyOperands(base, operands.toReversed())
+  if (value === undefined) throw tooLong(userKey((operands[0] as Entry).key))
+  return value
 }
 
 /** What a walk needs of its store. */
@@ -113,6 +154,7 @@ export class StateWalk implements ByteWalk {
   /** Tables whose range tombstones are not at hand yet. */
   private readonly unread: TableInfo[]
   private remaining: number
+  private shown: Uint8Array | undefined
 
   /**
    * @param state - Nothing in it may be removed until `close`.
@@ -158,11 +200,11 @@ export class StateWalk implements ByteWalk {
   }
 
   key(): Uint8Array {
-    return userKey(this.cursor.entry.key)
+    return userKey((this.cursor.chain[0] as Entry).key)
   }
 
   value(): Uint8Array {
-    return this.cursor.entry.value
+    return this.shown as Uint8Array
   }
 
   async valueAsync(): Promise<Uint8Array> {
@@ -176,7 +218,8 @@ export class StateWalk implements ByteWalk {
       const found = this.cursor.step()
       if (typeof found === 'object') return found
       if (!found) break
-      if (!this.isShown(this.cursor.entry)) continue
+      this.shown = this.valueOf(this.cursor.chain)
+      if (this.shown === undefined) continue
       this.remaining--
       return true
     }
@@ -194,9 +237,22 @@ export class StateWalk implements ByteWalk {
     })
   }
 
-  private isShown({ key, kind, sequence }: Entry): boolean {
-    if (kind === EntryKind.delete) return false
-    const isHidden = this.tombstones.some((each) => each.covering(key, this.sequence) > sequence)
-    return !isHidden || lacks(this.owner.mutant, 'range tombstones hide')
+  /** What the versions of a key come to, less those that a range tombstone hides; undefined if there is no value. */
+  private valueOf(chain: readonly Entry[]): Uint8Array | undefined {
+    const oldest = chain.at(-1) as Entry
+    const hidden = this.hiddenBelow(oldest)
+    const isWhole = hidden <= oldest.sequence
+    const isBased = isWhole && !isOperand(oldest.kind)
+    const base = isBased && oldest.kind === EntryKind.put ? oldest.value : undefined
+    if (isBased && chain.length === 1) return base
+    const operands = chain.filter(({ kind, sequence }) => isOperand(kind) && sequence >= hidden)
+    return operands.length === 0 ? base : applied(base, operands)
+  }
+
+  /** The newest range tombstone over the key of `oldest`, if it is newer than that version; else 0. */
+  private hiddenBelow({ key, sequence }: Entry): number {
+    let hidden = 0
+    for (const each of this.tombstones) hidden = Math.max(hidden, each.covering(key, this.sequence))
+    return hidden <= sequence || lacks(this.owner.mutant, 'range tombstones hide') ? 0 : hidden
   }
 }

@@ -24,6 +24,7 @@ export function collectStats(engine: Engine): LsmStats {
     levels,
     tables: current.tables.length,
     tableBytes,
+    memory: { limitBytes: engine.memoryBytes, bytes: memory.bytes + cache.bytes },
     memtable: { bytes: memory.active.bytes, entries: memory.active.entryCount, frozen: memory.frozen.length },
     cache: { ...cache, hitRatio: cache.misses === 0 ? 1 : cache.hits / (cache.hits + cache.misses) },
     log: log.stats(),

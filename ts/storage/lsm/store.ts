@@ -1,20 +1,29 @@
 // A store over the engine: its trees, and the engine as the handles of ../ordered see it.
-import { keyCheck } from '../ordered/arguments.ts'
+import { checkTreeName, codecsOf, keyCheck } from '../ordered/arguments.ts'
+import { checkTreeOptions } from '../ordered/check-options.ts'
 import { PinnedMoment, type PinnedState, WatchedAttempt } from '../ordered/moment.ts'
-import { type ByteOperation, DEFAULT_TREE } from '../ordered/operation.ts'
+import { DEFAULT_TREE } from '../ordered/operation.ts'
 import type { Codecs } from '../ordered/reader.ts'
 import { StoreHandle } from '../ordered/store.ts'
 import type { Attempt, Moment, StoreEngine } from '../ordered/store-engine.ts'
-import { TreeHandle } from '../ordered/tree-handle.ts'
-import type { NamedTree } from '../ordered/types.ts'
+import type { TreeOptions } from '../ordered/types.ts'
+import type { LsmOperation } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { LiveReader, PinnedReader } from './readers.ts'
 import { collectStats } from './stats.ts'
-import { type Lsm, type LsmStats, type LsmVerifyReport, MAX_KEY_BYTES } from './types.ts'
+import { LsmTreeHandle, type LsmTreeOwner } from './tree-handle.ts'
+import {
+  type Lsm,
+  type LsmBatchOperation,
+  type LsmStats,
+  type LsmTree,
+  type LsmVerifyReport,
+  MAX_KEY_BYTES,
+} from './types.ts'
 import { verifyTables } from './verify.ts'
 
 /** The engine, as the handles of a store see it. */
-class LsmEngine implements StoreEngine {
+class LsmEngine implements StoreEngine, LsmTreeOwner {
   readonly maxKeyBytes = MAX_KEY_BYTES
   readonly checkKey = keyCheck(MAX_KEY_BYTES, '')
   readonly path: string
@@ -43,8 +52,8 @@ class LsmEngine implements StoreEngine {
     this.engine.assertWritable()
   }
 
-  tree<K, V>(name: string, codecs: Codecs<K, V>): NamedTree<K, V> {
-    return new TreeHandle(this, name, new LiveReader(this.engine, name), codecs)
+  tree<K, V>(name: string, codecs: Codecs<K, V>): LsmTree<K, V> {
+    return new LsmTreeHandle(this, name, new LiveReader(this.engine, name), codecs)
   }
 
   treeNames(): string[] {
@@ -55,7 +64,7 @@ class LsmEngine implements StoreEngine {
     return this.engine.apply([{ kind: 'put', tree, key, value }])
   }
 
-  apply(operations: readonly ByteOperation[]): Promise<void> {
+  apply(operations: readonly LsmOperation[]): Promise<void> {
     return this.engine.apply(operations)
   }
 
@@ -82,13 +91,31 @@ class LsmEngine implements StoreEngine {
 }
 
 /** An open store: its default tree, and what concerns all of it. */
-export class LsmHandle<K, V> extends StoreHandle<K, V, NamedTree<K, V>> implements Lsm<K, V> {
+export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements Lsm<K, V> {
   private readonly engine: Engine
+  private readonly seam: LsmEngine
 
   constructor(engine: Engine, codecs: Codecs<K, V>) {
     const seam = new LsmEngine(engine)
     super(seam, seam.tree(DEFAULT_TREE, codecs), codecs)
     this.engine = engine
+    this.seam = seam
+  }
+
+  override tree<K2, V2>(name: string, options: TreeOptions = {}): LsmTree<K2, V2> {
+    return this.seam.tree(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+  }
+
+  override batch(operations: readonly LsmBatchOperation<K, V>[]): Promise<void> {
+    return this.reader.batch(operations)
+  }
+
+  increment(key: K, by?: number | bigint): Promise<void> {
+    return this.reader.increment(key, by)
+  }
+
+  append(key: K, suffix: V): Promise<void> {
+    return this.reader.append(key, suffix)
   }
 
   flush(): Promise<void> {

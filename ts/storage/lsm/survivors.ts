@@ -1,10 +1,12 @@
 // What a merge keeps. Snapshots divide time into strata: between two of them nobody looks, so of all versions of a key in one
-// stratum only the newest counts, and a tombstone that has nothing left to hide goes away.
+// stratum only the newest counts, with the operands above it applied, and a tombstone that has nothing left to hide goes away.
 import { compareBytes } from '../compare.ts'
 import { lacks } from '../mutant.ts'
+import { MAX_VALUE_BYTES } from '../ordered/types.ts'
 import { type Entry, EntryKind, type Need, type VersionCursor } from './entry.ts'
 import { MAX_SEQUENCE } from './fields.ts'
 import type { Mutant } from './mutant.ts'
+import { applyOperands, foldOperands, isOperand } from './operand.ts'
 import type { RangeTombstone, RangeTombstones } from './range-tombstones.ts'
 import { overlaps } from './table-cursor.ts'
 import type { TableInfo } from './table-format.ts'
@@ -31,13 +33,26 @@ function stratumOf(sequence: number, snapshots: readonly number[]): number {
   return low
 }
 
-/** Of the versions of a merge, those that somebody may still see or that still hide something. */
+/**
+ * Of the versions of a merge, those that somebody may still see or that still hide something. Operands are applied to the value
+ * or the deletion below them where both are of one stratum, and to nothing where nothing older can be; else neighbours become
+ * one.
+ */
 export class SurvivorCursor implements VersionCursor {
   private readonly versions: VersionCursor
   private readonly tombstones: RangeTombstones
   private readonly retention: Retention
+  private current: Entry | undefined
+  /** What is kept and was not given yet, from `given` on. */
+  private kept: Entry[] = []
+  private given = 0
+  private hasEnded = false
+  // The key and the stratum of the last version, whether what came of it hides the rest, and operands that wait for their base.
   private key: Uint8Array | undefined
   private stratum = 0
+  private isDecided = false
+  private operands: Entry[] = []
+  private operandBytes = 0
 
   /** @param versions - In order. @param tombstones - All range tombstones of the merge. */
   constructor(versions: VersionCursor, tombstones: RangeTombstones, retention: Retention) {
@@ -47,27 +62,102 @@ export class SurvivorCursor implements VersionCursor {
   }
 
   get entry(): Entry {
-    return this.versions.entry
+    return this.current as Entry
   }
 
   step(): boolean | Need {
     for (;;) {
+      if (this.given < this.kept.length) {
+        this.current = this.kept[this.given++]
+        return true
+      }
+      this.kept.length = 0
+      this.given = 0
+      if (this.hasEnded) return false
       const found = this.versions.step()
-      if (found !== true) return found
-      if (this.survives(this.versions.entry)) return true
+      if (typeof found === 'object') return found
+      if (found) {
+        this.take(this.versions.entry)
+      } else {
+        this.hasEnded = true
+        this.endKey()
+      }
     }
   }
 
-  private survives({ key, sequence, kind }: Entry): boolean {
+  private take(entry: Entry): void {
+    const { key, sequence, kind } = entry
     const { snapshots, mutant } = this.retention
     const stratum = stratumOf(sequence, lacks(mutant, 'snapshots keep versions') ? [] : snapshots)
-    const isNewest = this.key === undefined || compareBytes(this.key, key) !== 0 || this.stratum !== stratum
+    const isOtherKey = this.key === undefined || compareBytes(this.key, key) !== 0
+    if (isOtherKey) this.endKey()
+    else if (stratum !== this.stratum && !this.foldsAcross()) this.keepOperands()
+    if (isOtherKey || stratum !== this.stratum) this.isDecided = false
     this.key = key
     this.stratum = stratum
-    if (!isNewest) return false
-    if (this.tombstones.covering(key, snapshots[stratum] ?? MAX_SEQUENCE) > sequence) return false
-    if (kind === EntryKind.put || stratum > 0) return true
-    return this.mayHideOlder(key) && !lacks(mutant, 'tombstones until the bottom')
+    if (this.isDecided) return
+    if (this.tombstones.covering(key, snapshots[stratum] ?? MAX_SEQUENCE) > sequence) this.decide(undefined)
+    else if (isOperand(kind)) this.addOperand(entry)
+    else this.decide(entry)
+  }
+
+  private addOperand(entry: Entry): void {
+    this.operands.push(entry)
+    this.operandBytes += entry.value.length
+    if (this.operandBytes > MAX_VALUE_BYTES) this.keepOperands() // no value can hold them
+  }
+
+  /** The rest of the stratum is hidden by `base`, or by a range tombstone. */
+  private decide(base: Entry | undefined): void {
+    this.isDecided = true
+    if (this.operands.length > 0) {
+      this.apply(base)
+    } else if (base?.kind === EntryKind.put) {
+      this.kept.push(base)
+    } else if (base !== undefined) {
+      const hides = this.stratum > 0 || this.mayHideOlder(base.key)
+      if (hides && !(this.stratum === 0 && lacks(this.retention.mutant, 'tombstones until the bottom')))
+        this.kept.push(base)
+    }
+  }
+
+  /** Makes a value of the operands that wait, over `base` or over nothing; or keeps both, if it would be too long. */
+  private apply(base: Entry | undefined): void {
+    const [newest] = this.operands
+    const isReversed = this.operands.length > 1 && lacks(this.retention.mutant, 'operands in order')
+    const oldestFirst = isReversed ? this.operands : this.operands.toReversed()
+    const value = applyOperands(base?.kind === EntryKind.put ? base.value : undefined, oldestFirst)
+    if (value === undefined) {
+      this.keepOperands()
+      if (base !== undefined) this.kept.push(base)
+      return
+    }
+    this.kept.push({ ...(newest as Entry), kind: EntryKind.put, value })
+    this.forgetOperands()
+  }
+
+  /** No older version of the key is in the merge. */
+  private endKey(): void {
+    const [newest] = this.operands
+    if (newest === undefined) return
+    const isAll = !this.mayHideOlder(newest.key) || lacks(this.retention.mutant, 'operands until the bottom')
+    if (isAll) this.apply(undefined)
+    else this.keepOperands()
+  }
+
+  private keepOperands(): void {
+    if (this.operands.length === 0) return
+    for (const folded of foldOperands(this.operands)) this.kept.push(folded)
+    this.forgetOperands()
+  }
+
+  private forgetOperands(): void {
+    this.operands = []
+    this.operandBytes = 0
+  }
+
+  private foldsAcross(): boolean {
+    return this.operands.length > 0 && lacks(this.retention.mutant, 'operands of one stratum')
   }
 
   private mayHideOlder(key: Uint8Array): boolean {

@@ -49,6 +49,8 @@ export interface TableInfo extends TableProperties {
   readonly fileBytes: number
   /** The data blocks end, and all else begins. */
   readonly dataBytes: number
+  /** What all that it holds counts as having, for a table that was ingested; 0: its entries carry their own. */
+  readonly sequence: number
 }
 
 /** The parts of a table behind its data. */

@@ -10,6 +10,7 @@ import { FieldWriter } from './fields.ts'
 import { type KeySpan, successor } from './internal-key.ts'
 import type { RangeTombstone } from './range-tombstones.ts'
 import { encodeFooter, FOOTER_BYTES, type TableInfo, writeProperties } from './table-format.ts'
+import type { Compression } from './types.ts'
 
 /** Blocks are gathered until they have so many bytes, then written by one call. */
 const WRITE_BYTES = 256 * 1024
@@ -21,6 +22,8 @@ export interface TableShape {
   readonly blockBytes: number
   /** Bits of the Bloom filter for each key; 0: no filter. */
   readonly bitsPerKey: number
+  /** How new blocks of data are packed. */
+  readonly compression: Compression
 }
 
 export class TableWriter {
@@ -106,7 +109,7 @@ export class TableWriter {
     const parts = { filter, index, tombstones: ranges, properties: propertiesHandle }
     this.push(encodeFooter({ id, ...parts, fileBytes }))
     this.writeWaiting()
-    return { ...properties, number, id, fileBytes, dataBytes }
+    return { ...properties, number, id, fileBytes, dataBytes, sequence: 0 }
   }
 
   private get end(): number {
@@ -132,7 +135,8 @@ export class TableWriter {
 
   private append(type: BlockType, payload: Uint8Array): BlockHandle {
     const offset = this.end
-    const block = sealBlock(type, payload, this.seed, offset)
+    const compression = type === BlockType.data ? this.shape.compression : 'none'
+    const block = sealBlock(type, payload, { seed: this.seed, offset }, compression)
     this.push(block)
     const padding = -this.end & (BLOCK_ALIGNMENT - 1)
     if (padding > 0) this.push(new Uint8Array(padding))

@@ -73,7 +73,7 @@ export function openTail(tail: Uint8Array, info: TableInfo, path: string, mutant
   const filter =
     footer.filter.length === 0 ? undefined : new BloomFilter(payload(BlockType.filter, footer.filter), path)
   const index = readIndex(payload(BlockType.index, footer.index), path, dataBytes)
-  const tombstones = readTombstones(payload(BlockType.tombstones, footer.tombstones), path)
+  const tombstones = readTombstones(payload(BlockType.tombstones, footer.tombstones), path, info.sequence)
   const fields = new FieldReader(payload(BlockType.properties, footer.properties), `${path}, properties`)
   const properties = readProperties(fields)
   fields.end()
@@ -97,14 +97,16 @@ function readIndex(payload: Uint8Array, path: string, dataBytes: number): BlockI
   return new BlockIndex(handles, separators)
 }
 
-function readTombstones(payload: Uint8Array, path: string): RangeTombstones {
+/** @param sequence - What all of them count as having; 0: each has its own. */
+function readTombstones(payload: Uint8Array, path: string, sequence: number): RangeTombstones {
   const fields = new FieldReader(payload, `${path}, range tombstones`)
   const count = fields.count(LEAST_TOMBSTONE_BYTES)
   const tombstones: RangeTombstone[] = []
   for (let i = 0; i < count; i++) {
     const [start, end] = [fields.sized(), fields.sized()]
     if (Math.max(start.length, end.length) > MAX_BOUND_BYTES) throw fields.broken(`tombstone ${i} has too long a bound`)
-    tombstones.push({ start, end, sequence: fields.u48() })
+    const own = fields.u48()
+    tombstones.push({ start, end, sequence: sequence || own })
   }
   fields.end()
   return new RangeTombstones(tombstones)

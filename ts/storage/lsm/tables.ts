@@ -19,6 +19,7 @@ export interface TablesOptions {
   disk: Disk
   /** The directory of the store. */
   path: string
+  /** Of blocks, filters and indexes that are kept. */
   cacheBytes: number
   /** Files that may be open at a time; at least 1. */
   maxOpenFiles: number
@@ -94,6 +95,11 @@ export class Tables {
     return { capacityBytes, bytes, hits, misses, openFiles: this.files.size }
   }
 
+  /** Keeps no more than so many bytes from now on. */
+  limitCache(bytes: number): void {
+    this.cache.limit(Math.max(0, bytes))
+  }
+
   /** Lets go of a table whose file will be removed. */
   forget(info: TableInfo): void {
     this.files.get(info.number)?.close()
@@ -120,11 +126,8 @@ export class Tables {
     const path = this.pathOf(info)
     const { offset } = placeOf(meta, index)
     const { mutant } = this.options
-    const block = new DataBlock(
-      openBlock(BlockType.data, bytes, { seed: meta.seed, path, mutant }, offset),
-      path,
-      offset,
-    )
+    const payload = openBlock(BlockType.data, bytes, { seed: meta.seed, path, mutant }, offset)
+    const block = new DataBlock(payload, { path, offset }, info.sequence)
     this.cache.set(keyOf(info, index), block, block.byteLength)
     return block
   }

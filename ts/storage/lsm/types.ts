@@ -1,12 +1,17 @@
 // The public shapes of the LSM store, its options with their defaults, and every bound.
 import type { Durability, LogStats } from '../log/types.ts'
-import type { TreeStore } from '../ordered/types.ts'
+import type { KeyOf, NamedTree, TreeBatchOperation, TreeOptions, TreeStore, ValueOf } from '../ordered/types.ts'
 import type { Encoding } from '../ordered-store.ts'
 
 /** The most bytes a key may have: as many as in a B-tree store with pages of the default size. */
 export const MAX_KEY_BYTES = 2048
-export const DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
+export const DEFAULT_MEMORY_BYTES = 192 * 1024 * 1024
+export const MIN_MEMORY_BYTES = 1024 * 1024
+/** What is left for blocks when three memtables are full. */
+export const MIN_CACHE_BYTES = 256 * 1024
+export const MAX_DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
 export const MIN_MEMTABLE_BYTES = 64 * 1024
+export const MAX_MEMTABLE_BYTES = 2 ** 40
 /** Full memtables that may wait to be written to a table. With so many waiting, the promises of writes wait too. */
 export const MAX_FROZEN_MEMTABLES = 2
 /**
@@ -15,9 +20,9 @@ export const MAX_FROZEN_MEMTABLES = 2
  */
 export const MEMTABLE_OVERRUN = 4
 export const MEMTABLE_OVERRUN_BYTES = 512 * 1024 * 1024
-export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
 /** Table files that are open at a time. */
-export const MAX_OPEN_FILES = 256
+export const DEFAULT_OPEN_FILES = 256
+export const MIN_OPEN_FILES = 16
 export const DEFAULT_BLOCK_BYTES = 8 * 1024
 export const MIN_BLOCK_BYTES = 256
 export const DEFAULT_TABLE_BYTES = 32 * 1024 * 1024
@@ -47,16 +52,29 @@ export const MAX_TTL_MS = 2 ** 48 - 1
  */
 export type CompactionStyle = 'leveled' | 'tiered' | 'fifo'
 
+/** How blocks of data are packed: not at all, or as LZ4 blocks where that saves an eighth. */
+export type Compression = 'none' | 'lz4'
+
 /** How to open a store. */
 export interface LsmOptions {
   /** Make the store if there is none. Default false: a missing store is NOT_FOUND. `'new'`: it must not exist. */
   create?: boolean | 'new'
-  /** Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default 64 MiB. */
+  /**
+   * Bytes of memory for memtables, of which there may be three, and blocks, filters and indexes of tables together: these get
+   * what memtables do not take at the moment. At least 1 MiB, and three memtables and 256 KiB. Default 192 MiB.
+   */
+  memoryBytes?: number
+  /**
+   * Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default: 64 MiB, or a third
+   * of `memoryBytes` less 256 KiB if that is smaller.
+   */
   memtableBytes?: number
-  /** The most bytes of blocks, filters and indexes of tables kept in memory. Default 64 MiB. */
-  cacheBytes?: number
+  /** The most tables that are open as files at a time; 16 or more. Default 256. */
+  maxOpenFiles?: number
   /** Bits of the Bloom filter a key, 0 to 64. Counts at creation. 0: no filters. Default 10: one needless read in a hundred. */
   bitsPerKey?: number
+  /** How blocks of data are packed. Counts at creation. Default `'lz4'`. */
+  compression?: Compression
   /** How tables are merged. Counts at creation. Default `'leveled'`. */
   compaction?: CompactionStyle
   /** `fifo` alone: milliseconds after which a table is dropped, counted from its flush. Counts at creation. Default: never. */
@@ -73,8 +91,49 @@ export interface LsmOptions {
   valueEncoding?: Encoding
 }
 
+/**
+ * A change of a batch. Beside puts and deletions there are changes of a value that is not read for it: see `increment` and
+ * `append`. With `tree` it goes to the tree of that name ('' is the default tree), in the batch's encodings.
+ */
+export type LsmBatchOperation<K = string, V = string> =
+  | TreeBatchOperation<K, V>
+  | { type: 'increment'; key: K; by: number | bigint; tree?: string }
+  | { type: 'append'; key: K; value: V; tree?: string }
+
+/** One named tree of an LSM store. */
+export interface LsmTree<K = string, V = string> extends NamedTree<K, V> {
+  /**
+   * Adds `by` to the integer that the value is the decimal text of, without reading it: a counter costs a write.
+   *
+   * An absent value, and one that is no integer of 64 bits, counts as 0; sums wrap around at 64 bits. The value is text:
+   * read it as `json` (a number, exact up to 2^53) or as `utf8`.
+   *
+   * @param by - A whole number, a bigint for those of 2^53 or more; negative to subtract. Default 1.
+   * @throws INVALID_INPUT for anything else.
+   *
+   * @example
+   * await store.increment('visits')
+   * await store.increment('balance', -250n)
+   */
+  increment(key: K, by?: number | bigint): Promise<void>
+  /**
+   * Writes `suffix` behind the value, without reading it; an absent value counts as empty. Not for `json` values.
+   *
+   * A value that grows beyond 512 MiB in this way can no longer be read: INVALID_INPUT, until it is put or deleted.
+   */
+  append(key: K, suffix: V): Promise<void>
+  /**
+   * All or nothing. What it does to one key is done in order and comes to one change; one key may not be incremented and
+   * appended to without a put or a deletion of it before, in the same batch: INVALID_INPUT.
+   */
+  batch(operations: readonly LsmBatchOperation<K, V>[]): Promise<void>
+}
+
 /** An open LSM store: its default tree, and everything that concerns the store as a whole. */
-export interface Lsm<K = string, V = string> extends TreeStore<K, V> {
+export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K, V> {
+  batch(operations: readonly LsmBatchOperation<K, V>[]): Promise<void>
+  tree<const O extends TreeOptions = object>(name: string, options?: O): LsmTree<KeyOf<O>, ValueOf<O>>
+  tree<K2, V2>(name: string, options?: TreeOptions): LsmTree<K2, V2>
   /** Writes what is in memory to a table: after it, reopening replays nothing older than this call. */
   flush(): Promise<void>
   /**
@@ -97,8 +156,11 @@ export interface LsmStats {
   levels: { level: number; tables: number; bytes: number; entries: number }[]
   tables: number
   tableBytes: number
+  /** Of memtables, blocks, filters and indexes together. */
+  memory: { limitBytes: number; bytes: number }
   memtable: { bytes: number; entries: number; frozen: number }
   cache: {
+    /** What memtables leave it now. */
     capacityBytes: number
     bytes: number
     hits: number

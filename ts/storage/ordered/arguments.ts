@@ -78,22 +78,31 @@ export function encodeBatch<K, V>(
   checkArray(operations, 'batch', 'operations')
   return operations.map((operation) => {
     checkOperation(operation)
-    const { type, tree = encoder.tree } = operation
-    if (tree !== encoder.tree && tree !== DEFAULT_TREE) checkTreeName(tree)
+    const { type } = operation
+    const tree = treeOf(operation, encoder)
     const key = encoder.key(operation.key)
     if (type === 'delete') return { kind: 'delete', tree, key }
     return { kind: 'put', tree, key, value: encoder.value(operation.value) }
   })
 }
 
-/** Refuses what is no operation of a batch. */
-export function checkOperation(operation: unknown): void {
+/** The tree that an operation of a batch goes to. @throws INVALID_INPUT if there can be none of that name. */
+export function treeOf({ tree }: { tree?: string }, own: { tree: string }): string {
+  if (tree === undefined) return own.tree
+  return tree === own.tree || tree === DEFAULT_TREE ? tree : checkTreeName(tree)
+}
+
+/** Refuses what is no operation of a batch. @param types - Those that the store takes. */
+export function checkOperation(operation: unknown, types: readonly string[] = BATCH_TYPES): void {
   const type = typeof operation === 'object' && operation !== null && 'type' in operation ? operation.type : undefined
-  if (type === 'put' || type === 'delete') return
+  if (type === 'put' || type === 'delete' || types.includes(type as string)) return
   throw new BedplateError(
     'INVALID_INPUT',
     type === undefined
       ? `an operation of a batch must be an object with a type, got ${describe(operation)}`
-      : `an operation of a batch has the type ${describe(type)}; it must be "put" or "delete"`,
+      : `an operation of a batch has the type ${describe(type)}; it must be ${types.map((each) => `"${each}"`).join(' or ')}`,
   )
 }
+
+/** What the batches of every store consist of. */
+const BATCH_TYPES = ['put', 'delete']

@@ -13,11 +13,19 @@ export type ByteOperation =
   | { kind: 'clear'; tree: string; range: ByteRange }
   | { kind: 'drop'; tree: string }
 
+/** A change of the value that a key has, which is not looked at for it. LSM stores alone take these. */
+export type OperandOperation = {
+  kind: 'increment' | 'append'
+  tree: string
+  key: Uint8Array
+  /** What to add, eight bytes, or what to append. */
+  value: Uint8Array
+}
+
 /** The bytes that `operations` put. */
-export function contentBytes(operations: readonly ByteOperation[]): number {
+export function contentBytes(operations: readonly (ByteOperation | OperandOperation)[]): number {
   let bytes = 0
-  for (const operation of operations)
-    if (operation.kind === 'put') bytes += operation.key.length + operation.value.length
+  for (const operation of operations) if ('value' in operation) bytes += operation.key.length + operation.value.length
   return bytes
 }
 

@@ -1,7 +1,7 @@
 // What a transaction has read, and what others have written meanwhile: if the two meet, it must run again.
 import { BedplateError } from '../../base/errors.ts'
 import { compareBytes } from '../compare.ts'
-import type { ByteOperation } from './operation.ts'
+import type { ByteOperation, OperandOperation } from './operation.ts'
 import { type ByteRange, contains, WHOLE_RANGE } from './range.ts'
 import type { ReadObserver } from './watched-reader.ts'
 
@@ -12,7 +12,10 @@ export interface WriteObserver {
 }
 
 /** Tells `observers` what `operations` have changed. */
-export function notify(observers: Iterable<WriteObserver>, operations: readonly ByteOperation[]): void {
+export function notify(
+  observers: Iterable<WriteObserver>,
+  operations: readonly (ByteOperation | OperandOperation)[],
+): void {
   for (const observer of observers) {
     for (const operation of operations) {
       const { tree } = operation

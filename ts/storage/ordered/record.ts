@@ -6,12 +6,26 @@
 //   3 clear      flags u8 (1: lower bound, 2: it counts, 4: upper bound, 8: it counts) | bounds: length varint | key
 //   4 createTree nameLength varint | name
 //   5 dropTree   nothing
-//   6 bulkLoad   nothing: the tree was built apart. B-tree only: both metas have to be past this record
+//   6 bulkLoad   nothing: what was loaded was written apart, and is there as of this record
+//   7 increment  keyLength varint | key | i64 little-endian; LSM stores alone
+//   8 append     keyLength varint | key | valueLength varint | value; LSM stores alone
 //   varint     = unsigned LEB128
 import { BedplateError } from '../../base/errors.ts'
 import type { ByteRange } from './range.ts'
 
-const OperationKind = { put: 1, delete: 2, clear: 3, createTree: 4, dropTree: 5, bulkLoad: 6 } as const
+const OperationKind = {
+  put: 1,
+  delete: 2,
+  clear: 3,
+  createTree: 4,
+  dropTree: 5,
+  bulkLoad: 6,
+  increment: 7,
+  append: 8,
+} as const
+
+/** Bytes of what an increment adds. */
+export const INCREMENT_BYTES = 8
 
 const MAX_VARINT_BYTES = 8
 
@@ -23,6 +37,9 @@ export interface RecordVisitor {
   createTree(treeId: number, name: Uint8Array): void
   dropTree(treeId: number): void
   bulkLoad(treeId: number): void
+  /** Absent, with `append`, where no record of the kind can be: then one is not read. @param by - Eight bytes. */
+  increment?(treeId: number, key: Uint8Array, by: Uint8Array): void
+  append?(treeId: number, key: Uint8Array, suffix: Uint8Array): void
 }
 
 /** Builds one record at a time in memory that it reuses: `bytes` is good until the next `begin`. */
@@ -40,11 +57,7 @@ export class RecordWriter {
   }
 
   put(treeId: number, key: Uint8Array, value: Uint8Array): void {
-    this.head(OperationKind.put, treeId, key.length + value.length)
-    this.varint(key.length)
-    this.raw(key)
-    this.varint(value.length)
-    this.raw(value)
+    this.keyAndValue(OperationKind.put, treeId, key, value)
   }
 
   delete(treeId: number, key: Uint8Array): void {
@@ -78,6 +91,26 @@ export class RecordWriter {
 
   bulkLoad(treeId: number): void {
     this.head(OperationKind.bulkLoad, treeId, 0)
+  }
+
+  /** @param by - Eight bytes. */
+  increment(treeId: number, key: Uint8Array, by: Uint8Array): void {
+    this.head(OperationKind.increment, treeId, key.length + INCREMENT_BYTES)
+    this.varint(key.length)
+    this.raw(key)
+    this.raw(by)
+  }
+
+  append(treeId: number, key: Uint8Array, suffix: Uint8Array): void {
+    this.keyAndValue(OperationKind.append, treeId, key, suffix)
+  }
+
+  private keyAndValue(kind: number, treeId: number, key: Uint8Array, value: Uint8Array): void {
+    this.head(kind, treeId, key.length + value.length)
+    this.varint(key.length)
+    this.raw(key)
+    this.varint(value.length)
+    this.raw(value)
   }
 
   /** Makes room for a whole operation, so that the parts need no checks, and writes its first two fields. */
@@ -133,8 +166,16 @@ export function visitRecord(record: Uint8Array, visitor: RecordVisitor): void {
       case OperationKind.bulkLoad:
         visitor.bulkLoad(treeId)
         break
+      case OperationKind.increment:
+        if (visitor.increment === undefined) throw reader.unknown(kind)
+        visitor.increment(treeId, reader.sized(), reader.raw(INCREMENT_BYTES))
+        break
+      case OperationKind.append:
+        if (visitor.append === undefined) throw reader.unknown(kind)
+        visitor.append(treeId, reader.sized(), reader.sized())
+        break
       default:
-        throw reader.broken(`unknown operation ${kind}`)
+        throw reader.unknown(kind)
     }
   }
 }
@@ -169,7 +210,10 @@ class RecordReader {
   }
 
   sized(): Uint8Array {
-    const length = this.varint()
+    return this.raw(this.varint())
+  }
+
+  raw(length: number): Uint8Array {
     if (length > this.bytes.length - this.at) throw this.broken(`${length} bytes are said to follow byte ${this.at}`)
     this.at += length
     return this.bytes.subarray(this.at - length, this.at)
@@ -180,6 +224,10 @@ class RecordReader {
     const lower = flags & 1 ? this.sized() : undefined
     const upper = flags & 4 ? this.sized() : undefined
     return { lower, lowerInclusive: (flags & 2) !== 0, upper, upperInclusive: (flags & 8) !== 0 }
+  }
+
+  unknown(kind: number): BedplateError {
+    return this.broken(`unknown operation ${kind}`)
   }
 
   broken(problem: string): BedplateError {

@@ -1,0 +1,75 @@
+// One tree of an open LSM store: what every tree has, and changes of values that are not read.
+import { BedplateError } from '../../base/errors.ts'
+import { checkArray } from '../../base/options.ts'
+import { valueCodec } from '../encoding.ts'
+import { checkOperation, encodeBatch, treeOf } from '../ordered/arguments.ts'
+import type { ByteReader } from '../ordered/byte-reader.ts'
+import type { OperandOperation } from '../ordered/operation.ts'
+import type { Codecs } from '../ordered/reader.ts'
+import { TreeHandle, type TreeOwner } from '../ordered/tree-handle.ts'
+import type { TreeBatchOperation } from '../ordered/types.ts'
+import type { LsmOperation } from './commit.ts'
+import { encodeIncrement } from './operand.ts'
+import type { LsmBatchOperation, LsmTree } from './types.ts'
+
+/** What a tree's handle needs of its engine. */
+export interface LsmTreeOwner extends TreeOwner {
+  /** Applies all of `operations` at one instant. @returns The promise of their durability. */
+  apply(operations: readonly LsmOperation[]): Promise<void>
+}
+
+const BATCH_TYPES = ['put', 'delete', 'increment', 'append']
+
+type OperandOf<K, V> = Extract<LsmBatchOperation<K, V>, { type: 'increment' | 'append' }>
+
+export class LsmTreeHandle<K, V> extends TreeHandle<K, V> implements LsmTree<K, V> {
+  private readonly lsm: LsmTreeOwner
+
+  /** @param live - Shows the current state of the tree. */
+  constructor(owner: LsmTreeOwner, name: string, live: ByteReader, codecs: Codecs<K, V>) {
+    super(owner, name, live, codecs)
+    this.lsm = owner
+  }
+
+  increment(key: K, by: number | bigint = 1): Promise<void> {
+    return this.lsm.apply([this.encodeOperand({ type: 'increment', key, by })])
+  }
+
+  append(key: K, suffix: V): Promise<void> {
+    return this.lsm.apply([this.encodeOperand({ type: 'append', key, value: suffix })])
+  }
+
+  override batch(operations: readonly LsmBatchOperation<K, V>[]): Promise<void> {
+    checkArray(operations, 'batch', 'operations')
+    if (isPlain(operations)) return super.batch(operations)
+    return this.lsm.apply(
+      operations.flatMap((operation): readonly LsmOperation[] => {
+        checkOperation(operation, BATCH_TYPES)
+        if (operation.type === 'increment' || operation.type === 'append') return [this.encodeOperand(operation)]
+        return encodeBatch([operation], {
+          tree: this.name,
+          key: (key) => this.encodeKey(key),
+          value: (value) => this.encodeValue(value),
+        })
+      }),
+    )
+  }
+
+  private encodeOperand(operation: OperandOf<K, V>): OperandOperation {
+    const tree = treeOf(operation, { tree: this.name })
+    const key = this.encodeKey(operation.key)
+    if (operation.type === 'increment') return { kind: 'increment', tree, key, value: encodeIncrement(operation.by) }
+    if ((this.codecs.value as unknown) === valueCodec('json')) {
+      throw new BedplateError('INVALID_INPUT', 'what is appended to JSON is none any more', {
+        hint: 'append to values of encoding "utf8" or "buffer"',
+      })
+    }
+    return { kind: 'append', tree, key, value: this.encodeValue(operation.value) }
+  }
+}
+
+function isPlain<K, V>(
+  operations: readonly LsmBatchOperation<K, V>[],
+): operations is readonly TreeBatchOperation<K, V>[] {
+  return operations.every((operation) => operation?.type !== 'increment' && operation?.type !== 'append')
+}
