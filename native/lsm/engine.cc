@@ -373,6 +373,7 @@ EngineStats Engine::Stats() {
   stats.frozen_memtables = state->memtables.size() - 1;
   stats.cache = tables_->cache_figures();
   stats.open_files = tables_->open_files();
+  stats.memory_bytes = states_->memtable_bytes() + stats.cache.bytes;
   stats.log = log_->stats();
   stats.position = position();
   stats.durable_position = log_->durable_position();

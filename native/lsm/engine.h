@@ -108,6 +108,8 @@ struct EngineStats {
   std::vector<LevelStats> levels;
   // Places that a read of a key that is not there may have to look at.
   uint64_t runs = 0;
+  // Of memtables, blocks, filters and indexes together.
+  uint64_t memory_bytes = 0;
   uint64_t memtable_bytes = 0;
   uint64_t memtable_entries = 0;
   uint64_t frozen_memtables = 0;

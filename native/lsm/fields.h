@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,8 +36,9 @@ class FieldWriter {
 
  private:
   void Append(const void* bytes, size_t count) {
-    const auto* first = static_cast<const uint8_t*>(bytes);
-    bytes_.insert(bytes_.end(), first, first + count);
+    const size_t at = bytes_.size();
+    bytes_.resize(at + count);
+    if (count > 0) std::memcpy(bytes_.data() + at, bytes, count);
   }
 
   std::vector<uint8_t> bytes_;

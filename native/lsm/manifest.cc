@@ -122,8 +122,7 @@ Status Durably(const Status& status) {
 
 std::vector<uint8_t> EncodeManifest(const Manifest& manifest) {
   FieldWriter fields;
-  const std::array<uint8_t, kHeaderBytes> header{};
-  fields.Raw(header);
+  fields.Raw(std::array<uint8_t, kHeaderBytes>{});
   fields.Raw(manifest.uuid);
   fields.U48(manifest.position);
   fields.U48(manifest.next_number);

@@ -20,8 +20,8 @@ export const RANGE_BYTES_UNIT = 4096
 /** The bits of a range: whether it has each bound, and whether that counts itself; and which way to walk it. */
 export const RangeFlag = { lower: 1, lowerInclusive: 2, upper: 4, upperInclusive: 8, reverse: 16 } as const
 
-/** What the operations of `apply` do. */
-export const OperationKind = { put: 0, delete: 1, clear: 2, drop: 3 } as const
+/** What the operations of `apply` do. The last two are for LSM stores alone. */
+export const OperationKind = { put: 0, delete: 1, clear: 2, drop: 3, increment: 4, append: 5 } as const
 
 /** The levels of durability. */
 export const NativeDurability = { sync: 0, interval: 1, os: 2, memory: 3 } as const

@@ -85,6 +85,8 @@ export interface LsmOptions {
   durability?: Durability
   /** Opens for reading alone. Several processes may; a writer excludes them. Default false. */
   readOnly?: boolean
+  /** `false` keeps the TypeScript engine; `true` demands the native one. Default: native where there is one. */
+  native?: boolean
   /** How keys are given and come back. Default `'utf8'`. */
   keyEncoding?: 'utf8' | 'buffer'
   /** How values are given and come back. Default `'utf8'`. */
@@ -148,7 +150,7 @@ export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K,
 
 /** Figures of a store. Bytes and counts; ratios are 0 to 1. All since opening unless they say what is there now. */
 export interface LsmStats {
-  engine: 'typescript'
+  engine: 'typescript' | 'native'
   path: string
   /** Names of the trees that exist, '' for the default tree. */
   trees: string[]

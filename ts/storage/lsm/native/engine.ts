@@ -6,20 +6,21 @@ import type { NativeLsm } from '../../../native/lsm.ts'
 import type { NativeCore } from '../../ordered/native/core.ts'
 import { toError } from '../../ordered/native/errors.ts'
 import { NativeAttempt, NativeMoment } from '../../ordered/native/moment.ts'
-import { applyOperations, NativeTreeHandle } from '../../ordered/native/tree.ts'
+import { applyOperations } from '../../ordered/native/tree.ts'
 import type { ByteOperation } from '../../ordered/operation.ts'
 import type { Codecs } from '../../ordered/reader.ts'
-import type { Attempt, Moment } from '../../ordered/store-engine.ts'
-import type { NamedTree } from '../../ordered/types.ts'
-import type { LsmEngine } from '../lsm-engine.ts'
+import type { Attempt, Moment, StoreEngine } from '../../ordered/store-engine.ts'
 import { decodeManifest, MANIFEST_FILE } from '../manifest.ts'
 import { Tables } from '../tables.ts'
-import type { LsmStats, LsmVerifyReport } from '../types.ts'
+import type { LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
 import { verifyTables } from '../verify.ts'
 import { statsOf } from './stats.ts'
+import { NativeLsmTree } from './tree.ts'
 
 /** Files that are open at a time while a store is verified, beside those of the core. */
 const VERIFY_OPEN_FILES = 16
+/** The verifier keeps what it needs itself. */
+const VERIFY_CACHE_BYTES = 0
 
 /** The world outside that the engine has not in its core. */
 export interface Outside {
@@ -27,18 +28,22 @@ export interface Outside {
   clock: Clock
 }
 
-export class NativeLsmEngine implements LsmEngine {
+export class NativeLsmEngine implements StoreEngine {
   readonly core: NativeCore<NativeLsm>
   readonly path: string
   readonly maxKeyBytes: number
   private readonly outside: Outside
+  private readonly memoryBytes: number
+  /** The end of the queue of flushes and compactions: one at a time, or they would only fill libuv's pool. */
+  private exclusive: Promise<unknown> = Promise.resolve()
   private closed: Promise<void> | undefined
   /** The positions at which the store was closed. */
   private last = { position: 0, durablePosition: 0 }
 
-  constructor(core: NativeCore<NativeLsm>, outside: Outside) {
+  constructor(core: NativeCore<NativeLsm>, outside: Outside & { memoryBytes: number }) {
     this.core = core
-    this.outside = outside
+    this.memoryBytes = outside.memoryBytes
+    this.outside = { disk: outside.disk, clock: outside.clock }
     this.path = core.path
     this.maxKeyBytes = core.maxKeyBytes
   }
@@ -63,8 +68,8 @@ export class NativeLsmEngine implements LsmEngine {
     this.core.assertWritable()
   }
 
-  tree<K, V>(name: string, codecs: Codecs<K, V>): NamedTree<K, V> {
-    return new NativeTreeHandle(this, name, codecs)
+  tree<K, V>(name: string, codecs: Codecs<K, V>): LsmTree<K, V> {
+    return new NativeLsmTree(this, name, codecs)
   }
 
   treeNames(): string[] {
@@ -96,12 +101,19 @@ export class NativeLsmEngine implements LsmEngine {
 
   async flush(): Promise<void> {
     this.core.assertWritable()
-    await this.core.run(this.core.raw.flush())
+    await this.runExclusive(() => this.core.run(this.core.raw.flush()))
   }
 
   async compact(): Promise<void> {
     this.core.assertWritable()
-    await this.core.run(this.core.raw.compact())
+    await this.runExclusive(() => this.core.run(this.core.raw.compact()))
+  }
+
+  /** What was asked for before closing is done before closing. */
+  private runExclusive(work: () => Promise<unknown>): Promise<unknown> {
+    const run = this.exclusive.then(work)
+    this.exclusive = run.catch(() => {})
+    return run
   }
 
   // -- the whole store ------------------------------------------------------------------------------------------
@@ -109,7 +121,7 @@ export class NativeLsmEngine implements LsmEngine {
   stats(): LsmStats {
     this.core.assertUsable()
     const { raw } = this.core
-    return statsOf(this.path, raw.treeNames(), raw.stats())
+    return statsOf({ path: this.path, trees: raw.treeNames(), memoryBytes: this.memoryBytes }, raw.stats())
   }
 
   /** Tables never change, so the TypeScript verifier reads the files of those that are held. */
@@ -117,7 +129,12 @@ export class NativeLsmEngine implements LsmEngine {
     const { core, path } = this
     core.assertUsable()
     const held = core.checked(core.raw.holdTables())
-    const tables = new Tables({ ...this.outside, path, cacheBytes: 0, maxOpenFiles: VERIFY_OPEN_FILES })
+    const tables = new Tables({
+      disk: this.outside.disk,
+      path,
+      cacheBytes: VERIFY_CACHE_BYTES,
+      maxOpenFiles: VERIFY_OPEN_FILES,
+    })
     try {
       const { version } = decodeManifest(core.raw.heldManifest(held), joinPath(path, MANIFEST_FILE))
       return await verifyTables(version, tables, this.outside.clock)
@@ -145,6 +162,7 @@ export class NativeLsmEngine implements LsmEngine {
       // The promises of what was written have said so; what else was lost says the core itself.
       if (!isCode(error, 'IO')) throw error
     }
+    await this.exclusive
     await core.jobsEnded()
     acknowledgements.end()
     await raw.close().catch((error) => {

@@ -20,14 +20,14 @@ export async function openNativeEngine(open: NativeOpenLsm, options: EngineOptio
 }
 
 function nativeOptions(options: EngineOptions): NativeLsmOptions {
-  const { readOnly, durability, memtableBytes, cacheBytes, maxOpenFiles, tableBytes } = options
+  const { readOnly, durability, memtableBytes, memoryBytes, maxOpenFiles, tableBytes } = options
   const { level0Tables, levelBytes, firstSegmentBytes, maxSegmentBytes } = options
   return {
     readOnly,
     durability: durabilityLevel(durability),
     intervalMs: intervalOf(durability),
     memtableBytes,
-    cacheBytes,
+    memoryBytes,
     maxOpenFiles,
     tableBytes,
     level0Tables,

@@ -2,7 +2,10 @@
 import type { NativeLsmStats } from '../../../native/lsm.ts'
 import type { LsmStats } from '../types.ts'
 
-export function statsOf(path: string, trees: string[], figures: NativeLsmStats): LsmStats {
+export function statsOf(
+  { path, trees, memoryBytes }: { path: string; trees: string[]; memoryBytes: number },
+  figures: NativeLsmStats,
+): LsmStats {
   const { levels, appends, frames, syncs, segmentBytes, segmentCount } = figures
   const { position, durablePosition, flushedPosition, flushes, compactions } = figures
   const { flushedBytes, writtenBytes, cacheHits: hits, cacheMisses: misses } = figures
@@ -15,6 +18,7 @@ export function statsOf(path: string, trees: string[], figures: NativeLsmStats):
     levels,
     tables: levels.reduce((sum, { tables }) => sum + tables, 0),
     tableBytes,
+    memory: { limitBytes: memoryBytes, bytes: figures.memoryBytes },
     memtable: {
       bytes: figures.memtableBytes,
       entries: figures.memtableEntries,

@@ -4,7 +4,13 @@ import type { NativeTree } from '../../../native/store.ts'
 import { resolveBounds } from '../../compare.ts'
 import type { KeyRange } from '../../ordered-store.ts'
 import { checkOperation, checkTreeName, checkValue, encodeBatch } from '../arguments.ts'
-import { type ByteOperation, checkCommitBytes, contentBytes, DEFAULT_TREE } from '../operation.ts'
+import {
+  type ByteOperation,
+  checkCommitBytes,
+  contentBytes,
+  DEFAULT_TREE,
+  type OperandOperation,
+} from '../operation.ts'
 import type { Codecs } from '../reader.ts'
 import type { NamedTree, TreeBatchOperation } from '../types.ts'
 import type { NativeCore } from './core.ts'
@@ -123,7 +129,10 @@ export class NativeTreeHandle<K, V> extends NativeReader<K, V> implements NamedT
 }
 
 /** Applies all of `operations` at one instant. @returns The promise of their durability. */
-export function applyOperations(core: NativeCore, operations: readonly ByteOperation[]): Promise<void> {
+export function applyOperations(
+  core: NativeCore,
+  operations: readonly (ByteOperation | OperandOperation)[],
+): Promise<void> {
   core.assertWritable()
   checkCommitBytes(contentBytes(operations)) // before anything is copied
   const list = OperationList.of(core, operations)
