@@ -18,18 +18,9 @@ uint32_t ChecksumOf(Bytes block, uint32_t seed, uint64_t offset) {
   return crc32c::Extend(crc32c::Extend(seed, place), block.subspan(4));
 }
 
-// Unpacks a payload that says it has `raw_length` bytes.
-Status Unpack(Bytes stored, uint32_t raw_length, const BlockPlace& place,
-              std::vector<uint8_t>* unpacked) {
-  // Before anything is taken from memory: no such block was ever written.
-  const bool is_possible =
-      raw_length <= kMaxRawDataBytes && raw_length <= kMostUnpackedPerByte * stored.size();
-  if (is_possible) {
-    unpacked->resize(raw_length);
-    if (UnpackLz4(stored, *unpacked)) return Status::Ok();
-  }
-  return Damaged(place.path, place.offset,
-                 "its payload does not unpack to " + std::to_string(raw_length) + " bytes");
+// What is said to come of a packed block, before memory is taken for it.
+bool CanUnpack(uint64_t length, uint64_t raw_length) {
+  return raw_length <= kMaxRawDataBytes && raw_length <= length * kMostUnpackedPerByte;
 }
 
 }  // namespace
@@ -67,25 +58,30 @@ Status OpenBlock(BlockType type, Bytes block, const BlockPlace& place, Bytes* pa
                        std::to_string(static_cast<uint8_t>(type)));
   }
   const uint8_t codec = block[5];
-  const bool is_packed =
-      codec == static_cast<uint8_t>(Compression::kLz4) && type == BlockType::kData;
-  if (codec != static_cast<uint8_t>(Compression::kNone) && !is_packed) {
+  if (codec > static_cast<uint8_t>(Compression::kLz4)) {
     return Status::Error(ErrorCode::kIncompatible,
                          path + ": the block at offset " + std::to_string(offset) +
                              " is packed by codec " + std::to_string(codec),
                          "update bedplate");
   }
+  const bool is_packed = codec == static_cast<uint8_t>(Compression::kLz4);
   const uint32_t length = LoadU32(block.data() + 8);
   const uint32_t raw_length = LoadU32(block.data() + 12);
-  if (length != block.size() - kBlockHeaderBytes || (!is_packed && raw_length != length)) {
+  const bool is_possible =
+      is_packed ? type == BlockType::kData && CanUnpack(length, raw_length) : raw_length == length;
+  if (length != block.size() - kBlockHeaderBytes || !is_possible) {
     return Damaged(path, offset,
-                   "its payload is said to have " + std::to_string(length) + " bytes");
+                   "its payload is said to have " + std::to_string(length) + " bytes, unpacked " +
+                       std::to_string(raw_length));
   }
   const Bytes stored = block.subspan(kBlockHeaderBytes);
-  if (is_packed) {
-    if (Status status = Unpack(stored, raw_length, place, unpacked); !status.ok()) return status;
+  if (!is_packed) {
+    *payload = stored;
+    return Status::Ok();
   }
-  *payload = is_packed ? Bytes(*unpacked) : stored;
+  unpacked->resize(raw_length);
+  if (!UnpackLz4(stored, *unpacked)) return Damaged(path, offset, "it cannot be unpacked");
+  *payload = *unpacked;
   return Status::Ok();
 }
 

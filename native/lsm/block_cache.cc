@@ -86,24 +86,23 @@ BlockCache::Value BlockCache::Remove(Shard* shard, size_t place) {
   return dropped;
 }
 
-// Every slot that is passed over loses its chance, so this ends within two rounds. Null if there is
-// none.
-BlockCache::Value BlockCache::EvictOne(Shard* shard) {
+// Looks at the slot under the hand: gives its value, which is kept no longer, or lets it pass for
+// this time. Every slot that passes loses its chance, so within two rounds one goes.
+BlockCache::Value BlockCache::Tick(Shard* shard) {
   const std::lock_guard lock(shard->mutex);
   if (shard->slots.empty()) return nullptr;
-  while (true) {
-    if (shard->hand >= shard->slots.size()) shard->hand = 0;
-    Slot& slot = shard->slots[shard->hand];
-    if (!slot.was_used) return Remove(shard, shard->hand);
-    slot.was_used = false;
-    shard->hand++;
-  }
+  if (shard->hand >= shard->slots.size()) shard->hand = 0;
+  Slot& slot = shard->slots[shard->hand];
+  if (!std::exchange(slot.was_used, false)) return Remove(shard, shard->hand);
+  shard->hand++;
+  return nullptr;
 }
 
+// One hand goes over all shards in turns.
 void BlockCache::Shrink() {
   while (bytes() > capacity_bytes()) {
-    const size_t victim = next_victim_.fetch_add(1, std::memory_order_relaxed) % kShards;
-    (void)EvictOne(&shards_[victim]);
+    const size_t next = next_shard_.fetch_add(1, std::memory_order_relaxed) % kShards;
+    (void)Tick(&shards_[next]);
   }
 }
 

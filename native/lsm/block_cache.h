@@ -73,7 +73,7 @@ class BlockCache {
     // Where in `slots` each is.
     std::unordered_map<Key, size_t, HashOfKey> places;
     std::vector<Slot> slots;
-    // Where the hand of the clock stands.
+    // Where the hand of the clock comes by next.
     size_t hand = 0;
     uint64_t hits = 0;
     uint64_t misses = 0;
@@ -83,13 +83,13 @@ class BlockCache {
   // With its mutex held.
   [[nodiscard]] Value Remove(Shard* shard, size_t place);
   // Without.
-  [[nodiscard]] Value EvictOne(Shard* shard);
+  [[nodiscard]] Value Tick(Shard* shard);
   void Shrink();
 
   std::atomic<uint64_t> capacity_bytes_;
   std::atomic<uint64_t> bytes_{0};
-  // The shard that gives next.
-  std::atomic<size_t> next_victim_{0};
+  // The shard that the clock comes to next.
+  std::atomic<size_t> next_shard_{0};
   std::array<Shard, kShards> shards_;
 };
 

@@ -109,11 +109,12 @@ Status DataBlock::EntryAt(uint32_t index, KeyBuffer* key, Entry* entry) const {
   if (suffix_end + value_length > bytes_.size()) {
     return Broken("entry " + std::to_string(index) + " ends behind it");
   }
-  const bool is_known =
-      kind < kEntryKinds &&
-      (kind != static_cast<uint8_t>(EntryKind::kIncrement) || value_length == kIncrementBytes);
-  if (!is_known) {
+  if (kind >= kEntryKinds) {
     return Broken("entry " + std::to_string(index) + " is of kind " + std::to_string(kind));
+  }
+  if (kind == static_cast<uint8_t>(EntryKind::kIncrement) && value_length != kIncrementBytes) {
+    return Broken("entry " + std::to_string(index) + " is an increment of " +
+                  std::to_string(value_length) + " bytes");
   }
   const size_t prefix_length = entries_at_ - prefix_at_;
   key->resize(prefix_length + suffix_end - suffix_at);

@@ -1,6 +1,6 @@
 #include "lsm/lookup.h"
 
-#include "lsm/operands.h"
+#include <algorithm>
 
 namespace bedplate::lsm {
 
@@ -26,10 +26,8 @@ Status Lookup::Finish(FoundValue* value) {
   if (operands_.empty()) return Status::Ok();
   value->own.assign(value->bytes.begin(), value->bytes.end());
   value->pin.reset();
-  for (auto operand = operands_.rbegin(); operand != operands_.rend(); ++operand) {
-    Status status = ApplyOperand(key_, operand->kind, operand->bytes, &value->own);
-    if (!status.ok()) return status;
-  }
+  std::reverse(operands_.begin(), operands_.end());
+  if (!ApplyOperands(operands_, &value->own)) return TooLong(key_);
   value->bytes = value->own;
   return Status::Ok();
 }

@@ -17,6 +17,7 @@
 #include "core/bytes.h"
 #include "core/status.h"
 #include "lsm/entry.h"
+#include "lsm/operands.h"
 
 namespace bedplate::lsm {
 
@@ -60,15 +61,10 @@ class Lookup {
   // The source has no more. What comes behind it is older than its tombstones.
   void EndSource() { is_done_ = is_done_ || hidden_ > 0; }
 
-  // What was found. INVALID_INPUT if appends have made the value too long.
+  // What was found; once. INVALID_INPUT if appends have made the value too long.
   Status Finish(FoundValue* value);
 
  private:
-  struct Operand {
-    EntryKind kind;
-    std::vector<uint8_t> bytes;
-  };
-
   const Bytes key_;
   const uint64_t sequence_;
   bloom::Hash64 hash_;

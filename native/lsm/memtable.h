@@ -36,7 +36,7 @@ class Memtable {
   // --------------------------------------------------------------------------
 
   // Adds a version; copies the bytes. Sequences never fall. With one of the same commit and key it
-  // becomes one (FoldWithinCommit): INVALID_INPUT, and nothing changes, if they do not go together.
+  // becomes one (FoldWithinCommit): CORRUPTION, and nothing changes, if they do not go together.
   // O(log n); next to the last one added, O(1).
   Status Add(const Entry& entry);
   // Deletes every older version of the keys in `span`. Before the keys of the same commit.

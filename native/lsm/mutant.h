@@ -32,7 +32,10 @@ enum class Rule {
   kTombstonesUntilBottom,
   kRangeTombstonesHide,  // also what lies in other tables
   kRangeTombstonesUntilBottom,
-  kOperandsUntilBase,  // what is applied to a value is kept until that value is known
+  // What a merge makes of operands.
+  kOperandsOfOneStratum,  // a snapshot is not shown what came after it, nor deprived of what was
+  kOperandsUntilBottom,   // their base may lie in a table that is not merged
+  kOperandsInOrder,
   // What readers hold.
   kReadersKeepTables,
   // Opening.

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "core/json.h"
 #include "core/little_endian.h"
 #include "lsm/internal_key.h"
 
@@ -14,6 +15,8 @@ namespace {
 
 // The most digits of a 64-bit integer, with a sign.
 constexpr size_t kMaxNumberText = 20;
+// Of a key in the text of an error.
+constexpr size_t kShownKeyBytes = 60;
 
 uint64_t OperandOf(Bytes operand) {
   return operand.size() == kIncrementBytes ? LoadU64(operand.data()) : 0;
@@ -24,36 +27,6 @@ void StoreNumber(uint64_t number, std::vector<uint8_t>* value) {
   const auto [end, error] =
       std::to_chars(text, text + kMaxNumberText, static_cast<int64_t>(number));
   value->assign(text, end);
-}
-
-// A key for people: as text if it is plain, else in hex; no more of it than helps.
-std::string Shown(Bytes key) {
-  constexpr size_t kShownBytes = 64;
-  const Bytes shown = key.first(std::min(key.size(), kShownBytes));
-  const bool is_plain = std::all_of(shown.begin(), shown.end(),
-                                    [](uint8_t byte) { return byte >= 0x20 && byte < 0x7f; });
-  std::string text = is_plain ? "'" + std::string(AsText(shown)) + "'" : "0x";
-  for (size_t i = 0; !is_plain && i < shown.size(); i++) {
-    constexpr char kDigits[] = "0123456789abcdef";
-    text += kDigits[shown[i] >> 4];
-    text += kDigits[shown[i] & 15];
-  }
-  return shown.size() < key.size() ? text + "..." : text;
-}
-
-Status TooLong(Bytes key, size_t bytes) {
-  return Status::Error(ErrorCode::kInvalidInput,
-                       "the value of key " + Shown(UserKey(key)) + " would have " +
-                           std::to_string(bytes) + " bytes after its appends; it may have " +
-                           std::to_string(kMaxValueBytes),
-                       "put a shorter value or delete the key");
-}
-
-Status MixedOperands(Bytes key) {
-  return Status::Error(ErrorCode::kInvalidInput,
-                       "one commit both increments and appends to key " + Shown(UserKey(key)) +
-                           " without a value that it knows",
-                       "put the value in the same commit, or use two commits");
 }
 
 }  // namespace
@@ -69,15 +42,29 @@ int64_t NumberOf(Bytes base) {
   return error == std::errc() && end == text.data() + text.size() ? number : 0;
 }
 
-Status ApplyOperand(Bytes key, EntryKind kind, Bytes operand, std::vector<uint8_t>* value) {
-  if (kind == EntryKind::kIncrement) {
-    StoreNumber(static_cast<uint64_t>(NumberOf(*value)) + OperandOf(operand), value);
-    return Status::Ok();
+bool ApplyOperands(std::span<const Operand> operands, std::vector<uint8_t>* value) {
+  // As long as it would be. What is longer than any value is no number either.
+  size_t length = value->size();
+  for (const auto& [kind, bytes] : operands) {
+    if (kind == EntryKind::kIncrement) {
+      const int64_t base = length > kMaxValueBytes ? 0 : NumberOf(*value);
+      StoreNumber(static_cast<uint64_t>(base) + OperandOf(bytes), value);
+      length = value->size();
+      continue;
+    }
+    length += bytes.size();
+    if (length <= kMaxValueBytes) value->insert(value->end(), bytes.begin(), bytes.end());
   }
-  const size_t length = value->size() + operand.size();
-  if (length > kMaxValueBytes) return TooLong(key, length);
-  value->insert(value->end(), operand.begin(), operand.end());
-  return Status::Ok();
+  return length <= kMaxValueBytes;
+}
+
+Status TooLong(Bytes key) {
+  const Bytes name = UserKey(key);
+  return Status::Error(ErrorCode::kInvalidInput,
+                       "appends made the value of key " +
+                           QuoteJson(AsText(name.first(std::min(name.size(), kShownKeyBytes)))) +
+                           " longer than " + std::to_string(kMaxValueBytes) + " bytes",
+                       "put or delete the key; other keys can be read");
 }
 
 Status FoldWithinCommit(const Entry& newer, EntryKind* kind, std::vector<uint8_t>* value) {
@@ -88,15 +75,18 @@ Status FoldWithinCommit(const Entry& newer, EntryKind* kind, std::vector<uint8_t
   }
   if (!IsOperand(*kind)) {
     if (*kind == EntryKind::kDelete) value->clear();
-    if (Status status = ApplyOperand(newer.key, newer.kind, newer.value, value); !status.ok()) {
-      return status;
-    }
     *kind = EntryKind::kPut;
-    return Status::Ok();
+    const Operand operand{newer.kind, {newer.value.begin(), newer.value.end()}};
+    if (ApplyOperands({&operand, 1}, value)) return Status::Ok();
+    return Status::Error(ErrorCode::kCorruption, "a log record makes a value that is too long");
   }
-  if (*kind != newer.kind) return MixedOperands(newer.key);
+  if (*kind != newer.kind) {
+    return Status::Error(ErrorCode::kCorruption,
+                         "a log record increments a key and appends to it, blindly");
+  }
   if (newer.kind == EntryKind::kAppend) {
-    return ApplyOperand(newer.key, newer.kind, newer.value, value);
+    value->insert(value->end(), newer.value.begin(), newer.value.end());
+    return Status::Ok();
   }
   const uint64_t sum = OperandOf(*value) + OperandOf(newer.value);
   value->resize(kIncrementBytes);

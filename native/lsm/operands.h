@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/bytes.h"
@@ -26,15 +27,24 @@ inline constexpr size_t kMaxFoldedAppendBytes = size_t{1} << 20;
 // The number that a base counts as.
 [[nodiscard]] int64_t NumberOf(Bytes base);
 
-// Applies an operand to `*value`, in place; an absent base is an empty `value`. `key`, an internal
-// one, is for the text of the error: INVALID_INPUT if the result would have more than
-// kMaxValueBytes, and `*value` is as it was. The operand of an increment has kIncrementBytes; of
-// other lengths it counts as 0 (a table's reader refuses them before).
-Status ApplyOperand(Bytes key, EntryKind kind, Bytes operand, std::vector<uint8_t>* value);
+// A change of a value that nobody has looked at.
+struct Operand {
+  EntryKind kind;
+  std::vector<uint8_t> bytes;
+};
+
+// Applies operands, the oldest first, to `*value`, in place; no base is an empty `value`. False if
+// the result would have more than kMaxValueBytes: `*value` is undefined then. The operand of an
+// increment has kIncrementBytes: readers of tables and log records see to that.
+[[nodiscard]] bool ApplyOperands(std::span<const Operand> operands, std::vector<uint8_t>* value);
+
+// INVALID_INPUT: the error of a read of a value that appends have made too long. `key` is internal.
+[[nodiscard]] Status TooLong(Bytes key);
 
 // What a commit that does `newer` after `*kind` with `*value` to one key does on the whole: into
-// `*kind` and `*value`. INVALID_INPUT, and nothing changes, if one is a blind increment and the
-// other a blind append, or the value would have more than kMaxValueBytes.
+// `*kind` and `*value`. CORRUPTION, and both are undefined, if one is a blind increment and the
+// other a blind append, or the value would have more than kMaxValueBytes: who encodes commits
+// refuses such ones before.
 Status FoldWithinCommit(const Entry& newer, EntryKind* kind, std::vector<uint8_t>* value);
 
 }  // namespace bedplate::lsm

@@ -71,7 +71,7 @@ Status RunCursor::EnterBlock() {
     uint32_t place = 0;
     Status status = block->Search(reverse_ ? span_.end : span_.start, &place);
     if (!status.ok()) return status;
-    slot_ = reverse_ ? place : int64_t{place} - 1;
+    slot_ = reverse_ ? int64_t{place} : int64_t{place} - 1;
   }
   block_ = std::move(block);
   return Status::Ok();

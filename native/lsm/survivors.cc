@@ -10,9 +10,6 @@
 namespace bedplate::lsm {
 namespace {
 
-// So much of one key is folded at a time; what is beyond that stays beside it.
-constexpr size_t kMaxGatheredBytes = size_t{64} << 20;
-
 // The stratum of a sequence: how many snapshots do not see it.
 size_t StratumOf(uint64_t sequence, const std::vector<uint64_t>& snapshots) {
   const auto first_to_see = std::lower_bound(snapshots.begin(), snapshots.end(), sequence);
@@ -39,7 +36,7 @@ void OperandGroup::Add(const Entry& older) {
   lengths_.push_back(older.value.size());
 }
 
-std::vector<uint8_t> OperandGroup::Operand() const {
+std::vector<uint8_t> OperandGroup::Merged() const {
   std::vector<uint8_t> operand;
   if (kind_ == EntryKind::kIncrement) {
     operand.resize(kIncrementBytes);
@@ -148,7 +145,7 @@ Status SurvivorCursor::Fold() {
     gathered_bytes += entry.value.size();
     bool goes_on = false;
     if (Status status = FindBase(&goes_on); !status.ok()) return status;
-    if (!goes_on || gathered_bytes > kMaxGatheredBytes) break;
+    if (!goes_on || gathered_bytes > kMaxValueBytes) break;  // no value can hold them
     is_ahead_ = false;
   }
   Apply();
@@ -160,12 +157,14 @@ Status SurvivorCursor::Fold() {
 Status SurvivorCursor::FindBase(bool* goes_on) {
   if (Status status = Advance(); !status.ok()) return status;
   if (!is_ahead_ || !IsOfKey(versions_->entry().key)) {
-    const bool is_bottom = !MayHideOlder() || Lacks(retention_->mutant, Rule::kOperandsUntilBase);
-    base_.is_known = is_bottom;
+    base_.is_known = !MayHideOlder() || Lacks(retention_->mutant, Rule::kOperandsUntilBottom);
     return Status::Ok();
   }
   const Entry& entry = versions_->entry();
-  if (StratumFor(entry.sequence) != stratum_) return Status::Ok();
+  const bool is_of_stratum = StratumFor(entry.sequence) == stratum_;
+  if (!is_of_stratum && !Lacks(retention_->mutant, Rule::kOperandsOfOneStratum)) {
+    return Status::Ok();
+  }
   const bool is_hidden = IsHidden(entry);
   *goes_on = IsOperand(entry.kind) && !is_hidden;
   if (*goes_on) return Status::Ok();
@@ -182,19 +181,20 @@ Status SurvivorCursor::FindBase(bool* goes_on) {
 // Makes one put of base and operands; where that cannot be, they stay as they are.
 void SurvivorCursor::Apply() {
   if (base_.is_known) {
+    std::vector<Operand> operands;
+    for (const OperandGroup& group : groups_) operands.push_back({group.kind(), group.Merged()});
+    if (operands.size() < 2 || !Lacks(retention_->mutant, Rule::kOperandsInOrder)) {
+      std::reverse(operands.begin(), operands.end());
+    }
     Version folded{groups_.front().sequence(), EntryKind::kPut, {}};
     if (!base_.versions.empty()) folded.value = base_.versions[0].value;
-    bool fits = true;
-    for (auto group = groups_.rbegin(); fits && group != groups_.rend(); ++group) {
-      fits = ApplyOperand(key_, group->kind(), group->Operand(), &folded.value).ok();
-    }
-    if (fits) {
+    if (ApplyOperands(operands, &folded.value)) {
       ready_.push_back(std::move(folded));
       return;
     }
   }
   for (const OperandGroup& group : groups_) {
-    ready_.push_back({group.sequence(), group.kind(), group.Operand()});
+    ready_.push_back({group.sequence(), group.kind(), group.Merged()});
   }
   std::move(base_.versions.begin(), base_.versions.end(), std::back_inserter(ready_));
 }

@@ -39,7 +39,8 @@ class OperandGroup {
   [[nodiscard]] uint64_t sequence() const { return sequence_; }
   [[nodiscard]] bool Takes(const Entry& older) const;
   void Add(const Entry& older);
-  [[nodiscard]] std::vector<uint8_t> Operand() const;
+  // The operand that does what all of them do.
+  [[nodiscard]] std::vector<uint8_t> Merged() const;
 
  private:
   EntryKind kind_;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/compare.h"
-#include "lsm/operands.h"
 
 namespace bedplate::lsm {
 
@@ -108,7 +107,7 @@ Status VisibleCursor::Advance() {
 uint64_t VisibleCursor::Covering(Bytes key) const {
   uint64_t newest = 0;
   for (const auto& tombstones : view_.tombstones) {
-    newest = std::max(newest, tombstones->Covering(key, view_.sequence));
+    if (tombstones != nullptr) newest = std::max(newest, tombstones->Covering(key, view_.sequence));
   }
   return newest > 0 && Lacks(view_.mutant, Rule::kRangeTombstonesHide) ? 0 : newest;
 }
@@ -129,10 +128,7 @@ void VisibleCursor::Push(const Entry& entry) {
 
 // Applies the operands, the oldest first.
 Status VisibleCursor::Show(uint64_t sequence) {
-  for (size_t i = 0; i < operand_count_; i++) {
-    Status status = ApplyOperand(key_, operands_[i].kind, operands_[i].bytes, &value_);
-    if (!status.ok()) return status;
-  }
+  if (!ApplyOperands({operands_.data(), operand_count_}, &value_)) return TooLong(key_);
   own_entry_ = {key_, sequence, EntryKind::kPut, value_};
   return Status::Ok();
 }

@@ -10,6 +10,7 @@
 #include "core/status.h"
 #include "lsm/entry.h"
 #include "lsm/mutant.h"
+#include "lsm/operands.h"
 #include "lsm/range_tombstones.h"
 
 namespace bedplate::lsm {
@@ -21,7 +22,7 @@ class VisibleCursor final : public VersionCursor {
   struct View {
     uint64_t sequence = 0;
     bool reverse = false;
-    // Those of all sources that may cover a key of the walk; each outlives the cursor or is held.
+    // Those of all sources that may cover a key of the walk; null for none.
     std::vector<std::shared_ptr<const RangeTombstones>> tombstones;
     Mutant* mutant = nullptr;
   };
@@ -33,11 +34,6 @@ class VisibleCursor final : public VersionCursor {
   Status Step(bool* found) override;
 
  private:
-  struct Operand {
-    EntryKind kind;
-    std::vector<uint8_t> bytes;
-  };
-
   Status StepForward(bool* found);
   Status StepBack(bool* found);
   Status GatherForward();
