@@ -17,6 +17,8 @@
 #include "binding/job.h"
 #include "binding/lsm_api.h"
 #include "binding/ordered_binding.h"
+#include "binding/ordered_calls.h"
+#include "binding/ordered_handles.h"
 #include "lsm/engine.h"
 
 namespace bedplate::binding {
@@ -87,6 +89,22 @@ Napi::Value Compact(const Napi::CallbackInfo& info) {
       [](Engine* engine, lsm::Attachment*, uint64_t*) { return engine->Compact(); });
 }
 
+// compactRange(tree, lower: Uint8Array, upper: Uint8Array, flags)
+Napi::Value CompactRange(const Napi::CallbackInfo& info) {
+  const auto* tree = info[0].As<Napi::External<TreeHandle<LsmApi>>>().Data();
+  const auto bytes_of = [](const Napi::Value& value) {
+    const auto array = value.As<Napi::Uint8Array>();
+    return std::vector<uint8_t>(array.Data(), array.Data() + array.ByteLength());
+  };
+  return RunAttached<uint64_t>(
+      info.Env(), Binding::StoreOf(info),
+      [slot = tree->slot, lower = bytes_of(info[1]), upper = bytes_of(info[2]),
+       flags = info[3].As<Napi::Number>().Uint32Value()](Engine* engine, lsm::Attachment*,
+                                                         uint64_t*) {
+        return engine->CompactRange(*slot, OrderedCalls<LsmApi>::RangeOf(lower, upper, flags));
+      });
+}
+
 // holdTables(): an id; kFailed
 Napi::Value HoldTables(const Napi::CallbackInfo& info) {
   Store* store = Binding::StoreOf(info);
@@ -118,6 +136,7 @@ void AddMore(Napi::Env env, Napi::Object object, Store* store) {
   add("stats", Stats);
   add("flush", Flush);
   add("compact", Compact);
+  add("compactRange", CompactRange);
   add("holdTables", HoldTables);
   add("heldManifest", HeldManifest);
   add("releaseTables", ReleaseTables);

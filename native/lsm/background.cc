@@ -124,7 +124,7 @@ Status Background::Flush() {
   return Status::Ok();
 }
 
-Status Background::CompactAll() {
+Status Background::CompactAll(const KeySpan& span) {
   if (Status status = Flush(); !status.ok()) return status;
   const std::lock_guard lock(compaction_mutex_);
   if (!damage_.ok()) return damage_;

@@ -88,8 +88,8 @@ class Background {
   void WakeCompaction();
   // Waits until memtables that are frozen now are tables. DISK_FULL if there is no space for that.
   Status Flush();
-  // The same, then merges all tables.
-  Status CompactAll();
+  // The same, then merges what tables hold of `span`.
+  Status CompactAll(const KeySpan& span);
   // Does everything that is due, as the threads would: for simulations.
   Status DoAllThatIsDue();
   // Ends the threads, leaving compactions; flushes what is frozen, if there is space.

@@ -81,6 +81,32 @@ Compaction Downwards(const Version& version, size_t level) {
   return compaction;
 }
 
+// From the top down, what overlaps what was taken so far goes along: nothing older of a key may
+// stay above it.
+Compaction LevelsOver(const KeySpan& span, const Version& version, const CompactionLimits& limits) {
+  Compaction compaction;
+  KeySpan reach = span;
+  size_t level = 1;
+  for (size_t at = 0; at < kMaxLevels; at++) {
+    const Run own = version.Overlapping(at, reach);
+    if (own.empty()) continue;
+    // Tables of level 0 overlap each other.
+    const Run& taken = at == 0 ? version.levels()[0] : own;
+    compaction.inputs.insert(compaction.inputs.end(), taken.begin(), taken.end());
+    const KeySpan taken_span = SpanOfTables(taken);
+    if (CompareBytes(taken_span.start, reach.start) < 0) reach.start = taken_span.start;
+    if (CompareBytes(taken_span.end, reach.end) > 0) reach.end = taken_span.end;
+    level = std::max(level, at);
+  }
+  if (compaction.inputs.empty()) return compaction;
+  const auto bytes = static_cast<double>(BytesOf(compaction.inputs));
+  while (level < kMaxLevels - 1 && bytes > BytesAllowed(level, limits)) level++;
+  compaction.kind = Kind::kMerge;
+  compaction.level = level;
+  compaction.older = LevelsFrom(version, level + 1);
+  return compaction;
+}
+
 Compaction PickLevel(const Version& version, const CompactionLimits& limits) {
   size_t worst = kMaxLevels;
   double worst_score = 1;
@@ -120,6 +146,19 @@ Compaction PickTier(const Version& version, const CompactionLimits& limits) {
   }
   if (tables.size() <= kMaxTiers * least) return {};
   return MergeOfTier(tables, 0, tables.size() - kMaxTiers * least + 1);
+}
+
+// The neighbours from the first to the last that share a key with `span`, or could.
+Compaction NeighboursOver(const KeySpan& span, const Version& version) {
+  const Run& tables = version.levels()[0];
+  size_t first = tables.size();
+  size_t end = 0;
+  for (size_t i = 0; i < tables.size(); i++) {
+    if (!Overlap(tables[i]->span(), span)) continue;
+    first = std::min(first, i);
+    end = i + 1;
+  }
+  return first < end ? MergeOfTier(tables, first, end) : Compaction();
 }
 
 // -- first in, first out --------------------------------------------------------------------------
@@ -164,20 +203,17 @@ Compaction PickCompaction(const Version& version, const CompactionPlan& plan,
   return {};
 }
 
-Compaction CompactionOfAll(const Version& version, const CompactionPlan& plan,
-                           const CompactionLimits& limits, uint64_t now_ms) {
-  if (plan.style == CompactionStyle::kFifo) return PickOldest(version, plan, now_ms);
-  Compaction compaction;
-  compaction.inputs = version.Tables();
-  if (compaction.inputs.empty()) return compaction;
-  compaction.kind = Kind::kMerge;
-  if (plan.style == CompactionStyle::kTiered) return compaction;
-  size_t level = kMaxLevels - 1;
-  while (level > 1 && version.levels()[level].empty()) level--;
-  const auto bytes = static_cast<double>(BytesOf(compaction.inputs));
-  while (level < kMaxLevels - 1 && bytes > BytesAllowed(level, limits)) level++;
-  compaction.level = level;
-  return compaction;
+Compaction CompactionOf(const KeySpan& span, const Version& version, const CompactionPlan& plan,
+                        const CompactionLimits& limits, uint64_t now_ms) {
+  switch (plan.style) {
+    case CompactionStyle::kLeveled:
+      return LevelsOver(span, version, limits);
+    case CompactionStyle::kTiered:
+      return NeighboursOver(span, version);
+    case CompactionStyle::kFifo:
+      return PickOldest(version, plan, now_ms);
+  }
+  return {};
 }
 
 uint64_t NextExpiryMs(const Version& version, const CompactionPlan& plan) {

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "lsm/internal_key.h"
 #include "lsm/table_format.h"
 #include "lsm/version.h"
 
@@ -50,10 +51,11 @@ struct Compaction {
 // What is most due; kNone if nothing is. `now_ms` is in milliseconds since 1970.
 [[nodiscard]] Compaction PickCompaction(const Version& version, const CompactionPlan& plan,
                                         const CompactionLimits& limits, uint64_t now_ms);
-// Everything into one level, or one table; in a FIFO store, what is due. kNone if there is nothing
-// to do.
-[[nodiscard]] Compaction CompactionOfAll(const Version& version, const CompactionPlan& plan,
-                                         const CompactionLimits& limits, uint64_t now_ms);
+// All that there is of the keys in `span` into one level, or one table; in a FIFO store, what is
+// due. kNone if there is nothing to do.
+[[nodiscard]] Compaction CompactionOf(const KeySpan& span, const Version& version,
+                                      const CompactionPlan& plan, const CompactionLimits& limits,
+                                      uint64_t now_ms);
 // When the next table of a FIFO store has to go; 0 if none ever has.
 [[nodiscard]] uint64_t NextExpiryMs(const Version& version, const CompactionPlan& plan);
 // The inputs of a compaction as runs: those of level 0 each alone, those of another level together.

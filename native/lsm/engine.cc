@@ -1,10 +1,12 @@
 #include "lsm/engine.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "core/clock.h"
 #include "lsm/commit.h"
+#include "lsm/internal_key.h"
 #include "lsm/store_files.h"
 
 namespace bedplate::lsm {
@@ -344,8 +346,20 @@ Status Engine::Flush() {
 }
 
 Status Engine::Compact() {
+  constexpr std::array<uint8_t, kTreeIdBytes> kEnd = {0xff, 0xff, 0xff, 0xff};
+  return CompactSpan({{}, kEnd});
+}
+
+Status Engine::CompactRange(const TreeSlot& tree, const KeyRange& range) {
+  const uint32_t tree_id = tree.id.load(std::memory_order_acquire);
+  if (tree_id == 0) return Flush();
+  const OwnedSpan span = SpanOf(tree_id, range);
+  return span.view().is_empty() ? Flush() : CompactSpan(span.view());
+}
+
+Status Engine::CompactSpan(const KeySpan& span) {
   if (Status status = Flush(); !status.ok()) return status;
-  Status status = background_->CompactAll();
+  Status status = background_->CompactAll(span);
   return status.ok() ? CheckSound() : status;
 }
 

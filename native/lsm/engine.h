@@ -243,6 +243,8 @@ class Engine {
   Status Flush();
   // The same, then merges all tables.
   Status Compact();
+  // The same of what tables hold of a range of a tree.
+  Status CompactRange(const TreeSlot& tree, const KeyRange& range);
   // What the threads of the background would do by now: for simulations.
   Status DoBackgroundWork() { return background_->DoAllThatIsDue(); }
   // A manifest that names the tables of `moment`.
@@ -298,6 +300,7 @@ class Engine {
   [[nodiscard]] Status CheckSound() const;
   void Fail(const Status& cause);
   Status CloseFiles();
+  Status CompactSpan(const KeySpan& span);
 
   const EngineOptions options_;
   std::shared_ptr<Janitor> janitor_;

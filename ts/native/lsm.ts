@@ -1,5 +1,5 @@
 // The raw calls of the native LSM store beside those of store.ts (native/binding/lsm_binding.cc).
-import type { NativeDurability, NativeStore } from './store.ts'
+import type { NativeDurability, NativeStore, NativeTreeHandle } from './store.ts'
 
 export interface NativeLsmOptions {
   readOnly: boolean
@@ -53,6 +53,8 @@ export interface NativeLsm extends NativeStore {
   stats(): NativeLsmStats
   flush(): Promise<number>
   compact(): Promise<number>
+  /** Flushes, and merges what tables hold of a range; flags as those of `walk`. */
+  compactRange(tree: NativeTreeHandle, lower: Uint8Array, upper: Uint8Array, flags: number): Promise<number>
   /** Keeps the files of all tables until they are released. @returns An id; FAILED. */
   holdTables(): number
   /** The manifest that names the tables which are held. */

@@ -40,11 +40,12 @@ export interface ResolvedRange extends ResolvedBounds {
 /**
  * Checks a range to be cleared and turns its bounds into bytes of its own. A lower bound above the upper one is simply an
  * empty range.
+ * @param where - The call, for the text.
  * @throws INVALID_INPUT for names that mean nothing here (`limit` would clear more than its giver thinks), two bounds of
  *   one side, a bound that is no key.
  */
-export function resolveBounds<K>(range: KeyRange<K>, codec: Codec<K>): ResolvedBounds {
-  checkOptions(range, BOUNDS, 'clear')
+export function resolveBounds<K>(range: KeyRange<K>, codec: Codec<K>, where = 'clear'): ResolvedBounds {
+  checkOptions(range, BOUNDS, where)
   return boundsOf(range, codec)
 }
 

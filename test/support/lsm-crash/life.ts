@@ -1,5 +1,5 @@
 // One LSM store on one disk, with everything it promised: what a crash at any point may leave of it follows from that.
-import { BedplateError } from '../../../ts/base/errors.ts'
+import { BedplateError, isCode } from '../../../ts/base/errors.ts'
 import type { CrashVariant } from '../../../ts/io/crash-image.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import type { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
@@ -31,6 +31,7 @@ export class LsmLife {
   private opened!: Opened
   private current = new Model()
   private madeAt = Number.POSITIVE_INFINITY
+  private isIngesting = false
 
   private constructor(disk: SimulatedDisk, settings: StoreSettings, before: Expectation) {
     this.disk = disk
@@ -102,6 +103,59 @@ export class LsmLife {
     )
   }
 
+  /** Entries of a tree, seen at one instant that the engine chooses, and durable when the promise says so. One at a time. */
+  ingest(entries: readonly [string, string][], tree: string): void {
+    if (this.isIngesting) return
+    this.isIngesting = true
+    const { length } = this.disk.history
+    const before = this.store.position
+    const target = tree === '' ? this.store : this.store.tree(tree)
+    const position = this.noteAttaching(entries, tree, () => target.ingest(entries))
+    if (this.store.position > before) {
+      this.current = this.current.with((trees) => void trees.set(tree, new Map()))
+      this.events.push({ kind: 'written', position: this.store.position, model: this.current, at: length })
+    }
+    const settled = position.then(
+      (attached) => void (attached !== undefined && this.note({ kind: 'durable', position: attached })),
+      (error: unknown) => {
+        if (!isCode(error, 'CLOSED') && !isCode(error, 'CONFLICT')) this.keep(error)
+      },
+    )
+    this.outstanding.add(settled)
+    void settled.finally(() => {
+      this.isIngesting = false
+      this.outstanding.delete(settled)
+    })
+  }
+
+  /** @returns The position at which the entries came to be seen, once they are durable; undefined if there were none. */
+  private async noteAttaching(
+    entries: readonly [string, string][],
+    tree: string,
+    ingest: () => Promise<number>,
+  ): Promise<number | undefined> {
+    const { engine } = this.opened
+    let position: number | undefined
+    const { attach } = engine
+    engine.attach = (...args) => {
+      const { length } = this.disk.history
+      const named = attach.apply(engine, args)
+      position = engine.position
+      this.current = this.current.with((trees) => {
+        for (const [key, value] of entries) changeModel(trees, { kind: 'put', tree, key, value })
+      })
+      this.events.push({ kind: 'written', position, model: this.current, at: length })
+      return named
+    }
+    try {
+      const count = await ingest()
+      must(count === entries.length, () => `${entries.length} entries were ingested, and ${count} counted`)
+      return position
+    } finally {
+      engine.attach = attach
+    }
+  }
+
   /** Runs something that makes all that was written before durable. */
   async durably(work: (store: Opened['store']) => Promise<void>): Promise<void> {
     const { position } = this.store
@@ -135,9 +189,11 @@ export class LsmLife {
     for (let i = 0; i < count; i++) await this.clock.turn()
   }
 
-  /** Waits for every promise that is open. */
+  /** Waits for every promise that is open, but for those that wait for space. */
   async settled(): Promise<void> {
-    while (this.outstanding.size > 0) await Promise.all(this.outstanding)
+    const { engine, clock } = this.opened
+    while (this.outstanding.size > 0 && !engine.isWaitingForSpace)
+      await Promise.race([Promise.all(this.outstanding), clock.turn()])
   }
 
   async close(): Promise<void> {

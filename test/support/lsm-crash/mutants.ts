@@ -39,6 +39,7 @@ const TRIALS: Readonly<Record<Rule, Trial>> = {
   'operands of one stratum': POWER,
   'operands until the bottom': POWER,
   'operands in order': POWER,
+  'log until ingested': POWER,
   'readers keep tables': POWER,
   'replay from L': POWER,
   'catalogue of L': POWER,

@@ -96,11 +96,13 @@ export async function step(life: LsmLife, random: Random): Promise<void> {
   else if (kind < 65) life.unpin(below(random, MAX_PINS))
   else if (kind < 72) life.check()
   else if (kind < 76) await life.durably((store) => store.flush())
-  else if (kind < 79) await life.durably((store) => store.compact())
+  else if (kind < 78) await life.durably((store) => store.compact())
+  else if (kind < 79) await life.durably((store) => store.compact(randomRange(random)))
   else if (kind < 81) await life.durably((store) => store.flushed())
   else if (kind < 83) await life.verify()
   else if (kind < 85) await life.reopen(random)
-  else if (kind < 87) life.clock.advance(1 + below(random, 2000))
+  else if (kind < 86) life.clock.advance(1 + below(random, 2000))
+  else if (kind < 88) life.ingest(randomEntries(random), pick(random, TREES))
   else if (kind < 93) await life.turns(1 + below(random, 20))
   else await life.settled()
 }
@@ -124,6 +126,12 @@ function randomWrite(random: Random): LsmWrite {
   }
   if (kind < 97) return { kind: 'clear', range: randomRange(random), tree }
   return { kind: 'drop', tree: pick(random, ['a', 'b']) }
+}
+
+/** In order, without duplicates; sometimes none. */
+function randomEntries(random: Random): [string, string][] {
+  const keys = Array.from({ length: below(random, 60) }, () => randomKey(random))
+  return [...new Set(keys)].sort().map((key) => [key, randomValue(random)])
 }
 
 /** Operations of few keys, so that some are of the same one; of the two kinds of operands only one. */

@@ -56,23 +56,22 @@ export function pickCompaction(
   }
 }
 
-/** Everything into one level, or one table. @returns undefined if there is nothing to merge. */
-export function compactionOfAll(
+/** All that there is of the keys in `span` into one level, or one table. @returns undefined if there is nothing to merge. */
+export function compactionOf(
+  span: KeySpan,
   version: Version,
   plan: CompactionPlan,
   limits: CompactionLimits,
   now: number,
 ): Compaction | undefined {
-  const inputs = version.tables
-  if (plan.style === 'fifo') return pickOldest(version, plan, now)
-  if (inputs.length === 0) return undefined
-  if (plan.style === 'tiered') return { kind: 'merge', level: 0, inputs, older: [] }
-  let level = Math.max(
-    1,
-    version.levels.findLastIndex((tables) => tables.length > 0),
-  )
-  while (level < MAX_LEVELS - 1 && bytesOf(inputs) > bytesAllowed(level, limits)) level++
-  return { kind: 'merge', level, inputs, older: [] }
+  switch (plan.style) {
+    case 'leveled':
+      return levelsOver(span, version, limits)
+    case 'tiered':
+      return neighboursOver(span, version)
+    case 'fifo':
+      return pickOldest(version, plan, now)
+  }
 }
 
 // -- leveled ----------------------------------------------------------------------------------------------------------
@@ -121,6 +120,24 @@ function downwards(version: Version, level: number): Compaction {
   return { kind, level: level + 1, inputs: [table, ...below], older: version.levels.slice(level + 2) }
 }
 
+/** From the top down, what overlaps what was taken so far goes along: nothing older of a key may stay above it. */
+function levelsOver(span: KeySpan, version: Version, limits: CompactionLimits): Compaction | undefined {
+  const inputs: TableInfo[] = []
+  let reach = span
+  let level = 1
+  for (const [at, tables] of version.levels.entries()) {
+    const own = version.overlapping(at, reach)
+    if (own.length === 0) continue
+    const taken = at === 0 ? tables : own // tables of level 0 overlap each other
+    inputs.push(...taken)
+    reach = spanOfTables([reach, ...taken])
+    level = Math.max(level, at)
+  }
+  if (inputs.length === 0) return undefined
+  while (level < MAX_LEVELS - 1 && bytesOf(inputs) > bytesAllowed(level, limits)) level++
+  return { kind: 'merge', level, inputs, older: version.levels.slice(level + 1) }
+}
+
 function areApart(tables: readonly KeySpan[]): boolean {
   return tables.every((table, i) => tables.every((other, j) => i === j || !overlaps(table, other)))
 }
@@ -140,6 +157,13 @@ function pickTier(version: Version, { level0Tables }: CompactionLimits): Compact
   }
   const excess = tables.length - MAX_TIERS * least
   return excess > 0 ? mergeOfTier(tables, 0, excess + 1) : undefined
+}
+
+function neighboursOver(span: KeySpan, { levels }: Version): Compaction | undefined {
+  const tables = levels[0] as readonly TableInfo[]
+  const first = tables.findIndex((table) => overlaps(table, span))
+  const last = tables.findLastIndex((table) => overlaps(table, span))
+  return first < 0 ? undefined : mergeOfTier(tables, first, last + 1)
 }
 
 function mergeOfTier(tables: readonly TableInfo[], first: number, end: number): Compaction {

@@ -12,17 +12,21 @@ import type { DiskLock } from '../../io/disk.ts'
 import type { Durability, Log } from '../log/types.ts'
 import { lacks } from '../mutant.ts'
 import { checkCommitBytes, contentBytes } from '../ordered/operation.ts'
+import { WHOLE_RANGE } from '../ordered/range.ts'
 import { notify, type WriteObserver } from '../ordered/read-set.ts'
 import { RecordWriter } from '../ordered/record.ts'
-import { Background } from './background.ts'
+import { Background, noSpace } from './background.ts'
 import type { Workshop } from './build-tables.ts'
 import type { Catalogue } from './catalogue.ts'
 import { encodeCommit, type LsmOperation } from './commit.ts'
 import type { CompactionLimits } from './compaction.ts'
+import { Emitter } from './events.ts'
+import type { KeySpan } from './internal-key.ts'
 import type { Manifest } from './manifest.ts'
 import type { Memory } from './memory.ts'
 import type { Mutant } from './mutant.ts'
 import type { ReadState } from './read-state.ts'
+import { type TableInfo, withSequence } from './table-format.ts'
 import type { Tables } from './tables.ts'
 import { MAX_FROZEN_MEMTABLES, MEMTABLE_OVERRUN, MEMTABLE_OVERRUN_BYTES } from './types.ts'
 import { Versions } from './versions.ts'
@@ -56,9 +60,18 @@ export interface EngineParts {
   limits: CompactionLimits
 }
 
+/** Somebody who waits until the manifest names what was ingested. */
+interface Attached {
+  readonly position: number
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
 /** Writers that wait until a memtable has become a table. */
 interface Stall {
   readonly since: number
+  /** In memtables, at its beginning. */
+  readonly bytes: number
   readonly ended: Promise<void>
   readonly end: () => void
 }
@@ -76,10 +89,16 @@ export class Engine {
   readonly memoryBytes: number
   /** One for each transaction that runs. */
   readonly observers = new Set<WriteObserver>()
+  readonly events = new Emitter()
   stalls = { count: 0, totalMs: 0 }
   private readonly parts: EngineParts
   private readonly record = new RecordWriter()
   private readonly pins = new Set<Pin>()
+  /** What must end before the files can be let go. */
+  private readonly works = new Set<Promise<unknown>>()
+  private readonly attached = new Set<Attached>()
+  /** Log records from this one on are not written: the manifest does not name tables yet that are older than them. */
+  private heldFrom = Number.POSITIVE_INFINITY
   private stall: Stall | undefined
   private failure: BedplateError | undefined
   private isOpen = true
@@ -103,11 +122,12 @@ export class Engine {
       tables,
       versions: this.versions,
       manifest,
+      events: this.events,
       limits,
       tableBytes,
       snapshots: () => [...new Set([...this.pins].map(({ position }) => position))].sort((a, b) => a - b),
-      logDurable: (position) => log.flushedTo(position),
-      onFlushed: (position) => this.log.discardUpTo(lacks(this.mutant, 'log until flushed') ? this.position : position),
+      logDurable: (position) => log.flushedTo(Math.min(position, this.heldFrom - 1)),
+      onFlushed: (position) => this.passed(position),
       onProgress: () => {
         this.shareMemory()
         this.endStall()
@@ -128,7 +148,7 @@ export class Engine {
 
   /** Everything there is now. */
   get state(): ReadState {
-    return { version: this.versions.current, memtables: this.memory.memtables }
+    return [...this.memory.layers, ...this.versions.current.runs]
   }
 
   /** The same, with the files that it needs kept until `release`. */
@@ -170,11 +190,7 @@ export class Engine {
     if (bytes.length === 0) return log.acknowledged // nothing to remove
     checkCommitBytes(bytes.length)
     this.admit()
-    const isLate = lacks(this.mutant, 'space first')
-    if (!isLate) this.reserve(bytes.length)
-    this.change(() => memory.apply(log.lastPosition + 1, bytes))
-    if (isLate) this.reserve(bytes.length)
-    log.append(bytes)
+    this.commit(bytes)
     this.shareMemory()
     notify(this.observers, operations)
     this.freezeIfFull()
@@ -190,10 +206,68 @@ export class Engine {
     await this.background.flushed()
   }
 
-  /** The same, then merges all tables. */
-  async compact(): Promise<void> {
+  /** The same, then merges what tables hold of the keys in `span`. */
+  async compact(span: KeySpan): Promise<void> {
     await this.flush()
-    await this.background.compactAll()
+    await this.background.compact(span)
+  }
+
+  /** The id of a tree, which is made if there is none. @throws DISK_FULL, and then nothing has changed. */
+  idFor(tree: string): number {
+    this.assertWritable()
+    const id = this.memory.catalogue.ids.get(tree)
+    if (id !== undefined) return id
+    const { nextTreeId } = this.memory.catalogue
+    this.record.begin()
+    this.record.createTree(nextTreeId, Buffer.from(tree))
+    this.commit(this.record.bytes)
+    return nextTreeId
+  }
+
+  /**
+   * Puts tables that were made apart above all that there is, at one instant. The log is held back from there on until the
+   * manifest names them: what is written later is never durable without them.
+   * @param tables - In order, without a shared key, all of tree `id`.
+   * @returns Resolves when the manifest names them.
+   * @throws DISK_FULL, CONFLICT, and then nothing has changed and the tables are the caller's.
+   */
+  attach(tree: string, id: number, tables: readonly TableInfo[]): Promise<void> {
+    this.assertWritable()
+    const { memory, log, versions, record } = this
+    if (memory.catalogue.ids.get(tree) !== id)
+      throw new BedplateError('CONFLICT', 'the tree was dropped while entries were ingested into it')
+    record.begin()
+    record.bulkLoad(id)
+    const isFirst = this.heldFrom === Number.POSITIVE_INFINITY
+    if (isFirst) this.holdLog() // before reserving: what is held needs room of its own
+    try {
+      this.reserve(record.bytes.length)
+    } catch (error) {
+      if (isFirst) this.releaseLog()
+      throw error
+    }
+    memory.freeze()
+    this.change(() => memory.apply(log.lastPosition + 1, record.bytes))
+    const sequenced = tables.map((table) => withSequence(table, memory.position))
+    memory.ingest(sequenced)
+    versions.install(versions.current.withPending(sequenced))
+    log.append(record.bytes)
+    for (const observer of this.observers) observer.wroteRange(tree, WHOLE_RANGE)
+    const { position } = memory
+    const named = new Promise<void>((resolve, reject) => void this.attached.add({ position, resolve, reject }))
+    this.background.wake()
+    return named
+  }
+
+  /** Runs `work`; the files are not let go before it has ended. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    const promise = work()
+    this.works.add(promise)
+    try {
+      return await promise
+    } finally {
+      this.works.delete(promise)
+    }
   }
 
   /** Flushes, and lets go of the files. Open pins and handles are of no use afterwards. */
@@ -207,23 +281,38 @@ export class Engine {
     const { log } = this
     try {
       if (this.readOnly) return
+      await Promise.allSettled(this.works) // each finds the store closed at its next step
       if (this.standingFailure() === undefined) this.memory.freeze()
       await this.background.close()
       const failure = this.standingFailure()
       if (failure === undefined) {
-        await log.close()
+        await this.closeLog()
         return
       }
-      const kept = Math.max(log.durablePosition, this.background.manifest.position)
+      const kept = Math.max(log.durablePosition, this.background.work.manifest.position)
       // With `sync`, the promise of every write that may be lost has said so itself.
       if (kept < this.position && this.parts.durability !== 'sync') throw failure
     } finally {
       this.endStall()
+      this.rejectAttached(this.failure ?? noSpace(this.path))
       log.abandon()
       this.versions.close()
       this.tables.close()
       this.parts.lock.release()
     }
+  }
+
+  /** What is logged behind tables that the manifest does not name, for want of space, must not be written. */
+  private async closeLog(): Promise<void> {
+    const { log, heldFrom } = this
+    if (heldFrom === Number.POSITIVE_INFINITY) {
+      await log.close()
+      return
+    }
+    await log.flushedTo(heldFrom - 1)
+    const error = noSpace(this.path)
+    log.abandon(error)
+    throw error
   }
 
   assertOpen(): void {
@@ -237,12 +326,61 @@ export class Engine {
     if (this.readOnly) throw new BedplateError('READ_ONLY', `the store ${this.path} was opened for reading only`)
   }
 
+  /** True if the log is held back, and there is no space for what would end that. */
+  get isWaitingForSpace(): boolean {
+    return this.isOpen && this.background.isStarved && this.heldFrom !== Number.POSITIVE_INFINITY
+  }
+
+  /** Resolves when everything up to `position` is durable. @throws DISK_FULL where that has to wait for space. */
+  async flushedTo(position: number): Promise<void> {
+    if (this.isWaitingForSpace && position >= this.heldFrom) throw noSpace(this.path)
+    await this.log.flushedTo(position)
+  }
+
   // -- inside ---------------------------------------------------------------------------------------------------
 
-  /** Refuses writes that memory has no room for. */
+  /** Applies a record and logs it. @throws DISK_FULL, and then nothing has changed. */
+  private commit(record: Uint8Array): void {
+    const { memory, log } = this
+    const isLate = lacks(this.mutant, 'space first')
+    if (!isLate) this.reserve(record.length)
+    this.change(() => memory.apply(log.lastPosition + 1, record))
+    if (isLate) this.reserve(record.length)
+    log.append(record)
+  }
+
+  private holdLog(): void {
+    if (lacks(this.mutant, 'log until ingested')) return
+    this.log.hold()
+    this.heldFrom = this.log.lastPosition + 1
+  }
+
+  private releaseLog(): void {
+    this.log.release()
+    this.heldFrom = Number.POSITIVE_INFINITY
+  }
+
+  /** The manifest is past `position`: so much of the log is not needed, and what waited for that goes on. */
+  private passed(position: number): void {
+    const { log, memory } = this
+    for (const each of this.attached) {
+      if (each.position > position) continue
+      this.attached.delete(each)
+      each.resolve()
+    }
+    if (memory.hasIngested) return // the log is held back still
+    if (this.heldFrom !== Number.POSITIVE_INFINITY) this.releaseLog()
+    log.discardUpTo(lacks(this.mutant, 'log until flushed') ? this.position : position)
+  }
+
+  /** Refuses writes that memory has no room for, and those that could only wait. */
   private admit(): void {
     const { memory, background } = this
-    const isFull = memory.active.bytes >= this.parts.memtableBytes && memory.frozen.length >= MAX_FROZEN_MEMTABLES
+    if (this.isWaitingForSpace) {
+      background.wake()
+      throw noSpace(this.path)
+    }
+    const isFull = memory.active.bytes >= this.parts.memtableBytes && memory.frozenCount >= MAX_FROZEN_MEMTABLES
     if (!isFull) return
     background.wake()
     if (background.isStarved) {
@@ -281,7 +419,7 @@ export class Engine {
   private freezeIfFull(): void {
     const { memory } = this
     if (memory.active.bytes < this.parts.memtableBytes) return
-    if (memory.frozen.length < MAX_FROZEN_MEMTABLES) {
+    if (memory.frozenCount < MAX_FROZEN_MEMTABLES) {
       memory.freeze()
       this.background.wake()
     } else if (this.stall === undefined && !this.background.isStarved) this.beginStall()
@@ -293,19 +431,20 @@ export class Engine {
     const ended = new Promise<void>((resolve) => {
       end = resolve
     })
-    this.stall = { since: this.clock.monotonic(), ended, end }
+    this.stall = { since: this.clock.monotonic(), bytes: this.memory.bytes, ended, end }
     this.stalls.count++
   }
 
   private endStall(): void {
     const { stall, memory } = this
     if (stall === undefined) return
-    const isOver =
-      memory.frozen.length < MAX_FROZEN_MEMTABLES || this.background.isStarved || this.failure !== undefined
+    const isOver = memory.frozenCount < MAX_FROZEN_MEMTABLES || this.background.isStarved || this.failure !== undefined
     if (!isOver && this.isOpen) return
     this.stall = undefined
-    this.stalls.totalMs += (this.clock.monotonic() - stall.since) / 1e6
+    const milliseconds = (this.clock.monotonic() - stall.since) / 1e6
+    this.stalls.totalMs += milliseconds
     stall.end()
+    this.events.emit('stall', { bytes: stall.bytes, milliseconds })
     if (this.isOpen && this.failure === undefined) this.freezeIfFull()
   }
 
@@ -328,7 +467,15 @@ export class Engine {
         hint: 'close it, see to the disk, and open it again: what was acknowledged is recovered',
       },
     )
+    this.rejectAttached(this.failure)
+    // What is held back must never be written: it could be durable without what was ingested before it.
+    if (this.heldFrom !== Number.POSITIVE_INFINITY) this.log.abandon(this.failure)
     return this.failure
+  }
+
+  private rejectAttached(error: Error): void {
+    for (const { reject } of this.attached) reject(error)
+    this.attached.clear()
   }
 
   private standingFailure(): BedplateError | undefined {

@@ -40,9 +40,11 @@ export type {
   RangeIterable,
   RangeOptions,
 } from '../ordered-store.ts'
+export type { LsmEvents, LsmListener } from './events.ts'
 export type {
   CompactionStyle,
   Compression,
+  Entries,
   Lsm,
   LsmBatchOperation,
   LsmOptions,
@@ -57,8 +59,8 @@ export type {
  *
  * Reads are synchronous (a block that is not cached costs one device read); writes are applied at once, and their promise is
  * durability. It also waits while flushes are behind: who awaits it never outruns the disk. One process opens a store for
- * writing, or several for reading. With the native engine, which runs where its binary fits, all threads of that process may
- * open it and share it, with the options of the first; the TypeScript engine belongs to one thread.
+ * writing, or several for reading. With the native engine (`native: true`), all threads of that process may open it and share
+ * it, with the options of the first; the TypeScript engine belongs to one thread.
  *
  * @param path - A directory, relative to the working directory or absolute.
  * @param options - See LsmOptions. Encodings decide the types of keys and values: of `json` values, `any`, unless the
@@ -85,7 +87,7 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
     throw new BedplateError('INVALID_INPUT', `openLsm: path must be the name of a directory, got ${describe(path)}`)
   }
   const codecs = codecsOf<K, V>(options)
-  const openNative = options.native === false ? undefined : loadNative()?.openLsm
+  const openNative = options.native === true ? loadNative()?.openLsm : undefined
   if (options.native === true && openNative === undefined) {
     throw new BedplateError('NOT_SUPPORTED', `openLsm: there is no native core: ${whyNoNative()}`, {
       hint: 'leave `native` away: the TypeScript engine writes the same files',

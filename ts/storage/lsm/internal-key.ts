@@ -61,3 +61,6 @@ function writeTreeId(bytes: Uint8Array, treeId: number): void {
 }
 
 const NOTHING = new Uint8Array(0)
+
+/** All keys of all trees, to be walked. */
+export const EVERYTHING = { start: NOTHING, end: internalKey(MAX_TREE_ID + 1, NOTHING), reverse: false }

@@ -31,7 +31,7 @@ import { MAX_BLOCK_TARGET_BYTES } from './data-block.ts'
 import { FieldReader, FieldWriter } from './fields.ts'
 import { FIRST_TREE_ID, MAX_TREE_ID } from './internal-key.ts'
 import type { Mutant } from './mutant.ts'
-import { FOOTER_BYTES, readProperties, type TableInfo, type TableProperties, writeProperties } from './table-format.ts'
+import { FOOTER_BYTES, readProperties, type TableInfo, withSequence, writeProperties } from './table-format.ts'
 import type { TableShape } from './table-writer.ts'
 import { type CompactionStyle, type Compression, MAX_LEVELS, MIN_BLOCK_BYTES } from './types.ts'
 import { Version } from './version.ts'
@@ -167,8 +167,7 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
     const number = fields.u48()
     const id = fields.raw(TABLE_ID_BYTES).slice()
     const [fileBytes, dataBytes, sequence] = [fields.u48(), fields.u48(), fields.u48()]
-    const properties = readProperties(fields)
-    const table = { ...withSequence(properties, sequence), number, id, fileBytes, dataBytes }
+    const table = withSequence({ ...readProperties(fields), number, id, fileBytes, dataBytes, sequence }, sequence)
     const isPossible = level < MAX_LEVELS && number < nextNumber && !numbers.has(number)
     if (!isPossible || dataBytes + BLOCK_HEADER_BYTES + FOOTER_BYTES > fileBytes)
       throw fields.broken(`table ${number} of level ${level} cannot be`)
@@ -176,12 +175,6 @@ function readTables(fields: FieldReader, nextNumber: number): Version {
     added.push({ level, table })
   }
   return Version.empty.with({ removed: new Set(), added })
-}
-
-/** A table of entries without sequences of their own counts as written at `sequence`. */
-function withSequence(properties: TableProperties, sequence: number): TableProperties & { sequence: number } {
-  if (sequence === 0) return { ...properties, sequence }
-  return { ...properties, minSequence: sequence, maxSequence: sequence, sequence }
 }
 
 /** Reads the manifest of the store at `directory`. @throws CORRUPTION, INCOMPATIBLE */

@@ -7,20 +7,33 @@ import { type Catalogue, unknownTree, withoutTree, withTree } from './catalogue.
 import { EntryKind } from './entry.ts'
 import { internalKey, spanOf } from './internal-key.ts'
 import { Memtable } from './memtable.ts'
+import type { TableInfo } from './table-format.ts'
 import { MAX_KEY_BYTES } from './types.ts'
 
-/** A memtable that nobody writes to any more, with what the manifest will say once it is a table. */
-export interface Frozen {
-  readonly memtable: Memtable
+/** What the manifest will say once it names the tables that a part of memory has become. */
+interface Stand {
   readonly position: number
   readonly catalogue: Catalogue
 }
 
+/** A memtable that nobody writes to any more. */
+export interface Frozen extends Stand {
+  readonly memtable: Memtable
+}
+
+/** Tables that were made apart, in order and without a shared key: seen from `position` on. */
+export interface Ingested extends Stand {
+  readonly tables: readonly TableInfo[]
+}
+
+/** Where reads look, one behind the other: a memtable, or tables in order that share no key. */
+export type Layer = Memtable | readonly TableInfo[]
+
 export class Memory {
   catalogue: Catalogue
   active = new Memtable()
-  /** The newest first. */
-  frozen: readonly Frozen[] = []
+  /** What waits to be named by the manifest, the newest first. A value: each change makes another one. */
+  waiting: readonly (Frozen | Ingested)[] = []
   /** The last log record that was applied. */
   position: number
   private readonly visitor: RecordVisitor
@@ -31,13 +44,27 @@ export class Memory {
     this.visitor = this.makeVisitor()
   }
 
-  get memtables(): Memtable[] {
-    return [this.active, ...this.frozen.map(({ memtable }) => memtable)]
+  /** The newest first. Only the first one is still written to. */
+  get layers(): Layer[] {
+    return [this.active, ...this.waiting.map((each) => ('memtable' in each ? each.memtable : each.tables))]
+  }
+
+  get frozenCount(): number {
+    let count = 0
+    for (const each of this.waiting) if ('memtable' in each) count++
+    return count
+  }
+
+  /** True if tables were ingested that no manifest names. */
+  get hasIngested(): boolean {
+    return this.waiting.some((each) => 'tables' in each)
   }
 
   /** About what all memtables take. */
   get bytes(): number {
-    return this.frozen.reduce((sum, { memtable }) => sum + memtable.bytes, this.active.bytes)
+    let bytes = this.active.bytes
+    for (const each of this.waiting) if ('memtable' in each) bytes += each.memtable.bytes
+    return bytes
   }
 
   /** Applies the log record of number `position`, the one after `this.position`. @throws CORRUPTION if it is none. */
@@ -50,8 +77,14 @@ export class Memory {
   freeze(): void {
     const { active, position, catalogue } = this
     if (active.isEmpty) return
-    this.frozen = [{ memtable: active, position, catalogue }, ...this.frozen]
+    this.waiting = [{ memtable: active, position, catalogue }, ...this.waiting]
     this.active = new Memtable()
+  }
+
+  /** Puts tables above all that there is. They are of the position that was applied last, at which nothing was written. */
+  ingest(tables: readonly TableInfo[]): void {
+    const { position, catalogue } = this
+    this.waiting = [{ tables, position, catalogue }, ...this.waiting]
   }
 
   private makeVisitor(): RecordVisitor {
@@ -72,9 +105,8 @@ export class Memory {
       },
       increment: (treeId, key, by) => this.add(treeId, key, EntryKind.increment, by),
       append: (treeId, key, suffix) => this.add(treeId, key, EntryKind.append, suffix),
-      bulkLoad: (treeId) => {
-        throw new BedplateError('CORRUPTION', `the log loads tree ${treeId}, which an LSM store never does`)
-      },
+      // What was ingested lies in tables: either the manifest names them, and is past this record, or they never came to be.
+      bulkLoad: (treeId) => this.checkTree(treeId),
     }
   }
 

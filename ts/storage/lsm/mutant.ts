@@ -28,6 +28,8 @@ export type Rule =
   | 'operands of one stratum' // a snapshot is not shown what came after it, nor deprived of what came before
   | 'operands until the bottom' // their base may lie in a table that is not merged
   | 'operands in order'
+  // Ingestion.
+  | 'log until ingested' // what is logged behind an ingestion is written only when the manifest names its tables
   // What readers hold.
   | 'readers keep tables'
   // Opening.

@@ -8,7 +8,8 @@ import type { WalkRange } from '../ordered/range.ts'
 import type { DataBlock } from './data-block.ts'
 import { type Entry, EntryKind, type Need } from './entry.ts'
 import { spanOf, userKey } from './internal-key.ts'
-import type { Memtable } from './memtable.ts'
+import type { Layer } from './memory.ts'
+import { Memtable } from './memtable.ts'
 import { MergeCursor, VisibleCursor } from './merge.ts'
 import type { Mutant } from './mutant.ts'
 import { applyOperands, isOperand, tooLong } from './operand.ts'
@@ -17,14 +18,10 @@ import type { TableMeta } from './table.ts'
 import { overlaps, RunCursor, type WalkSpan } from './table-cursor.ts'
 import type { TableInfo } from './table-format.ts'
 import type { Tables } from './tables.ts'
-import { tableFor, type Version } from './version.ts'
+import { tableFor } from './version.ts'
 
-/** Everything that the store holds at one moment. */
-export interface ReadState {
-  readonly version: Version
-  /** The newest first. Only the first one is still written to. */
-  readonly memtables: readonly Memtable[]
-}
+/** Everything that the store holds at one moment, the newest first. Only the first memtable is still written to. */
+export type ReadState = readonly Layer[]
 
 /** The value of `key` in a state at `sequence`. A view of memory that stays as it is. */
 export function getValue(lookup: Generator<Need, Uint8Array | undefined>): Uint8Array | undefined {
@@ -52,19 +49,14 @@ export function* lookUp(
   sequence: number,
 ): Generator<Need, Uint8Array | undefined> {
   const sought = new Sought()
-  for (const memtable of state.memtables) {
-    sought.hide(memtable.tombstones.covering(key, sequence))
-    const newest = memtable.find(key, sequence)
-    if (newest !== undefined && sought.add(newest)) return sought.value
-    if (newest !== undefined) {
-      for (const older of memtable.versions(key, newest.sequence - 1)) if (sought.add(older)) return sought.value
-    }
-    if (sought.isHidden) return sought.value
-  }
   let hash: Hash64 | undefined
   const loaded: { meta?: TableMeta; block?: DataBlock } = {}
-  for (const run of state.version.runs) {
-    const table = tableFor(run, key)
+  for (const layer of state) {
+    if (layer instanceof Memtable) {
+      if (lookInMemtable(layer, key, sequence, sought)) return sought.value
+      continue
+    }
+    const table = tableFor(layer, key)
     if (table === undefined || table.minSequence > sequence) continue
     let meta = tables.metaAtHand(table)
     if (meta === undefined) {
@@ -94,6 +86,17 @@ export function* lookUp(
     if (sought.isHidden) return sought.value
   }
   return sought.value
+}
+
+/** @returns True if nothing behind it counts. */
+function lookInMemtable(memtable: Memtable, key: Uint8Array, sequence: number, sought: Sought): boolean {
+  sought.hide(memtable.tombstones.covering(key, sequence))
+  const newest = memtable.find(key, sequence)
+  if (newest !== undefined) {
+    if (sought.add(newest)) return true
+    for (const older of memtable.versions(key, newest.sequence - 1)) if (sought.add(older)) return true
+  }
+  return sought.isHidden
 }
 
 /** What a read has found of its key so far. Versions come from the newest to the oldest. */
@@ -173,11 +176,14 @@ export class StateWalk implements ByteWalk {
     this.close = close
     this.sequence = sequence
     this.remaining = compareBytes(span.start, span.end) < 0 ? limit : 0
-    const tables = state.version.runs.map((run) => new RunCursor(owner.tables, run, span))
-    const memtables = state.memtables.map((memtable) => memtable.cursor(span, reverse))
-    this.cursor = new VisibleCursor(new MergeCursor([...memtables, ...tables], reverse), { sequence, reverse })
-    this.tombstones = state.memtables.map((memtable) => memtable.tombstones)
-    this.unread = state.version.tables.filter((table) => table.rangeTombstoneCount > 0 && overlaps(table, span))
+    const cursors = state.map((layer) =>
+      layer instanceof Memtable ? layer.cursor(span, reverse) : new RunCursor(owner.tables, layer, span),
+    )
+    this.cursor = new VisibleCursor(new MergeCursor(cursors, reverse), { sequence, reverse })
+    this.tombstones = state.flatMap((layer) => (layer instanceof Memtable ? [layer.tombstones] : []))
+    this.unread = state
+      .flatMap((layer) => (layer instanceof Memtable ? [] : layer))
+      .filter((table) => table.rangeTombstoneCount > 0 && overlaps(table, span))
   }
 
   next(): boolean {

@@ -15,7 +15,7 @@ export function collectStats(engine: Engine): LsmStats {
     .filter(({ tables }) => tables > 0)
   const tableBytes = bytesOf(current.tables)
   const lastBytes = levels.at(-1)?.bytes ?? 0
-  const { flushedBytes, writtenBytes } = background
+  const { flushedBytes, writtenBytes, manifest, flushes, compactions } = background.work
   const cache = engine.tables.stats()
   return {
     engine: 'typescript',
@@ -25,17 +25,17 @@ export function collectStats(engine: Engine): LsmStats {
     tables: current.tables.length,
     tableBytes,
     memory: { limitBytes: engine.memoryBytes, bytes: memory.bytes + cache.bytes },
-    memtable: { bytes: memory.active.bytes, entries: memory.active.entryCount, frozen: memory.frozen.length },
+    memtable: { bytes: memory.active.bytes, entries: memory.active.entryCount, frozen: memory.frozenCount },
     cache: { ...cache, hitRatio: cache.misses === 0 ? 1 : cache.hits / (cache.hits + cache.misses) },
     log: log.stats(),
     position: engine.position,
     durablePosition: log.durablePosition,
-    flushedPosition: background.manifest.position,
-    flushes: background.flushes,
-    compactions: background.compactions,
+    flushedPosition: manifest.position,
+    flushes,
+    compactions,
     stalls: { ...engine.stalls },
     amplification: {
-      read: memory.memtables.length + current.runs.length,
+      read: engine.state.length,
       write: flushedBytes === 0 ? 0 : writtenBytes / flushedBytes,
       space: lastBytes === 0 ? 1 : tableBytes / lastBytes,
     },

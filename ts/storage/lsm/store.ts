@@ -3,16 +3,22 @@ import { checkTreeName, codecsOf, keyCheck } from '../ordered/arguments.ts'
 import { checkTreeOptions } from '../ordered/check-options.ts'
 import { PinnedMoment, type PinnedState, WatchedAttempt } from '../ordered/moment.ts'
 import { DEFAULT_TREE } from '../ordered/operation.ts'
+import type { ByteRange } from '../ordered/range.ts'
 import type { Codecs } from '../ordered/reader.ts'
 import { StoreHandle } from '../ordered/store.ts'
 import type { Attempt, Moment, StoreEngine } from '../ordered/store-engine.ts'
 import type { TreeOptions } from '../ordered/types.ts'
+import type { KeyRange } from '../ordered-store.ts'
 import type { LsmOperation } from './commit.ts'
 import type { Engine } from './engine.ts'
+import { checkListener, type LsmEvents, type LsmListener } from './events.ts'
+import { type ByteEntries, compactRange, ingest } from './ingest.ts'
+import { EVERYTHING } from './internal-key.ts'
 import { LiveReader, PinnedReader } from './readers.ts'
 import { collectStats } from './stats.ts'
 import { LsmTreeHandle, type LsmTreeOwner } from './tree-handle.ts'
 import {
+  type Entries,
   type Lsm,
   type LsmBatchOperation,
   type LsmStats,
@@ -68,6 +74,14 @@ class LsmEngine implements StoreEngine, LsmTreeOwner {
     return this.engine.apply(operations)
   }
 
+  compact(tree: string, range: ByteRange): Promise<void> {
+    return compactRange(this.engine, tree, range)
+  }
+
+  ingest(tree: string, entries: ByteEntries): Promise<number> {
+    return ingest(this.engine, tree, entries)
+  }
+
   openMoment(): Moment {
     return new PinnedMoment(pinnedState(this.engine), this.checkKey)
   }
@@ -82,7 +96,7 @@ class LsmEngine implements StoreEngine, LsmTreeOwner {
   }
 
   async flushedTo(position: number): Promise<void> {
-    if (!this.engine.readOnly) await this.engine.log.flushedTo(position)
+    if (!this.engine.readOnly) await this.engine.flushedTo(position)
   }
 
   close(): Promise<void> {
@@ -122,8 +136,17 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements
     return this.engine.flush()
   }
 
-  compact(): Promise<void> {
-    return this.engine.compact()
+  async compact(range?: KeyRange<K>): Promise<void> {
+    await (range === undefined ? this.engine.compact(EVERYTHING) : this.reader.compact(range))
+  }
+
+  ingest(entries: Entries<K, V>): Promise<number> {
+    return this.reader.ingest(entries)
+  }
+
+  on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void {
+    checkListener(event, listener)
+    return this.engine.events.on(event, listener)
   }
 
   stats(): LsmStats {
@@ -133,9 +156,10 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements
   async verify(): Promise<LsmVerifyReport> {
     const { engine } = this
     engine.assertOpen()
-    const { state, release } = engine.hold()
+    const version = engine.versions.current
+    const release = engine.versions.hold()
     try {
-      return await verifyTables(state.version, engine.tables, engine.clock)
+      return await verifyTables(version, engine.tables, engine.clock)
     } finally {
       release()
     }

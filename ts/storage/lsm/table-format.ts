@@ -63,6 +63,11 @@ export interface Footer {
   readonly fileBytes: number
 }
 
+/** The table as one whose entries all count as written at `sequence`; with 0, as one whose entries carry their own. */
+export function withSequence(info: TableInfo, sequence: number): TableInfo {
+  return sequence === 0 ? info : { ...info, sequence, minSequence: sequence, maxSequence: sequence }
+}
+
 /** The name of a table's file: `000042.sst`. */
 export function tableName(number: number): string {
   return `${String(number).padStart(6, '0')}.sst`

@@ -1,21 +1,36 @@
 // One tree of an open LSM store: what every tree has, and changes of values that are not read.
 import { BedplateError } from '../../base/errors.ts'
 import { checkArray } from '../../base/options.ts'
+import { resolveBounds } from '../compare.ts'
 import { valueCodec } from '../encoding.ts'
-import { checkOperation, encodeBatch, type OperationEncoder, treeOf } from '../ordered/arguments.ts'
+import {
+  checkEntries,
+  checkEntry,
+  checkOperation,
+  encodeBatch,
+  type OperationEncoder,
+  treeOf,
+} from '../ordered/arguments.ts'
 import type { ByteReader } from '../ordered/byte-reader.ts'
 import type { OperandOperation } from '../ordered/operation.ts'
+import type { ByteRange } from '../ordered/range.ts'
 import type { Codecs } from '../ordered/reader.ts'
 import { TreeHandle, type TreeOwner } from '../ordered/tree-handle.ts'
 import type { TreeBatchOperation } from '../ordered/types.ts'
+import type { KeyRange } from '../ordered-store.ts'
 import type { LsmOperation } from './commit.ts'
+import type { ByteEntries } from './ingest.ts'
 import { encodeIncrement } from './operand.ts'
-import type { LsmBatchOperation, LsmTree } from './types.ts'
+import type { Entries, LsmBatchOperation, LsmTree } from './types.ts'
 
 /** What a tree's handle needs of its engine. */
 export interface LsmTreeOwner extends TreeOwner {
   /** Applies all of `operations` at one instant. @returns The promise of their durability. */
   apply(operations: readonly LsmOperation[]): Promise<void>
+  /** Merges what tables hold of a range of a tree. */
+  compact(tree: string, range: ByteRange): Promise<void>
+  /** Puts entries above all that the tree holds. @returns How many. */
+  ingest(tree: string, entries: ByteEntries): Promise<number>
 }
 
 const BATCH_TYPES = ['put', 'delete', 'increment', 'append']
@@ -43,6 +58,22 @@ export class LsmTreeHandle<K, V> extends TreeHandle<K, V> implements LsmTree<K, 
     checkArray(operations, 'batch', 'operations')
     if (isPlain(operations)) return super.batch(operations)
     return this.lsm.apply(encodeLsmBatch(operations, this.encoder))
+  }
+
+  async compact(range: KeyRange<K> = {}): Promise<void> {
+    await this.lsm.compact(this.name, resolveBounds(range, this.codecs.key, 'compact'))
+  }
+
+  async ingest(entries: Entries<K, V>): Promise<number> {
+    checkEntries(entries, 'ingest')
+    return await this.lsm.ingest(this.name, {
+      from: entries,
+      encode: (entry) => {
+        checkEntry(entry, 'what is ingested')
+        const [key, value] = entry as readonly [K, V]
+        return [this.encodeKey(key), this.encodeValue(value)]
+      },
+    })
   }
 
   private get encoder(): LsmEncoder<K, V> {

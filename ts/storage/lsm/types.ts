@@ -1,7 +1,8 @@
 // The public shapes of the LSM store, its options with their defaults, and every bound.
 import type { Durability, LogStats } from '../log/types.ts'
 import type { KeyOf, NamedTree, TreeBatchOperation, TreeOptions, TreeStore, ValueOf } from '../ordered/types.ts'
-import type { Encoding } from '../ordered-store.ts'
+import type { Encoding, KeyRange } from '../ordered-store.ts'
+import type { LsmEvents, LsmListener } from './events.ts'
 
 /** The most bytes a key may have: as many as in a B-tree store with pages of the default size. */
 export const MAX_KEY_BYTES = 2048
@@ -85,7 +86,10 @@ export interface LsmOptions {
   durability?: Durability
   /** Opens for reading alone. Several processes may; a writer excludes them. Default false. */
   readOnly?: boolean
-  /** `false` keeps the TypeScript engine; `true` demands the native one. Default: native where there is one. */
+  /**
+   * `true`: the native engine, which has no `ingest` and no events yet; NOT_SUPPORTED where there is none. Default false: the
+   * TypeScript engine, on the same files.
+   */
   native?: boolean
   /** How keys are given and come back. Default `'utf8'`. */
   keyEncoding?: 'utf8' | 'buffer'
@@ -129,7 +133,25 @@ export interface LsmTree<K = string, V = string> extends NamedTree<K, V> {
    * appended to without a put or a deletion of it before, in the same batch: INVALID_INPUT.
    */
   batch(operations: readonly LsmBatchOperation<K, V>[]): Promise<void>
+  /**
+   * Puts many entries into the tree at one instant: tables are written from them beside the store's other work, past memory
+   * and log, and nothing of them is seen until all is. They count as written at that instant: over what the tree holds already.
+   *
+   * @param entries - In the order of their keys' bytes, without duplicates. May be without end in sight: they are not gathered.
+   * @returns How many there were, once they are durable. What others write after that instant is not durable before.
+   * @throws INVALID_INPUT, with the number of the entry, if a key is not greater than the one before; CONFLICT if the tree was
+   *   dropped meanwhile; DISK_FULL. Then nothing of it is there.
+   *
+   * @example
+   * await store.ingest(function* () { for (let i = 0; i < 1e6; i++) yield [String(i).padStart(7, '0'), `value ${i}`] }())
+   */
+  ingest(entries: Entries<K, V>): Promise<number>
+  /** Merges what tables hold of a range of this tree, as `compact` of the store does with all. */
+  compact(range?: KeyRange<K>): Promise<void>
 }
+
+/** Entries that are given one after the other. */
+export type Entries<K, V> = Iterable<readonly [K, V]> | AsyncIterable<readonly [K, V]>
 
 /** An open LSM store: its default tree, and everything that concerns the store as a whole. */
 export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K, V> {
@@ -139,10 +161,19 @@ export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K,
   /** Writes what is in memory to a table: after it, reopening replays nothing older than this call. */
   flush(): Promise<void>
   /**
-   * Flushes, then merges all tables: nothing deleted or overwritten is left that no snapshot shows. In a `fifo` store, which
-   * never merges, it drops what is due.
+   * Flushes, then merges all tables, or with a range all that hold keys of it in the default tree: nothing deleted or
+   * overwritten is left of it that no snapshot shows. In a `fifo` store, which never merges, it drops what is due.
    */
-  compact(): Promise<void>
+  compact(range?: KeyRange<K>): Promise<void>
+  /**
+   * Calls `listener` whenever a flush, a merge or a stall has ended: see `LsmEvents`. What it throws ends the process as any
+   * error that nobody catches, not the store's work.
+   * @returns Ends that.
+   *
+   * @example
+   * const stop = store.on('compaction', ({ level, bytes, milliseconds }) => console.log(level, bytes, milliseconds))
+   */
+  on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void
   stats(): LsmStats
   /** Reads the whole store and checks every rule of the format. */
   verify(): Promise<LsmVerifyReport>

@@ -18,12 +18,15 @@ export interface VersionEdit {
  */
 export class Version {
   readonly levels: readonly (readonly TableInfo[])[]
+  /** Tables that are part of the store but not yet of any level: the manifest does not name them. */
+  readonly pending: readonly TableInfo[]
   /** What can be searched and walked as one: each table of level 0, and each other level. The newest first. */
   readonly runs: readonly (readonly TableInfo[])[]
 
-  constructor(levels: readonly (readonly TableInfo[])[]) {
+  constructor(levels: readonly (readonly TableInfo[])[], pending: readonly TableInfo[] = []) {
     const [newest = [], ...others] = levels
     this.levels = levels
+    this.pending = pending
     this.runs = [...newest.map((table) => [table]), ...others.filter((level) => level.length > 0)]
   }
 
@@ -33,14 +36,27 @@ export class Version {
     return this.levels.flat()
   }
 
+  /** Every table whose file must not go. */
+  get files(): TableInfo[] {
+    return [...this.tables, ...this.pending]
+  }
+
+  /** What is added is no longer pending. */
   with({ removed, added }: VersionEdit): Version {
+    const levels = this.levels.map((tables, level) => {
+      const kept = tables.filter(({ number }) => !removed.has(number))
+      const all = [...kept, ...added.filter((each) => each.level === level).map(({ table }) => table)]
+      return all.sort(level === 0 ? newestFirst : byKey)
+    })
+    const numbers = new Set(added.map(({ table }) => table.number))
     return new Version(
-      this.levels.map((tables, level) => {
-        const kept = tables.filter(({ number }) => !removed.has(number))
-        const all = [...kept, ...added.filter((each) => each.level === level).map(({ table }) => table)]
-        return all.sort(level === 0 ? newestFirst : byKey)
-      }),
+      levels,
+      this.pending.filter(({ number }) => !numbers.has(number)),
     )
+  }
+
+  withPending(tables: readonly TableInfo[]): Version {
+    return new Version(this.levels, [...this.pending, ...tables])
   }
 
   /** The tables of `level` that share a key with `span`, or could. */

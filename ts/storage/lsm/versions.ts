@@ -44,7 +44,7 @@ export class Versions {
     const { current } = this
     this.current = next
     this.holders.set(next, 1)
-    if (lacks(this.workshop.mutant, 'readers keep tables')) this.remove(current.tables, [next])
+    if (lacks(this.workshop.mutant, 'readers keep tables')) this.remove(current.files, [next])
     this.letGo(current)
   }
 
@@ -58,13 +58,13 @@ export class Versions {
     this.holders.set(version, holders)
     if (holders > 0) return
     this.holders.delete(version)
-    this.remove(version.tables, [...this.holders.keys()])
+    this.remove(version.files, [...this.holders.keys()])
   }
 
   /** Removes the files of `tables` that none of `kept` names. If that fails, the next opening does it. */
   private remove(tables: readonly TableInfo[], kept: readonly Version[]): void {
     if (!this.isOpen) return
-    const needed = new Set(kept.flatMap((version) => version.tables.map(({ number }) => number)))
+    const needed = new Set(kept.flatMap((version) => version.files.map(({ number }) => number)))
     for (const table of tables) {
       if (needed.has(table.number)) continue
       this.tables.forget(table)

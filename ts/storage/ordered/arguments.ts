@@ -47,17 +47,17 @@ export function checkTreeName(name: string): string {
   )
 }
 
-/** Refuses what `bulkLoad` cannot go through: strings too, which are iterable but never meant. */
-export function checkEntries(entries: unknown): void {
+/** Refuses what cannot be gone through: strings too, which are iterable but never meant. @param where - For the text. */
+export function checkEntries(entries: unknown, where = 'bulk load'): void {
   const isObject = typeof entries === 'object' && entries !== null
   if (isObject && (Symbol.iterator in entries || Symbol.asyncIterator in entries)) return
-  throw new BedplateError('INVALID_INPUT', `bulk load takes an iterable of [key, value], got ${describe(entries)}`)
+  throw new BedplateError('INVALID_INPUT', `${where} takes an iterable of [key, value], got ${describe(entries)}`)
 }
 
-/** Refuses what is no pair of key and value. */
-export function checkEntry(entry: unknown): void {
+/** Refuses what is no pair of key and value. @param whole - What it is of, for the text. */
+export function checkEntry(entry: unknown, whole = 'a bulk load'): void {
   if (Array.isArray(entry)) return
-  throw new BedplateError('INVALID_INPUT', `an entry of a bulk load must be [key, value], got ${describe(entry)}`)
+  throw new BedplateError('INVALID_INPUT', `an entry of ${whole} must be [key, value], got ${describe(entry)}`)
 }
 
 /** A change of one key, in bytes. */

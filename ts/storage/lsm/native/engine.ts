@@ -7,7 +7,9 @@ import type { NativeCore } from '../../ordered/native/core.ts'
 import { toError } from '../../ordered/native/errors.ts'
 import { NativeAttempt, NativeMoment } from '../../ordered/native/moment.ts'
 import { applyOperations } from '../../ordered/native/tree.ts'
+import { rangeFlags } from '../../ordered/native/walk.ts'
 import type { ByteOperation } from '../../ordered/operation.ts'
+import type { ByteRange } from '../../ordered/range.ts'
 import type { Codecs } from '../../ordered/reader.ts'
 import type { Attempt, Moment, StoreEngine } from '../../ordered/store-engine.ts'
 import { decodeManifest, MANIFEST_FILE } from '../manifest.ts'
@@ -19,6 +21,7 @@ import { NativeLsmTree } from './tree.ts'
 
 /** Files that are open at a time while a store is verified, beside those of the core. */
 const VERIFY_OPEN_FILES = 16
+const NOTHING = new Uint8Array(0)
 /** The verifier keeps what it needs itself. */
 const VERIFY_CACHE_BYTES = 0
 
@@ -107,6 +110,14 @@ export class NativeLsmEngine implements StoreEngine {
   async compact(): Promise<void> {
     this.core.assertWritable()
     await this.runExclusive(() => this.core.run(this.core.raw.compact()))
+  }
+
+  async compactRange(tree: string, range: ByteRange): Promise<void> {
+    const { core } = this
+    core.assertWritable()
+    const { lower = NOTHING, upper = NOTHING } = range
+    const { handle } = core.tree(tree)
+    await this.runExclusive(() => core.run(core.raw.compactRange(handle, lower, upper, rangeFlags(range))))
   }
 
   /** What was asked for before closing is done before closing. */

@@ -5,8 +5,11 @@ import { DEFAULT_TREE } from '../../ordered/operation.ts'
 import type { Codecs } from '../../ordered/reader.ts'
 import { StoreHandle } from '../../ordered/store.ts'
 import type { TreeOptions } from '../../ordered/types.ts'
-import type { Lsm, LsmBatchOperation, LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
+import type { KeyRange } from '../../ordered-store.ts'
+import { checkListener, type LsmEvents, type LsmListener } from '../events.ts'
+import type { Entries, Lsm, LsmBatchOperation, LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
 import type { NativeLsmEngine } from './engine.ts'
+import { notYet } from './tree.ts'
 
 export class NativeLsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements Lsm<K, V> {
   private readonly engine: NativeLsmEngine
@@ -36,8 +39,17 @@ export class NativeLsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> impl
     return this.engine.flush()
   }
 
-  compact(): Promise<void> {
-    return this.engine.compact()
+  async compact(range?: KeyRange<K>): Promise<void> {
+    await (range === undefined ? this.engine.compact() : this.reader.compact(range))
+  }
+
+  ingest(entries: Entries<K, V>): Promise<number> {
+    return this.reader.ingest(entries)
+  }
+
+  on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void {
+    checkListener(event, listener)
+    throw notYet('events')
   }
 
   stats(): LsmStats {
