@@ -28,10 +28,11 @@ Status Cancelled() {
 
 }  // namespace
 
-Background::Background(BackgroundOptions options)
+Background::Background(BackgroundOptions options, Manifest manifest)
     : options_(std::move(options)),
-      next_number_(options_.manifest.next_number),
-      manifest_(options_.manifest) {
+      plan_(manifest.plan),
+      next_number_(manifest.next_number),
+      manifest_(std::move(manifest)) {
   workshop_.disk = options_.disk;
   workshop_.path = options_.path;
   workshop_.shape = manifest_.shape;
@@ -85,8 +86,7 @@ void Background::RunThread(bool* is_wanted, const std::function<bool()>& work) {
 
 // How long the compaction thread may sleep: a table of a FIFO store may be too old by then.
 uint64_t Background::NextLookMs() const {
-  const uint64_t expiry_ms =
-      NextExpiryMs(*options_.states->Current()->version, options_.manifest.plan);
+  const uint64_t expiry_ms = NextExpiryMs(*options_.states->Current()->version, plan_);
   if (expiry_ms == 0) return kMaxWatchMs;
   const uint64_t now_ms = options_.now_ms();
   const uint64_t wait_ms = expiry_ms > now_ms ? expiry_ms - now_ms : 0;
@@ -128,9 +128,8 @@ Status Background::CompactAll(const KeySpan& span) {
   if (Status status = Flush(); !status.ok()) return status;
   const std::lock_guard lock(compaction_mutex_);
   if (!damage_.ok()) return damage_;
-  const Compaction compaction =
-      CompactionOfAll(*options_.states->Current()->version, options_.manifest.plan, options_.limits,
-                      options_.now_ms());
+  Compaction compaction = CompactionOf(span, *options_.states->Current()->version, plan_,
+                                       options_.limits, options_.now_ms());
   if (compaction.kind == Compaction::Kind::kNone) return Status::Ok();
   const Status status = Compact(std::move(compaction));
   if (!damage_.ok()) return damage_;
@@ -250,9 +249,8 @@ Status Background::FlushOldest() {
 
 bool Background::CompactWhileDue() {
   while (!is_stopping_ && !options_.has_failed() && damage_.ok()) {
-    const Compaction compaction =
-        PickCompaction(*options_.states->Current()->version, options_.manifest.plan,
-                       options_.limits, options_.now_ms());
+    Compaction compaction = PickCompaction(*options_.states->Current()->version, plan_,
+                                           options_.limits, options_.now_ms());
     if (compaction.kind == Compaction::Kind::kNone) return false;
     const Status status = Compact(std::move(compaction));
     if (!status.ok()) return PutOff(status);

@@ -38,8 +38,6 @@ inline constexpr uint32_t kRetryMs = 1000;
 struct BackgroundOptions {
   vfs::Disk* disk = nullptr;
   std::string path;
-  // The manifest in force.
-  Manifest manifest;
   CompactionLimits limits;
   // A table of a compaction is full once its data has so many bytes.
   uint64_t table_bytes = 0;
@@ -74,7 +72,8 @@ struct BackgroundStats {
 // Any thread may call it.
 class Background {
  public:
-  explicit Background(BackgroundOptions options);
+  // `manifest` is the one in force.
+  Background(BackgroundOptions options, Manifest manifest);
   // The threads have ended by then: see `Close`.
   ~Background();
   Background(const Background&) = delete;
@@ -140,6 +139,7 @@ class Background {
   [[nodiscard]] Status NoSpace() const;
 
   const BackgroundOptions options_;
+  const CompactionPlan plan_;
   Workshop workshop_;
   std::atomic<uint64_t> next_number_;
   std::atomic<bool> is_starved_{false};

@@ -13,8 +13,6 @@ constexpr double kLevelRatio = 10;
 // `level0_tables`.
 constexpr size_t kMaxTiers = 4;
 
-using Kind = Compaction::Kind;
-
 // -- leveled --------------------------------------------------------------------------------------
 
 double BytesAllowed(size_t level, const CompactionLimits& limits) {
@@ -50,7 +48,8 @@ Compaction IntoLevel1(const Version& version) {
   const Run& newest = version.levels()[0];
   const Run below = version.Overlapping(1, SpanOfTables(newest));
   Compaction compaction;
-  compaction.kind = below.empty() && AreApart(newest) ? Kind::kMove : Kind::kMerge;
+  compaction.kind =
+      below.empty() && AreApart(newest) ? Compaction::Kind::kMove : Compaction::Kind::kMerge;
   compaction.level = 1;
   compaction.inputs = newest;
   compaction.inputs.insert(compaction.inputs.end(), below.begin(), below.end());
@@ -73,7 +72,7 @@ Compaction Downwards(const Version& version, size_t level) {
     best_cost = cost;
   }
   Compaction compaction;
-  compaction.kind = best_below.empty() ? Kind::kMove : Kind::kMerge;
+  compaction.kind = best_below.empty() ? Compaction::Kind::kMove : Compaction::Kind::kMerge;
   compaction.level = level + 1;
   compaction.inputs = {best};
   compaction.inputs.insert(compaction.inputs.end(), best_below.begin(), best_below.end());
@@ -101,7 +100,7 @@ Compaction LevelsOver(const KeySpan& span, const Version& version, const Compact
   if (compaction.inputs.empty()) return compaction;
   const auto bytes = static_cast<double>(BytesOf(compaction.inputs));
   while (level < kMaxLevels - 1 && bytes > BytesAllowed(level, limits)) level++;
-  compaction.kind = Kind::kMerge;
+  compaction.kind = Compaction::Kind::kMerge;
   compaction.level = level;
   compaction.older = LevelsFrom(version, level + 1);
   return compaction;
@@ -125,7 +124,7 @@ Compaction PickLevel(const Version& version, const CompactionLimits& limits) {
 Compaction MergeOfTier(const Run& tables, size_t first, size_t end) {
   const auto at = [&](size_t index) { return tables.begin() + static_cast<ptrdiff_t>(index); };
   Compaction compaction;
-  compaction.kind = Kind::kMerge;
+  compaction.kind = Compaction::Kind::kMerge;
   compaction.inputs.assign(at(first), at(end));
   for (size_t i = end; i < tables.size(); i++) compaction.older.push_back({tables[i]});
   return compaction;
@@ -181,7 +180,7 @@ Compaction PickOldest(const Version& version, const CompactionPlan& plan, uint64
     const bool is_too_old = plan.ttl_ms > 0 && now_ms >= BornBy(tables, i) + plan.ttl_ms;
     if (!is_too_much && !is_too_old) continue;
     Compaction compaction;
-    compaction.kind = Kind::kDrop;
+    compaction.kind = Compaction::Kind::kDrop;
     compaction.inputs.assign(tables.begin() + static_cast<ptrdiff_t>(i), tables.end());
     return compaction;
   }

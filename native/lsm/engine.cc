@@ -83,7 +83,6 @@ void Engine::MakeBackground(Manifest manifest) {
   BackgroundOptions options;
   options.disk = options_.disk;
   options.path = options_.path;
-  options.manifest = std::move(manifest);
   options.limits = options_.limits;
   options.table_bytes = options_.table_bytes;
   options.now_ms = options_.now_ms;
@@ -97,7 +96,7 @@ void Engine::MakeBackground(Manifest manifest) {
   options.on_progress = [this] { OnFlushProgress(); };
   options.fail = [this](const Status& cause) { Fail(cause); };
   options.has_failed = [this] { return !CheckSound().ok(); };
-  background_ = std::make_unique<Background>(std::move(options));
+  background_ = std::make_unique<Background>(std::move(options), std::move(manifest));
 }
 
 Engine::~Engine() {

@@ -336,6 +336,7 @@ Complaint RunWithFault(uint64_t seed, uint64_t number, Mutant* mutant, Tally* ta
   spec.forever = random.Next() < 0.3;
   spec.short_write = random.Next() < 0.5;
   spec.keep_unsynced = random.Next() < 0.5;
+  settings.may_keep_files = true;
   std::unique_ptr<LsmLife> life;
   Complaint complaint =
       LsmLife::Begin(LsmLife::FreshDisk(settings), settings, LsmLife::Nothing(), &life);
@@ -447,8 +448,8 @@ INSTANTIATE_TEST_SUITE_P(
                     NamedRule{Rule::kRangeTombstonesHide, "RangeTombstonesHide"},
                     NamedRule{Rule::kRangeTombstonesUntilBottom, "RangeTombstonesUntilBottom"},
                     NamedRule{Rule::kOperandsOfOneStratum, "OperandsOfOneStratum"},
-        NamedRule{Rule::kOperandsUntilBottom, "OperandsUntilBottom"},
-        NamedRule{Rule::kOperandsInOrder, "OperandsInOrder"},
+                    NamedRule{Rule::kOperandsUntilBottom, "OperandsUntilBottom"},
+                    NamedRule{Rule::kOperandsInOrder, "OperandsInOrder"},
                     NamedRule{Rule::kReadersKeepTables, "ReadersKeepTables"},
                     NamedRule{Rule::kReplayFromL, "ReplayFromL"},
                     NamedRule{Rule::kCatalogueOfL, "CatalogueOfL"},

@@ -36,6 +36,8 @@ struct LifeSettings {
   vfs::Medium medium = {};
   // Commits happen while tables and manifests wait for their syncs.
   bool interrupts = false;
+  // The disk may refuse to remove a file: it may be there until the next opening.
+  bool may_keep_files = false;
   Mutant* mutant = nullptr;
 };
 
