@@ -24,9 +24,8 @@
 namespace bedplate::binding {
 namespace {
 
-using lsm::Engine;
-using Binding = OrderedBinding<LsmApi>;
-using Store = StoreHandle<LsmApi>;
+using LsmBinding = OrderedBinding<LsmApi>;
+using LsmStore = StoreHandle<LsmApi>;
 
 Napi::Array LevelsOf(Napi::Env env, const std::vector<lsm::LevelStats>& levels) {
   Napi::Array array = Napi::Array::New(env, levels.size());
@@ -41,8 +40,8 @@ Napi::Array LevelsOf(Napi::Env env, const std::vector<lsm::LevelStats>& levels) 
   return array;
 }
 
-Napi::Value Stats(const Napi::CallbackInfo& info) {
-  const lsm::EngineStats stats = Binding::StoreOf(info)->engine()->Stats();
+Napi::Value LsmFigures(const Napi::CallbackInfo& info) {
+  const lsm::EngineStats stats = LsmBinding::StoreOf(info)->engine()->Stats();
   Napi::Object result = Napi::Object::New(info.Env());
   const auto set = [&](const char* name, uint64_t value) {
     result.Set(name, static_cast<double>(value));
@@ -77,16 +76,16 @@ Napi::Value Stats(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value Flush(const Napi::CallbackInfo& info) {
+Napi::Value FlushLsm(const Napi::CallbackInfo& info) {
   return RunAttached<uint64_t>(
-      info.Env(), Binding::StoreOf(info),
-      [](Engine* engine, lsm::Attachment*, uint64_t*) { return engine->Flush(); });
+      info.Env(), LsmBinding::StoreOf(info),
+      [](lsm::Engine* engine, lsm::Attachment*, uint64_t*) { return engine->Flush(); });
 }
 
-Napi::Value Compact(const Napi::CallbackInfo& info) {
+Napi::Value CompactLsm(const Napi::CallbackInfo& info) {
   return RunAttached<uint64_t>(
-      info.Env(), Binding::StoreOf(info),
-      [](Engine* engine, lsm::Attachment*, uint64_t*) { return engine->Compact(); });
+      info.Env(), LsmBinding::StoreOf(info),
+      [](lsm::Engine* engine, lsm::Attachment*, uint64_t*) { return engine->Compact(); });
 }
 
 // compactRange(tree, lower: Uint8Array, upper: Uint8Array, flags)
@@ -97,9 +96,9 @@ Napi::Value CompactRange(const Napi::CallbackInfo& info) {
     return std::vector<uint8_t>(array.Data(), array.Data() + array.ByteLength());
   };
   return RunAttached<uint64_t>(
-      info.Env(), Binding::StoreOf(info),
+      info.Env(), LsmBinding::StoreOf(info),
       [slot = tree->slot, lower = bytes_of(info[1]), upper = bytes_of(info[2]),
-       flags = info[3].As<Napi::Number>().Uint32Value()](Engine* engine, lsm::Attachment*,
+       flags = info[3].As<Napi::Number>().Uint32Value()](lsm::Engine* engine, lsm::Attachment*,
                                                          uint64_t*) {
         return engine->CompactRange(*slot, OrderedCalls<LsmApi>::RangeOf(lower, upper, flags));
       });
@@ -107,7 +106,7 @@ Napi::Value CompactRange(const Napi::CallbackInfo& info) {
 
 // holdTables(): an id; kFailed
 Napi::Value HoldTables(const Napi::CallbackInfo& info) {
-  Store* store = Binding::StoreOf(info);
+  LsmStore* store = LsmBinding::StoreOf(info);
   std::shared_ptr<lsm::Hold> hold;
   if (Status status = store->engine()->OpenHold(&hold); !status.ok()) {
     return Napi::Number::New(info.Env(), store->Fail(std::move(status)));
@@ -119,23 +118,23 @@ Napi::Value HoldTables(const Napi::CallbackInfo& info) {
 
 // heldManifest(held): Uint8Array
 Napi::Value HeldManifest(const Napi::CallbackInfo& info) {
-  Store* store = Binding::StoreOf(info);
+  LsmStore* store = LsmBinding::StoreOf(info);
   const auto& hold = store->extras.holds.at(info[0].As<Napi::Number>().Uint32Value());
   const std::vector<uint8_t> bytes = store->engine()->ManifestOf(hold->moment());
   return Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size());
 }
 
 void ReleaseTables(const Napi::CallbackInfo& info) {
-  Binding::StoreOf(info)->extras.holds.erase(info[0].As<Napi::Number>().Uint32Value());
+  LsmBinding::StoreOf(info)->extras.holds.erase(info[0].As<Napi::Number>().Uint32Value());
 }
 
-void AddMore(Napi::Env env, Napi::Object object, Store* store) {
+void AddLsmCalls(Napi::Env env, Napi::Object object, LsmStore* store) {
   const auto add = [&](const char* name, auto call) {
     object.Set(name, Napi::Function::New(env, call, name, store));
   };
-  add("stats", Stats);
-  add("flush", Flush);
-  add("compact", Compact);
+  add("stats", LsmFigures);
+  add("flush", FlushLsm);
+  add("compact", CompactLsm);
   add("compactRange", CompactRange);
   add("holdTables", HoldTables);
   add("heldManifest", HeldManifest);
@@ -182,8 +181,8 @@ Napi::Value OpenLsm(const Napi::CallbackInfo& info) {
   engine_options.submits_apart = true;
   engine_options.now_ms = NowMs;
   engine_options.random = FillRandom;
-  return Binding::Open(info.Env(), std::move(engine_options), info[2].As<Napi::Function>(),
-                       AddMore);
+  return LsmBinding::Open(info.Env(), std::move(engine_options), info[2].As<Napi::Function>(),
+                          AddLsmCalls);
 }
 
 }  // namespace bedplate::binding

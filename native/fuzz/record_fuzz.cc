@@ -11,8 +11,8 @@
 namespace {
 
 using bedplate::Bytes;
-using bedplate::Status;
 using bedplate::KeyRange;
+using bedplate::Status;
 
 void Require(bool holds) {
   if (!holds) std::abort();

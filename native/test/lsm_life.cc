@@ -23,7 +23,7 @@ bool IsOfTables(std::string_view path) {
   return path.ends_with(".sst") || path.ends_with("/manifest.new");
 }
 
-void ApplyTo(Model* model, const Change& change) {
+void ApplyTo(StoreModel* model, const Change& change) {
   switch (change.kind) {
     case OperationKind::kPut:
       (*model)[change.tree][change.key] = change.value;
@@ -69,7 +69,7 @@ Operation OperationOf(Engine* engine, const Change& change) {
 }
 
 // Where two models differ, in words.
-std::string Difference(const Model& found, const Model& expected) {
+std::string Difference(const StoreModel& found, const StoreModel& expected) {
   for (const auto& [tree, entries] : expected) {
     const auto there = found.find(tree);
     if (there == found.end()) return "tree \"" + tree + "\" is missing";
@@ -83,7 +83,7 @@ std::string Difference(const Model& found, const Model& expected) {
   return "there are trees too many";
 }
 
-Complaint MustEqual(const Model& found, const Model& expected, const std::string& what) {
+Complaint MustEqual(const StoreModel& found, const StoreModel& expected, const std::string& what) {
   if (found == expected) return Status::Ok();
   return Must(false, what + ": " + Difference(found, expected));
 }
@@ -201,7 +201,7 @@ Expectation LsmLife::ExpectationAt(size_t point, vfs::CrashVariant variant) cons
   return expected;
 }
 
-Complaint LsmLife::Commit(const Model& after, const std::function<Status()>& commit) {
+Complaint LsmLife::Commit(const StoreModel& after, const std::function<Status()>& commit) {
   const uint64_t before = position();
   Note(Kind::kCommitted, before + 1);
   const size_t event = events_.size() - 1;
@@ -223,7 +223,7 @@ Complaint LsmLife::Commit(const Model& after, const std::function<Status()>& com
 }
 
 Complaint LsmLife::Apply(const std::vector<Change>& changes) {
-  Model after = model();
+  StoreModel after = model();
   std::vector<Operation> operations;
   for (const Change& change : changes) {
     ApplyTo(&after, change);
@@ -237,7 +237,7 @@ Complaint LsmLife::Apply(const std::vector<Change>& changes) {
 
 Complaint LsmLife::CompareAndSwap(const std::string& tree, const std::string& key,
                                   bool expects_right, const std::string& value) {
-  Model after = model();
+  StoreModel after = model();
   const auto entries = after.find(tree);
   std::optional<std::string> present;
   if (entries != after.end() && entries->second.contains(key)) present = entries->second[key];
@@ -297,7 +297,7 @@ Complaint LsmLife::Pin() {
 
 Complaint LsmLife::Unpin() {
   if (pinned_.empty()) return Status::Ok();
-  Model found;
+  StoreModel found;
   Status status = ReadAll(pinned_.front().first, /*reverse=*/false, &found);
   if (status.ok()) status = MustEqual(found, pinned_.front().second, "a snapshot changed");
   pinned_.erase(pinned_.begin());
@@ -358,7 +358,8 @@ Complaint LsmLife::Read(const std::string& tree, const std::string& key) {
               "key " + key + " has another value");
 }
 
-Complaint LsmLife::ReadAll(const std::shared_ptr<Snapshot>& snapshot, bool reverse, Model* model) {
+Complaint LsmLife::ReadAll(const std::shared_ptr<Snapshot>& snapshot, bool reverse,
+                           StoreModel* model) {
   for (const auto& [tree, id] : snapshot->catalogue().ids) {
     auto& entries = (*model)[tree];
     std::unique_ptr<RangeWalk> walk;
@@ -379,7 +380,7 @@ Complaint LsmLife::Check() {
   std::shared_ptr<Snapshot> snapshot;
   if (Status status = engine_->OpenSnapshot(&snapshot); !status.ok()) return status;
   for (const bool reverse : {false, true}) {
-    Model found;
+    StoreModel found;
     Status status = ReadAll(snapshot, reverse, &found);
     if (status.ok()) status = MustEqual(found, model(), "the store differs");
     if (!status.ok()) return status;
@@ -412,9 +413,11 @@ Complaint LsmLife::Close() {
     if (Complaint complaint = EndWalk(); !complaint.ok()) return complaint;
   }
   attachment_.reset();
-  const bool is_sound = engine_->CheckOpen().ok();
   const Status status = engine_->Close();
-  if (status.ok() && is_sound) Note(Kind::kDurable, position());
+  // What fails while it is closed costs only what was acknowledged to nobody.
+  const uint64_t kept =
+      std::max(engine_->log()->durable_position(), engine_->Stats().flushed_position);
+  if (status.ok()) Note(Kind::kDurable, kept);
   engine_.reset();
   return interruption_.ok() ? status : interruption_;
 }

@@ -23,7 +23,7 @@
 namespace bedplate::lsm {
 
 // The entries of each tree that exists, by name.
-using Model = std::map<std::string, std::map<std::string, std::string>>;
+using StoreModel = std::map<std::string, std::map<std::string, std::string>>;
 
 struct LifeSettings {
   CompactionPlan plan;
@@ -44,12 +44,14 @@ struct LifeSettings {
 // What must be found: the state at some position from `floor` to `ceiling`.
 struct Expectation {
   // By position; the first is that of `first`.
-  std::vector<Model> states;
+  std::vector<StoreModel> states;
   uint64_t first = 0;
   uint64_t floor = 0;
   uint64_t ceiling = 0;
 
-  [[nodiscard]] const Model& StateAt(uint64_t position) const { return states[position - first]; }
+  [[nodiscard]] const StoreModel& StateAt(uint64_t position) const {
+    return states[position - first];
+  }
 };
 
 // A change of a model, and the operation that makes it of a store.
@@ -79,7 +81,7 @@ class LsmLife {
   [[nodiscard]] const std::shared_ptr<vfs::SimulatedDisk>& disk() const { return disk_; }
   [[nodiscard]] const LifeSettings& settings() const { return settings_; }
   [[nodiscard]] Engine* engine() const { return engine_.get(); }
-  [[nodiscard]] const Model& model() const { return now_.states.back(); }
+  [[nodiscard]] const StoreModel& model() const { return now_.states.back(); }
   [[nodiscard]] uint64_t position() const { return now_.first + now_.states.size() - 1; }
   [[nodiscard]] bool is_open() const { return engine_ != nullptr; }
 
@@ -139,12 +141,12 @@ class LsmLife {
           const Expectation& before);
   Complaint Open(const Expectation& expected);
   // Notes the state that `commit` is going to make; takes it back if nothing was committed.
-  Complaint Commit(const Model& after, const std::function<Status()>& commit);
+  Complaint Commit(const StoreModel& after, const std::function<Status()>& commit);
   void Note(Kind kind, uint64_t position);
   // Notes what the store promises by now.
   void NotePromises();
   Complaint Settled(const Status& status);
-  Complaint ReadAll(const std::shared_ptr<Snapshot>& snapshot, bool reverse, Model* model);
+  Complaint ReadAll(const std::shared_ptr<Snapshot>& snapshot, bool reverse, StoreModel* model);
   // Only what the manifest names is there.
   Complaint CheckFiles();
   Complaint GoOn(Walking* walking, size_t max_bytes, bool* has_ended);
@@ -159,11 +161,11 @@ class LsmLife {
   // The states that were committed since the last opening, and the one that was found then.
   Expectation now_;
   // Every state that ever was, in the order of the events of kCommitted.
-  std::vector<Model> committed_;
+  std::vector<StoreModel> committed_;
   SeededRandom ids_{77};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Attachment> attachment_;
-  std::vector<std::pair<std::shared_ptr<Snapshot>, Model>> pinned_;
+  std::vector<std::pair<std::shared_ptr<Snapshot>, StoreModel>> pinned_;
   std::vector<Walking> walking_;
 };
 

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import type { Lsm, LsmBatchOperation, LsmTree } from '../../../ts/storage/lsm/index.ts'
 import { KEPT, KEYS, keyOf, textOf } from '../../support/btree-batches.mjs'
-import { codeOfAsync } from '../../support/errors.ts'
+import { codeOf } from '../../support/errors.ts'
 import { LSM_ENGINES, type LsmEngineUnderTest } from '../../support/lsm-engines.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
@@ -149,7 +149,7 @@ function randomCall(random: Random): Call {
     on('increment', (t) => t.increment(counter, by)),
     on('append', (t) => t.append(text, k)),
     on('increment and append at once', (t) =>
-      codeOfAsync(
+      codeOf(() =>
         t.batch([
           { type: 'increment', key: k, by },
           { type: 'append', key: k, value: v },
