@@ -131,7 +131,7 @@ Status Background::CompactAll(const KeySpan& span) {
   Compaction compaction = CompactionOf(span, *options_.states->Current()->version, plan_,
                                        options_.limits, options_.now_ms());
   if (compaction.kind == Compaction::Kind::kNone) return Status::Ok();
-  const Status status = Compact(std::move(compaction));
+  Status status = Compact(std::move(compaction));
   if (!damage_.ok()) return damage_;
   if (status.ok()) return status;
   return PutOff(status) ? NoSpace() : status;

@@ -99,7 +99,7 @@ class Workload {
     if (kind < 40) return life_->Apply({Put()});
     if (kind < 55) return life_->Apply({{Kind::kDelete, Tree(), Key(), ""}});
     if (kind < 63) return life_->Apply({Increment()});
-    if (kind < 70) return life_->Apply({Append()});
+    if (kind < 70) return life_->Apply({Append(random_.Next() < 0.3 ? "2" : "3")});
     if (kind < 86) return life_->Apply(Batch());
     if (kind < 92) return life_->CompareAndSwap(Tree(), Key(), random_.Next() < 0.7, Value());
     if (kind < 98) {
@@ -140,8 +140,8 @@ class Workload {
     StoreU64(reinterpret_cast<uint8_t*>(by.data()), random_.Below(2000) - 1000);
     return {Kind::kIncrement, Tree(), "2" + std::to_string(random_.Below(10)), by};
   }
-  Change Append() {
-    return {Kind::kAppend, Tree(), "3" + std::to_string(random_.Below(10)),
+  Change Append(const std::string& prefix = "3") {
+    return {Kind::kAppend, Tree(), prefix + std::to_string(random_.Below(10)),
             std::to_string(serial_++) + ","};
   }
 
