@@ -13,7 +13,9 @@ const MAX_LINES = 800
 const MAX_BYTES = 400_000
 
 const files = listFiles('')
-const sources = files.filter((file) => SOURCE.test(file) || /^bin\/[\w-]+$/.test(file))
+/** What others wrote is as they left it. */
+const FOREIGN = 'native/third_party/'
+const sources = files.filter((file) => !file.startsWith(FOREIGN) && (SOURCE.test(file) || /^bin\/[\w-]+$/.test(file)))
 const documents = files.filter((file) => file.endsWith('.md'))
 const manifest = JSON.parse(read('package.json')) as Manifest
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 #include "core/compare.h"
 #include "core/little_endian.h"
@@ -25,10 +24,16 @@ uint32_t HeadOfSuffix(Bytes suffix) {
   return __builtin_bswap32(LoadU32(head.data()));
 }
 
+// One huge value is no reason to keep its memory.
+void Empty(std::vector<uint8_t>* bytes) {
+  constexpr size_t kKeptBytes = size_t{1} << 20;
+  if (bytes->capacity() > kKeptBytes) *bytes = {};
+  bytes->clear();
+}
+
 }  // namespace
 
-// -- writing
-// ------------------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------------
 
 bool DataBlockBuilder::is_full() const {
   return size_ >= target_bytes_ || entries_.size() == kMaxCount;
@@ -54,7 +59,7 @@ Bytes DataBlockBuilder::Finish() {
   const Bytes first_key = content.subspan(entries_[0].key_at, entries_[0].key_length);
   const size_t prefix_length = CommonPrefixLength(first_key, last_key());
   const size_t start = kDataHeaderBytes + kSlotBytes * count + prefix_length;
-  payload_.clear();
+  Empty(&payload_);
   payload_.resize(start + count * kEntryHeaderBytes + content_.size() - count * prefix_length);
   uint8_t* bytes = payload_.data();
   StoreU16(bytes, static_cast<uint16_t>(count));
@@ -76,13 +81,12 @@ Bytes DataBlockBuilder::Finish() {
     at += kEntryHeaderBytes + suffix_and_value.size();
   }
   entries_.clear();
-  content_.clear();
+  Empty(&content_);
   size_ = 0;
   return payload_;
 }
 
-// -- reading
-// ------------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------------
 
 Status DataBlock::Open(std::vector<uint8_t> memory, Bytes payload, const std::string& path,
                        uint64_t offset, std::shared_ptr<const DataBlock>* block) {
@@ -99,6 +103,28 @@ Status DataBlock::Open(std::vector<uint8_t> memory, Bytes payload, const std::st
 }
 
 Status DataBlock::EntryAt(uint32_t index, KeyBuffer* key, Entry* entry) const {
+  Bytes suffix;
+  if (Status status = Decode(index, &suffix, entry); !status.ok()) return status;
+  const Bytes shared = prefix();
+  key->resize(shared.size() + suffix.size());
+  std::copy(suffix.begin(), suffix.end(), std::copy(shared.begin(), shared.end(), key->begin()));
+  entry->key = *key;
+  return Status::Ok();
+}
+
+Status DataBlock::EntryOf(uint32_t index, Bytes key, bool* is_of, Entry* entry) const {
+  Bytes suffix;
+  if (Status status = Decode(index, &suffix, entry); !status.ok()) return status;
+  const Bytes shared = prefix();
+  *is_of = key.size() == shared.size() + suffix.size() &&
+           AreEqual(key.first(shared.size()), shared) &&
+           AreEqual(key.subspan(shared.size()), suffix);
+  entry->key = key;
+  return Status::Ok();
+}
+
+// Everything but the key.
+Status DataBlock::Decode(uint32_t index, Bytes* suffix, Entry* entry) const {
   size_t at = 0;
   if (Status status = Locate(index, &at); !status.ok()) return status;
   const uint8_t* header = bytes_.data() + at;
@@ -116,21 +142,19 @@ Status DataBlock::EntryAt(uint32_t index, KeyBuffer* key, Entry* entry) const {
     return Broken("entry " + std::to_string(index) + " is an increment of " +
                   std::to_string(value_length) + " bytes");
   }
-  const size_t prefix_length = entries_at_ - prefix_at_;
-  key->resize(prefix_length + suffix_end - suffix_at);
-  std::memcpy(key->data(), bytes_.data() + prefix_at_, prefix_length);
-  std::memcpy(key->data() + prefix_length, bytes_.data() + suffix_at, suffix_end - suffix_at);
-  *entry = {*key, LoadU48(header + 3), static_cast<EntryKind>(kind),
-            bytes_.subspan(suffix_end, value_length)};
+  *suffix = bytes_.subspan(suffix_at, suffix_end - suffix_at);
+  entry->sequence = LoadU48(header + 3);
+  entry->kind = static_cast<EntryKind>(kind);
+  entry->value = bytes_.subspan(suffix_end, value_length);
   return Status::Ok();
 }
 
 Status DataBlock::Search(Bytes key, uint64_t sequence, uint32_t* index) const {
   const Bytes shared_prefix = prefix();
-  const size_t shared = CommonPrefixLength(shared_prefix, key);
-  if (shared < shared_prefix.size()) {
-    const bool is_before = shared == key.size() || key[shared] < shared_prefix[shared];
-    *index = is_before ? 0 : count_;
+  const size_t shared = std::min(shared_prefix.size(), key.size());
+  const int order = CompareBytes(key.first(shared), shared_prefix.first(shared));
+  if (order != 0 || shared < shared_prefix.size()) {
+    *index = order > 0 ? count_ : 0;
     return Status::Ok();
   }
   const Bytes suffix = key.subspan(shared_prefix.size());

@@ -83,6 +83,9 @@ class DataBlock {
   // The entry at `index`, below count(). Its value is a view of the block. CORRUPTION if it leads
   // outside the block or is of no known kind.
   Status EntryAt(uint32_t index, KeyBuffer* key, Entry* entry) const;
+  // The same without putting a key together: `*is_of` says whether the entry is of `key`, which its
+  // key is then.
+  Status EntryOf(uint32_t index, Bytes key, bool* is_of, Entry* entry) const;
   // The first index at or behind the versions of `key` that are not newer than `sequence`; count()
   // if there is none. With no sequence, the first one whose key is not below `key`.
   Status Search(Bytes key, uint64_t sequence, uint32_t* index) const;
@@ -96,6 +99,7 @@ class DataBlock {
   DataBlock(std::vector<uint8_t> memory, Bytes payload, std::string path, uint64_t offset)
       : memory_(std::move(memory)), bytes_(payload), path_(std::move(path)), offset_(offset) {}
 
+  Status Decode(uint32_t index, Bytes* suffix, Entry* entry) const;
   // Where the entry begins; CORRUPTION if that is outside.
   Status Locate(uint32_t index, size_t* at) const;
   Status IsBefore(uint32_t index, uint32_t head, Bytes suffix, uint64_t sequence,

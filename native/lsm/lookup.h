@@ -50,8 +50,7 @@ class Lookup {
   // True once no older version matters.
   [[nodiscard]] bool is_done() const { return is_done_; }
 
-  // -- for sources
-  // ----------------------------------------------------------------------------------
+  // -- for sources --------------------------------------------------------------------------------
 
   // A range tombstone covers the key: 0, or its sequence. Before the versions of the same source.
   void Hide(uint64_t sequence) { hidden_ = hidden_ > sequence ? hidden_ : sequence; }

@@ -8,7 +8,7 @@
 namespace bedplate::lsm {
 
 bool PackLz4(Bytes raw, size_t limit, std::vector<uint8_t>* packed) {
-  if (raw.size() > LZ4_MAX_INPUT_SIZE) return false;
+  if (raw.empty() || raw.size() > LZ4_MAX_INPUT_SIZE) return false;
   const size_t before = packed->size();
   const size_t room = std::min<size_t>(limit, std::numeric_limits<int>::max());
   packed->resize(before + room);
@@ -22,10 +22,12 @@ bool PackLz4(Bytes raw, size_t limit, std::vector<uint8_t>* packed) {
 
 bool UnpackLz4(Bytes packed, std::span<uint8_t> raw) {
   constexpr size_t kMost = std::numeric_limits<int>::max();
-  if (packed.size() > kMost || raw.size() > kMost) return false;
-  const int length = LZ4_decompress_safe(
-      reinterpret_cast<const char*>(packed.data()), reinterpret_cast<char*>(raw.data()),
-      static_cast<int>(packed.size()), static_cast<int>(raw.size()));
+  if (packed.empty() || packed.size() > kMost || raw.size() > kMost) return false;
+  uint8_t nothing = 0;  // the library wants an address even for no bytes
+  const int length =
+      LZ4_decompress_safe(reinterpret_cast<const char*>(packed.data()),
+                          reinterpret_cast<char*>(raw.empty() ? &nothing : raw.data()),
+                          static_cast<int>(packed.size()), static_cast<int>(raw.size()));
   return length >= 0 && static_cast<size_t>(length) == raw.size();
 }
 

@@ -103,16 +103,16 @@ class Memtable::Cursor final : public VersionCursor {
 
 Memtable::Memtable() {
   head_ = new (arena_.Allocate(Node::SizeOf(kMaxHeight, 0))) Node{{}, 0, 0, kMaxHeight, nullptr};
-  for (uint32_t level = 0; level < kMaxHeight; level++)
+  for (uint32_t level = 0; level < kMaxHeight; level++) {
     new (head_->links() + level) Node::Link(nullptr);
+  }
   path_.fill(head_);
   behind_.fill(nullptr);
 }
 
 Memtable::~Memtable() = default;
 
-// -- writing
-// ------------------------------------------------------------------------------------------
+// -- writing --------------------------------------------------------------------------------------
 
 Status Memtable::Add(const Entry& entry) {
   const KeyHead head = HeadOf(entry.key);
@@ -216,8 +216,7 @@ void Memtable::Count(uint64_t sequence, uint64_t content_bytes) {
   content_bytes_.fetch_add(content_bytes, std::memory_order_relaxed);
 }
 
-// -- reading
-// ------------------------------------------------------------------------------------------
+// -- reading --------------------------------------------------------------------------------------
 
 std::shared_ptr<const RangeTombstones> Memtable::tombstones() const {
   if (!has_tombstones_.load(std::memory_order_acquire)) return nullptr;

@@ -32,8 +32,7 @@ class Memtable {
   Memtable(const Memtable&) = delete;
   Memtable& operator=(const Memtable&) = delete;
 
-  // -- writing: one thread
-  // --------------------------------------------------------------------------
+  // -- writing: one thread ------------------------------------------------------------------------
 
   // Adds a version; copies the bytes. Sequences never fall. With one of the same commit and key it
   // becomes one (FoldWithinCommit): CORRUPTION, and nothing changes, if they do not go together.
@@ -42,8 +41,7 @@ class Memtable {
   // Deletes every older version of the keys in `span`. Before the keys of the same commit.
   void AddTombstone(const KeySpan& span, uint64_t sequence);
 
-  // -- reading: any thread
-  // --------------------------------------------------------------------------
+  // -- reading: any thread ------------------------------------------------------------------------
 
   // True as long as nothing was added.
   [[nodiscard]] bool is_empty() const { return last_sequence() == 0; }

@@ -1,5 +1,6 @@
 #include "lsm/open_files.h"
 
+#include <iterator>
 #include <utility>
 
 namespace bedplate::lsm {
@@ -8,38 +9,51 @@ OpenFiles::OpenFiles(vfs::Disk* disk, std::string path, size_t max_open_files)
     : disk_(disk), path_(std::move(path)), max_open_files_(max_open_files) {}
 
 Status OpenFiles::Get(const TableInfo& info, std::shared_ptr<vfs::File>* file) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (Find(info, file)) return Status::Ok();
+    if (!is_open_) return Closed();
+  }
+  // Without the mutex, so that nobody waits for the disk who needs it not.
+  std::shared_ptr<vfs::File> opened;
+  if (Status status = Open(info, &opened); !status.ok()) return status;
+  std::list<Opened> dropped;  // and closed without it, too
   const std::lock_guard lock(mutex_);
-  const auto found = places_.find(info.number);
-  if (found != places_.end()) {
-    files_.splice(files_.end(), files_, found->second);
-    *file = found->second->file;
-    return Status::Ok();
-  }
-  if (!is_open_) {
-    return Status::Error(ErrorCode::kClosed, "the store " + path_ + " is closed");
-  }
-  while (!files_.empty() && files_.size() >= max_open_files_) {
+  if (!is_open_) return Closed();
+  if (Find(info, file)) return Status::Ok();
+  while (files_.size() >= max_open_files_) {
     places_.erase(files_.front().number);
-    files_.pop_front();
+    dropped.splice(dropped.end(), files_, files_.begin());
   }
-  if (Status status = Open(info, file); !status.ok()) return status;
-  files_.push_back({info.number, *file});
+  *file = opened;
+  files_.push_back({info.number, std::move(opened)});
   places_[info.number] = std::prev(files_.end());
   return Status::Ok();
 }
 
+// With the mutex held. False if it is not here.
+bool OpenFiles::Find(const TableInfo& info, std::shared_ptr<vfs::File>* file) {
+  const auto found = places_.find(info.number);
+  if (found == places_.end()) return false;
+  files_.splice(files_.end(), files_, found->second);
+  *file = found->second->file;
+  return true;
+}
+
 void OpenFiles::Forget(const TableInfo& info) {
+  std::list<Opened> dropped;
   const std::lock_guard lock(mutex_);
   const auto found = places_.find(info.number);
   if (found == places_.end()) return;
-  files_.erase(found->second);
+  dropped.splice(dropped.end(), files_, found->second);
   places_.erase(found);
 }
 
 void OpenFiles::Close() {
+  std::list<Opened> dropped;
   const std::lock_guard lock(mutex_);
   is_open_ = false;
-  files_.clear();
+  dropped.swap(files_);
   places_.clear();
 }
 
@@ -50,6 +64,10 @@ std::string OpenFiles::PathOf(const TableInfo& info) const {
 size_t OpenFiles::count() const {
   const std::lock_guard lock(mutex_);
   return files_.size();
+}
+
+Status OpenFiles::Closed() const {
+  return Status::Error(ErrorCode::kClosed, "the store " + path_ + " is closed");
 }
 
 Status OpenFiles::Open(const TableInfo& info, std::shared_ptr<vfs::File>* file) const {

@@ -41,7 +41,9 @@ class OpenFiles {
     std::shared_ptr<vfs::File> file;
   };
 
+  bool Find(const TableInfo& info, std::shared_ptr<vfs::File>* file);
   Status Open(const TableInfo& info, std::shared_ptr<vfs::File>* file) const;
+  [[nodiscard]] Status Closed() const;
 
   vfs::Disk* disk_;
   const std::string path_;

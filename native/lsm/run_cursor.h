@@ -28,13 +28,10 @@ inline constexpr size_t kReadAheadBytes = 256 * 1024;
 class RunCursor final : public VersionCursor {
  public:
   // The bytes of `span` outlive the cursor, as `tables` does. It holds those of the run that it
-  // still needs. The value of an entry lasts until the next step, or as long as pin() is held.
+  // still needs.
   RunCursor(Tables* tables, const Run& run, const KeySpan& span, bool reverse, ReadPath read_path);
 
   Status Step(bool* found) override;
-
-  // What holds the value of the entry.
-  [[nodiscard]] const std::shared_ptr<const DataBlock>& pin() const { return block_; }
 
  private:
   Status Approach();

@@ -18,8 +18,7 @@ size_t StratumOf(uint64_t sequence, const std::vector<uint64_t>& snapshots) {
 
 }  // namespace
 
-// -- operands that become one
-// -------------------------------------------------------------------------
+// -- operands that become one ---------------------------------------------------------------------
 
 bool OperandGroup::Takes(const Entry& older) const {
   if (older.kind != kind_) return false;
@@ -53,8 +52,7 @@ std::vector<uint8_t> OperandGroup::Merged() const {
   return operand;
 }
 
-// -- survivors
-// ----------------------------------------------------------------------------------------
+// -- survivors ------------------------------------------------------------------------------------
 
 SurvivorCursor::SurvivorCursor(VersionCursor* versions, const RangeTombstones* tombstones,
                                const Retention* retention)

@@ -47,8 +47,7 @@ Status ReadTombstones(Bytes payload, const TableInfo& info, const std::string& p
 
 }  // namespace
 
-// -- memory
-// -------------------------------------------------------------------------------------------
+// -- memory ---------------------------------------------------------------------------------------
 
 TailMemory::TailMemory(size_t size)
     : memory_(static_cast<uint8_t*>(::operator new(kShift + size, kTailAlignment))), size_(size) {}
@@ -57,8 +56,7 @@ void TailMemory::Free::operator()(uint8_t* memory) const {
   ::operator delete(memory, kTailAlignment);
 }
 
-// -- index
-// --------------------------------------------------------------------------------------------
+// -- index ----------------------------------------------------------------------------------------
 
 Status BlockIndex::Open(Bytes payload, const std::string& path, uint64_t data_bytes,
                         BlockIndex* index) {
@@ -102,11 +100,9 @@ uint32_t BlockIndex::Find(Bytes key) const {
   if (count() == 0) return 0;
   // All separators begin as the first one does.
   const Bytes prefix = SeparatorAt(0).first(prefix_length_);
-  const size_t shared = CommonPrefixLength(prefix, key);
-  if (shared < prefix.size()) {
-    const bool is_before = shared == key.size() || key[shared] < prefix[shared];
-    return is_before ? 0 : count();
-  }
+  const size_t shared = std::min(prefix.size(), key.size());
+  const int order = CompareBytes(key.first(shared), prefix.first(shared));
+  if (order != 0 || shared < prefix.size()) return order > 0 ? count() : 0;
   const uint64_t head = HeadOfSeparator(key.subspan(prefix.size()));
   // Invariant: separators before `low` are below the key; those from `high` on are not.
   uint32_t low = 0;
@@ -129,8 +125,7 @@ Bytes BlockIndex::SeparatorAt(uint32_t block) const {
   return {at + 2, LoadU16(at)};
 }
 
-// -- all of it
-// ----------------------------------------------------------------------------------------
+// -- all of it ------------------------------------------------------------------------------------
 
 Status TableMeta::Open(TailMemory tail, const TableInfo& info, const std::string& path,
                        Mutant* mutant, std::shared_ptr<const TableMeta>* meta) {

@@ -51,11 +51,11 @@ TableWriter::TableWriter(vfs::File* file, const TableIdentity& identity, const T
 
 Status TableWriter::Add(const Entry& entry) {
   const bool is_first = properties_.entry_count == 0;
-  const int order = is_first ? -1 : CompareBytes(last_key_, entry.key);
-  if (order > 0 || (order == 0 && entry.sequence >= last_sequence_)) {
+  const Entry previous{last_key_, last_sequence_, EntryKind::kPut, {}};
+  if (!is_first && CompareEntries(previous, entry) >= 0) {
     return Status::Error(ErrorCode::kInternal, "assertion failed: versions come in order");
   }
-  const bool is_new_key = order != 0;
+  const bool is_new_key = is_first || !AreEqual(last_key_, entry.key);
   if (block_.is_full()) {
     if (Status status = FinishBlock(is_new_key ? entry.key : Bytes()); !status.ok()) return status;
   }
@@ -142,6 +142,7 @@ Status TableWriter::Append(BlockType type, Bytes payload, BlockHandle* handle) {
 Status TableWriter::WriteWaiting() {
   Status status = file_->Write(waiting_, written_);
   written_ += waiting_.size();
+  if (waiting_.size() > 4 * kWriteBytes) waiting_ = {};  // a huge value's
   waiting_.clear();
   return status;
 }

@@ -1,16 +1,17 @@
 #include "lsm/tables.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
-
-#include "core/compare.h"
 
 namespace bedplate::lsm {
 namespace {
 
 // Where a table's filter and index are kept in the cache, beside its blocks.
 constexpr uint64_t kMetaOffset = UINT64_MAX;
+// Keys that are looked for together: about as many as the processor can wait for lines of.
+constexpr size_t kGroupSize = 16;
 
 BlockCache::Key MetaKey(const TableInfo& info) { return {info.number, kMetaOffset}; }
 
@@ -21,8 +22,7 @@ Tables::Tables(const Options& options)
       cache_(options.cache_bytes),
       mutant_(options.mutant) {}
 
-// -- filter, index, range tombstones
-// ------------------------------------------------------------------
+// -- filter, index, range tombstones --------------------------------------------------------------
 
 std::shared_ptr<const TableMeta> Tables::MetaAtHand(const TableInfo& info) {
   return std::static_pointer_cast<const TableMeta>(cache_.Find(MetaKey(info)));
@@ -30,7 +30,10 @@ std::shared_ptr<const TableMeta> Tables::MetaAtHand(const TableInfo& info) {
 
 Status Tables::Meta(const TableInfo& info, std::shared_ptr<const TableMeta>* meta) {
   *meta = MetaAtHand(info);
-  if (*meta != nullptr) return Status::Ok();
+  return *meta != nullptr ? Status::Ok() : LoadMeta(info, meta);
+}
+
+Status Tables::LoadMeta(const TableInfo& info, std::shared_ptr<const TableMeta>* meta) {
   std::shared_ptr<vfs::File> file;  // first: it is as long as the manifest says
   if (Status status = files_.Get(info, &file); !status.ok()) return status;
   TailMemory tail(info.file_bytes - std::min(info.data_bytes, info.file_bytes));
@@ -43,8 +46,7 @@ Status Tables::Meta(const TableInfo& info, std::shared_ptr<const TableMeta>* met
   return status;
 }
 
-// -- data blocks
-// --------------------------------------------------------------------------------------
+// -- data blocks ----------------------------------------------------------------------------------
 
 std::shared_ptr<const DataBlock> Tables::BlockAtHand(const TableInfo& info, const TableMeta& meta,
                                                      uint32_t block) {
@@ -55,7 +57,11 @@ std::shared_ptr<const DataBlock> Tables::BlockAtHand(const TableInfo& info, cons
 Status Tables::Block(const TableInfo& info, const TableMeta& meta, uint32_t block,
                      std::shared_ptr<const DataBlock>* found) {
   *found = BlockAtHand(info, meta, block);
-  if (*found != nullptr) return Status::Ok();
+  return *found != nullptr ? Status::Ok() : LoadBlock(info, meta, block, found);
+}
+
+Status Tables::LoadBlock(const TableInfo& info, const TableMeta& meta, uint32_t block,
+                         std::shared_ptr<const DataBlock>* found) {
   const BlockHandle handle = meta.index().HandleAt(block);
   std::vector<uint8_t> bytes(handle.length);
   size_t count = 0;
@@ -89,51 +95,122 @@ Status Tables::Read(const TableInfo& info, uint64_t offset, std::span<uint8_t> t
   return file->Read(target, offset, count);
 }
 
-// -- one key
-// ------------------------------------------------------------------------------------------
+// -- one key --------------------------------------------------------------------------------------
 
 Status Tables::LookUp(const TableInfo& table, Loading loading, Lookup* lookup, bool* missing) {
   *missing = false;
   if (table.least_sequence() > lookup->sequence()) return Status::Ok();
-  std::shared_ptr<const TableMeta> meta = MetaAtHand(table);
-  if (meta == nullptr) {
-    *missing = loading == Loading::kAtHand;
-    if (*missing) return Status::Ok();
-    if (Status status = Meta(table, &meta); !status.ok()) return status;
+  Search search{lookup, &table, nullptr, 0, nullptr};
+  Status status = FindMeta(&search, loading, missing);
+  if (!status.ok() || *missing || !FindIndex(&search)) return status;
+  status = FindBlock(&search, loading, missing);
+  return !status.ok() || *missing ? status : Finish(&search, loading, missing);
+}
+
+Status Tables::LookUpMany(const Run& run, Loading loading, std::span<Lookup* const> lookups,
+                          bool* missing) {
+  *missing = false;
+  for (size_t from = 0; from < lookups.size() && !*missing; from += kGroupSize) {
+    const auto group = lookups.subspan(from, std::min(kGroupSize, lookups.size() - from));
+    if (Status status = LookUpGroup(run, loading, group, missing); !status.ok()) return status;
   }
-  const Bytes key = lookup->key();
-  lookup->Hide(meta->tombstones().Covering(key, lookup->sequence()));
-  bool goes_on = meta->filter().MayHold(lookup->hash());
-  const BlockIndex& index = meta->index();
-  DataBlock::KeyBuffer buffer;
-  for (uint32_t i = goes_on ? index.Find(key) : 0; goes_on && i < index.count(); i++) {
-    std::shared_ptr<const DataBlock> block = BlockAtHand(table, *meta, i);
-    if (block == nullptr) {
-      *missing = loading == Loading::kAtHand;
-      if (*missing) return Status::Ok();
-      if (Status status = Block(table, *meta, i, &block); !status.ok()) return status;
+  return Status::Ok();
+}
+
+// All of the group take the same step before one takes the next.
+Status Tables::LookUpGroup(const Run& run, Loading loading, std::span<Lookup* const> lookups,
+                           bool* missing) {
+  std::array<Search, kGroupSize> searches;
+  size_t count = 0;
+  for (Lookup* lookup : lookups) {
+    const TableRef* table = lookup->is_done() ? nullptr : TableFor(run, lookup->key());
+    if (table == nullptr || (*table)->least_sequence() > lookup->sequence()) continue;
+    Search* search = &searches[count++];
+    *search = {lookup, table->get(), nullptr, 0, nullptr};
+    Status status = FindMeta(search, loading, missing);
+    if (!status.ok() || *missing) return status;
+    search->meta->filter().Prefetch(lookup->hash());
+  }
+  size_t held = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (!FindIndex(&searches[i])) continue;
+    std::swap(searches[held], searches[i]);
+    Status status = FindBlock(&searches[held++], loading, missing);
+    if (!status.ok() || *missing) return status;
+  }
+  for (size_t i = 0; i < held; i++) {
+    Status status = Finish(&searches[i], loading, missing);
+    if (!status.ok() || *missing) return status;
+  }
+  return Status::Ok();
+}
+
+Status Tables::FindMeta(Search* search, Loading loading, bool* missing) {
+  search->meta = MetaAtHand(*search->table);
+  if (search->meta != nullptr) return Status::Ok();
+  *missing = loading == Loading::kAtHand;
+  return *missing ? Status::Ok() : LoadMeta(*search->table, &search->meta);
+}
+
+bool Tables::FindIndex(Search* search) {
+  const auto& [lookup, table, meta, index, block] = *search;
+  lookup->Hide(meta->tombstones().Covering(lookup->key(), lookup->sequence()));
+  if (meta->filter().MayHold(lookup->hash())) {
+    search->index = meta->index().Find(lookup->key());
+    if (search->index < meta->index().count()) return true;
+  }
+  lookup->EndSource();
+  return false;
+}
+
+Status Tables::FindBlock(Search* search, Loading loading, bool* missing) {
+  const auto& [lookup, table, meta, index, block] = *search;
+  search->block = BlockAtHand(*table, *meta, index);
+  *missing = search->block == nullptr && loading == Loading::kAtHand;
+  if (search->block == nullptr && !*missing) {
+    if (Status status = LoadBlock(*table, *meta, index, &search->block); !status.ok()) {
+      return status;
     }
-    // What was ingested carries no sequence of its own, and is visible: see above.
-    const uint64_t sequence = table.sequence == 0 ? lookup->sequence() : kMaxSequence;
-    uint32_t slot = 0;
-    if (Status status = block->Search(key, sequence, &slot); !status.ok()) return status;
-    // Older versions may be in the next block.
-    for (; goes_on && slot < block->count(); slot++) {
-      Entry entry;
-      if (Status status = block->EntryAt(slot, &buffer, &entry); !status.ok()) return status;
-      goes_on = AreEqual(entry.key, key);
-      if (!goes_on) break;
-      if (table.sequence != 0) entry.sequence = table.sequence;
-      lookup->Take(entry, block);
-      goes_on = !lookup->is_done();
-    }
+  }
+  if (search->block != nullptr) search->block->Prefetch();
+  return Status::Ok();
+}
+
+// Searches the block that was found, and those behind it that may have older versions.
+Status Tables::Finish(Search* search, Loading loading, bool* missing) {
+  const auto& [lookup, table, meta, index, block] = *search;
+  bool goes_on = true;
+  while (true) {
+    if (Status status = TakeVersions(*table, block, lookup, &goes_on); !status.ok()) return status;
+    search->index++;
+    if (!goes_on || index == meta->index().count()) break;
+    Status status = FindBlock(search, loading, missing);
+    if (!status.ok() || *missing) return status;
   }
   if (!lookup->is_done()) lookup->EndSource();
   return Status::Ok();
 }
 
-// -- the rest
-// -----------------------------------------------------------------------------------------
+// Adds what a block knows of the key. `*goes_on` is false if no older block knows more.
+Status Tables::TakeVersions(const TableInfo& table, const std::shared_ptr<const DataBlock>& block,
+                            Lookup* lookup, bool* goes_on) {
+  // What was ingested carries no sequence of its own, and all of it is visible by now.
+  const bool was_ingested = table.sequence != 0;
+  const uint64_t sequence = was_ingested ? kMaxSequence : lookup->sequence();
+  uint32_t slot = 0;
+  if (Status status = block->Search(lookup->key(), sequence, &slot); !status.ok()) return status;
+  for (; *goes_on && slot < block->count(); slot++) {
+    Entry entry;
+    Status status = block->EntryOf(slot, lookup->key(), goes_on, &entry);
+    if (!status.ok() || !*goes_on) return status;
+    if (was_ingested) entry.sequence = table.sequence;
+    lookup->Take(entry, block);
+    *goes_on = !lookup->is_done();
+  }
+  return Status::Ok();
+}
+
+// -- the rest -------------------------------------------------------------------------------------
 
 void Tables::Forget(const TableInfo& info) {
   files_.Forget(info);

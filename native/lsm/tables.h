@@ -64,6 +64,11 @@ class Tables {
   // Adds to `lookup` what `table` knows of its key. With kAtHand, `*missing` is true if something
   // is not in memory: the lookup is useless then, and has to be made anew with kBlocking.
   Status LookUp(const TableInfo& table, Loading loading, Lookup* lookup, bool* missing);
+  // The same for many keys in one run; those that are done already, or that no table of it can
+  // hold, stay as they are. All filters are asked before the first block is searched, and all
+  // blocks are on their way: what misses the processor's cache misses it together.
+  Status LookUpMany(const Run& run, Loading loading, std::span<Lookup* const> lookups,
+                    bool* missing);
 
   // The most bytes of blocks, filters and indexes from now on.
   void SetCacheBytes(uint64_t bytes) { cache_.SetCapacity(bytes); }
@@ -77,6 +82,28 @@ class Tables {
   void Close();
 
  private:
+  // From the disk into the cache.
+  Status LoadMeta(const TableInfo& info, std::shared_ptr<const TableMeta>* meta);
+  Status LoadBlock(const TableInfo& info, const TableMeta& meta, uint32_t block,
+                   std::shared_ptr<const DataBlock>* found);
+  // The search for one key in one table, which stops at every place where it may miss.
+  struct Search {
+    Lookup* lookup = nullptr;
+    const TableInfo* table = nullptr;
+    std::shared_ptr<const TableMeta> meta;
+    uint32_t index = 0;
+    std::shared_ptr<const DataBlock> block;
+  };
+  Status FindMeta(Search* search, Loading loading, bool* missing);
+  // False if the table has no version of the key.
+  static bool FindIndex(Search* search);
+  Status FindBlock(Search* search, Loading loading, bool* missing);
+  Status Finish(Search* search, Loading loading, bool* missing);
+  Status LookUpGroup(const Run& run, Loading loading, std::span<Lookup* const> lookups,
+                     bool* missing);
+  static Status TakeVersions(const TableInfo& table, const std::shared_ptr<const DataBlock>& block,
+                             Lookup* lookup, bool* goes_on);
+
   OpenFiles files_;
   BlockCache cache_;
   Mutant* mutant_;

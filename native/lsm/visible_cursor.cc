@@ -17,8 +17,7 @@ Status VisibleCursor::Step(bool* found) {
   return view_.reverse ? StepBack(found) : StepForward(found);
 }
 
-// -- forwards: the newest version of a key comes first
-// ------------------------------------------------
+// -- forwards: the newest version of a key comes first --------------------------------------------
 
 Status VisibleCursor::StepForward(bool* found) {
   while (true) {
@@ -58,8 +57,7 @@ Status VisibleCursor::GatherForward() {
   return Show(newest);
 }
 
-// -- backwards: the oldest comes first, so that operands come behind their base
-// -----------------------
+// -- backwards: the oldest comes first, so that operands come behind their base -------------------
 
 Status VisibleCursor::StepBack(bool* found) {
   while (true) {
@@ -93,8 +91,7 @@ Status VisibleCursor::StepBack(bool* found) {
   }
 }
 
-// -- both
-// ---------------------------------------------------------------------------------------------
+// -- both -----------------------------------------------------------------------------------------
 
 // Moves the versions on, unless the one they stand on was not looked at yet.
 Status VisibleCursor::Advance() {

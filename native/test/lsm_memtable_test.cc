@@ -17,10 +17,11 @@
 namespace bedplate::lsm {
 namespace {
 
-const std::string kFirst = Internal(0, "");
-const std::string kLast = Internal(0xffffffff, "");
-
-KeySpan Everything() { return {AsBytes(kFirst), AsBytes(kLast)}; }
+KeySpan Everything() {
+  static const std::string first = Internal(0, "");
+  static const std::string last = Internal(0xffffffff, "");
+  return {AsBytes(first), AsBytes(last)};
+}
 
 void AddAll(const Model& model, Memtable* memtable) {
   // By sequence, as commits come.
@@ -238,8 +239,7 @@ TEST(MemtableTest, IsReadWhileItIsWrittenTo) {
   for (std::thread& reader : readers) reader.join();
 }
 
-// -- what it is made of
-// -------------------------------------------------------------------------------
+// -- what it is made of ---------------------------------------------------------------------------
 
 TEST(RangeTombstonesTest, TheNewestThatCoversDecides) {
   SeededRandom random(11);

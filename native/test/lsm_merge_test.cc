@@ -83,20 +83,23 @@ TEST_P(MergeTest, ReadersSeeTheNewestWithItsOperands) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, MergeTest, testing::Range(1U, 13U));
 
-TEST(VisibleCursorTest, AppendsThatMakeAValueTooLongAreAnErrorOfTheRead) {
-  // Three megabytes 171 times are 513.
-  const std::string part(size_t{3} << 20, 'v');
-  Lookup lookup(AsBytes("\0\0\0\1key"), 1000);
-  for (uint64_t i = 0; i < 171; i++) {
-    lookup.Take({lookup.key(), 1000 - i, EntryKind::kAppend, AsBytes(part)}, nullptr);
-  }
-  FoundValue value;
-  const Status status = lookup.Finish(&value);
+TEST(OperandsTest, AppendsMayMakeAValueTooLong) {
+  const std::string one = OperandText(1);
+  const Operand append{EntryKind::kAppend, {'x'}};
+  const Operand increment{EntryKind::kIncrement, {one.begin(), one.end()}};
+  std::vector<uint8_t> longest(kMaxValueBytes);
+  const std::vector<Operand> counted = {append, increment};
+  EXPECT_FALSE(ApplyOperands({counted.data(), 1}, &longest));
+  EXPECT_TRUE(ApplyOperands(counted, &longest));
+  EXPECT_EQ(Text(longest), "1");
+  const std::string key = Internal(1, "a \"key\"");
+  const Status status = TooLong(AsBytes(key));
   EXPECT_EQ(status.code(), ErrorCode::kInvalidInput);
+  EXPECT_EQ(status.message(),
+            "appends made the value of key \"a \\\"key\\\"\" longer than 536870912 bytes");
 }
 
-// -- what merges keep
-// ---------------------------------------------------------------------------------
+// -- what merges keep -----------------------------------------------------------------------------
 
 // A merge of the newer part of a random history, while the older one stays where it is.
 struct MergeCase {
@@ -125,9 +128,8 @@ std::vector<Run> RunsOver(const Model& older, SeededRandom* random) {
     first = last + 1;
   }
   std::vector<Run> runs = {run};
-  if (!older.tombstones.empty()) {
-    for (const auto& [start, end, sequence] : older.tombstones)
-      runs.push_back({TableOver(start, end)});
+  for (const auto& [start, end, sequence] : older.tombstones) {
+    runs.push_back({TableOver(start, end)});
   }
   return runs;
 }

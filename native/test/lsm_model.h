@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <regex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,10 +97,17 @@ struct Model {
   }
 
  private:
+  // True for the one way to write a number, of up to 18 digits.
+  static bool IsNumber(const std::string& text) {
+    const std::string digits = text.starts_with('-') ? text.substr(1) : text;
+    const bool has_digits =
+        !digits.empty() && digits.size() <= 18 &&
+        std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return has_digits && (digits == "0" || digits.front() != '0');
+  }
+
   static std::string Sum(const std::string& base, const std::string& operand) {
-    static const std::regex kNumber("-?(0|[1-9][0-9]{0,17})");
-    const bool is_number = std::regex_match(base, kNumber);
-    const uint64_t number = is_number ? static_cast<uint64_t>(std::stoll(base)) : 0;
+    const uint64_t number = IsNumber(base) ? static_cast<uint64_t>(std::stoll(base)) : 0;
     const auto* bytes = reinterpret_cast<const uint8_t*>(operand.data());
     return std::to_string(static_cast<int64_t>(number + LoadU64(bytes)));
   }

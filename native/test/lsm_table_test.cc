@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,10 +23,11 @@
 namespace bedplate::lsm {
 namespace {
 
-const std::string kBefore = Internal(0, "");
-const std::string kBehind = Internal(0xffffffff, "");
-
-KeySpan All() { return {AsBytes(kBefore), AsBytes(kBehind)}; }
+KeySpan All() {
+  static const std::string before = Internal(0, "");
+  static const std::string behind = Internal(0xffffffff, "");
+  return {AsBytes(before), AsBytes(behind)};
+}
 
 // A directory with tables of `model` in it, made and read.
 class Bed {
@@ -152,13 +154,14 @@ TEST_P(TableTest, WhatIsWrittenIsReadBack) {
       }
       EXPECT_LE(tables->open_files(), 2U);
       EXPECT_LE(tables->cache_figures().bytes, tables->cache_figures().capacity_bytes);
-      for (const uint64_t sequence : {1U, 400U, 777U, 1000U}) {
+      std::set<std::string> keys;
+      for (const ModelEntry& entry : model.entries) keys.insert({entry.key, entry.key + "?"});
+      for (const uint64_t sequence : {1U, 777U, 1000U}) {
         const auto seen = model.At(sequence);
-        for (const ModelEntry& entry : model.entries) {
-          const auto found = seen.find(entry.key);
+        for (const std::string& key : keys) {
+          const auto found = seen.find(key);
           const std::string expected = found == seen.end() ? "(none)" : found->second;
-          ASSERT_EQ(ValueIn(tables.get(), run, entry.key, sequence), expected);
-          ASSERT_EQ(ValueIn(tables.get(), run, entry.key + "?", sequence), "(none)");
+          ASSERT_EQ(ValueIn(tables.get(), run, key, sequence), expected) << "at " << sequence;
         }
       }
     }
@@ -214,8 +217,42 @@ TEST(GoldenTableTest, BothTwinsWriteTheSameBytes) {
             "bc2fb2e1af1df83490914ae87c08956fe6879bcbb3b0c7ba6a5306a55ff7f6bb");
 }
 
-// -- one key
-// ------------------------------------------------------------------------------------------
+// -- one key --------------------------------------------------------------------------------------
+
+TEST(TableLookupTest, ManyAtOnceFindWhatEachFinds) {
+  SeededRandom random(5);
+  const Model model = RandomModel(&random, {});
+  Bed bed;
+  lsm::Run run;
+  ASSERT_OK(bed.Build(model, 3000, &run));
+  const auto tables = bed.Open();
+  std::vector<std::string> keys;
+  for (int i = 0; i < 100; i++) {
+    keys.push_back(model.entries[random.Below(model.entries.size())].key);
+    if (i % 7 == 0) keys.back() += "?";
+  }
+  std::vector<std::unique_ptr<Lookup>> lookups;
+  std::vector<Lookup*> views;
+  for (const std::string& key : keys) {
+    lookups.push_back(std::make_unique<Lookup>(AsBytes(key), 250));
+    views.push_back(lookups.back().get());
+  }
+  bool missing = false;
+  ASSERT_OK(tables->LookUpMany(run, Tables::Loading::kAtHand, views, &missing));
+  EXPECT_TRUE(missing);
+  for (const std::string& key : keys) {
+    lookups.push_back(std::make_unique<Lookup>(AsBytes(key), 250));
+  }
+  views.clear();
+  for (size_t i = keys.size(); i < lookups.size(); i++) views.push_back(lookups[i].get());
+  ASSERT_OK(tables->LookUpMany(run, Tables::Loading::kBlocking, views, &missing));
+  EXPECT_FALSE(missing);
+  for (size_t i = 0; i < keys.size(); i++) {
+    FoundValue value;
+    ASSERT_OK(views[i]->Finish(&value));
+    EXPECT_EQ(value.found ? Text(value.bytes) : "(none)", ValueIn(tables.get(), run, keys[i], 250));
+  }
+}
 
 TEST(TableLookupTest, AtHandMeansWithoutTheDisk) {
   Model model;
@@ -263,8 +300,7 @@ TEST(TableLookupTest, WhatWasIngestedCountsAsOneSequence) {
   EXPECT_EQ(meta->tombstones().Covering(AsBytes(Internal(1, "25")), kMaxSequence), 42U);
 }
 
-// -- making them
-// --------------------------------------------------------------------------------------
+// -- making them ----------------------------------------------------------------------------------
 
 Model Numbered(int count, size_t value_bytes) {
   Model model;
@@ -317,29 +353,63 @@ TEST(BuildTablesTest, EndsWhereItIsToldTo) {
   EXPECT_TRUE(bed.Names().empty());
 }
 
+// What is left of the tables of a bed after a power cut that takes all that was not synced.
+std::vector<ModelEntry> AfterPowerCut(vfs::SimulatedDisk* disk, const Run& run) {
+  SeededRandom random(1);
+  vfs::DiskImage image;
+  EXPECT_OK(disk->CrashImage(disk->history_length(), vfs::CrashVariant::kNone, &random, &image));
+  Bed after({image});
+  const auto tables = after.Open();
+  RunCursor cursor(tables.get(), run, All(), false, ReadPath::kCache);
+  std::vector<ModelEntry> entries;
+  bool found = true;
+  while (cursor.Step(&found).ok() && found) {
+    const auto& [key, sequence, kind, value] = cursor.entry();
+    entries.push_back({Text(key), sequence, kind, Text(value)});
+  }
+  return entries;
+}
+
 TEST(BuildTablesTest, IsDurableWhenItReturns) {
   Bed bed;
   lsm::Run run;
   ASSERT_OK(bed.Build(Numbered(1000, 50), 20'000, &run));
   ASSERT_GT(run.size(), 2U);
-  SeededRandom random(1);
-  vfs::DiskImage image;
-  ASSERT_OK(
-      bed.disk.CrashImage(bed.disk.history_length(), vfs::CrashVariant::kNone, &random, &image));
-  Bed after({image});
-  const auto tables = after.Open();
-  EXPECT_EQ(Walk(tables.get(), run, All(), false, ReadPath::kCache), Numbered(1000, 50).entries);
+  EXPECT_EQ(AfterPowerCut(&bed.disk, run), Numbered(1000, 50).entries);
+}
+
+TEST(LsmTableMutantTest, EverySyncIsMissed) {
+  for (const Rule rule : {Rule::kTableSync, Rule::kTableNameSync}) {
+    Bed bed;
+    Mutant mutant{rule, 0};
+    bed.workshop.mutant = &mutant;
+    lsm::Run run;
+    ASSERT_OK(bed.Build(Numbered(1000, 50), 20'000, &run));
+    EXPECT_GT(mutant.applied.load(), 0U);
+    EXPECT_NE(AfterPowerCut(&bed.disk, run), Numbered(1000, 50).entries);
+  }
+}
+
+TEST(LsmTableMutantTest, TheChecksumOfBlocksIsMissed) {
+  Bed bed;
+  lsm::Run run;
+  ASSERT_OK(bed.Build(Numbered(60, 40), 1 << 20, &run));
+  bed.SetByte("000001.sst", bed.Content("000001.sst").find("vvv"), 'w');
+  Mutant mutant{Rule::kBlockChecksum, 0};
+  Tables tables({&bed.disk, "/db", 1 << 20, 8, &mutant});
+  EXPECT_NE(Walk(&tables, run, All(), false, ReadPath::kCache), Numbered(60, 40).entries);
+  EXPECT_GT(mutant.applied.load(), 0U);
 }
 
 TEST(BuildTablesTest, RangeTombstonesAreCutWhereTablesEnd) {
   Model model = Numbered(1000, 50);
-  model.tombstones = {{kBefore, kBehind, 3}};
+  model.tombstones = {{Text(All().start), Text(All().end), 3}};
   Bed bed;
   lsm::Run run;
   ASSERT_OK(bed.Build(model, 20'000, &run));
   ASSERT_GT(run.size(), 2U);
-  EXPECT_EQ(Text(run.front()->start), kBefore);
-  EXPECT_EQ(Text(run.back()->end), kBehind);
+  EXPECT_EQ(Text(run.front()->start), Text(All().start));
+  EXPECT_EQ(Text(run.back()->end), Text(All().end));
   const auto tables = bed.Open();
   for (size_t i = 0; i < run.size(); i++) {
     std::shared_ptr<const TableMeta> meta;
@@ -384,8 +454,7 @@ TEST(TableFormatTest, NamesOfTables) {
   }
 }
 
-// -- bytes that are not what was written
-// --------------------------------------------------------------
+// -- bytes that are not what was written ----------------------------------------------------------
 
 // All that can be read of a table, or the first failure.
 Status ReadAll(Bed* bed, const Run& run, std::vector<ModelEntry>* entries) {
@@ -475,9 +544,27 @@ TEST(Lz4Test, PacksOnlyWhatIsWorthIt) {
   SeededRandom random(1);
   std::string noise;
   for (int i = 0; i < 1000; i++) noise += static_cast<char>(random.Below(256));
+  EXPECT_FALSE(UnpackLz4({}, {}));
+  EXPECT_FALSE(PackLz4({}, 100, &packed));
   packed = {1, 2, 3};
   EXPECT_FALSE(PackLz4(AsBytes(noise), noise.size() * 7 / 8, &packed));
   EXPECT_EQ(packed.size(), 3U);
+}
+
+// The other half of ts's golden test.
+TEST(Lz4Test, UnpacksWhatTheTwinPacked) {
+  std::string text;
+  for (int i = 0; i < 20; i++) text += "bedplate ";
+  text += "and then something else";
+  const std::string hex =
+      "9f626564706c61746520090098f008616e64207468656e20736f6d657468696e6720656c7365";
+  std::vector<uint8_t> packed;
+  for (size_t i = 0; i < hex.size(); i += 2) {
+    packed.push_back(static_cast<uint8_t>(std::stoi(hex.substr(i, 2), nullptr, 16)));
+  }
+  std::vector<uint8_t> raw(text.size());
+  ASSERT_TRUE(UnpackLz4(packed, raw));
+  EXPECT_EQ(Text(raw), text);
 }
 
 TEST(BlockTest, APackedBlockIsCheckedBeforeMemoryIsTaken) {
@@ -503,8 +590,7 @@ TEST(BlockTest, APackedBlockIsCheckedBeforeMemoryIsTaken) {
             "t.sst: the block at offset 64 is packed by codec 2");
 }
 
-// -- cache
-// --------------------------------------------------------------------------------------------
+// -- cache ----------------------------------------------------------------------------------------
 
 TEST(BlockCacheTest, KeepsWhatIsUsedWithinItsBound) {
   BlockCache cache(1000);
