@@ -2,8 +2,9 @@
 //
 // The GoogleTest suites of native/test under AddressSanitizer with UBSan and under ThreadSanitizer, then every fuzzer
 // of native/fuzz for its share of the budget (default 20 s). With --mutants also, without sanitizers, that each rule of the
-// log and of the B-tree is missed when it is taken away: minutes. With --in-node also the suites of stores in Node, with an
-// addon under AddressSanitizer and UBSan: minutes, too. Fails if a tool is missing, and says which package has it.
+// log, of the B-tree and of the LSM store is missed when it is taken away: minutes. With --in-node also the suites of stores
+// in Node, with an addon under AddressSanitizer and UBSan: minutes, too. Fails if a tool is missing, and says which package
+// has it.
 import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, join, resolve } from 'node:path'

@@ -2,6 +2,7 @@
 // exports, and the core below holds no state that belongs to one of them.
 #include "binding/btree_binding.h"
 #include "binding/crc32c_binding.h"
+#include "binding/lsm_binding.h"
 #include "binding/node_addon_api.h"
 #include "crc32c/crc32c.h"
 
@@ -10,7 +11,7 @@ namespace {
 
 // Rises whenever a call below changes its meaning. The loader (ts/native/loader.ts) refuses an
 // addon with another number: a binary left over from another version must not be called.
-constexpr uint32_t kInterfaceVersion = 4;
+constexpr uint32_t kInterfaceVersion = 5;
 
 // describe(): { interfaceVersion: number, nodeApiVersion: number, compiler: string, crc32c: string
 // } What this binary is, for `bedplate doctor`. Called once, so node-addon-api.
@@ -37,6 +38,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("crc32c", crc32c);
 #if !defined(_WIN32)  // where there is no real disk yet
   exports.Set("openBTree", Napi::Function::New<OpenBTree>(env, "openBTree"));
+  exports.Set("openLsm", Napi::Function::New<OpenLsm>(env, "openLsm"));
 #endif
   return exports;
 }

@@ -38,7 +38,7 @@ void BlockReader::AddEntry(const Page& leaf, uint32_t slot) {
     return;
   }
   const Bytes value = leaf.InlineValueAt(slot);
-  uint8_t* key = AppendEntry(key_length, value_length);
+  uint8_t* key = block_->Append(key_length, value_length);
   leaf.CopyKeyAt(slot, key);
   std::copy(value.begin(), value.end(), key + key_length);
 }
@@ -47,7 +47,7 @@ Status BlockReader::AddLongEntry() {
   if (!long_entry_) return Status::Ok();
   const auto& [key, first, value_length] = *long_entry_;
   const auto key_length = static_cast<uint32_t>(key.size());
-  uint8_t* at = AppendEntry(key_length, value_length);
+  uint8_t* at = block_->Append(key_length, value_length);
   std::copy(key.begin(), key.end(), at);
   Status status = ReadOverflow(*pager_, first, {at + key_length, value_length});
   long_entry_.reset();
@@ -60,21 +60,11 @@ bool BlockReader::HasRoomFor(uint32_t key_length, uint32_t value_length) const {
              limits_.bytes;
 }
 
-// Makes room for an entry. Returns where its key goes; the value follows.
-uint8_t* BlockReader::AppendEntry(uint32_t key_length, uint32_t value_length) {
-  block_->last_entry_at = block_->buffer.length();
-  uint8_t* entry = block_->buffer.Extend(kEntryHeaderBytes + size_t{key_length} + value_length);
-  StoreU32(entry, key_length);
-  StoreU32(entry + 4, value_length);
-  block_->count++;
-  return entry + kEntryHeaderBytes;
-}
-
 // A cursor holds pages only while inside the gate: the next one starts behind the last entry.
 void BlockReader::GoOnBehindLastKey() {
   if (block_->count == 0) return;
-  const uint8_t* entry = block_->bytes().data() + block_->last_entry_at;
-  last_key_.assign(entry + kEntryHeaderBytes, entry + kEntryHeaderBytes + LoadU32(entry));
+  const Bytes last_key = block_->last_key();
+  last_key_.assign(last_key.begin(), last_key.end());
   (reverse_ ? range_.upper : range_.lower) = Bytes(last_key_);
   (reverse_ ? range_.upper_inclusive : range_.lower_inclusive) = false;
 }

@@ -1,45 +1,24 @@
-// Reads a range as flat blocks: entries behind each other in one piece of memory, so that a whole
-// block crosses a boundary at the price of one value.
+// Reads a range as flat blocks.
 #ifndef BEDPLATE_BTREE_BLOCK_READER_H_
 #define BEDPLATE_BTREE_BLOCK_READER_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "btree/page.h"
 #include "btree/pager.h"
-#include "btree/record.h"
 #include "core/bytes.h"
-#include "core/spill_buffer.h"
+#include "core/key_range.h"
 #include "core/status.h"
+#include "ordered/block.h"
 
 namespace bedplate::btree {
 
-inline constexpr size_t kEntryHeaderBytes = 8;
-
-// `count` entries: keyLength u32 | valueLength u32 | key | value.
-struct Block {
-  [[nodiscard]] Bytes bytes() const { return buffer.bytes(); }
-  // Begins anew, in `space` if it fits there.
-  void Reset(std::span<uint8_t> space = {}) {
-    buffer.Reset(space);
-    count = 0;
-  }
-
-  SpillBuffer buffer;
-  uint32_t count = 0;
-  // Where the last entry begins, if there is one.
-  size_t last_entry_at = 0;
-};
-
-// What a block may hold. It always gets one entry, if there is one, however large.
-struct BlockLimits {
-  uint64_t entries = UINT64_MAX;
-  size_t bytes = SIZE_MAX;
-};
+using ordered::Block;
+using ordered::BlockLimits;
+using ordered::kEntryHeaderBytes;
 
 // Fills one block with entries below a root that stays frozen.
 class BlockReader {
@@ -77,7 +56,6 @@ class BlockReader {
   // False if the block has entries and would become too large with one more.
   [[nodiscard]] bool HasRoomFor(uint32_t key_length, uint32_t value_length) const;
   void AddEntry(const Page& leaf, uint32_t slot);
-  uint8_t* AppendEntry(uint32_t key_length, uint32_t value_length);
   void GoOnBehindLastKey();
 
   Pager* pager_;

@@ -10,7 +10,7 @@
 
 #include "btree/page.h"
 #include "btree/pager.h"
-#include "btree/record.h"
+#include "core/key_range.h"
 #include "core/status.h"
 
 namespace bedplate::btree {

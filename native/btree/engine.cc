@@ -294,6 +294,9 @@ void Engine::Encode(std::span<const Operation> operations, std::vector<uint32_t>
       case Operation::Kind::kDrop:
         record_.DropTree(id);
         break;
+      case Operation::Kind::kIncrement:
+      case Operation::Kind::kAppend:
+        break;  // TypeScript refuses these: only an LSM store has them
     }
   }
 }
@@ -427,8 +430,10 @@ Status Engine::Perform(const Operation& operation, uint32_t id, const LeafValue&
       return slot->tree->Delete(operation.key);
     case Operation::Kind::kClear:
       return slot->tree->DeleteRange(operation.range);
-    default:
+    case Operation::Kind::kDrop:
       return catalogue_.Drop(slot);
+    default:
+      return Status::Ok();
   }
 }
 

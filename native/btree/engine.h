@@ -22,7 +22,6 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -38,15 +37,15 @@
 #include "btree/block_reader.h"
 #include "btree/catalogue.h"
 #include "btree/pager.h"
-#include "btree/record.h"
 #include "btree/store_files.h"
 #include "btree/tree.h"
 #include "core/bytes.h"
 #include "core/gate.h"
-#include "core/little_endian.h"
-#include "core/spill_buffer.h"
 #include "core/status.h"
 #include "log/log.h"
+#include "ordered/operation.h"
+#include "ordered/record.h"
+#include "ordered/values.h"
 #include "vfs/disk.h"
 
 namespace bedplate::btree {
@@ -83,51 +82,11 @@ struct EngineOptions {
   std::function<void()> on_progress;
 };
 
-// One change.
-struct Operation {
-  enum class Kind { kPut, kDelete, kClear, kDrop };
-  Kind kind = Kind::kPut;
-  TreeSlot* tree = nullptr;
-  Bytes key;
-  Bytes value;
-  KeyRange range;
-};
-
-// Where a value goes: into `space` if it fits there, else into `spill`.
-struct ValueTarget {
-  std::span<uint8_t> space;
-  std::vector<uint8_t> spill;
-  bool found = false;
-  bool is_spilled = false;
-  uint32_t length = 0;
-
-  // Makes room for `bytes` and gives it.
-  std::span<uint8_t> Take(uint32_t bytes) {
-    found = true;
-    length = bytes;
-    is_spilled = bytes > space.size();
-    if (!is_spilled) return space.first(bytes);
-    spill.resize(bytes);
-    return spill;
-  }
-};
-
-// Values behind each other: length u32, all ones where there is none | value
-class ValueList {
- public:
-  explicit ValueList(SpillBuffer* buffer) : buffer_(buffer) {}
-
-  void Add(Bytes value) {
-    uint8_t* at = buffer_->Extend(kLengthBytes + value.size());
-    StoreU32(at, static_cast<uint32_t>(value.size()));
-    if (!value.empty()) std::memcpy(at + kLengthBytes, value.data(), value.size());
-  }
-  void AddNone() { StoreU32(buffer_->Extend(kLengthBytes), UINT32_MAX); }
-
- private:
-  static constexpr size_t kLengthBytes = 4;
-  SpillBuffer* buffer_;
-};
+using Operation = ordered::Operation<TreeSlot>;
+using ReadSet = ordered::ReadSet<TreeSlot>;
+using ordered::RecordWriter;
+using ordered::ValueList;
+using ordered::ValueTarget;
 
 struct EngineStats {
   CacheStats cache;
@@ -143,20 +102,6 @@ struct EngineStats {
   uint64_t checkpoints = 0;
   uint64_t open_snapshots = 0;
   uint64_t oldest_snapshot_ms = 0;
-};
-
-// What a transaction has read of its snapshot.
-struct ReadSet {
-  struct Key {
-    TreeSlot* tree;
-    Bytes key;
-  };
-  struct Range {
-    TreeSlot* tree;
-    KeyRange range;
-  };
-  std::vector<Key> keys;
-  std::vector<Range> ranges;
 };
 
 // What has to add up in a moment, for checks of the whole store.
@@ -258,6 +203,8 @@ class Engine {
   [[nodiscard]] uint32_t page_size_bytes() const { return page_size_bytes_; }
   [[nodiscard]] uint64_t position() const { return log_->last_position(); }
   [[nodiscard]] log::Log* log() const { return log_.get(); }
+  // Commits up to and with this one are acknowledged.
+  [[nodiscard]] uint64_t acknowledged_position() const { return log_->acknowledged_position(); }
 
   // -- reading --
 

@@ -5,9 +5,11 @@
 
 #include "btree/catalogue.h"
 #include "btree/pager.h"
-#include "btree/record.h"
+#include "ordered/record.h"
 
 namespace bedplate::btree {
+
+using ordered::RecordVisitor;
 
 // What `value` will be in a leaf beside `key`. Writes a long value to overflow pages: the only step
 // of a put that a full disk can refuse. Exclusive.

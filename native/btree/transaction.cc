@@ -2,7 +2,6 @@
 // Concurrency Control", TODS 1981, backward validation): what it read of its snapshot must be the
 // same now. Values are compared, so a change that was changed back is none.
 #include "btree/engine.h"
-#include "core/little_endian.h"
 
 namespace bedplate::btree {
 namespace {
@@ -19,12 +18,6 @@ Status Conflict(const TreeSlot& tree) {
 // True if both blocks hold the same entries.
 bool Same(const Block& a, const Block& b) {
   return a.count == b.count && CompareBytes(a.bytes(), b.bytes()) == 0;
-}
-
-// The key of the last entry of a block that is not empty.
-Bytes LastKey(const Block& block) {
-  const uint8_t* at = block.bytes().data() + block.last_entry_at;
-  return {at + kEntryHeaderBytes, LoadU32(at)};
 }
 
 }  // namespace
@@ -91,7 +84,7 @@ Status Engine::CheckUnchanged(Attachment* attachment, const Snapshot& snapshot,
       }
       if (done != is_new_done || !Same(old_block, new_block)) return Conflict(*tree);
       if (done) break;
-      const Bytes last = LastKey(old_block);
+      const Bytes last = old_block.last_key();
       last_key.assign(last.begin(), last.end());
       rest.lower = Bytes(last_key);
       rest.lower_inclusive = false;

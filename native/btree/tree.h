@@ -14,8 +14,8 @@
 
 #include "btree/page.h"
 #include "btree/pager.h"
-#include "btree/record.h"
 #include "core/bytes.h"
+#include "core/key_range.h"
 #include "core/status.h"
 
 namespace bedplate::btree {

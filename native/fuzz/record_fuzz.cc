@@ -6,20 +6,20 @@
 #include <utility>
 #include <vector>
 
-#include "btree/record.h"
+#include "ordered/record.h"
 
 namespace {
 
 using bedplate::Bytes;
+using bedplate::KeyRange;
 using bedplate::Status;
-using bedplate::btree::KeyRange;
 
 void Require(bool holds) {
   if (!holds) std::abort();
 }
 
 // Writes down what it is told.
-class Copier final : public bedplate::btree::RecordVisitor {
+class Copier final : public bedplate::ordered::RecordVisitor {
  public:
   explicit Copier(Bytes record) : record_(record) { writer_.Begin(); }
 
@@ -66,7 +66,7 @@ class Copier final : public bedplate::btree::RecordVisitor {
   }
 
   const Bytes record_;
-  bedplate::btree::RecordWriter writer_;
+  bedplate::ordered::RecordWriter writer_;
 };
 
 }  // namespace
@@ -74,11 +74,11 @@ class Copier final : public bedplate::btree::RecordVisitor {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Bytes record(data, size);
   Copier first(record);
-  if (!bedplate::btree::VisitRecord(record, &first).ok()) return 0;
+  if (!bedplate::ordered::VisitRecord(record, &first).ok()) return 0;
   // Numbers may be written in more bytes than they need, so the bytes may differ once.
   const std::vector<uint8_t> plain = first.bytes();
   Copier second(plain);
-  Require(bedplate::btree::VisitRecord(plain, &second).ok());
+  Require(bedplate::ordered::VisitRecord(plain, &second).ok());
   Require(second.bytes() == plain);
   return 0;
 }

@@ -11,12 +11,19 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FOLDER = 'build-plain'
 const PROGRAM = join(ROOT, FOLDER, 'bedplate_tests')
 /** Names of tests, and what their figures are called. */
-const SUITES = { BTree: 'B-tree', Log: 'log' } as const
+const SUITES = { BTree: 'B-tree', Lsm: 'LSM', Log: 'log' } as const
 
 const suite: HeavySuite = {
   name: 'native',
 
-  atLeast: () => ({ 'B-tree images': 100_000, 'log images': 100_000, 'B-tree mutants': 30, 'log mutants': 15 }),
+  atLeast: () => ({
+    'B-tree images': 100_000,
+    'LSM images': 100_000,
+    'log images': 100_000,
+    'B-tree mutants': 30,
+    'LSM mutants': 21,
+    'log mutants': 15,
+  }),
 
   async run(context) {
     build()
@@ -27,7 +34,7 @@ const suite: HeavySuite = {
       context.begin(`${test} case=${run.firstCase}`)
       const { failure, figures } = await runTest(test, context.seed, run)
       cases += figures['workloads'] ?? 1
-      const prefix = test.includes('BTree') ? SUITES.BTree : SUITES.Log
+      const prefix = prefixOf(test)
       for (const [name, figure] of Object.entries(figures)) {
         counts[`${prefix} ${name}`] = (counts[`${prefix} ${name}`] ?? 0) + figure
       }
@@ -53,6 +60,12 @@ const suite: HeavySuite = {
 }
 
 export default suite
+
+/** What figures of a test are called by. */
+function prefixOf(test: string): string {
+  if (test.includes('BTree')) return SUITES.BTree
+  return test.includes('Lsm') ? SUITES.Lsm : SUITES.Log
+}
 
 /** Most of the time goes to power cuts: of images there can never be enough. */
 function shareOf(test: string): number {

@@ -52,6 +52,7 @@ export function checkStoreOptions(options: LsmOptions): CheckedOptions {
       maxBytes: 'number',
       durability: 'any',
       readOnly: 'boolean',
+      native: 'boolean',
       keyEncoding: 'string',
       valueEncoding: 'string',
     },

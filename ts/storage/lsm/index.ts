@@ -4,11 +4,15 @@ import { describe } from '../../base/options.ts'
 import { realClock } from '../../io/clock.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
+import { describeNative } from '../../native/describe.ts'
+import { loadNative } from '../../native/loader.ts'
 import { DEFAULT_BITS_A_KEY } from '../bloom/index.ts'
 import { FIRST_SEGMENT_BYTES, MAX_SEGMENT_BYTES } from '../log/types.ts'
 import { codecsOf } from '../ordered/arguments.ts'
 import type { KeyOf, ValueOf } from '../ordered/types.ts'
 import { checkStoreOptions } from './check-options.ts'
+import { openNativeEngine } from './native/open.ts'
+import { NativeLsmHandle } from './native/store.ts'
 import { openEngine } from './open.ts'
 import { repairStore } from './repair.ts'
 import { keepStatsFile } from './stats.ts'
@@ -77,14 +81,16 @@ export type {
  *
  * Reads are synchronous (a block that is not cached costs one device read); writes are applied at once, and their promise is
  * durability. It also waits while flushes are behind: who awaits it never outruns the disk. One process opens a store for
- * writing, or several for reading.
+ * writing, or several for reading. With the native engine (`native: true`), all threads of that process may open it and share
+ * it, with the options of the first; the TypeScript engine belongs to one thread.
  *
  * @param path - A directory, relative to the working directory or absolute.
  * @param options - See LsmOptions. Encodings decide the types of keys and values: of `json` values, `any`, unless the
  *   types are given: `openLsm<string, City>(...)`.
  * @returns The open store. Close it: `await store.close()` or `await using`.
  * @throws NOT_FOUND without `create`, LOCKED if another process has it open, INCOMPATIBLE for foreign or newer files,
- *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, PERMISSION, DISK_FULL, IO.
+ *   CORRUPTION if its bytes are damaged, INVALID_INPUT for bad options, NOT_SUPPORTED for `native: true`
+ *   without a binary that fits, PERMISSION, DISK_FULL, IO.
  *
  * @example
  * const store = await openLsm('./events', { create: true, valueEncoding: 'json' })
@@ -101,7 +107,13 @@ export function openLsm<K, V>(path: string, options?: LsmOptions): Promise<Lsm<K
 export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Promise<Lsm<K, V>> {
   checkPath(path, 'openLsm')
   const codecs = codecsOf<K, V>(options)
-  const engine = await openEngine({
+  const openNative = options.native === true ? loadNative()?.openLsm : undefined
+  if (options.native === true && openNative === undefined) {
+    throw new BedplateError('NOT_SUPPORTED', `openLsm: there is no native core: ${whyNoNative()}`, {
+      hint: 'leave `native` away: the TypeScript engine writes the same files',
+    })
+  }
+  const engineOptions = {
     disk: realDisk,
     clock: realClock,
     random: realRandom,
@@ -112,7 +124,10 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
     levelBytes: DEFAULT_LEVEL_BYTES,
     firstSegmentBytes: FIRST_SEGMENT_BYTES,
     maxSegmentBytes: MAX_SEGMENT_BYTES,
-  })
+  }
+  if (openNative !== undefined)
+    return new NativeLsmHandle<K, V>(await openNativeEngine(openNative, engineOptions), codecs)
+  const engine = await openEngine(engineOptions)
   return new LsmHandle<K, V>(engine, codecs, engine.readOnly ? undefined : keepStatsFile(engine))
 }
 
@@ -151,4 +166,8 @@ export async function repairLsm(path: string): Promise<LsmRepairReport> {
 function checkPath(path: unknown, where: string): void {
   if (typeof path === 'string' && path !== '' && !path.includes('\0')) return
   throw new BedplateError('INVALID_INPUT', `${where}: path must be the name of a directory, got ${describe(path)}`)
+}
+
+function whyNoNative(): string {
+  return describeNative().reason ?? `this one has no LSM store on ${process.platform}`
 }

@@ -85,7 +85,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 }
 
 /** Makes the store, or sees to it that there is one of ours. */
-async function makeOrFind(options: EngineOptions): Promise<void> {
+export async function makeOrFind(options: EngineOptions): Promise<void> {
   const { disk, random, path, create, readOnly, mutant } = options
   if (!isVacant(disk, path)) {
     if (create === 'new') throw new BedplateError('ALREADY_EXISTS', `${path} exists already`)

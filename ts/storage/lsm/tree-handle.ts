@@ -3,7 +3,14 @@ import { BedplateError } from '../../base/errors.ts'
 import { checkArray } from '../../base/options.ts'
 import { resolveBounds } from '../compare.ts'
 import { valueCodec } from '../encoding.ts'
-import { checkEntries, checkEntry, checkOperation, encodeBatch, treeOf } from '../ordered/arguments.ts'
+import {
+  checkEntries,
+  checkEntry,
+  checkOperation,
+  encodeBatch,
+  type OperationEncoder,
+  treeOf,
+} from '../ordered/arguments.ts'
 import type { ByteReader } from '../ordered/byte-reader.ts'
 import type { OperandOperation } from '../ordered/operation.ts'
 import type { ByteRange } from '../ordered/range.ts'
@@ -40,27 +47,17 @@ export class LsmTreeHandle<K, V> extends TreeHandle<K, V> implements LsmTree<K, 
   }
 
   increment(key: K, by: number | bigint = 1): Promise<void> {
-    return this.lsm.apply([this.encodeOperand({ type: 'increment', key, by })])
+    return this.lsm.apply([encodeOperand({ type: 'increment', key, by }, this.encoder)])
   }
 
   append(key: K, suffix: V): Promise<void> {
-    return this.lsm.apply([this.encodeOperand({ type: 'append', key, value: suffix })])
+    return this.lsm.apply([encodeOperand({ type: 'append', key, value: suffix }, this.encoder)])
   }
 
   override batch(operations: readonly LsmBatchOperation<K, V>[]): Promise<void> {
     checkArray(operations, 'batch', 'operations')
     if (isPlain(operations)) return super.batch(operations)
-    return this.lsm.apply(
-      operations.flatMap((operation): readonly LsmOperation[] => {
-        checkOperation(operation, BATCH_TYPES)
-        if (operation.type === 'increment' || operation.type === 'append') return [this.encodeOperand(operation)]
-        return encodeBatch([operation], {
-          tree: this.name,
-          key: (key) => this.encodeKey(key),
-          value: (value) => this.encodeValue(value),
-        })
-      }),
-    )
+    return this.lsm.apply(encodeLsmBatch(operations, this.encoder))
   }
 
   async compact(range: KeyRange<K> = {}): Promise<void> {
@@ -79,20 +76,49 @@ export class LsmTreeHandle<K, V> extends TreeHandle<K, V> implements LsmTree<K, 
     })
   }
 
-  private encodeOperand(operation: OperandOf<K, V>): OperandOperation {
-    const tree = treeOf(operation, { tree: this.name })
-    const key = this.encodeKey(operation.key)
-    if (operation.type === 'increment') return { kind: 'increment', tree, key, value: encodeIncrement(operation.by) }
-    if ((this.codecs.value as unknown) === valueCodec('json')) {
-      throw new BedplateError('INVALID_INPUT', 'what is appended to JSON is none any more', {
-        hint: 'append to values of encoding "utf8" or "buffer"',
-      })
+  private get encoder(): LsmEncoder<K, V> {
+    return {
+      tree: this.name,
+      key: (key) => this.encodeKey(key),
+      value: (value) => this.encodeValue(value),
+      values: this.codecs.value,
     }
-    return { kind: 'append', tree, key, value: this.encodeValue(operation.value) }
   }
 }
 
-function isPlain<K, V>(
+/** How a tree's handle turns operations into bytes. */
+export interface LsmEncoder<K, V> extends OperationEncoder<K, V> {
+  /** The encoding of values, which decides whether they can be appended to. */
+  readonly values: Codecs<K, V>['value']
+}
+
+/** The operations of a batch in bytes. @throws INVALID_INPUT if any of them is wrong. */
+export function encodeLsmBatch<K, V>(
+  operations: readonly LsmBatchOperation<K, V>[],
+  encoder: LsmEncoder<K, V>,
+): LsmOperation[] {
+  return operations.flatMap((operation): readonly LsmOperation[] => {
+    checkOperation(operation, BATCH_TYPES)
+    if (operation.type === 'increment' || operation.type === 'append') return [encodeOperand(operation, encoder)]
+    return encodeBatch([operation], encoder)
+  })
+}
+
+/** An increment or an append in bytes. @throws INVALID_INPUT if it is wrong. */
+export function encodeOperand<K, V>(operation: OperandOf<K, V>, encoder: LsmEncoder<K, V>): OperandOperation {
+  const tree = treeOf(operation, encoder)
+  const key = encoder.key(operation.key)
+  if (operation.type === 'increment') return { kind: 'increment', tree, key, value: encodeIncrement(operation.by) }
+  if ((encoder.values as unknown) === valueCodec('json')) {
+    throw new BedplateError('INVALID_INPUT', 'what is appended to JSON is none any more', {
+      hint: 'append to values of encoding "utf8" or "buffer"',
+    })
+  }
+  return { kind: 'append', tree, key, value: encoder.value(operation.value) }
+}
+
+/** True if there are only puts and deletions in it. */
+export function isPlain<K, V>(
   operations: readonly LsmBatchOperation<K, V>[],
 ): operations is readonly TreeBatchOperation<K, V>[] {
   return operations.every((operation) => operation?.type !== 'increment' && operation?.type !== 'append')

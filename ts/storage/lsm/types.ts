@@ -86,6 +86,11 @@ export interface LsmOptions {
   durability?: Durability
   /** Opens for reading alone. Several processes may; a writer excludes them. Default false. */
   readOnly?: boolean
+  /**
+   * `true`: the native engine, which has no `ingest` and no events yet; NOT_SUPPORTED where there is none. Default false: the
+   * TypeScript engine, on the same files.
+   */
+  native?: boolean
   /** How keys are given and come back. Default `'utf8'`. */
   keyEncoding?: 'utf8' | 'buffer'
   /** How values are given and come back. Default `'utf8'`. */
@@ -185,7 +190,7 @@ export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K,
 
 /** Figures of a store. Bytes and counts; ratios are 0 to 1. All since opening unless they say what is there now. */
 export interface LsmStats {
-  engine: 'typescript'
+  engine: 'typescript' | 'native'
   path: string
   /** Names of the trees that exist, '' for the default tree. */
   trees: string[]

@@ -5,6 +5,9 @@ import { type Disk, joinPath } from '../../../io/disk.ts'
 import type { Random } from '../../../io/random.ts'
 import { createLog } from '../../log/index.ts'
 import { UUID_BYTES } from '../../log/segment.ts'
+import { toError } from '../../ordered/native/errors.ts'
+import { NativeAttempt, NativeMoment } from '../../ordered/native/moment.ts'
+import { applyOperations } from '../../ordered/native/tree.ts'
 import { type ByteOperation, DEFAULT_TREE } from '../../ordered/operation.ts'
 import type { Codecs } from '../../ordered/reader.ts'
 import type { Attempt, Moment } from '../../ordered/store-engine.ts'
@@ -14,11 +17,9 @@ import { describePage } from '../inspect.ts'
 import { checkBackupPath } from '../maintenance.ts'
 import { DATA_FILE, makeDirectoryAtomically } from '../store-directory.ts'
 import type { BTreeStats, BTreeTree, PageDescription, VerifyReport } from '../types.ts'
-import type { NativeCore } from './core.ts'
-import { toError } from './errors.ts'
+import type { BTreeCore } from './core.ts'
 import { verifyNative } from './examination.ts'
-import { NativeAttempt, NativeMoment } from './moment.ts'
-import { applyOperations, NativeTreeHandle } from './tree.ts'
+import { NativeBTreeHandle } from './tree.ts'
 
 /** The world outside that the engine has not in its core. */
 export interface Outside {
@@ -28,7 +29,7 @@ export interface Outside {
 }
 
 export class NativeEngine implements BTreeEngine {
-  readonly core: NativeCore
+  readonly core: BTreeCore
   readonly clock: Clock
   readonly path: string
   readonly pageSizeBytes: number
@@ -41,12 +42,12 @@ export class NativeEngine implements BTreeEngine {
   /** The positions at which the store was closed. */
   private last = { position: 0, durablePosition: 0 }
 
-  constructor(core: NativeCore, outside: Outside) {
+  constructor(core: BTreeCore, outside: Outside) {
     this.core = core
     this.outside = outside
     this.clock = outside.clock
     this.path = core.path
-    this.pageSizeBytes = core.pageSizeBytes
+    this.pageSizeBytes = core.raw.pageSizeBytes
     this.maxKeyBytes = core.maxKeyBytes
     if (!core.readOnly) this.figures = this.keepFigures()
   }
@@ -72,7 +73,7 @@ export class NativeEngine implements BTreeEngine {
   }
 
   tree<K, V>(name: string, codecs: Codecs<K, V>): BTreeTree<K, V> {
-    return new NativeTreeHandle(this, name, codecs)
+    return new NativeBTreeHandle(this, name, codecs)
   }
 
   treeNames(): string[] {

@@ -9,13 +9,13 @@ import { Pager } from '../pager.ts'
 import { DATA_FILE } from '../store-directory.ts'
 import type { VerifyReport } from '../types.ts'
 import { verifyState } from '../verify.ts'
-import type { NativeCore } from './core.ts'
+import type { BTreeCore } from './core.ts'
 
-export async function verifyNative(core: NativeCore, clock: Clock): Promise<VerifyReport> {
+export async function verifyNative(core: BTreeCore, clock: Clock): Promise<VerifyReport> {
   core.assertOpen()
   const found = core.raw.examine() ?? core.fail()
   try {
-    const { pageSizeBytes } = core
+    const { pageSizeBytes } = core.raw
     const pager = new Pager(new MomentFile(core, found.snapshot), {
       pageSizeBytes,
       cacheBytes: 0,
@@ -37,10 +37,10 @@ export async function verifyNative(core: NativeCore, clock: Clock): Promise<Veri
 /** The data file as a snapshot sees it, to be read page by page. */
 class MomentFile implements DiskFile {
   readonly path: string
-  private readonly core: NativeCore
+  private readonly core: BTreeCore
   private readonly snapshot: number
 
-  constructor(core: NativeCore, snapshot: number) {
+  constructor(core: BTreeCore, snapshot: number) {
     this.core = core
     this.snapshot = snapshot
     this.path = joinPath(core.path, DATA_FILE)
@@ -48,7 +48,7 @@ class MomentFile implements DiskFile {
 
   read(target: Uint8Array, position: number): number {
     this.core.assertOpen()
-    return this.core.checked(this.core.raw.readPage(this.snapshot, position / this.core.pageSizeBytes, target))
+    return this.core.checked(this.core.raw.readPage(this.snapshot, position / this.core.raw.pageSizeBytes, target))
   }
 
   async readAsync(target: Uint8Array, position: number): Promise<number> {

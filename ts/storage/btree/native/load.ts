@@ -1,20 +1,20 @@
 // A bulk load: entries go to the core in packs, `keyLength u32 | valueLength u32 | key | value` behind each other.
-import type { NativeTreeHandle } from '../../../native/btree.ts'
-import type { NativeCore } from './core.ts'
-import { larger } from './reader.ts'
+import type { NativeTreeHandle } from '../../../native/store.ts'
+import { larger } from '../../ordered/native/reader.ts'
+import type { BTreeCore } from './core.ts'
 
 const HEADER_BYTES = 8
 const PACK_ENTRIES = 512
 const PACK_BYTES = 64 * 1024
 
 export class BulkLoad {
-  private readonly core: NativeCore
+  private readonly core: BTreeCore
   private id: number | undefined
   private pack: Buffer
   private length = 0
   private count = 0
 
-  constructor(core: NativeCore, tree: NativeTreeHandle) {
+  constructor(core: BTreeCore, tree: NativeTreeHandle) {
     this.core = core
     this.id = core.checked(core.raw.beginLoad(tree))
     this.pack = core.lend()

@@ -1,21 +1,20 @@
 // Opening a store with the native engine.
 import type { NativeOpen, NativeOpenOptions } from '../../../native/btree.ts'
-import { NativeDurability } from '../../../native/btree.ts'
-import type { Durability } from '../../log/types.ts'
+import { durabilityLevel, intervalOf } from '../../ordered/native/durability.ts'
+import { toError } from '../../ordered/native/errors.ts'
 import { type EngineOptions, makeOrFind } from '../open.ts'
-import { NativeCore } from './core.ts'
+import { type BTreeCore, makeCore } from './core.ts'
 import { NativeEngine } from './engine.ts'
-import { toError } from './errors.ts'
 
 /** Opens (or makes) the store at `options.path`. Its own disk is the machine's, whatever `options.disk` is. */
 export async function openNativeEngine(open: NativeOpen, options: EngineOptions): Promise<NativeEngine> {
   await makeOrFind(options)
   const { path, readOnly } = options
-  let core: NativeCore | undefined
+  let core: BTreeCore | undefined
   const raw = await open(path, nativeOptions(options), () => core?.acknowledgements.update()).catch((error) => {
     throw toError(error)
   })
-  core = new NativeCore(raw, path, readOnly)
+  core = makeCore(raw, path, readOnly)
   return new NativeEngine(core, options)
 }
 
@@ -25,15 +24,11 @@ function nativeOptions(options: EngineOptions): NativeOpenOptions {
   return {
     cacheBytes,
     readOnly,
-    durability: levelOf(durability),
-    intervalMs: typeof durability === 'object' ? durability.intervalMs : 0,
+    durability: durabilityLevel(durability),
+    intervalMs: intervalOf(durability),
     checkpointLogBytes,
     denseCloseBytes,
     firstSegmentBytes,
     maxSegmentBytes,
   }
-}
-
-function levelOf(durability: Durability): NativeOpenOptions['durability'] {
-  return typeof durability === 'object' ? NativeDurability.interval : NativeDurability[durability]
 }

@@ -1,7 +1,7 @@
 // The promises of writes. The log's thread makes records durable and says so now and then; here every write gets a promise
 // that settles when the log has come that far, in log order.
 import { BedplateError } from '../../../base/errors.ts'
-import type { NativeStore } from '../../../native/btree.ts'
+import type { NativeStore } from '../../../native/store.ts'
 import { toError } from './errors.ts'
 
 /** Something that waits for the log to reach a position. */

@@ -1,11 +1,11 @@
 // Walks over a range, by blocks of entries: see `FlatBlock` for the layout of a block.
 import { ViewMemory } from '../../../io/view-memory.ts'
-import { FAILED, type NativeTree, NO_ROOM, RANGE_BYTES_UNIT, RangeFlag, SPILLED } from '../../../native/btree.ts'
-import type { ByteWalk } from '../../ordered/byte-reader.ts'
-import { AsyncWalk, SyncWalk } from '../../ordered/held-walk.ts'
-import type { ByteRange, WalkRange } from '../../ordered/range.ts'
-import type { Codecs } from '../../ordered/reader.ts'
+import { FAILED, type NativeTree, NO_ROOM, RANGE_BYTES_UNIT, RangeFlag, SPILLED } from '../../../native/store.ts'
 import type { FlatBlock } from '../../ordered-store.ts'
+import type { ByteWalk } from '../byte-reader.ts'
+import { AsyncWalk, SyncWalk } from '../held-walk.ts'
+import type { ByteRange, WalkRange } from '../range.ts'
+import type { Codecs } from '../reader.ts'
 import type { NativeCore } from './core.ts'
 
 const BLOCK_BYTES = 64 * 1024

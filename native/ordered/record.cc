@@ -1,9 +1,9 @@
-#include "btree/record.h"
+#include "ordered/record.h"
 
 #include <limits>
 #include <string>
 
-namespace bedplate::btree {
+namespace bedplate::ordered {
 namespace {
 
 enum Kind : uint8_t {
@@ -13,6 +13,8 @@ enum Kind : uint8_t {
   kCreateTree = 4,
   kDropTree = 5,
   kBulkLoad = 6,
+  kIncrement = 7,
+  kAppend = 8,
 };
 
 enum ClearFlag : uint8_t {
@@ -23,6 +25,7 @@ enum ClearFlag : uint8_t {
 };
 
 constexpr int kMaxVarintBytes = 8;
+constexpr size_t kIncrementBytes = 8;
 // One huge record is no reason to keep its memory.
 constexpr size_t kKeptBytes = size_t{1} << 20;
 
@@ -70,8 +73,9 @@ class RecordReader {
     return static_cast<uint32_t>(id);
   }
 
-  Bytes Sized() {
-    const uint64_t length = Varint();
+  Bytes Sized() { return Raw(Varint()); }
+
+  Bytes Raw(uint64_t length) {
     if (length > record_.size() - at_) {
       Fail(std::to_string(length) + " bytes are said to follow byte " + std::to_string(at_));
       return {};
@@ -95,6 +99,15 @@ class RecordReader {
   size_t at_ = 0;
   std::string problem_;
 };
+
+// Reads the rest of an increment or an append, and hands it out.
+Status VisitOperand(RecordReader* reader, uint8_t kind, uint32_t tree_id, RecordVisitor* visitor) {
+  const Bytes key = reader->Sized();
+  const Bytes operand = kind == kIncrement ? reader->Raw(kIncrementBytes) : reader->Sized();
+  if (Status status = reader->status(); !status.ok()) return status;
+  return kind == kIncrement ? visitor->Increment(tree_id, key, operand)
+                            : visitor->Append(tree_id, key, operand);
+}
 
 // Reads one operation and hands it out, unless it is broken.
 Status VisitOperation(RecordReader* reader, RecordVisitor* visitor) {
@@ -126,6 +139,10 @@ Status VisitOperation(RecordReader* reader, RecordVisitor* visitor) {
     case kBulkLoad:
       if (Status status = reader->status(); !status.ok()) return status;
       return kind == kDropTree ? visitor->DropTree(tree_id) : visitor->BulkLoad(tree_id);
+    case kIncrement:
+    case kAppend:
+      if (visitor->takes_operands()) return VisitOperand(reader, kind, tree_id, visitor);
+      [[fallthrough]];
     default:
       reader->Fail("unknown operation " + std::to_string(kind));
       return reader->status();
@@ -172,6 +189,18 @@ void RecordWriter::DropTree(uint32_t tree_id) { Head(kDropTree, tree_id); }
 
 void RecordWriter::BulkLoad(uint32_t tree_id) { Head(kBulkLoad, tree_id); }
 
+void RecordWriter::Increment(uint32_t tree_id, Bytes key, Bytes by) {
+  Head(kIncrement, tree_id);
+  Sized(key);
+  buffer_.insert(buffer_.end(), by.begin(), by.end());
+}
+
+void RecordWriter::Append(uint32_t tree_id, Bytes key, Bytes suffix) {
+  Head(kAppend, tree_id);
+  Sized(key);
+  Sized(suffix);
+}
+
 void RecordWriter::Head(uint8_t kind, uint32_t tree_id) {
   buffer_.push_back(kind);
   Varint(tree_id);
@@ -195,4 +224,4 @@ Status VisitRecord(Bytes record, RecordVisitor* visitor) {
   return reader.status();
 }
 
-}  // namespace bedplate::btree
+}  // namespace bedplate::ordered

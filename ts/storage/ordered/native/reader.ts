@@ -1,11 +1,11 @@
 // Reading a tree of the native engine: keys go straight into the memory shared with the core, values come straight out.
 import { checkArray } from '../../../base/options.ts'
 import { ViewMemory } from '../../../io/view-memory.ts'
-import { ABSENT, type NativeTree, SPILLED } from '../../../native/btree.ts'
+import { ABSENT, type NativeTree, SPILLED } from '../../../native/store.ts'
 import { resolveRange } from '../../compare.ts'
-import type { WalkRange } from '../../ordered/range.ts'
-import { type Codecs, checkTarget } from '../../ordered/reader.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../../ordered-store.ts'
+import type { WalkRange } from '../range.ts'
+import { type Codecs, checkTarget } from '../reader.ts'
 import type { NativeCore } from './core.ts'
 import { AsyncRangeWalk, BlockWalk, decodedWalk, type EntryWalk, RangeWalk, readU32, SmallRange } from './walk.ts'
 

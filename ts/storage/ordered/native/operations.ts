@@ -2,12 +2,12 @@
 //
 //   kind u8 | tree u32: an index into the trees beside the list | flags u8 | length u32 | length u32 | first | second
 //
-//   put: key and value; delete: key; clear: the bounds; drop: nothing
-import { type NativeTreeHandle, OperationKind } from '../../../native/btree.ts'
-import type { ByteOperation } from '../../ordered/operation.ts'
-import type { ByteRange } from '../../ordered/range.ts'
-import type { Codecs } from '../../ordered/reader.ts'
+//   put, increment, append: key and value; delete: key; clear: the bounds; drop: nothing
+import { type NativeTreeHandle, OperationKind } from '../../../native/store.ts'
 import type { BatchOperation } from '../../ordered-store.ts'
+import type { ByteOperation, OperandOperation } from '../operation.ts'
+import type { ByteRange } from '../range.ts'
+import type { Codecs } from '../reader.ts'
 import type { NativeCore } from './core.ts'
 import { larger } from './reader.ts'
 import { rangeFlags } from './walk.ts'
@@ -53,15 +53,15 @@ export class OperationList {
     this.bytes = core.lend()
   }
 
-  static of(core: NativeCore, operations: readonly ByteOperation[]): OperationList {
+  static of(core: NativeCore, operations: readonly (ByteOperation | OperandOperation)[]): OperationList {
     const list = new OperationList(core)
     for (const operation of operations) list.add(operation)
     return list
   }
 
-  add(operation: ByteOperation): void {
+  add(operation: ByteOperation | OperandOperation): void {
     const tree = this.trees.indexOf(operation.tree)
-    if (operation.kind === 'put') this.append(OperationKind.put, tree, operation.key, operation.value)
+    if ('value' in operation) this.append(OperationKind[operation.kind], tree, operation.key, operation.value)
     else if (operation.kind === 'delete') this.append(OperationKind.delete, tree, operation.key)
     else if (operation.kind === 'clear') this.clear(tree, operation.range)
     else this.append(OperationKind.drop, tree)

@@ -1,6 +1,7 @@
-// What one thread has of an open store, for the calls of btree_calls.cc and btree_binding.cc.
-#ifndef BEDPLATE_BINDING_BTREE_HANDLES_H_
-#define BEDPLATE_BINDING_BTREE_HANDLES_H_
+// What one thread has of an open store of named trees, for the calls of ordered_calls.h and
+// ordered_binding.h. `Api` names the types of the engine: see btree_api.h.
+#ifndef BEDPLATE_BINDING_ORDERED_HANDLES_H_
+#define BEDPLATE_BINDING_ORDERED_HANDLES_H_
 
 #include <node_api.h>
 
@@ -12,15 +13,15 @@
 #include <vector>
 
 #include "binding/shared_engine.h"
-#include "btree/engine.h"
 #include "core/status.h"
+#include "ordered/block.h"
 
 namespace bedplate::binding {
 
 // The memory that JavaScript and this side share: a key area, then a value area.
 inline constexpr uint32_t kKeyBytes = 8192;
 inline constexpr uint32_t kValueBytes = 256 * 1024;
-// The size of the pools that values and small ranges go to (ts/storage/btree/native/core.ts).
+// The size of the pools that values and small ranges go to (ts/storage/ordered/native/core.ts).
 inline constexpr uint32_t kPoolBytes = 16 * 1024;
 // What the bytes of a range are multiplied with in the outcome of `readRange`: more than its
 // entries.
@@ -32,53 +33,50 @@ inline constexpr int32_t kSpilled = -2;  // larger than the value area: `takeSpi
 inline constexpr int32_t kFailed = -3;   // `takeError` says why
 inline constexpr int32_t kNoRoom = -4;   // in what is left of a pool: `takeRange` gives it
 
+template <typename Api>
 class StoreHandle;
 
 // One tree of a store, as one thread sees it: the live one, or that of a snapshot.
+template <typename Api>
 struct TreeHandle {
-  StoreHandle* store;
-  btree::TreeSlot* slot;
-  // Of a snapshot: its id and the tree's root in it.
-  uint32_t snapshot_id = 0;
-  std::shared_ptr<btree::Snapshot> snapshot;
-  btree::Reference root;
+  StoreHandle<Api>* store;
+  typename Api::TreeSlot* slot;
+  // Of a snapshot, with the tree's root in it.
+  std::shared_ptr<typename Api::Snapshot> snapshot;
+  typename Api::Root root{};
 };
 
 // A range that is being read.
+template <typename Api>
 struct Walk {
-  std::shared_ptr<btree::Snapshot> snapshot;
-  btree::Reference root;
-  std::vector<uint8_t> lower;
-  std::vector<uint8_t> upper;
-  btree::KeyRange range;
-  bool reverse = false;
-  bool is_done = false;
-  uint64_t limit = 0;
-  btree::Block block;
+  std::unique_ptr<typename Api::RangeWalk> range;
+  ordered::Block block;
 };
 
 // A store, as one thread sees it.
+template <typename Api>
 class StoreHandle : public ProgressListener {
  public:
-  static Status Make(std::shared_ptr<SharedEngine> shared, std::unique_ptr<StoreHandle>* handle) {
+  static Status Make(std::shared_ptr<SharedEngine<Api>> shared,
+                     std::unique_ptr<StoreHandle>* handle) {
     handle->reset(new StoreHandle(std::move(shared)));
     return (*handle)->engine()->Attach(&(*handle)->attachment_);
   }
 
   ~StoreHandle() override { Detach(); }
 
-  [[nodiscard]] btree::Engine* engine() const { return shared_->engine(); }
-  [[nodiscard]] btree::Attachment* attachment() const { return attachment_.get(); }
-  [[nodiscard]] const std::shared_ptr<SharedEngine>& shared() const { return shared_; }
+  [[nodiscard]] typename Api::Engine* engine() const { return shared_->engine(); }
+  [[nodiscard]] typename Api::Attachment* attachment() const { return attachment_.get(); }
+  [[nodiscard]] const std::shared_ptr<SharedEngine<Api>>& shared() const { return shared_; }
   [[nodiscard]] bool is_attached() const { return attachment_ != nullptr; }
 
   // Lets go of everything but the share in the engine, which the caller takes.
-  std::shared_ptr<SharedEngine> Detach() {
+  std::shared_ptr<SharedEngine<Api>> Detach() {
     if (shared_ == nullptr) return nullptr;
     shared_->Forget(this);
-    walks_.clear();
-    snapshots_.clear();
-    loads_.clear();
+    walks.clear();
+    snapshots.clear();
+    extras = {};
     for (const auto& tree : trees_) {
       tree->snapshot.reset();
     }
@@ -105,11 +103,11 @@ class StoreHandle : public ProgressListener {
   [[nodiscard]] napi_threadsafe_function progress() const { return progress_; }
   void ProgressIsSeen() { has_called_ = false; }
 
-  TreeHandle* AddTree(TreeHandle tree) {
-    trees_.push_back(std::make_unique<TreeHandle>(std::move(tree)));
+  TreeHandle<Api>* AddTree(TreeHandle<Api> tree) {
+    trees_.push_back(std::make_unique<TreeHandle<Api>>(std::move(tree)));
     return trees_.back().get();
   }
-  void RemoveTree(const TreeHandle* tree) {
+  void RemoveTree(const TreeHandle<Api>* tree) {
     std::erase_if(trees_, [tree](const auto& other) { return other.get() == tree; });
   }
 
@@ -124,32 +122,24 @@ class StoreHandle : public ProgressListener {
   std::vector<uint8_t> spill;
   // Those of the call under way: their memory is used again.
   std::vector<Bytes> keys;
-  btree::Block block;
-  std::map<uint32_t, std::shared_ptr<btree::Snapshot>> snapshots_;
+  ordered::Block block;
+  std::map<uint32_t, std::shared_ptr<typename Api::Snapshot>> snapshots;
   // Shared with reads under way on other threads.
-  std::map<uint32_t, std::shared_ptr<Walk>> walks_;
-  std::map<uint32_t, std::unique_ptr<btree::BulkLoad>> loads_;
+  std::map<uint32_t, std::shared_ptr<Walk<Api>>> walks;
+  typename Api::Extras extras;
   uint32_t next_id = 1;
 
  private:
-  explicit StoreHandle(std::shared_ptr<SharedEngine> shared) : shared_(std::move(shared)) {}
+  explicit StoreHandle(std::shared_ptr<SharedEngine<Api>> shared) : shared_(std::move(shared)) {}
 
-  std::shared_ptr<SharedEngine> shared_;
-  std::unique_ptr<btree::Attachment> attachment_;
-  std::vector<std::unique_ptr<TreeHandle>> trees_;
+  std::shared_ptr<SharedEngine<Api>> shared_;
+  std::unique_ptr<typename Api::Attachment> attachment_;
+  std::vector<std::unique_ptr<TreeHandle<Api>>> trees_;
   napi_threadsafe_function progress_ = nullptr;
   std::atomic<bool> has_called_{false};
   Status error_;
 };
 
-// Reads the next block of a walk. What comes after its last entry is the walk's new range.
-Status ReadWalk(btree::Engine* engine, btree::Attachment* attachment, Walk* walk,
-                uint32_t max_bytes);
-
-// Adds the raw calls of a tree and of a store to the objects that stand for them.
-void AddTreeCalls(napi_env env, napi_value object, TreeHandle* tree);
-void AddStoreCalls(napi_env env, napi_value object, StoreHandle* store);
-
 }  // namespace bedplate::binding
 
-#endif  // BEDPLATE_BINDING_BTREE_HANDLES_H_
+#endif  // BEDPLATE_BINDING_ORDERED_HANDLES_H_

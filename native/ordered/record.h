@@ -1,7 +1,8 @@
-// What the log says about the B-tree: one record a commit, holding its outcome as a list of
-// operations. Bytes: docs/formats/btree.md; the twin is ts/storage/ordered/record.ts.
-#ifndef BEDPLATE_BTREE_RECORD_H_
-#define BEDPLATE_BTREE_RECORD_H_
+// What the log says about an ordered store: one record a commit, holding its outcome as a list of
+// operations. Bytes: docs/formats/btree.md, docs/formats/lsm.md; the twin is
+// ts/storage/ordered/record.ts.
+#ifndef BEDPLATE_ORDERED_RECORD_H_
+#define BEDPLATE_ORDERED_RECORD_H_
 
 #include <cstdint>
 #include <vector>
@@ -10,9 +11,7 @@
 #include "core/key_range.h"
 #include "core/status.h"
 
-namespace bedplate::btree {
-
-using bedplate::KeyRange;
+namespace bedplate::ordered {
 
 // What replay has to do, in the order of the record. Bytes are views of the record.
 class RecordVisitor {
@@ -24,6 +23,15 @@ class RecordVisitor {
   virtual Status CreateTree(uint32_t tree_id, Bytes name) = 0;
   virtual Status DropTree(uint32_t tree_id) = 0;
   virtual Status BulkLoad(uint32_t tree_id) = 0;
+  // True if the store knows `Increment` and `Append`; else they are unknown operations.
+  [[nodiscard]] virtual bool takes_operands() const { return false; }
+  // `by`, eight bytes, is added to the number that the key holds.
+  virtual Status Increment(uint32_t /*tree_id*/, Bytes /*key*/, Bytes /*by*/) {
+    return Status::Ok();
+  }
+  virtual Status Append(uint32_t /*tree_id*/, Bytes /*key*/, Bytes /*suffix*/) {
+    return Status::Ok();
+  }
 };
 
 // Builds one record at a time in memory that it reuses: `bytes` is good until the next `Begin`.
@@ -38,6 +46,9 @@ class RecordWriter {
   void CreateTree(uint32_t tree_id, Bytes name);
   void DropTree(uint32_t tree_id);
   void BulkLoad(uint32_t tree_id);
+  // `by` has eight bytes.
+  void Increment(uint32_t tree_id, Bytes key, Bytes by);
+  void Append(uint32_t tree_id, Bytes key, Bytes suffix);
 
  private:
   void Head(uint8_t kind, uint32_t tree_id);
@@ -50,6 +61,6 @@ class RecordWriter {
 // Reads a record; bytes that are not one give CORRUPTION.
 Status VisitRecord(Bytes record, RecordVisitor* visitor);
 
-}  // namespace bedplate::btree
+}  // namespace bedplate::ordered
 
-#endif  // BEDPLATE_BTREE_RECORD_H_
+#endif  // BEDPLATE_ORDERED_RECORD_H_

@@ -1,0 +1,196 @@
+// What the engine does for readers: memtables, then tables from the newest to the oldest, as of
+// some commit.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "core/clock.h"
+#include "lsm/engine.h"
+#include "lsm/internal_key.h"
+#include "lsm/merge.h"
+#include "lsm/range_walk.h"
+#include "lsm/run_cursor.h"
+
+namespace bedplate::lsm {
+namespace {
+
+void CopyTo(const FoundValue& found, ordered::ValueTarget* value) {
+  value->found = false;
+  if (!found.found) return;
+  const std::span<uint8_t> target = value->Take(static_cast<uint32_t>(found.bytes.size()));
+  if (!found.bytes.empty()) std::memcpy(target.data(), found.bytes.data(), found.bytes.size());
+}
+
+// True if a table of the run shares a key with `span`, or could.
+bool Reaches(const Run& run, const KeySpan& span) {
+  const auto first = std::ranges::partition_point(
+      run, [&](const TableRef& table) { return CompareBytes(table->end, span.start) <= 0; });
+  return first != run.end() && CompareBytes((*first)->start, span.end) < 0;
+}
+
+}  // namespace
+
+std::vector<std::string> Engine::TreeNames(Attachment* /*attachment*/) {
+  const Moment now = states_->Now();
+  std::vector<std::string> names;
+  for (const auto& [name, id] : now.catalogue->ids) names.push_back(name);
+  return names;
+}
+
+Status Engine::LookUp(const ReadState& state, Bytes key, uint64_t sequence, FoundValue* value) {
+  Lookup lookup(key, sequence);
+  for (const auto& memtable : state.memtables) {
+    memtable->LookUp(&lookup);
+    if (lookup.is_done()) return lookup.Finish(value);
+  }
+  for (const Run& run : state.version->runs()) {
+    const TableRef* table = TableFor(run, key);
+    if (table == nullptr || (*table)->least_sequence() > sequence) continue;
+    bool missing = false;
+    Status status = tables_->LookUp(**table, Tables::Loading::kBlocking, &lookup, &missing);
+    if (!status.ok()) return status;
+    if (lookup.is_done()) break;
+  }
+  return lookup.Finish(value);
+}
+
+template <typename Take>
+Status Engine::LookUpLive(const TreeSlot& tree, Bytes key, Take take) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  const uint32_t tree_id = tree.id.load(std::memory_order_acquire);
+  FoundValue found;
+  if (tree_id == 0) {
+    take(found);
+    return Status::Ok();
+  }
+  // The state first: what the position includes is in it, then.
+  const std::shared_ptr<const ReadState> state = states_->Current();
+  const InternalKey internal(tree_id, key);
+  Status status = LookUp(*state, internal.bytes(), states_->position(), &found);
+  if (status.ok()) take(found);
+  return status;
+}
+
+Status Engine::Get(Attachment* /*attachment*/, const TreeSlot* tree, Bytes key,
+                   ordered::ValueTarget* value) {
+  return LookUpLive(*tree, key, [&](const FoundValue& found) { CopyTo(found, value); });
+}
+
+Status Engine::Has(Attachment* /*attachment*/, const TreeSlot* tree, Bytes key, bool* found) {
+  return LookUpLive(*tree, key, [&](const FoundValue& value) { *found = value.found; });
+}
+
+Status Engine::GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,
+                       std::span<const Bytes> keys, ordered::ValueList* values) {
+  for (const Bytes key : keys) {
+    FoundValue found;
+    if (tree_id != 0) {
+      const InternalKey internal(tree_id, key);
+      Status status = LookUp(state, internal.bytes(), sequence, &found);
+      if (!status.ok()) return status;
+    }
+    if (found.found) {
+      values->Add(found.bytes);
+    } else {
+      values->AddNone();
+    }
+  }
+  return Status::Ok();
+}
+
+Status Engine::GetMany(Attachment* /*attachment*/, const TreeSlot* tree,
+                       std::span<const Bytes> keys, ordered::ValueList* values) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  const uint32_t tree_id = tree->id.load(std::memory_order_acquire);
+  const std::shared_ptr<const ReadState> state = states_->Current();
+  return GetMany(*state, states_->position(), tree_id, keys, values);
+}
+
+Status Engine::OpenSnapshot(std::shared_ptr<Snapshot>* snapshot) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  std::shared_ptr<Snapshot> opened(new Snapshot());
+  opened->since_ms_ = MonotonicMs();
+  Moment moment = states_->Pin(opened->since_ms_);
+  opened->engine_ = this;
+  opened->position_ = moment.position;
+  opened->catalogue_ = std::move(moment.catalogue);
+  *snapshot = std::move(opened);
+  return Status::Ok();
+}
+
+Status Engine::RootIn(Attachment* /*attachment*/, const Snapshot& snapshot, std::string_view name,
+                      uint32_t* tree_id) {
+  *tree_id = snapshot.catalogue().IdOf(name);
+  return Status::Ok();
+}
+
+Status Engine::GetIn(Attachment* /*attachment*/, const Snapshot& snapshot, uint32_t tree_id,
+                     Bytes key, ordered::ValueTarget* value) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  value->found = false;
+  if (tree_id == 0) return Status::Ok();
+  const std::shared_ptr<const ReadState> state = states_->Current();
+  const InternalKey internal(tree_id, key);
+  FoundValue found;
+  Status status = LookUp(*state, internal.bytes(), snapshot.position(), &found);
+  if (status.ok()) CopyTo(found, value);
+  return status;
+}
+
+Status Engine::GetManyIn(Attachment* /*attachment*/, const Snapshot& snapshot, uint32_t tree_id,
+                         std::span<const Bytes> keys, ordered::ValueList* values) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  const std::shared_ptr<const ReadState> state = states_->Current();
+  return GetMany(*state, snapshot.position(), tree_id, keys, values);
+}
+
+Status Engine::TryReadRange(Attachment* attachment, const TreeSlot* tree, const KeyRange& range,
+                            bool reverse, const ordered::BlockLimits& limits, ordered::Block* block,
+                            bool* done) {
+  std::unique_ptr<RangeWalk> walk;
+  Status status =
+      RangeWalk::Open(this, attachment, *tree, nullptr, 0, range, reverse, limits.entries, &walk);
+  if (status.ok()) status = walk->Fill(limits.bytes, block);
+  *done = walk != nullptr && walk->is_done();
+  return status;
+}
+
+Status Engine::OpenHold(std::shared_ptr<Hold>* hold) {
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  open_holds_++;
+  std::shared_ptr<Hold> opened(new Hold(this));
+  opened->moment_ = states_->Now();
+  *hold = std::move(opened);
+  return Status::Ok();
+}
+
+Status Engine::OpenCursor(const Moment& moment, const KeySpan& span, bool reverse,
+                          std::unique_ptr<VisibleCursor>* cursor) {
+  VisibleCursor::View view;
+  view.sequence = moment.position;
+  view.reverse = reverse;
+  view.mutant = options_.mutant;
+  std::vector<std::unique_ptr<VersionCursor>> sources;
+  for (const auto& memtable : moment.state->memtables) {
+    if (memtable->is_empty()) continue;
+    if (auto tombstones = memtable->tombstones()) view.tombstones.push_back(std::move(tombstones));
+    sources.push_back(memtable->NewCursor(span, reverse));
+  }
+  for (const Run& run : moment.state->version->runs()) {
+    if (!Reaches(run, span)) continue;
+    for (const TableRef& table : run) {
+      if (table->range_tombstone_count == 0 || !Overlap(table->span(), span)) continue;
+      std::shared_ptr<const TableMeta> meta;
+      if (Status status = tables_->Meta(*table, &meta); !status.ok()) return status;
+      view.tombstones.push_back(TableMeta::TombstonesOf(meta));
+    }
+    sources.push_back(
+        std::make_unique<RunCursor>(tables_.get(), run, span, reverse, ReadPath::kCache));
+  }
+  *cursor = std::make_unique<VisibleCursor>(
+      std::make_unique<MergeCursor>(std::move(sources), reverse), std::move(view));
+  return Status::Ok();
+}
+
+}  // namespace bedplate::lsm
