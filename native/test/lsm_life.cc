@@ -275,7 +275,7 @@ Complaint LsmLife::Settled(const Status& status) {
 
 Complaint LsmLife::Flush() {
   const uint64_t last = position();
-  const Complaint complaint = Settled(engine_->Flush());
+  Complaint complaint = Settled(engine_->Flush());
   if (!complaint.ok()) return complaint;
   // With nothing in memory there is nothing to do; at first there is an empty commit.
   return Must(engine_->Stats().flushed_position >= last || last == 1, "a flush ended too early");
