@@ -67,6 +67,7 @@ Napi::Value LsmFigures(const Napi::CallbackInfo& info) {
   set("flushedPosition", stats.flushed_position);
   set("flushes", stats.background.flushes);
   set("compactions", stats.background.compactions);
+  set("compactionDebtBytes", stats.compaction_debt_bytes);
   set("flushedBytes", stats.background.flushed_bytes);
   set("writtenBytes", stats.background.written_bytes);
   set("stallCount", stats.stall_count);

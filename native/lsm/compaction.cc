@@ -1,6 +1,7 @@
 #include "lsm/compaction.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <unordered_set>
 #include <utility>
@@ -9,6 +10,8 @@ namespace bedplate::lsm {
 namespace {
 
 constexpr double kLevelRatio = 10;
+// A table is small if level 1 may have more than so many of its size.
+constexpr uint64_t kSmallTables = 64;
 // Tables of a tiered store beyond which some are merged whatever their sizes are, for each one of
 // `level0_tables`.
 constexpr size_t kMaxTiers = 4;
@@ -43,16 +46,30 @@ std::vector<Run> LevelsFrom(const Version& version, size_t first) {
   return levels;
 }
 
-// All of level 0: what stayed behind could be older than what went.
-Compaction IntoLevel1(const Version& version) {
+// All of level 0: what stayed behind could be older than what went. Small tables are not moved but
+// merged, and with small neighbours: whoever opens a store for one write leaves one table each
+// time, and nobody wants a million of them.
+Compaction IntoLevel1(const Version& version, const CompactionLimits& limits) {
   const Run& newest = version.levels()[0];
-  const Run below = version.Overlapping(1, SpanOfTables(newest));
+  const Run& next = version.levels()[1];
+  const auto is_small = [&](const TableRef& table) {
+    return table->file_bytes < limits.level_bytes / kSmallTables;
+  };
+  const KeySpan span = SpanOfTables(newest);
+  const Run below = version.Overlapping(1, span);
   Compaction compaction;
-  compaction.kind =
-      below.empty() && AreApart(newest) ? Compaction::Kind::kMove : Compaction::Kind::kMerge;
   compaction.level = 1;
   compaction.inputs = newest;
   compaction.inputs.insert(compaction.inputs.end(), below.begin(), below.end());
+  const size_t alone = compaction.inputs.size() - below.size();
+  size_t first = 0;
+  while (first < next.size() && CompareBytes(next[first]->span().end, span.start) <= 0) first++;
+  if (first > 0 && is_small(next[first - 1])) compaction.inputs.push_back(next[first - 1]);
+  const size_t behind = first + below.size();
+  if (behind < next.size() && is_small(next[behind])) compaction.inputs.push_back(next[behind]);
+  const bool is_move = compaction.inputs.size() == alone && AreApart(newest) &&
+                       std::ranges::none_of(newest, is_small);
+  compaction.kind = is_move ? Compaction::Kind::kMove : Compaction::Kind::kMerge;
   compaction.older = LevelsFrom(version, 2);
   return compaction;
 }
@@ -116,7 +133,7 @@ Compaction PickLevel(const Version& version, const CompactionLimits& limits) {
     worst_score = score;
   }
   if (worst == kMaxLevels) return {};
-  return worst == 0 ? IntoLevel1(version) : Downwards(version, worst);
+  return worst == 0 ? IntoLevel1(version, limits) : Downwards(version, worst);
 }
 
 // -- tiered ---------------------------------------------------------------------------------------
@@ -200,6 +217,28 @@ Compaction PickCompaction(const Version& version, const CompactionPlan& plan,
       return PickOldest(version, plan, now_ms);
   }
   return {};
+}
+
+uint64_t DebtOf(const Version& version, const CompactionPlan& plan,
+                const CompactionLimits& limits) {
+  const Version::Levels& levels = version.levels();
+  const Run& newest = levels[0];
+  if (plan.style == CompactionStyle::kFifo) return 0;
+  if (plan.style == CompactionStyle::kTiered) {
+    const size_t least = std::max<size_t>(2, limits.level0_tables);
+    return newest.size() >= kMaxTiers * least ? BytesOf(newest) : 0;
+  }
+  double debt = 0;
+  double carried = 0;
+  for (size_t level = 0; level + 1 < kMaxLevels; level++) {
+    const double size = static_cast<double>(BytesOf(levels[level])) + carried;
+    const double allowed = level == 0 ? 0 : BytesAllowed(level, limits);
+    const bool is_due = level == 0 ? newest.size() >= limits.level0_tables : size > allowed;
+    carried = is_due ? size - allowed : 0;
+    if (carried > 0)
+      debt += carried + static_cast<double>(BytesOf(levels[level + 1])) * carried / size;
+  }
+  return static_cast<uint64_t>(std::ceil(debt));
 }
 
 Compaction CompactionOf(const KeySpan& span, const Version& version, const CompactionPlan& plan,

@@ -392,6 +392,8 @@ EngineStats Engine::Stats() {
   stats.durable_position = log_->durable_position();
   stats.flushed_position = background_->manifest().position;
   stats.background = background_->stats();
+  stats.compaction_debt_bytes =
+      DebtOf(*state->version, background_->manifest().plan, options_.limits);
   stats.stall_count = stall_count_;
   stats.stall_ms = stall_ms_;
   stats.open_snapshots = states_->pin_count() + open_holds_;

@@ -120,6 +120,8 @@ struct EngineStats {
   uint64_t durable_position = 0;
   uint64_t flushed_position = 0;
   BackgroundStats background;
+  // About what merges have to read before nothing is due any more.
+  uint64_t compaction_debt_bytes = 0;
   uint64_t stall_count = 0;
   uint64_t stall_ms = 0;
   uint64_t open_snapshots = 0;

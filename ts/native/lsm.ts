@@ -40,6 +40,7 @@ export interface NativeLsmStats {
   flushedPosition: number
   flushes: number
   compactions: number
+  compactionDebtBytes: number
   flushedBytes: number
   writtenBytes: number
   stallCount: number

@@ -28,6 +28,7 @@ const LSM_OPTIONS: Readonly<Record<keyof LsmOptions, true>> = {
   readOnly: true,
   keyEncoding: true,
   valueEncoding: true,
+  native: true,
 }
 
 /** Those of `options` that `openBTree` takes. */

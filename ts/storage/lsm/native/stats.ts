@@ -38,6 +38,7 @@ export function statsOf(
     flushedPosition,
     flushes,
     compactions,
+    compactionDebtBytes: figures.compactionDebtBytes,
     stalls: { count: figures.stallCount, totalMs: figures.stallMs },
     amplification: {
       read: figures.runs,

@@ -47,6 +47,10 @@ export class NativeLsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> impl
     return this.reader.ingest(entries)
   }
 
+  async backup(_path: string): Promise<void> {
+    throw notYet('backup')
+  }
+
   on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void {
     checkListener(event, listener)
     throw notYet('events')
