@@ -32,9 +32,11 @@ const TOOLS = [
 ]
 
 const MUTANTS = 'MutantTest'
+/** Simulations in one thread, where ThreadSanitizer has nothing to see. */
+const SIMULATIONS = 'PowerCut|FailingDisk|FullDisk|ThatTheDiskLost'
 const SUITES = [
   { name: 'tests under ASan and UBSan', folder: 'build-asan', sanitize: 'address,undefined', select: ['-E', MUTANTS] },
-  { name: 'tests under TSan', folder: 'build-tsan', sanitize: 'thread', select: ['-E', MUTANTS] },
+  { name: 'tests under TSan', folder: 'build-tsan', sanitize: 'thread', select: ['-E', `${MUTANTS}|${SIMULATIONS}`] },
 ]
 const MUTANT_SUITE = { name: 'mutants', folder: 'build-plain', sanitize: '', select: ['-R', MUTANTS] }
 

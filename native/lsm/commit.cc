@@ -94,8 +94,6 @@ Status AddTo(const Operation& operation, bool is_first, Outcome* outcome) {
 
 // Sees to it that what is done to each key comes to one version: a value, a sum, or a suffix.
 Status CheckOutcomes(const Operations& operations) {
-  const auto is_operand = [](const Operation* each) { return IsOperandKind(each->kind); };
-  if (operations.size() < 2 || std::ranges::none_of(operations, is_operand)) return Status::Ok();
   std::map<const TreeSlot*, std::unordered_map<std::string_view, Outcome>> outcomes;
   for (const Operation* operation : operations) {
     if (!IsKeyed(*operation)) continue;
@@ -135,11 +133,15 @@ class TreeIds {
   std::map<const TreeSlot*, uint32_t> changed_;
 };
 
-void EncodeOne(const Operation& operation, ordered::RecordWriter* record, TreeIds* ids) {
+void EncodeOne(const Operation& operation, bool has_operands, ordered::RecordWriter* record,
+               TreeIds* ids) {
   uint32_t id = ids->IdOf(operation.tree);
   if (id == 0) {
-    // There is nothing to remove in a tree that does not exist.
-    if (operation.kind != Kind::kPut && !IsOperandKind(operation.kind)) return;
+    // There is nothing to remove in a tree that does not exist; but operands may count on what
+    // their commit has deleted.
+    const bool is_needed = operation.kind == Kind::kPut || IsOperandKind(operation.kind) ||
+                           (operation.kind == Kind::kDelete && has_operands);
+    if (!is_needed) return;
     id = ids->Create(operation.tree);
   }
   switch (operation.kind) {
@@ -166,12 +168,16 @@ Status EncodeCommit(ordered::RecordWriter* record, std::span<const Operation> op
   TreeIds ids(record, next_tree_id);
   record->Begin();
   if (operations.size() == 1) {
-    EncodeOne(operations.front(), record, &ids);
+    EncodeOne(operations.front(), false, record, &ids);
     return Status::Ok();
   }
   const Operations sorted = ClearsFirst(operations);
-  if (Status status = CheckOutcomes(sorted); !status.ok()) return status;
-  for (const Operation* operation : sorted) EncodeOne(*operation, record, &ids);
+  const bool has_operands =
+      std::ranges::any_of(sorted, [](const auto* each) { return IsOperandKind(each->kind); });
+  if (has_operands) {
+    if (Status status = CheckOutcomes(sorted); !status.ok()) return status;
+  }
+  for (const Operation* operation : sorted) EncodeOne(*operation, has_operands, record, &ids);
   return Status::Ok();
 }
 

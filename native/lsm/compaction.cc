@@ -235,8 +235,9 @@ uint64_t DebtOf(const Version& version, const CompactionPlan& plan,
     const double allowed = level == 0 ? 0 : BytesAllowed(level, limits);
     const bool is_due = level == 0 ? newest.size() >= limits.level0_tables : size > allowed;
     carried = is_due ? size - allowed : 0;
-    if (carried > 0)
+    if (carried > 0) {
       debt += carried + static_cast<double>(BytesOf(levels[level + 1])) * carried / size;
+    }
   }
   return static_cast<uint64_t>(std::ceil(debt));
 }

@@ -73,7 +73,7 @@ Status Engine::OpenLog(const Manifest& manifest) {
   options.on_progress = options_.on_progress;
   const auto replay = [this](uint64_t position, Bytes record) {
     if (Status status = memory_->Apply(position, record); !status.ok()) return status;
-    if (memory_->active()->bytes() >= options_.memtable_bytes) Freeze();
+    if (memory_->IsFull(options_.memtable_bytes)) Freeze();
     return Status::Ok();
   };
   return log::Log::Open(options, replay, &log_);
@@ -284,7 +284,7 @@ void Engine::FreezeIfFull() {
     shared_at_bytes_ = bytes;
     ShareMemory();
   }
-  if (bytes < options_.memtable_bytes) return;
+  if (!memory_->IsFull(options_.memtable_bytes)) return;
   if (states_->frozen_count() < kMaxFrozenMemtables) {
     Freeze();
     background_->Wake();

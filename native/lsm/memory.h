@@ -30,6 +30,9 @@ struct Frozen {
   std::shared_ptr<const Catalogue> catalogue;
 };
 
+// What they hide is counted from all that overlap.
+inline constexpr uint64_t kMaxMemtableTombstones = 1024;
+
 // Belongs to whoever writes, but for `SlotOf`.
 class Memory final : private ordered::RecordVisitor {
  public:
@@ -47,6 +50,11 @@ class Memory final : private ordered::RecordVisitor {
   [[nodiscard]] Frozen Freeze();
 
   [[nodiscard]] const std::shared_ptr<Memtable>& active() const { return active_; }
+  // True if it should be frozen: by its bytes, or by its range tombstones.
+  [[nodiscard]] bool IsFull(uint64_t memtable_bytes) const {
+    return active_->bytes() >= memtable_bytes ||
+           active_->tombstone_count() >= kMaxMemtableTombstones;
+  }
   [[nodiscard]] const std::shared_ptr<const Catalogue>& catalogue() const { return catalogue_; }
   // The last log record that was applied.
   [[nodiscard]] uint64_t position() const { return position_; }

@@ -18,12 +18,21 @@ constexpr uint64_t kTombstoneBytes = 160;
 
 }  // namespace
 
-// Bytes follow.
+// The bytes follow, or what says where they are and what more there is room for.
 struct Memtable::Value {
+  struct Place {
+    uint8_t* bytes;
+    size_t capacity;
+  };
+
   uint32_t length;
   EntryKind kind;
+  bool is_apart;
 
-  [[nodiscard]] Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(this + 1), length}; }
+  [[nodiscard]] const Place& place() const { return *reinterpret_cast<const Place*>(this + 1); }
+  [[nodiscard]] Bytes bytes() const {
+    return {is_apart ? place().bytes : reinterpret_cast<const uint8_t*>(this + 1), length};
+  }
 };
 
 // One link a level follows, the lowest first, then the key.
@@ -156,7 +165,7 @@ void Memtable::AddTombstone(const KeySpan& span, uint64_t sequence) {
     tombstones_ = std::move(after);
   }
   has_tombstones_.store(true, std::memory_order_release);
-  tombstone_bytes_ += kTombstoneBytes;
+  tombstone_count_.fetch_add(1, std::memory_order_relaxed);
   Count(sequence, 0);
 }
 
@@ -164,6 +173,8 @@ void Memtable::AddTombstone(const KeySpan& span, uint64_t sequence) {
 // this commit yet.
 Status Memtable::Replace(Node* node, const Entry& entry) {
   const Entry older = node->entry();
+  const bool is_longer = older.kind == EntryKind::kPut || older.kind == EntryKind::kAppend;
+  if (entry.kind == EntryKind::kAppend && is_longer) return Extend(node, entry.value);
   EntryKind kind = older.kind;
   std::vector<uint8_t> value(older.value.begin(), older.value.end());
   if (Status status = FoldWithinCommit(entry, &kind, &value); !status.ok()) return status;
@@ -172,9 +183,33 @@ Status Memtable::Replace(Node* node, const Entry& entry) {
   return Status::Ok();
 }
 
+// A commit may append to a key often, so the bytes stay where they are as long as there is room:
+// behind what readers know of.
+Status Memtable::Extend(Node* node, Bytes suffix) {
+  const Value* older = node->value.load(std::memory_order_relaxed);
+  const size_t length = older->length + suffix.size();
+  if (older->kind == EntryKind::kPut && length > kMaxValueBytes) {
+    return Status::Error(ErrorCode::kCorruption, "a log record makes a value that is too long");
+  }
+  Value::Place place{nullptr, 0};
+  if (older->is_apart) place = older->place();
+  if (length > place.capacity) {
+    place.capacity = 2 * length;
+    place.bytes = arena_.Allocate(place.capacity);
+    std::ranges::copy(older->bytes(), place.bytes);
+  }
+  std::ranges::copy(suffix, place.bytes + older->length);
+  uint8_t* memory = arena_.Allocate(sizeof(Value) + sizeof(Value::Place));
+  auto* longer = new (memory) Value{static_cast<uint32_t>(length), older->kind, true};
+  new (longer + 1) Value::Place(place);
+  node->value.store(longer, std::memory_order_release);
+  Count(node->sequence, suffix.size());
+  return Status::Ok();
+}
+
 const Memtable::Value* Memtable::StoreValue(EntryKind kind, Bytes value) {
   uint8_t* memory = arena_.Allocate(sizeof(Value) + value.size());
-  auto* stored = new (memory) Value{static_cast<uint32_t>(value.size()), kind};
+  auto* stored = new (memory) Value{static_cast<uint32_t>(value.size()), kind, false};
   if (!value.empty()) std::memcpy(stored + 1, value.data(), value.size());
   return stored;
 }
@@ -212,7 +247,8 @@ uint32_t Memtable::ThrowHeight() {
 
 void Memtable::Count(uint64_t sequence, uint64_t content_bytes) {
   last_sequence_.store(sequence, std::memory_order_relaxed);
-  bytes_.store(arena_.used_bytes() + tombstone_bytes_, std::memory_order_relaxed);
+  bytes_.store(arena_.used_bytes() + tombstone_count() * kTombstoneBytes,
+               std::memory_order_relaxed);
   content_bytes_.fetch_add(content_bytes, std::memory_order_relaxed);
 }
 

@@ -55,6 +55,9 @@ class Memtable {
   [[nodiscard]] uint64_t entry_count() const {
     return entry_count_.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] uint64_t tombstone_count() const {
+    return tombstone_count_.load(std::memory_order_relaxed);
+  }
   // The last commit that wrote to it; 0 if none did.
   [[nodiscard]] uint64_t last_sequence() const {
     return last_sequence_.load(std::memory_order_relaxed);
@@ -83,6 +86,7 @@ class Memtable {
   // Sets `path_` and `behind_` to the neighbours of (`key`, `sequence`) in every level.
   void FindPath(const KeyHead& head, Bytes key, uint64_t sequence);
   Status Replace(Node* node, const Entry& entry);
+  Status Extend(Node* node, Bytes suffix);
   [[nodiscard]] const Value* StoreValue(EntryKind kind, Bytes value);
   [[nodiscard]] uint32_t ThrowHeight();
   void Count(uint64_t sequence, uint64_t content_bytes);
@@ -94,13 +98,13 @@ class Memtable {
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> content_bytes_{0};
   std::atomic<uint64_t> entry_count_{0};
+  std::atomic<uint64_t> tombstone_count_{0};
   std::atomic<uint64_t> last_sequence_{0};
 
   // The writer's: the nodes around what was added last, and the state of its dice.
   std::array<Node*, kMaxHeight> path_;
   std::array<Node*, kMaxHeight> behind_;
   uint32_t dice_ = 0x2545f491;
-  uint64_t tombstone_bytes_ = 0;
 
   // So that whoever reads where there are none takes no lock.
   std::atomic<bool> has_tombstones_{false};

@@ -28,8 +28,9 @@ uint64_t States::memtable_bytes() const {
 
 Moment States::Pin(uint64_t now_ms) {
   const std::lock_guard lock(mutex_);
-  pins_.emplace(position(), now_ms);
-  return {current_, position(), catalogue_};
+  const uint64_t pinned = position();  // once: commits go on meanwhile
+  pins_.emplace(pinned, now_ms);
+  return {current_, pinned, catalogue_};
 }
 
 void States::Unpin(uint64_t position, uint64_t since_ms) {

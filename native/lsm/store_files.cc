@@ -1,6 +1,8 @@
 #include "lsm/store_files.h"
 
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <unordered_set>
 #include <vector>
 
@@ -10,6 +12,13 @@
 #include "lsm/table_format.h"
 
 namespace bedplate::lsm {
+namespace {
+
+// What writers leave behind beside tables: half a manifest, and what the twin says of itself.
+constexpr std::array<std::string_view, 3> kLeftovers = {kNewManifestFile, "stats.json",
+                                                        "stats.json.new"};
+
+}  // namespace
 
 Status CheckParts(vfs::Disk* disk, const std::string& path, const Version& version) {
   std::vector<std::string> names;
@@ -36,12 +45,17 @@ Status RemoveOrphans(vfs::Disk* disk, const std::string& path, const Version& ve
   for (const TableRef& table : version.Tables()) named.insert(table->number);
   std::vector<std::string> names;
   if (Status status = disk->List(path, &names); !status.ok()) return status;
-  for (const std::string& name : names) {
+  const auto is_orphan = [&](const std::string& name) {
     uint64_t number = 0;
-    const bool is_orphan =
-        name == kNewManifestFile || (ParseTableName(name, &number) && !named.contains(number));
-    if (is_orphan) Discard(disk, vfs::JoinPath(path, name));
-  }
+    return std::ranges::find(kLeftovers, name) != kLeftovers.end() ||
+           (ParseTableName(name, &number) && !named.contains(number));
+  };
+  std::erase_if(names, [&](const std::string& name) { return !is_orphan(name); });
+  if (names.empty()) return Status::Ok();
+  // The manifest that does without them may owe its name to a writer that died before it was
+  // durable.
+  if (Status status = disk->SyncDirectory(path); !status.ok()) return status;
+  for (const std::string& name : names) Discard(disk, vfs::JoinPath(path, name));
   return Status::Ok();
 }
 

@@ -43,7 +43,7 @@ class LsmEngineTest : public testing::Test {
     options_.now_ms = [this] { return now_ms_.load(); };
     options_.random = [this](std::span<uint8_t> target) {
       const std::lock_guard lock(random_mutex_);
-      for (uint8_t& byte : target) byte = static_cast<uint8_t>(random_());
+      for (uint8_t& byte : target) byte = static_cast<uint8_t>(ids_());
     };
   }
 
@@ -180,8 +180,10 @@ class LsmEngineTest : public testing::Test {
   vfs::RealDisk disk_;
   EngineOptions options_;
   std::atomic<uint64_t> now_ms_{1'000'000};
-  std::mutex random_mutex_;
   std::mt19937_64 random_{42};
+  // The background's.
+  std::mutex random_mutex_;
+  std::mt19937_64 ids_{43};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Attachment> attachment_;
   std::map<std::string, TreeModel> models_;

@@ -162,6 +162,22 @@ TEST(MemtableTest, OneCommitMayNotIncrementAndAppendBlindly) {
   EXPECT_EQ(ValueOf(memtable, key, 10), "1x");
 }
 
+TEST(MemtableTest, ManyAppendsOfOneCommitTakeMemoryInProportion) {
+  Memtable memtable;
+  const std::string key = Internal(1, "log");
+  const std::string base = "base";
+  std::string expected = base;
+  ASSERT_OK(memtable.Add({AsBytes(key), 7, EntryKind::kPut, AsBytes(base)}));
+  for (int i = 0; i < 20'000; i++) {
+    const std::string line = "line " + std::to_string(i) + " of a log that grows and grows";
+    ASSERT_OK(memtable.Add({AsBytes(key), 7, EntryKind::kAppend, AsBytes(line)}));
+    expected += line;
+  }
+  EXPECT_EQ(ValueOf(memtable, key, 7), expected);
+  EXPECT_LT(memtable.bytes(), 8 * expected.size());
+  EXPECT_EQ(memtable.entry_count(), 1);
+}
+
 TEST(MemtableTest, OnlyPlainNumbersCount) {
   const std::map<std::string, int64_t> bases = {{"", 0},
                                                 {"7", 7},

@@ -112,7 +112,7 @@ describe('scripts/build.mjs', () => {
     const places = readdirSync(commands).flatMap((file) =>
       readFileSync(join(commands, file), 'utf8').match(/.*import\.meta\.url.*/g),
     )
-    expect(places.filter((line) => line !== null)).toEqual([
+    expect(places.filter((line) => line !== null).sort()).toEqual([
       expect.stringContaining('PACKAGE_URL = new URL("../../", import.meta.url)'),
       expect.stringContaining('createRequire(import.meta.url)'),
     ])

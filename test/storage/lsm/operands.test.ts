@@ -7,6 +7,7 @@ import { applyOperands, encodeIncrement, foldOperands } from '../../../ts/storag
 import type { LsmBatchOperation } from '../../../ts/storage/lsm/types.ts'
 import { codeOf, codeOfAsync } from '../../support/errors.ts'
 import { type Opened, openStore, SMALL } from '../../support/lsm-crash/store.ts'
+import { LSM_ENGINES } from '../../support/lsm-engines.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const MOST = 2n ** 63n - 1n
@@ -161,6 +162,22 @@ describe('operands', () => {
     await store.compact()
     expect(store.get('k')).toBe(over10)
     await store.close()
+  })
+
+  it('count on what their commit has deleted, also in a tree that does not exist', async () => {
+    for (const { open } of LSM_ENGINES) {
+      const { path, remove } = temporaryDirectory()
+      const store = await open(path, { create: true })
+      const gone = { type: 'delete', key: 'k' } as const
+      await store.batch([gone, increment(7), append('!')])
+      await store.batch([gone, increment(8), append('?')].map((each) => ({ ...each, tree: 'new' })))
+      expect([store.get('k'), store.tree('new').get('k')]).toEqual(['7!', '8?'])
+      await store.close()
+      const again = await open(path)
+      expect([again.get('k'), again.tree('new').get('k')]).toEqual(['7!', '8?'])
+      await again.close()
+      remove()
+    }
   })
 
   it('of both kinds on one key make a batch that is refused whole', async () => {

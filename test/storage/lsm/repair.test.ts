@@ -39,6 +39,24 @@ describe('a repair', () => {
     }
   })
 
+  it('without the manifest takes what was ingested later for newer', async () => {
+    const disk = new SimulatedDisk()
+    const { store } = await openStore(disk, SMALL, { create: true })
+    await store.put('a', 'put')
+    await store.flush()
+    for (const value of ['first', 'second', 'third']) await store.ingest([['a', value]])
+    await store.put('q', 'later')
+    await store.close()
+    disk.unlink(`${STORE_PATH}/manifest`)
+    await repair(disk)
+    const again = await openStore(disk)
+    expect([...again.store.range()]).toEqual([
+      ['a', 'third'],
+      ['q', 'later'],
+    ])
+    await again.store.close()
+  })
+
   it('without the manifest calls trees by their ids, but a single one the default tree', async () => {
     const disk = await sample((image) => image.remove(`${STORE_PATH}/manifest`), { isSingle: true })
     expect(await repair(disk)).toMatchObject({ trees: [''], manifest: 'rebuilt' })

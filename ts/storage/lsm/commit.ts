@@ -22,13 +22,16 @@ export function encodeCommit(record: RecordWriter, operations: readonly LsmOpera
   let nextTreeId = catalogue.nextTreeId
   const idOf = (tree: string): number | undefined => (ids.has(tree) ? ids.get(tree) : catalogue.ids.get(tree))
   const sorted = clearsFirst(operations)
-  checkOutcomes(sorted)
+  const hasOperands = sorted.some(isOperandOperation)
+  if (hasOperands && sorted.length > 1) checkOutcomes(sorted)
   record.begin()
   for (const operation of sorted) {
     const { tree } = operation
     let id = idOf(tree)
     if (id === undefined) {
-      if (!('value' in operation)) continue // there is nothing to remove in a tree that does not exist
+      // There is nothing to remove in a tree that does not exist; but operands may count on what their commit has deleted.
+      const isNeeded = 'value' in operation || (operation.kind === 'delete' && hasOperands)
+      if (!isNeeded) continue
       id = nextTreeId++
       record.createTree(id, Buffer.from(tree))
       ids.set(tree, id)
@@ -74,6 +77,10 @@ function clearsFirst(operations: readonly LsmOperation[]): readonly LsmOperation
   return [...clears, ...keyed]
 }
 
+function isOperandOperation({ kind }: LsmOperation): boolean {
+  return kind === 'increment' || kind === 'append'
+}
+
 function isKeyed(operation: LsmOperation): operation is KeyedOperation {
   return 'key' in operation
 }
@@ -91,7 +98,6 @@ interface Outcome {
 
 /** Sees to it that what is done to each key comes to one version: a value, a sum, or a suffix. */
 function checkOutcomes(operations: readonly LsmOperation[]): void {
-  if (operations.length < 2 || operations.every(({ kind }) => kind !== 'increment' && kind !== 'append')) return
   const outcomes = new Map<string, Outcome>()
   for (const operation of operations) {
     if (!isKeyed(operation)) continue

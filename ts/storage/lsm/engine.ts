@@ -422,7 +422,7 @@ export class Engine {
 
   private freezeIfFull(): void {
     const { memory } = this
-    if (memory.active.bytes < this.parts.memtableBytes) return
+    if (!memory.isFull(this.parts.memtableBytes)) return
     if (memory.frozenCount < MAX_FROZEN_MEMTABLES) {
       memory.freeze()
       this.background.wake()

@@ -34,7 +34,7 @@ async function attachEntries(
   entries: ByteEntries,
 ): Promise<{ count: number; named: Promise<void> | undefined }> {
   const id = engine.idFor(tree)
-  const cursor = new EntryCursor(id, entries)
+  const cursor = new EntryCursor(id, entries, () => engine.assertWritable())
   const { workshop, tableBytes, manifest } = engine.background.work
   try {
     const made = await buildTables(workshop, {
@@ -68,6 +68,7 @@ class EntryCursor implements VersionCursor {
   count = 0
   private readonly treeId: number
   private readonly entries: ByteEntries
+  private readonly assertWanted: () => void
   private readonly iterator: Iterator<unknown> | AsyncIterator<unknown>
   private readonly isAsync: boolean
   /** What an async iterable gave and was not looked at yet. */
@@ -75,8 +76,10 @@ class EntryCursor implements VersionCursor {
   private current: Entry | undefined
   private hasEnded = false
 
-  constructor(treeId: number, entries: ByteEntries) {
+  /** @param assertWanted - Throws once nobody wants more of an iterable that is waited for. */
+  constructor(treeId: number, entries: ByteEntries, assertWanted: () => void) {
     const { from } = entries
+    this.assertWanted = assertWanted
     this.treeId = treeId
     this.entries = entries
     this.isAsync = Symbol.asyncIterator in from
@@ -111,6 +114,7 @@ class EntryCursor implements VersionCursor {
     },
     loadAsync: async () => {
       this.arrived = await this.iterator.next()
+      this.assertWanted()
     },
   }
 

@@ -8,7 +8,7 @@ import { EntryKind } from './entry.ts'
 import { internalKey, spanOf } from './internal-key.ts'
 import { Memtable } from './memtable.ts'
 import type { TableInfo } from './table-format.ts'
-import { MAX_KEY_BYTES } from './types.ts'
+import { MAX_KEY_BYTES, MAX_MEMTABLE_TOMBSTONES } from './types.ts'
 
 /** What the manifest will say once it names the tables that a part of memory has become. */
 interface Stand {
@@ -65,6 +65,11 @@ export class Memory {
     let bytes = this.active.bytes
     for (const each of this.waiting) if ('memtable' in each) bytes += each.memtable.bytes
     return bytes
+  }
+
+  /** True if the active memtable should be frozen: by its bytes, or by its range tombstones. */
+  isFull(memtableBytes: number): boolean {
+    return this.active.bytes >= memtableBytes || this.active.tombstones.count >= MAX_MEMTABLE_TOMBSTONES
   }
 
   /** Applies the log record of number `position`, the one after `this.position`. @throws CORRUPTION if it is none. */

@@ -58,7 +58,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   try {
     const manifest = readManifest(disk, path, mutant)
     checkParts(disk, path, manifest)
-    if (!readOnly && !lacks(mutant, 'orphans removed')) removeOrphans(disk, path, manifest)
+    if (!readOnly && !lacks(mutant, 'orphans removed')) await removeOrphans(disk, path, manifest)
     const memory = new Memory(manifest.catalogue, manifest.position)
     const log = await openStoreLog(options, manifest, memory)
     const { shape } = manifest
@@ -128,13 +128,15 @@ function checkParts(disk: Disk, path: string, { version }: Manifest): void {
 }
 
 /** What a flush or a compaction left behind when it was cut off. */
-function removeOrphans(disk: Disk, path: string, { version }: Manifest): void {
+async function removeOrphans(disk: Disk, path: string, { version }: Manifest): Promise<void> {
   const named = new Set(version.tables.map(({ number }) => number))
-  for (const name of disk.list(path)) {
+  const orphans = disk.list(path).filter((name) => {
     const number = parseTableName(name)
-    const isOrphan = LEFTOVERS.has(name) || (number !== undefined && !named.has(number))
-    if (isOrphan) discard(disk, joinPath(path, name))
-  }
+    return LEFTOVERS.has(name) || (number !== undefined && !named.has(number))
+  })
+  if (orphans.length === 0) return
+  await disk.syncDirectory(path) // the manifest that does without them may owe its name to a writer that died too early
+  for (const name of orphans) discard(disk, joinPath(path, name))
 }
 
 function openStoreLog(options: EngineOptions, manifest: Manifest, memory: Memory): Promise<Log> {
@@ -151,7 +153,7 @@ function openStoreLog(options: EngineOptions, manifest: Manifest, memory: Memory
     maxSegmentBytes,
     replay(position, record) {
       memory.apply(position, record)
-      if (memory.active.bytes >= memtableBytes) memory.freeze()
+      if (memory.isFull(memtableBytes)) memory.freeze()
     },
   })
 }

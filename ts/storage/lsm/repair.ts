@@ -168,7 +168,7 @@ class Repair {
       const wreck = { number, id: footer.id, sequence: 0 }
       let survey = await this.survey(wreck)
       // What was ingested says nothing of its age: it is newer than what was written before its number was given.
-      if (survey.maxSequence === 0) survey = { ...survey, wreck: { ...wreck, sequence: Math.max(1, position) } }
+      if (survey.maxSequence === 0) survey = { ...survey, wreck: { ...wreck, sequence: position + 1 } }
       position = Math.max(position, survey.maxSequence, survey.wreck.sequence)
       if (survey.lostBytes > 0) this.wrecks.add(name)
       surveys.push(survey)

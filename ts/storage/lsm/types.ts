@@ -13,6 +13,8 @@ export const MIN_CACHE_BYTES = 256 * 1024
 export const MAX_DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
 export const MIN_MEMTABLE_BYTES = 64 * 1024
 export const MAX_MEMTABLE_BYTES = 2 ** 40
+/** A memtable is full also once it has so many range tombstones: what they hide is counted from all that overlap. */
+export const MAX_MEMTABLE_TOMBSTONES = 1024
 /** Full memtables that may wait to be written to a table. With so many waiting, the promises of writes wait too. */
 export const MAX_FROZEN_MEMTABLES = 2
 /**

@@ -96,10 +96,11 @@ export class Acknowledgements {
     this.holdWhileWaiting()
   }
 
-  /** Rejects what still waits; nothing is asked of the store any more. */
+  /** Rejects what still waits and is not durable; nothing is asked of the store any more. */
   end(): void {
     this.holdWhileWaiting(false)
     this.hasEnded = true
+    this.acknowledgement.reached(this.raw.durablePosition()) // some may have waited for room in memory alone
     this.failWith(undefined)
   }
 
