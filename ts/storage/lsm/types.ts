@@ -50,7 +50,7 @@ export const MAX_TTL_MS = 2 ** 48 - 1
  * | style | for | what a merge costs |
  * | --- | --- | --- |
  * | `leveled` | reading as much as writing | each byte is written about ten times a level |
- * | `tiered` | writing far more than reading | each byte is written about log4 times; reads look at more tables |
+ * | `tiered` | writing far more than reading | each byte is written once for each fourfold growth; reads look at more tables |
  * | `fifo` | what may be forgotten: the oldest tables are dropped whole, by age or by size | nothing |
  */
 export type CompactionStyle = 'leveled' | 'tiered' | 'fifo'
@@ -89,7 +89,7 @@ export interface LsmOptions {
   /** Opens for reading alone. Several processes may; a writer excludes them. Default false. */
   readOnly?: boolean
   /**
-   * `true`: the native engine, which has no `ingest` and no events yet; NOT_SUPPORTED where there is none. Default false: the
+   * `true`: the native engine, which has no `ingest`, `backup` and events yet; NOT_SUPPORTED where there is none. Default false: the
    * TypeScript engine, on the same files.
    */
   native?: boolean
