@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -133,14 +134,15 @@ class TreeIds {
   std::map<const TreeSlot*, uint32_t> changed_;
 };
 
-void EncodeOne(const Operation& operation, bool has_operands, ordered::RecordWriter* record,
+// `counts`: the commit has increments or appends in this tree.
+void EncodeOne(const Operation& operation, bool counts, ordered::RecordWriter* record,
                TreeIds* ids) {
   uint32_t id = ids->IdOf(operation.tree);
   if (id == 0) {
     // There is nothing to remove in a tree that does not exist; but operands may count on what
     // their commit has deleted.
     const bool is_needed = operation.kind == Kind::kPut || IsOperandKind(operation.kind) ||
-                           (operation.kind == Kind::kDelete && has_operands);
+                           (operation.kind == Kind::kDelete && counts);
     if (!is_needed) return;
     id = ids->Create(operation.tree);
   }
@@ -172,12 +174,16 @@ Status EncodeCommit(ordered::RecordWriter* record, std::span<const Operation> op
     return Status::Ok();
   }
   const Operations sorted = ClearsFirst(operations);
-  const bool has_operands =
-      std::ranges::any_of(sorted, [](const auto* each) { return IsOperandKind(each->kind); });
-  if (has_operands) {
+  std::set<const TreeSlot*> counted;
+  for (const Operation* operation : sorted) {
+    if (IsOperandKind(operation->kind)) counted.insert(operation->tree);
+  }
+  if (!counted.empty()) {
     if (Status status = CheckOutcomes(sorted); !status.ok()) return status;
   }
-  for (const Operation* operation : sorted) EncodeOne(*operation, has_operands, record, &ids);
+  for (const Operation* operation : sorted) {
+    EncodeOne(*operation, counted.contains(operation->tree), record, &ids);
+  }
   return Status::Ok();
 }
 

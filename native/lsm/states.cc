@@ -21,8 +21,10 @@ std::vector<Frozen> States::frozen() const {
 }
 
 uint64_t States::memtable_bytes() const {
+  const std::shared_ptr<const ReadState> state =
+      Current();  // which has to live as long as the loop
   uint64_t bytes = 0;
-  for (const auto& memtable : Current()->memtables) bytes += memtable->bytes();
+  for (const auto& memtable : state->memtables) bytes += memtable->bytes();
   return bytes;
 }
 

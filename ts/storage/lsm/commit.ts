@@ -22,15 +22,15 @@ export function encodeCommit(record: RecordWriter, operations: readonly LsmOpera
   let nextTreeId = catalogue.nextTreeId
   const idOf = (tree: string): number | undefined => (ids.has(tree) ? ids.get(tree) : catalogue.ids.get(tree))
   const sorted = clearsFirst(operations)
-  const hasOperands = sorted.some(isOperandOperation)
-  if (hasOperands && sorted.length > 1) checkOutcomes(sorted)
+  const counted = new Set(sorted.filter(isOperandOperation).map(({ tree }) => tree))
+  if (counted.size > 0 && sorted.length > 1) checkOutcomes(sorted)
   record.begin()
   for (const operation of sorted) {
     const { tree } = operation
     let id = idOf(tree)
     if (id === undefined) {
       // There is nothing to remove in a tree that does not exist; but operands may count on what their commit has deleted.
-      const isNeeded = 'value' in operation || (operation.kind === 'delete' && hasOperands)
+      const isNeeded = 'value' in operation || (operation.kind === 'delete' && counted.has(tree))
       if (!isNeeded) continue
       id = nextTreeId++
       record.createTree(id, Buffer.from(tree))
