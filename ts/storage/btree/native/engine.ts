@@ -1,16 +1,14 @@
-// The native engine, as the handles of a store see it. What is slow runs on other threads; everything else is one call.
-import { isCode } from '../../../base/errors.ts'
+// The native engine, as the handles of a store see it, in what is its own beside ../../ordered/native/engine.ts.
 import type { Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
 import type { Random } from '../../../io/random.ts'
+import type { NativeBTree } from '../../../native/btree.ts'
 import { createLog } from '../../log/index.ts'
 import { UUID_BYTES } from '../../log/segment.ts'
-import { toError } from '../../ordered/native/errors.ts'
-import { NativeAttempt, NativeMoment } from '../../ordered/native/moment.ts'
-import { applyOperations } from '../../ordered/native/tree.ts'
-import { type ByteOperation, DEFAULT_TREE } from '../../ordered/operation.ts'
+import { NativeStoreEngine } from '../../ordered/native/engine.ts'
+import { NativeMoment } from '../../ordered/native/moment.ts'
+import { DEFAULT_TREE } from '../../ordered/operation.ts'
 import type { Codecs } from '../../ordered/reader.ts'
-import type { Attempt, Moment } from '../../ordered/store-engine.ts'
 import { StatsFile } from '../../stats-file.ts'
 import type { BTreeEngine } from '../btree-engine.ts'
 import { describePage } from '../inspect.ts'
@@ -28,79 +26,22 @@ export interface Outside {
   random: Random
 }
 
-export class NativeEngine implements BTreeEngine {
-  readonly core: BTreeCore
+export class NativeEngine extends NativeStoreEngine<NativeBTree> implements BTreeEngine {
   readonly clock: Clock
-  readonly path: string
   readonly pageSizeBytes: number
-  readonly maxKeyBytes: number
   private readonly outside: Outside
   private readonly figures: StatsFile | undefined
-  /** The end of the queue of checkpoints and compactions: one at a time, or they would only fill libuv's pool. */
-  private exclusive: Promise<unknown> = Promise.resolve()
-  private closed: Promise<void> | undefined
-  /** The positions at which the store was closed. */
-  private last = { position: 0, durablePosition: 0 }
 
   constructor(core: BTreeCore, outside: Outside) {
-    this.core = core
+    super(core)
     this.outside = outside
     this.clock = outside.clock
-    this.path = core.path
     this.pageSizeBytes = core.raw.pageSizeBytes
-    this.maxKeyBytes = core.maxKeyBytes
     if (!core.readOnly) this.figures = this.keepFigures()
-  }
-
-  get position(): number {
-    return this.core.isOpen ? this.core.raw.position() : this.last.position
-  }
-
-  get durablePosition(): number {
-    return this.core.isOpen ? this.core.raw.durablePosition() : this.last.durablePosition
-  }
-
-  checkKey(key: Uint8Array): Uint8Array {
-    return this.core.checkKey(key)
-  }
-
-  assertOpen(): void {
-    this.core.assertUsable()
-  }
-
-  assertWritable(): void {
-    this.core.assertWritable()
   }
 
   tree<K, V>(name: string, codecs: Codecs<K, V>): BTreeTree<K, V> {
     return new NativeBTreeHandle(this, name, codecs)
-  }
-
-  treeNames(): string[] {
-    return this.core.raw.treeNames()
-  }
-
-  apply(operations: readonly ByteOperation[]): Promise<void> {
-    return applyOperations(this.core, operations)
-  }
-
-  openMoment(): Moment {
-    return new NativeMoment(this.core)
-  }
-
-  begin(): Attempt {
-    return new NativeAttempt(this.core)
-  }
-
-  // -- durability -----------------------------------------------------------------------------------------------
-
-  async flushed(): Promise<void> {
-    this.core.assertUsable()
-    await this.flushedTo(this.position)
-  }
-
-  async flushedTo(position: number): Promise<void> {
-    if (!this.core.readOnly) await this.core.acknowledgements.durable(position)
   }
 
   checkpoint(): Promise<void> {
@@ -118,15 +59,6 @@ export class NativeEngine implements BTreeEngine {
       this.figures?.write()
     })
   }
-
-  /** What was asked for before closing is done before closing. */
-  private runExclusive(work: () => Promise<void>): Promise<void> {
-    const run = this.exclusive.then(work)
-    this.exclusive = run.catch(() => {})
-    return run
-  }
-
-  // -- the whole store ------------------------------------------------------------------------------------------
 
   stats(): BTreeStats {
     this.core.assertUsable()
@@ -206,31 +138,8 @@ export class NativeEngine implements BTreeEngine {
     }
   }
 
-  close(): Promise<void> {
-    this.closed ??= this.closeOnce()
-    return this.closed
-  }
-
-  /** Other threads may go on with the store, so what this one wrote is made durable before it lets go. */
-  private async closeOnce(): Promise<void> {
-    const { core } = this
-    const { raw, acknowledgements } = core
+  protected override onClosing(): void {
     this.figures?.stop()
-    this.last = { position: raw.position(), durablePosition: raw.durablePosition() }
-    core.isOpen = false
-    try {
-      await this.flushedTo(this.last.position)
-      this.last.durablePosition = raw.durablePosition()
-    } catch (error) {
-      // The promises of what was written have said so; what else was lost says the core itself.
-      if (!isCode(error, 'IO')) throw error
-    }
-    await this.exclusive
-    await core.jobsEnded()
-    acknowledgements.end()
-    await raw.close().catch((error) => {
-      throw toError(error)
-    })
   }
 
   private keepFigures(): StatsFile {
