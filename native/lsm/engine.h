@@ -274,6 +274,9 @@ class Engine {
   Status LookUpLive(const TreeSlot& tree, Bytes key, Take take);
   Status GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,
                  std::span<const Bytes> keys, ordered::ValueList* values);
+  // The same of Tables::kGroupSize keys at most, which take each step together.
+  Status GetGroup(const ReadState& state, uint64_t sequence, uint32_t tree_id,
+                  std::span<const Bytes> keys, ordered::ValueList* values);
 
   // With `writer_` held.
   Status Commit(std::span<const Operation> operations, uint64_t* position);

@@ -22,6 +22,15 @@ void CopyTo(const FoundValue& found, ordered::ValueTarget* value) {
   if (!found.bytes.empty()) std::memcpy(target.data(), found.bytes.data(), found.bytes.size());
 }
 
+// One of the keys that are looked up together.
+struct GroupedLookup {
+  GroupedLookup(uint32_t tree_id, Bytes key, uint64_t sequence)
+      : internal(tree_id, key), lookup(internal.bytes(), sequence) {}
+
+  InternalKey internal;
+  Lookup lookup;
+};
+
 // True if a table of the run shares a key with `span`, or could.
 bool Reaches(const Run& run, const KeySpan& span) {
   const auto first = std::ranges::partition_point(
@@ -83,13 +92,40 @@ Status Engine::Has(Attachment* /*attachment*/, const TreeSlot* tree, Bytes key, 
 
 Status Engine::GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,
                        std::span<const Bytes> keys, ordered::ValueList* values) {
-  for (const Bytes key : keys) {
-    FoundValue found;
-    if (tree_id != 0) {
-      const InternalKey internal(tree_id, key);
-      Status status = LookUp(state, internal.bytes(), sequence, &found);
-      if (!status.ok()) return status;
+  for (size_t from = 0; from < keys.size(); from += Tables::kGroupSize) {
+    const auto group = keys.subspan(from, std::min(Tables::kGroupSize, keys.size() - from));
+    if (tree_id == 0) {
+      for (size_t i = 0; i < group.size(); i++) values->AddNone();
+      continue;
     }
+    Status status = GetGroup(state, sequence, tree_id, group, values);
+    if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+Status Engine::GetGroup(const ReadState& state, uint64_t sequence, uint32_t tree_id,
+                        std::span<const Bytes> keys, ordered::ValueList* values) {
+  std::array<std::optional<GroupedLookup>, Tables::kGroupSize> group;
+  std::array<Lookup*, Tables::kGroupSize> places{};
+  for (size_t i = 0; i < keys.size(); i++) {
+    places[i] = &group[i].emplace(tree_id, keys[i], sequence).lookup;
+  }
+  const std::span<Lookup* const> lookups(places.data(), keys.size());
+  for (const auto& memtable : state.memtables) {
+    for (Lookup* lookup : lookups) {
+      if (!lookup->is_done()) memtable->LookUp(lookup);
+    }
+  }
+  for (const Run& run : state.version->runs()) {
+    if (std::ranges::all_of(lookups, [](const Lookup* each) { return each->is_done(); })) break;
+    bool missing = false;
+    Status status = tables_->LookUpMany(run, Tables::Loading::kBlocking, lookups, &missing);
+    if (!status.ok()) return status;
+  }
+  for (Lookup* lookup : lookups) {
+    FoundValue found;
+    if (Status status = lookup->Finish(&found); !status.ok()) return status;
     if (found.found) {
       values->Add(found.bytes);
     } else {

@@ -10,8 +10,6 @@ namespace {
 
 // Where a table's filter and index are kept in the cache, beside its blocks.
 constexpr uint64_t kMetaOffset = UINT64_MAX;
-// Keys that are looked for together: about as many as the processor can wait for lines of.
-constexpr size_t kGroupSize = 16;
 
 BlockCache::Key MetaKey(const TableInfo& info) { return {info.number, kMetaOffset}; }
 

@@ -64,6 +64,8 @@ class Tables {
   // Adds to `lookup` what `table` knows of its key. With kAtHand, `*missing` is true if something
   // is not in memory: the lookup is useless then, and has to be made anew with kBlocking.
   Status LookUp(const TableInfo& table, Loading loading, Lookup* lookup, bool* missing);
+  // Keys that are looked for together: about as many as the processor can wait for lines of.
+  static constexpr size_t kGroupSize = 16;
   // The same for many keys in one run; those that are done already, or that no table of it can
   // hold, stay as they are. All filters are asked before the first block is searched, and all
   // blocks are on their way: what misses the processor's cache misses it together.
