@@ -70,6 +70,7 @@
         'lsm/engine.cc',
         'lsm/engine_reads.cc',
         'lsm/fields.cc',
+        'lsm/ingest.cc',
         'lsm/internal_key.cc',
         'lsm/live_table.cc',
         'lsm/lookup.cc',

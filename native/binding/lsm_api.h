@@ -9,6 +9,7 @@
 
 #include "core/status.h"
 #include "lsm/engine.h"
+#include "lsm/manifest.h"
 #include "lsm/range_walk.h"
 #include "vfs/disk.h"
 
@@ -23,9 +24,17 @@ struct LsmApi {
   // What stands for a tree of a snapshot: its id.
   using Root = uint32_t;
   using RangeWalk = lsm::RangeWalk;
+  // The manifest of a moment, whose tables stay.
+  struct HeldTables {
+    lsm::Manifest manifest;
+    // Counts as an open snapshot.
+    std::shared_ptr<lsm::Hold> hold;
+  };
   // What one thread has of a store beside what all stores have.
   struct Extras {
-    std::map<uint32_t, std::shared_ptr<lsm::Hold>> holds;
+    std::map<uint32_t, HeldTables> holds;
+    // So many events of the engine are known.
+    uint64_t events_seen = 0;
   };
 
   // The engine itself looks for missing parts and leftovers: it takes its manifest for that.

@@ -6,8 +6,10 @@
 #endif
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -20,6 +22,7 @@
 #include "binding/ordered_calls.h"
 #include "binding/ordered_handles.h"
 #include "lsm/engine.h"
+#include "lsm/manifest.h"
 
 namespace bedplate::binding {
 namespace {
@@ -108,25 +111,117 @@ Napi::Value CompactRange(const Napi::CallbackInfo& info) {
 // holdTables(): an id; kFailed
 Napi::Value HoldTables(const Napi::CallbackInfo& info) {
   LsmStore* store = LsmBinding::StoreOf(info);
-  std::shared_ptr<lsm::Hold> hold;
-  if (Status status = store->engine()->OpenHold(&hold); !status.ok()) {
+  LsmApi::HeldTables held;
+  if (Status status = store->engine()->OpenHold(&held.hold); !status.ok()) {
     return Napi::Number::New(info.Env(), store->Fail(std::move(status)));
   }
+  held.manifest = store->engine()->manifest();
   const uint32_t id = store->next_id++;
-  store->extras.holds[id] = std::move(hold);
+  store->extras.holds[id] = std::move(held);
   return Napi::Number::New(info.Env(), id);
 }
 
 // heldManifest(held): Uint8Array
 Napi::Value HeldManifest(const Napi::CallbackInfo& info) {
   LsmStore* store = LsmBinding::StoreOf(info);
-  const auto& hold = store->extras.holds.at(info[0].As<Napi::Number>().Uint32Value());
-  const std::vector<uint8_t> bytes = store->engine()->ManifestOf(hold->moment());
+  const auto& held = store->extras.holds.at(info[0].As<Napi::Number>().Uint32Value());
+  const std::vector<uint8_t> bytes = lsm::EncodeManifest(held.manifest);
   return Napi::Buffer<uint8_t>::Copy(info.Env(), bytes.data(), bytes.size());
 }
 
 void ReleaseTables(const Napi::CallbackInfo& info) {
   LsmBinding::StoreOf(info)->extras.holds.erase(info[0].As<Napi::Number>().Uint32Value());
+}
+
+// treeFor(tree): the id of a tree, which is made if there is none; kFailed
+Napi::Value TreeFor(const Napi::CallbackInfo& info) {
+  LsmStore* store = LsmBinding::StoreOf(info);
+  const auto* tree = info[0].As<Napi::External<TreeHandle<LsmApi>>>().Data();
+  uint32_t id = 0;
+  if (Status status = store->engine()->IdFor(tree->slot, &id); !status.ok()) {
+    return Napi::Number::New(info.Env(), store->Fail(std::move(status)));
+  }
+  return Napi::Number::New(info.Env(), id);
+}
+
+// takeTableNumber()
+Napi::Value TakeTableNumber(const Napi::CallbackInfo& info) {
+  return ToJs(info.Env(), LsmBinding::StoreOf(info)->engine()->TakeTableNumber());
+}
+
+// ingest(tree, id, manifest: Uint8Array): the position; kFailed. The manifest names the tables, in
+// level 1.
+Napi::Value Ingest(const Napi::CallbackInfo& info) {
+  LsmStore* store = LsmBinding::StoreOf(info);
+  const auto* tree = info[0].As<Napi::External<TreeHandle<LsmApi>>>().Data();
+  const uint32_t id = info[1].As<Napi::Number>().Uint32Value();
+  const auto bytes = info[2].As<Napi::Uint8Array>();
+  const auto make_table = [](lsm::TableInfo table) {
+    return std::make_shared<const lsm::TableInfo>(std::move(table));
+  };
+  lsm::Manifest manifest;
+  uint64_t position = 0;
+  Status status = lsm::DecodeManifest({bytes.Data(), bytes.ByteLength()}, "what is ingested",
+                                      make_table, nullptr, &manifest);
+  if (status.ok()) {
+    status = store->engine()->Ingest(*tree->slot, id, manifest.version->levels()[1], &position);
+  }
+  if (!status.ok()) return Napi::Number::New(info.Env(), store->Fail(std::move(status)));
+  return ToJs(info.Env(), position);
+}
+
+// failedSync(message)
+void FailedSync(const Napi::CallbackInfo& info) {
+  LsmBinding::StoreOf(info)->engine()->NoteFailedSync(
+      Status::Error(ErrorCode::kIo, info[0].As<Napi::String>().Utf8Value()));
+}
+
+Napi::Value FlushFrozen(const Napi::CallbackInfo& info) {
+  return RunAttached<uint64_t>(
+      info.Env(), LsmBinding::StoreOf(info),
+      [](lsm::Engine* engine, lsm::Attachment*, uint64_t*) { return engine->FlushFrozen(); });
+}
+
+// heldFrom(): records from this one on are held back; Infinity if none are
+Napi::Value HeldFrom(const Napi::CallbackInfo& info) {
+  const uint64_t position = LsmBinding::StoreOf(info)->engine()->held_from();
+  if (position != UINT64_MAX) return ToJs(info.Env(), position);
+  return Napi::Number::New(info.Env(), std::numeric_limits<double>::infinity());
+}
+
+// waitsForSpace(): 1 or 0
+Napi::Value WaitsForSpace(const Napi::CallbackInfo& info) {
+  const bool waits = LsmBinding::StoreOf(info)->engine()->is_waiting_for_space();
+  return Napi::Number::New(info.Env(), waits ? 1 : 0);
+}
+
+// keepsFigures(): 1 if this thread is the one that keeps the figures that onlookers read.
+Napi::Value KeepsFigures(const Napi::CallbackInfo& info) {
+  LsmStore* store = LsmBinding::StoreOf(info);
+  return Napi::Number::New(info.Env(), store->shared()->KeepsFigures(store) ? 1 : 0);
+}
+
+// By lsm::Event::Kind.
+constexpr std::array kEventNames = {"flush", "merge", "move", "drop", "stall"};
+
+// takeEvents(): what has ended since the last call; undefined if nothing has
+Napi::Value TakeEvents(const Napi::CallbackInfo& info) {
+  LsmStore* store = LsmBinding::StoreOf(info);
+  const std::vector<lsm::Event> events =
+      store->engine()->events().Since(&store->extras.events_seen);
+  if (events.empty()) return info.Env().Undefined();
+  Napi::Array array = Napi::Array::New(info.Env(), events.size());
+  for (uint32_t i = 0; i < events.size(); i++) {
+    const lsm::Event& event = events[i];
+    Napi::Object object = Napi::Object::New(info.Env());
+    object.Set("kind", kEventNames.at(static_cast<size_t>(event.kind)));
+    object.Set("level", static_cast<double>(event.level));
+    object.Set("inputBytes", static_cast<double>(event.input_bytes));
+    object.Set("bytes", static_cast<double>(event.bytes));
+    object.Set("milliseconds", event.milliseconds);
+    array.Set(i, object);
+  }
+  return array;
 }
 
 void AddLsmCalls(Napi::Env env, Napi::Object object, LsmStore* store) {
@@ -140,6 +235,16 @@ void AddLsmCalls(Napi::Env env, Napi::Object object, LsmStore* store) {
   add("holdTables", HoldTables);
   add("heldManifest", HeldManifest);
   add("releaseTables", ReleaseTables);
+  add("treeFor", TreeFor);
+  add("takeTableNumber", TakeTableNumber);
+  add("ingest", Ingest);
+  add("failedSync", FailedSync);
+  add("flushFrozen", FlushFrozen);
+  add("heldFrom", HeldFrom);
+  add("waitsForSpace", WaitsForSpace);
+  add("keepsFigures", KeepsFigures);
+  add("takeEvents", TakeEvents);
+  store->extras.events_seen = store->engine()->events().count();
 }
 
 uint64_t NowMs() {

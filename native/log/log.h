@@ -68,9 +68,8 @@ struct LogStats {
 
 // An append-only log of records numbered 1, 2, 3, ...
 //
-// Thread-safety: `Reserve`, `Append`, `Hold`, `Release`, `DiscardUpTo` and `Close` belong to the
-// one writer, who serialises them by a lock of its own. Everything else may be called by any
-// thread.
+// Thread-safety: `Reserve`, `Append`, `Hold` and `Close` belong to the one writer, who serialises
+// them by a lock of its own. Everything else may be called by any thread.
 //
 //   Status status = log->Reserve(record.size());   // may wait for the device, or find it full
 //   ... change memory ...

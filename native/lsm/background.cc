@@ -22,6 +22,11 @@ constexpr uint64_t kUnbounded = UINT64_MAX;
 constexpr std::array<uint8_t, kTreeIdBytes> kEnd = {0xff, 0xff, 0xff, 0xff};
 constexpr KeySpan kEverything = {{}, kEnd};
 
+Event::Kind KindOf(Compaction::Kind kind) {
+  if (kind == Compaction::Kind::kMove) return Event::Kind::kMove;
+  return kind == Compaction::Kind::kDrop ? Event::Kind::kDrop : Event::Kind::kMerge;
+}
+
 Status Cancelled() {
   return Status::Error(ErrorCode::kClosed, "the work was cancelled: the store is being closed");
 }
@@ -42,6 +47,12 @@ Background::Background(BackgroundOptions options, Manifest manifest)
 }
 
 Background::~Background() = default;
+
+Status NoSpace(const std::string& path) {
+  return Status::Error(
+      ErrorCode::kDiskFull, path + ": no space to write tables",
+      "free some space on the disk; nothing was lost, and it is tried again by itself");
+}
 
 // -- threads --------------------------------------------------------------------------------------
 
@@ -117,7 +128,7 @@ Status Background::Flush() {
       if (!PutOff(status)) return status;
       Starve();
       Wake();  // to try again
-      return NoSpace();
+      return NoSpace(options_.path);
     }
     WakeCompaction();
   }
@@ -134,16 +145,16 @@ Status Background::CompactAll(const KeySpan& span) {
   Status status = Compact(std::move(compaction));
   if (!damage_.ok()) return damage_;
   if (status.ok()) return status;
-  return PutOff(status) ? NoSpace() : status;
+  return PutOff(status) ? NoSpace(options_.path) : status;
 }
 
 Status Background::DoAllThatIsDue() {
   {
     const std::lock_guard lock(flush_mutex_);
-    if (FlushAllFrozen()) return NoSpace();
+    if (FlushAllFrozen()) return NoSpace(options_.path);
   }
   const std::lock_guard lock(compaction_mutex_);
-  return CompactWhileDue() ? NoSpace() : Status::Ok();
+  return CompactWhileDue() ? NoSpace(options_.path) : Status::Ok();
 }
 
 void Background::Abandon() {
@@ -160,7 +171,7 @@ Status Background::Close() {
   Abandon();
   Status status = Status::Ok();
   const std::lock_guard lock(flush_mutex_);
-  while (status.ok() && !options_.has_failed() && options_.states->frozen_count() > 0) {
+  while (status.ok() && !options_.has_failed() && options_.states->has_frozen()) {
     status = FlushOldest();
     if (!status.ok() && PutOff(status)) break;
   }
@@ -177,12 +188,6 @@ bool Background::PutOff(const Status& status) {
   return false;
 }
 
-Status Background::NoSpace() const {
-  return Status::Error(
-      ErrorCode::kDiskFull, options_.path + ": no space to write tables",
-      "free some space on the disk; nothing was lost, and it is tried again by itself");
-}
-
 BackgroundStats Background::stats() const {
   return {flushes_, compactions_, flushed_bytes_, written_bytes_};
 }
@@ -195,7 +200,7 @@ Manifest Background::manifest() const {
 // -- flush ----------------------------------------------------------------------------------------
 
 bool Background::FlushAllFrozen() {
-  while (!is_stopping_ && !options_.has_failed() && options_.states->frozen_count() > 0) {
+  while (!is_stopping_ && !options_.has_failed() && options_.states->has_frozen()) {
     const Status status = FlushOldest();
     if (status.ok()) {
       WakeCompaction();
@@ -213,36 +218,44 @@ void Background::Starve() {
   options_.on_progress();
 }
 
-// Makes the oldest frozen memtable a table of level 0.
+// Makes the oldest of what was frozen a part of level 0.
 Status Background::FlushOldest() {
   const Frozen oldest = options_.states->frozen().back();
-  const Memtable& memtable = *oldest.memtable;
+  const Stopwatch stopwatch;
+  std::vector<TableInfo> made;
+  if (oldest.memtable != nullptr) {
+    if (Status status = TablesOf(*oldest.memtable, &made); !status.ok()) return status;
+  }
+  if (Status status = options_.sync_log(oldest.position); !status.ok()) return status;
+  const bool is_late = Lacks(options_.mutant, Rule::kCatalogueOfL);
+  const Flushed flushed{oldest.position,
+                        is_late ? options_.states->Now().catalogue : oldest.catalogue};
+  VersionEdit edit;
+  for (const TableRef& table : oldest.tables) edit.added.emplace_back(0, table);
+  for (const TableInfo& table : made) {
+    edit.added.emplace_back(0, MakeLiveTable(table, options_.janitor));
+  }
+  if (Status status = Install(made, edit, &flushed); !status.ok()) return status;
+  if (oldest.memtable != nullptr) {
+    flushes_++;
+    flushed_bytes_ += oldest.memtable->content_bytes();
+  }
+  for (const TableRef& table : oldest.tables) flushed_bytes_ += table->content_bytes;
+  is_starved_ = false;
+  options_.on_flushed(oldest.position);
+  TellOf({.kind = Event::Kind::kFlush, .milliseconds = stopwatch.milliseconds()}, edit);
+  return Status::Ok();
+}
+
+Status Background::TablesOf(const Memtable& memtable, std::vector<TableInfo>* made) {
   const std::shared_ptr<const ReadState> state = options_.states->Current();
   const std::unique_ptr<VersionCursor> versions = memtable.NewCursor(kEverything, false);
   // Made anew: one that grew has no fragments.
   const auto deletions = memtable.tombstones();
   const RangeTombstones tombstones(deletions == nullptr ? std::vector<RangeTombstone>()
                                                         : deletions->List());
-  std::vector<TableInfo> made;
-  Status status = Build(versions.get(), tombstones, RetentionOf(state->version->runs()), kUnbounded,
-                        /*is_compaction=*/false, &made);
-  if (!status.ok()) return status;
-  if (status = options_.log->SyncTo(oldest.position); !status.ok()) return status;
-  const bool is_late = Lacks(options_.mutant, Rule::kCatalogueOfL);
-  const Flushed flushed{oldest.position,
-                        is_late ? options_.states->Now().catalogue : oldest.catalogue};
-  VersionEdit edit;
-  for (const TableInfo& table : made) {
-    edit.added.emplace_back(0, MakeLiveTable(table, options_.janitor));
-  }
-  if (status = Install(made, edit, &flushed); !status.ok()) return status;
-  flushes_++;
-  flushed_bytes_ += memtable.content_bytes();
-  is_starved_ = false;
-  const bool keeps_less = Lacks(options_.mutant, Rule::kLogUntilFlushed);
-  options_.log->DiscardUpTo(keeps_less ? options_.log->last_position() : oldest.position);
-  options_.on_progress();
-  return Status::Ok();
+  return Build(versions.get(), tombstones, RetentionOf(state->version->runs()), kUnbounded,
+               /*is_compaction=*/false, made);
 }
 
 // -- compaction -----------------------------------------------------------------------------------
@@ -259,6 +272,7 @@ bool Background::CompactWhileDue() {
 }
 
 Status Background::Compact(Compaction compaction) {
+  const Stopwatch stopwatch;
   std::vector<TableInfo> made;
   if (compaction.kind == Compaction::Kind::kMerge) {
     Status status = MergeTables(compaction, &made);
@@ -281,6 +295,11 @@ Status Background::Compact(Compaction compaction) {
   }
   if (Status status = Install(made, edit, nullptr); !status.ok()) return status;
   compactions_++;
+  TellOf({.kind = KindOf(compaction.kind),
+          .level = compaction.level,
+          .input_bytes = BytesOf(compaction.inputs),
+          .milliseconds = stopwatch.milliseconds()},
+         edit);
   compaction = {};  // which holds what has become obsolete
   RemoveObsolete();
   return Status::Ok();
@@ -313,6 +332,13 @@ Status Background::MergeTables(const Compaction& compaction, std::vector<TableIn
 
 // -- what both do ---------------------------------------------------------------------------------
 
+// Tells that something has ended in `edit`.
+void Background::TellOf(Event event, const VersionEdit& edit) {
+  for (const auto& [level, table] : edit.added) event.bytes += table->file_bytes;
+  options_.events->Add(event);
+  options_.on_progress();
+}
+
 Retention Background::RetentionOf(std::vector<Run> older) const {
   Retention retention;
   retention.snapshots = options_.states->Pinned();
@@ -339,7 +365,7 @@ Status Background::Build(VersionCursor* versions, const RangeTombstones& tombsto
 
 TableIdentity Background::NewIdentity() {
   TableIdentity identity;
-  identity.number = next_number_++;
+  identity.number = TakeNumber();
   options_.random(identity.id);
   identity.created_at_ms = options_.now_ms();
   return identity;

@@ -19,9 +19,9 @@
 
 #include "core/status.h"
 #include "core/thread.h"
-#include "log/log.h"
 #include "lsm/build_tables.h"
 #include "lsm/compaction.h"
+#include "lsm/events.h"
 #include "lsm/live_table.h"
 #include "lsm/manifest.h"
 #include "lsm/mutant.h"
@@ -47,13 +47,19 @@ struct BackgroundOptions {
   std::function<void(std::span<uint8_t>)> random;
   States* states = nullptr;
   Tables* tables = nullptr;
-  log::Log* log = nullptr;
   std::shared_ptr<Janitor> janitor;
+  // Gets what has ended.
+  Events* events = nullptr;
   // No threads: work is done by who asks for it.
   bool manual = false;
   Mutant* mutant = nullptr;
-  // Called, on any thread, when a flush has ended, or was put off for want of space.
+  // Called, on any thread, when a flush or a compaction has ended, or was put off for want of
+  // space.
   std::function<void()> on_progress;
+  // Makes the log durable up to `position`, as far as it is not held back.
+  std::function<Status(uint64_t position)> sync_log;
+  // Everything up to `position` is in tables, for good.
+  std::function<void(uint64_t position)> on_flushed;
   // Takes note of an error that ends the work of the store. Called on any thread.
   std::function<void(const Status&)> fail;
   // True once something has failed for good.
@@ -69,6 +75,9 @@ struct BackgroundStats {
   uint64_t written_bytes = 0;
 };
 
+// The error of the store at `path` for what waits for space.
+[[nodiscard]] Status NoSpace(const std::string& path);
+
 // Any thread may call it.
 class Background {
  public:
@@ -79,13 +88,16 @@ class Background {
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
 
+  // The number of a table that is to be made.
+  [[nodiscard]] uint64_t TakeNumber() { return next_number_++; }
   // Starts the threads. UNAVAILABLE if there are none to be had.
   Status Start();
   // Has the threads look for work.
   void Wake();
   // The same for who removes tables and merges them.
   void WakeCompaction();
-  // Waits until memtables that are frozen now are tables. DISK_FULL if there is no space for that.
+  // Waits until what is frozen now is in tables that the manifest names. DISK_FULL if there is no
+  // space for that.
   Status Flush();
   // The same, then merges what tables hold of `span`.
   Status CompactAll(const KeySpan& span);
@@ -115,6 +127,7 @@ class Background {
 
   // With `flush_mutex_` held.
   Status FlushOldest();
+  Status TablesOf(const Memtable& memtable, std::vector<TableInfo>* made);
   // True if it is to be tried again later.
   bool FlushAllFrozen();
   void Starve();
@@ -123,6 +136,7 @@ class Background {
   Status Compact(Compaction compaction);
   Status MergeTables(const Compaction& compaction, std::vector<TableInfo>* made);
 
+  void TellOf(Event event, const VersionEdit& edit);
   Status Build(VersionCursor* versions, const RangeTombstones& tombstones,
                const Retention& retention, uint64_t table_bytes, bool is_compaction,
                std::vector<TableInfo>* made);
@@ -136,7 +150,6 @@ class Background {
   [[nodiscard]] TableIdentity NewIdentity();
   // Takes note of what ended some work. True if it is to be tried again later.
   bool PutOff(const Status& status);
-  [[nodiscard]] Status NoSpace() const;
 
   const BackgroundOptions options_;
   const CompactionPlan plan_;

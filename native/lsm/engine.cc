@@ -89,11 +89,15 @@ void Engine::MakeBackground(Manifest manifest) {
   options.random = options_.random;
   options.states = states_.get();
   options.tables = tables_.get();
-  options.log = log_.get();
   options.janitor = janitor_;
+  options.events = &events_;
   options.manual = options_.manual;
   options.mutant = options_.mutant;
-  options.on_progress = [this] { OnFlushProgress(); };
+  options.on_progress = [this] { OnBackgroundProgress(); };
+  options.sync_log = [this](uint64_t position) {
+    return log_->SyncTo(std::min(position, held_from() - 1));
+  };
+  options.on_flushed = [this](uint64_t position) { OnFlushed(position); };
   options.fail = [this](const Status& cause) { Fail(cause); };
   options.has_failed = [this] { return !CheckSound().ok(); };
   background_ = std::make_unique<Background>(std::move(options), std::move(manifest));
@@ -135,7 +139,10 @@ Status Engine::CloseFiles() {
     const bool is_told = kept >= position() || options_.durability == log::Durability::kSync;
     return is_told ? Status::Ok() : CheckSound();
   }
-  return status.ok() ? log_->Close() : status;
+  if (!status.ok() || held_from() == kNotHeld) return status.ok() ? log_->Close() : status;
+  // What is logged behind tables that the manifest does not name must not be written.
+  status = log_->SyncTo(held_from() - 1);
+  return status.ok() ? NoSpace(path()) : status;
 }
 
 Status Engine::CheckOpen() const {
@@ -234,6 +241,13 @@ Status Engine::Commit(std::span<const Operation> operations, uint64_t* position)
   const Bytes record = record_.bytes();
   if (record.empty()) return Status::Ok();  // nothing to remove
   if (Status status = Admit(); !status.ok()) return status;
+  if (Status status = LogRecord(record, position); !status.ok()) return status;
+  if (!options_.submits_apart) log_->Submit();
+  FreezeIfFull();
+  return Status::Ok();
+}
+
+Status Engine::LogRecord(Bytes record, uint64_t* position) {
   const bool is_late = Lacks(options_.mutant, Rule::kSpaceFirst);
   if (!is_late) {
     if (Status status = Reserve(record.size()); !status.ok()) return status;
@@ -246,12 +260,14 @@ Status Engine::Commit(std::span<const Operation> operations, uint64_t* position)
   }
   *position = log_->Append(record);
   states_->Publish(*memory_);
-  if (!options_.submits_apart) log_->Submit();
-  FreezeIfFull();
   return Status::Ok();
 }
 
 Status Engine::Admit() {
+  if (is_waiting_for_space()) {
+    background_->Wake();
+    return NoSpace(path());
+  }
   const uint64_t bytes = memory_->active()->bytes();
   if (bytes < options_.memtable_bytes || states_->frozen_count() < kMaxFrozenMemtables) {
     return Status::Ok();
@@ -302,12 +318,13 @@ void Engine::Freeze() {
 void Engine::BeginStall() {
   if (stalled_from_ != kNoStall) return;
   stall_began_ms_ = MonotonicMs();
+  stall_bytes_ = states_->memtable_bytes();
   stall_count_++;
   stalled_from_ = position();
   OnStallMayBeOver();  // a flush may have ended since we looked
 }
 
-void Engine::OnFlushProgress() {
+void Engine::OnBackgroundProgress() {
   ShareMemory();
   OnStallMayBeOver();
   if (options_.on_progress != nullptr) options_.on_progress();
@@ -317,7 +334,11 @@ void Engine::OnStallMayBeOver() {
   const bool is_over = states_->frozen_count() < kMaxFrozenMemtables || background_->is_starved() ||
                        !CheckSound().ok() || !is_open_;
   if (!is_over || stalled_from_.exchange(kNoStall) == kNoStall) return;
-  stall_ms_ += MonotonicMs() - stall_began_ms_;
+  const uint64_t passed_ms = MonotonicMs() - stall_began_ms_;
+  stall_ms_ += passed_ms;
+  events_.Add({.kind = Event::Kind::kStall,
+               .bytes = stall_bytes_,
+               .milliseconds = static_cast<double>(passed_ms)});
   if (options_.on_progress != nullptr) options_.on_progress();
 }
 
@@ -362,12 +383,6 @@ Status Engine::CompactSpan(const KeySpan& span) {
   return status.ok() ? CheckSound() : status;
 }
 
-std::vector<uint8_t> Engine::ManifestOf(const Moment& moment) const {
-  Manifest manifest = background_->manifest();
-  manifest.version = moment.state->version;
-  return EncodeManifest(manifest);
-}
-
 EngineStats Engine::Stats() {
   const std::shared_ptr<const ReadState> state = states_->Current();
   EngineStats stats;
@@ -380,10 +395,11 @@ EngineStats Engine::Stats() {
     one.bytes = BytesOf(tables);
     for (const TableRef& table : tables) one.entries += table->entry_count;
   }
-  stats.runs = state->memtables.size() + state->version->runs().size();
-  stats.memtable_bytes = state->memtables.front()->bytes();
-  stats.memtable_entries = state->memtables.front()->entry_count();
-  stats.frozen_memtables = state->memtables.size() - 1;
+  const Memtable& active = *state->layers.front().memtable;
+  stats.runs = state->layers.size() + state->version->runs().size();
+  stats.memtable_bytes = active.bytes();
+  stats.memtable_entries = active.entry_count();
+  stats.frozen_memtables = states_->frozen_count();
   stats.cache = tables_->cache_figures();
   stats.open_files = tables_->open_files();
   stats.memory_bytes = states_->memtable_bytes() + stats.cache.bytes;

@@ -5,8 +5,8 @@
 // Invariants:
 //   1. Memtables and tables together are the state after log record `position`; the tables alone
 //      that after the manifest's.
-//   2. What a source holds of a key is newer than what any source behind it holds: memtables,
-//      level 0, level 1, ...
+//   2. What a source holds of a key is newer than what any source behind it holds: memtables and
+//      tables that were ingested since the manifest, level 0, level 1, ...
 //   3. Space in the log is reserved before anything in memory changes.
 //   4. After a failed write or sync nothing is accepted any more: what is on disk is unknown until
 //      reopened.
@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,7 @@
 #include "lsm/block_cache.h"
 #include "lsm/catalogue.h"
 #include "lsm/compaction.h"
+#include "lsm/events.h"
 #include "lsm/live_table.h"
 #include "lsm/lookup.h"
 #include "lsm/manifest.h"
@@ -239,6 +241,28 @@ class Engine {
   Status CommitIfUnchanged(Attachment* attachment, const Snapshot& snapshot, const ReadSet& reads,
                            std::span<const Operation> operations, uint64_t* position);
 
+  // -- ingestion: tables that are made beside the store's own work --
+
+  // The id of `tree`, which is made if there is none.
+  Status IdFor(TreeSlot* tree, uint32_t* tree_id);
+  // The number of a table that is to be made.
+  [[nodiscard]] uint64_t TakeTableNumber() { return background_->TakeNumber(); }
+  // Puts tables above all that there is, at one instant. They are of the tree `tree_id`, in order,
+  // without a shared key; their entries have the sequence 0. The log is held back from there on
+  // until the manifest names them, so what is written later is never durable without them; that is
+  // done once `FlushFrozen` succeeds. CONFLICT if `tree` has another id by now, DISK_FULL: then
+  // nothing has changed, and the files are the caller's.
+  Status Ingest(const TreeSlot& tree, uint32_t tree_id, const Run& tables, uint64_t* position);
+  // Waits until what is frozen now is in tables that the manifest names. DISK_FULL if there is no
+  // space for that: it is tried again now and then.
+  Status FlushFrozen();
+  // Log records from this one on are held back; UINT64_MAX if none are.
+  [[nodiscard]] uint64_t held_from() const;
+  // True if the log is held back, and there is no space for what would end that.
+  [[nodiscard]] bool is_waiting_for_space() const;
+  // Ends the work of the store: a sync of a table that was to be ingested has failed.
+  void NoteFailedSync(const Status& cause) { Fail(cause); }
+
   // -- the whole store --
 
   // Writes what is in memory to tables.
@@ -249,9 +273,11 @@ class Engine {
   Status CompactRange(const TreeSlot& tree, const KeyRange& range);
   // What the threads of the background would do by now: for simulations.
   Status DoBackgroundWork() { return background_->DoAllThatIsDue(); }
-  // A manifest that names the tables of `moment`.
-  [[nodiscard]] std::vector<uint8_t> ManifestOf(const Moment& moment) const;
+  // The manifest in force. Whoever has it keeps the files of the tables that it names.
+  [[nodiscard]] Manifest manifest() const { return background_->manifest(); }
   [[nodiscard]] EngineStats Stats();
+  // What has ended of its own accord: told before `EngineOptions::on_progress` is called.
+  [[nodiscard]] const Events& events() const { return events_; }
   // OK while the store is open and sound.
   [[nodiscard]] Status CheckOpen() const;
   [[nodiscard]] Status CheckWritable() const;
@@ -272,6 +298,10 @@ class Engine {
   // Calls `take(found)` with the value that a key has now.
   template <typename Take>
   Status LookUpLive(const TreeSlot& tree, Bytes key, Take take);
+  // Adds to `lookup` what the tables of a run know of its key.
+  Status LookUpIn(const Run& run, Lookup* lookup);
+  // The same for many.
+  Status LookUpAll(const Run& run, std::span<Lookup* const> lookups);
   Status GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,
                  std::span<const Bytes> keys, ordered::ValueList* values);
   // The same of Tables::kGroupSize keys at most, which take each step together.
@@ -280,20 +310,30 @@ class Engine {
 
   // With `writer_` held.
   Status Commit(std::span<const Operation> operations, uint64_t* position);
-  // Refuses writes that memory has no room for.
+  // Applies a record, and logs it. DISK_FULL: then nothing has changed.
+  Status LogRecord(Bytes record, uint64_t* position);
+  // Refuses writes that memory has no room for, and those that could only wait.
   Status Admit();
   Status Reserve(uint64_t bytes);
   void FreezeIfFull();
   void Freeze();
   // From here on acknowledgements wait for a flush.
   void BeginStall();
+  // Holds the log back from `position` on, which is ingested.
+  void HoldLog(uint64_t position);
+  // The newest of that was not ingested after all.
+  void TakeBackHold();
+  // Everything up to `position` is in tables. Any thread.
+  void OnFlushed(uint64_t position);
+  // With `held_mutex_` held.
+  void ReleaseLogIfNamed();
   // CONFLICT if the moment and the present differ in what was read.
   Status CheckUnchanged(Attachment* attachment, const Snapshot& snapshot, const ReadSet& reads);
   Status CompareRange(const Snapshot& before, const Snapshot& now, const TreeSlot& tree,
                       const KeyRange& range);
 
-  // Called by the background when a flush has ended or was put off.
-  void OnFlushProgress();
+  // Called by the background when work has ended or was put off.
+  void OnBackgroundProgress();
   void OnStallMayBeOver();
   // The cache gets what memtables leave of the memory. Any thread.
   void ShareMemory();
@@ -313,16 +353,27 @@ class Engine {
   std::unique_ptr<Memory> memory_;
   std::unique_ptr<States> states_;
   std::atomic<uint64_t> open_holds_{0};
+  Events events_;
 
   std::mutex writer_;
   ordered::RecordWriter record_;
   // The active memtable had so many bytes when the memory was shared out.
   uint64_t shared_at_bytes_ = 0;
 
+  // Before nothing else but the log's and the pool's own.
+  mutable std::mutex held_mutex_;
+  // Positions at which tables were ingested that the manifest does not name, rising.
+  std::deque<uint64_t> ingested_;
+  // The first of them since the log was held back.
+  static constexpr uint64_t kNotHeld = UINT64_MAX;
+  uint64_t held_from_ = kNotHeld;
+
   // Acknowledgements stop before this position while flushes are behind.
   static constexpr uint64_t kNoStall = UINT64_MAX;
   std::atomic<uint64_t> stalled_from_{kNoStall};
   std::atomic<uint64_t> stall_began_ms_{0};
+  // In memtables, when it began.
+  std::atomic<uint64_t> stall_bytes_{0};
   std::atomic<uint64_t> stall_count_{0};
   std::atomic<uint64_t> stall_ms_{0};
 

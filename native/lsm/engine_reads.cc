@@ -49,19 +49,31 @@ std::vector<std::string> Engine::TreeNames(Attachment* /*attachment*/) {
 
 Status Engine::LookUp(const ReadState& state, Bytes key, uint64_t sequence, FoundValue* value) {
   Lookup lookup(key, sequence);
-  for (const auto& memtable : state.memtables) {
-    memtable->LookUp(&lookup);
+  for (const Layer& layer : state.layers) {
+    if (layer.memtable != nullptr) {
+      layer.memtable->LookUp(&lookup);
+    } else if (Status status = LookUpIn(layer.tables, &lookup); !status.ok()) {
+      return status;
+    }
     if (lookup.is_done()) return lookup.Finish(value);
   }
   for (const Run& run : state.version->runs()) {
-    const TableRef* table = TableFor(run, key);
-    if (table == nullptr || (*table)->least_sequence() > sequence) continue;
-    bool missing = false;
-    Status status = tables_->LookUp(**table, Tables::Loading::kBlocking, &lookup, &missing);
-    if (!status.ok()) return status;
+    if (Status status = LookUpIn(run, &lookup); !status.ok()) return status;
     if (lookup.is_done()) break;
   }
   return lookup.Finish(value);
+}
+
+Status Engine::LookUpIn(const Run& run, Lookup* lookup) {
+  const TableRef* table = TableFor(run, lookup->key());
+  if (table == nullptr || (*table)->least_sequence() > lookup->sequence()) return Status::Ok();
+  bool missing = false;
+  return tables_->LookUp(**table, Tables::Loading::kBlocking, lookup, &missing);
+}
+
+Status Engine::LookUpAll(const Run& run, std::span<Lookup* const> lookups) {
+  bool missing = false;
+  return tables_->LookUpMany(run, Tables::Loading::kBlocking, lookups, &missing);
 }
 
 template <typename Take>
@@ -112,16 +124,18 @@ Status Engine::GetGroup(const ReadState& state, uint64_t sequence, uint32_t tree
     places[i] = &group[i].emplace(tree_id, keys[i], sequence).lookup;
   }
   const std::span<Lookup* const> lookups(places.data(), keys.size());
-  for (const auto& memtable : state.memtables) {
+  for (const Layer& layer : state.layers) {
+    if (layer.memtable == nullptr) {
+      if (Status status = LookUpAll(layer.tables, lookups); !status.ok()) return status;
+      continue;
+    }
     for (Lookup* lookup : lookups) {
-      if (!lookup->is_done()) memtable->LookUp(lookup);
+      if (!lookup->is_done()) layer.memtable->LookUp(lookup);
     }
   }
   for (const Run& run : state.version->runs()) {
     if (std::ranges::all_of(lookups, [](const Lookup* each) { return each->is_done(); })) break;
-    bool missing = false;
-    Status status = tables_->LookUpMany(run, Tables::Loading::kBlocking, lookups, &missing);
-    if (!status.ok()) return status;
+    if (Status status = LookUpAll(run, lookups); !status.ok()) return status;
   }
   for (Lookup* lookup : lookups) {
     FoundValue found;
@@ -208,12 +222,16 @@ Status Engine::OpenCursor(const Moment& moment, const KeySpan& span, bool revers
   view.reverse = reverse;
   view.mutant = options_.mutant;
   std::vector<std::unique_ptr<VersionCursor>> sources;
-  for (const auto& memtable : moment.state->memtables) {
-    if (memtable->is_empty()) continue;
+  std::vector<const Run*> runs;
+  for (const auto& [memtable, tables] : moment.state->layers) {
+    if (memtable == nullptr) runs.push_back(&tables);
+    if (memtable == nullptr || memtable->is_empty()) continue;
     if (auto tombstones = memtable->tombstones()) view.tombstones.push_back(std::move(tombstones));
     sources.push_back(memtable->NewCursor(span, reverse));
   }
-  for (const Run& run : moment.state->version->runs()) {
+  for (const Run& run : moment.state->version->runs()) runs.push_back(&run);
+  for (const Run* each : runs) {
+    const Run& run = *each;
     if (!Reaches(run, span)) continue;
     for (const TableRef& table : run) {
       if (table->range_tombstone_count == 0 || !Overlap(table->span(), span)) continue;

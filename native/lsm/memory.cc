@@ -26,7 +26,7 @@ Status Memory::Apply(uint64_t position, Bytes record) {
 }
 
 Frozen Memory::Freeze() {
-  return {std::exchange(active_, std::make_shared<Memtable>()), position_, catalogue_};
+  return {std::exchange(active_, std::make_shared<Memtable>()), {}, position_, catalogue_};
 }
 
 Status Memory::Put(uint32_t tree_id, Bytes key, Bytes value) {

@@ -18,14 +18,19 @@
 #include "lsm/catalogue.h"
 #include "lsm/entry.h"
 #include "lsm/memtable.h"
+#include "lsm/table_format.h"
 #include "lsm/tree_slot.h"
 #include "ordered/record.h"
 
 namespace bedplate::lsm {
 
-// A memtable that nobody writes to any more, with what the manifest will say once it is a table.
+// A memtable that nobody writes to any more, or tables that were ingested, with what the manifest
+// will say once it names what becomes of them.
 struct Frozen {
+  // Null if these are tables.
   std::shared_ptr<const Memtable> memtable;
+  // In order, without a shared key.
+  Run tables;
   uint64_t position = 0;
   std::shared_ptr<const Catalogue> catalogue;
 };
@@ -45,8 +50,8 @@ class Memory final : private ordered::RecordVisitor {
   // Applies the log record of number `position`, the one after position(). CORRUPTION if it is
   // none.
   Status Apply(uint64_t position, Bytes record);
-  // The state of this moment, with what was written to the active memtable, which must not be
-  // empty. What is written from now on goes to another one.
+  // The state of this moment, with what was written to the active memtable. What is written from
+  // now on goes to another one.
   [[nodiscard]] Frozen Freeze();
 
   [[nodiscard]] const std::shared_ptr<Memtable>& active() const { return active_; }

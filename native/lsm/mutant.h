@@ -26,6 +26,7 @@ enum class Rule {
   kManifestSync,
   kManifestNameSync,     // and has it for good before what only the one before it needed is let go
   kLogUntilFlushed,      // the log is kept from the last flushed position on
+  kLogUntilIngested,     // what is written after an ingestion waits until the manifest names that
   kTablesUntilReplaced,  // tables are removed only after the manifest no longer names them
   // What a merge keeps.
   kSnapshotsKeepVersions,

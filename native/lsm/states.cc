@@ -20,11 +20,18 @@ std::vector<Frozen> States::frozen() const {
   return {frozen_.begin(), frozen_.end()};
 }
 
+bool States::has_frozen() const {
+  const std::lock_guard lock(mutex_);
+  return !frozen_.empty();
+}
+
 uint64_t States::memtable_bytes() const {
   const std::shared_ptr<const ReadState> state =
       Current();  // which has to live as long as the loop
   uint64_t bytes = 0;
-  for (const auto& memtable : state->memtables) bytes += memtable->bytes();
+  for (const Layer& layer : state->layers) {
+    if (layer.memtable != nullptr) bytes += layer.memtable->bytes();
+  }
   return bytes;
 }
 
@@ -101,9 +108,13 @@ void States::InstallFlushed(std::shared_ptr<const Version> version) {
 std::shared_ptr<const ReadState> States::Replace(std::shared_ptr<const Version> version) {
   auto next = std::make_shared<ReadState>();
   next->version = std::move(version);
-  next->memtables.push_back(active_);
-  for (const Frozen& frozen : frozen_) next->memtables.push_back(frozen.memtable);
-  frozen_count_.store(frozen_.size(), std::memory_order_relaxed);
+  next->layers.push_back({active_, {}});
+  size_t memtables = 0;
+  for (const Frozen& frozen : frozen_) {
+    next->layers.push_back({frozen.memtable, frozen.tables});
+    if (frozen.memtable != nullptr) memtables++;
+  }
+  frozen_count_.store(memtables, std::memory_order_relaxed);
   std::shared_ptr<const ReadState> replaced = std::move(current_);
   current_ = std::move(next);
   return replaced;

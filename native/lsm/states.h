@@ -19,12 +19,19 @@
 
 namespace bedplate::lsm {
 
+// Where reads look before the version: a memtable, or tables that no manifest names yet.
+struct Layer {
+  // Null if these are tables.
+  std::shared_ptr<const Memtable> memtable;
+  Run tables;
+};
+
 // Everything that the store holds: a value that never changes, but for the first memtable, which is
 // still written to. Whoever holds it keeps it readable.
 struct ReadState {
   std::shared_ptr<const Version> version;
-  // The newest first.
-  std::vector<std::shared_ptr<const Memtable>> memtables;
+  // The newest first; the first one is a memtable.
+  std::vector<Layer> layers;
 };
 
 // A state, and as of which commit to read it.
@@ -47,7 +54,10 @@ class States {
   }
   [[nodiscard]] uint64_t position() const { return position_.load(std::memory_order_acquire); }
   [[nodiscard]] Moment Now() const;
+  // What waits to be named by a manifest, the newest first.
   [[nodiscard]] std::vector<Frozen> frozen() const;
+  [[nodiscard]] bool has_frozen() const;
+  // Memtables among it.
   [[nodiscard]] size_t frozen_count() const {
     return frozen_count_.load(std::memory_order_relaxed);
   }
@@ -67,13 +77,14 @@ class States {
 
   // Shows the commit that `memory` was changed by.
   void Publish(const Memory& memory);
-  // `frozen` was what was written to until now; `active` is from now on.
+  // `frozen` is above all that there was; `active` is what is written to from now on. It is another
+  // one: who still reads the state before must not see there what is newer than `frozen`.
   void Freeze(Frozen frozen, std::shared_ptr<const Memtable> active);
 
   // -- whoever has written a manifest --
 
   void Install(std::shared_ptr<const Version> version);
-  // The same, and the oldest frozen memtable is in it.
+  // The same, and the oldest of what was frozen is in it.
   void InstallFlushed(std::shared_ptr<const Version> version);
 
  private:

@@ -14,7 +14,8 @@
 namespace bedplate::lsm {
 namespace {
 
-// What writers leave behind beside tables: half a manifest, and what the twin says of itself.
+// What writers leave behind beside tables: half a manifest, and figures for onlookers
+// (ts/storage/stats-file.ts).
 constexpr std::array<std::string_view, 3> kLeftovers = {kNewManifestFile, "stats.json",
                                                         "stats.json.new"};
 

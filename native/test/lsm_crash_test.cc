@@ -8,8 +8,10 @@
 #include <array>
 #include <cerrno>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/little_endian.h"
@@ -73,13 +75,18 @@ class Workload {
   // One random step.
   Complaint Step() {
     const uint64_t kind = random_.Below(100);
+    has_ingested_meanwhile_ = false;
     if (kind < 58) return Write();
     if (kind < 66) return life_->Sync();
     if (kind < 69) {
       life_->Turn();
       return Status::Ok();
     }
-    if (kind < 77) return life_->Work();
+    if (kind < 75) return life_->Work();
+    if (kind < 77) {
+      Complaint complaint = Ingest();
+      return complaint.ok() && random_.Next() < 0.5 ? life_->FlushFrozen() : complaint;
+    }
     if (kind < 82) return life_->Flush();
     if (kind < 85) return life_->Pin();
     if (kind < 87) return life_->Unpin();
@@ -115,10 +122,21 @@ class Workload {
     Complaint complaint = Status::Ok();
     for (uint64_t i = random_.Below(5); i > 0 && complaint.ok(); i--) {
       const uint64_t kind = random_.Below(10);
-      complaint = kind < 8 ? Write() : kind < 9 ? life_->Pin() : life_->Unpin();
+      if (kind < 7) complaint = Write();
+      // Once a step: flushes go on until nothing waits, and would never end.
+      if (kind == 7 && !std::exchange(has_ingested_meanwhile_, true)) complaint = Ingest();
+      if (kind == 8) complaint = life_->Pin();
+      if (kind == 9) complaint = life_->Unpin();
       if (complaint.Is(ErrorCode::kUnavailable)) complaint = Status::Ok();
     }
     return complaint;
+  }
+
+  // Entries in tables of their own; the log is held back for a while then.
+  Complaint Ingest() {
+    std::map<std::string, std::string> entries;
+    for (uint64_t i = 1 + random_.Below(6); i > 0; i--) entries[Key()] = Value();
+    return life_->Ingest(Tree(), entries);
   }
 
   std::vector<Change> Batch() {
@@ -170,6 +188,7 @@ class Workload {
   LsmLife* const life_;
   SeededRandom& random_;
   uint64_t serial_ = 0;
+  bool has_ingested_meanwhile_ = false;
 };
 
 Complaint RunRandomly(SeededRandom* random, Mutant* mutant, std::unique_ptr<LsmLife>* life) {
@@ -402,6 +421,42 @@ TEST(LsmCrashTest, AFullDiskRefusesWritesAndGoesOnOnceThereIsSpace) {
   ASSERT_OK(life->Reopen());
 }
 
+TEST(LsmCrashTest, WhatWasIngestedWaitsForSpaceAndHoldsBackWhatCameAfterIt) {
+  for (const bool is_closed : {false, true}) {
+    std::unique_ptr<LsmLife> life;
+    ASSERT_OK(LsmLife::Begin(LsmLife::FreshDisk({}), {}, LsmLife::Nothing(), &life));
+    ASSERT_OK(life->Apply({{Kind::kPut, "", "a", "before"}}));
+    vfs::FaultSpec spec;
+    spec.operation = vfs::DiskOperation::kWrite;
+    spec.path_part = "manifest";
+    spec.error = ENOSPC;
+    spec.forever = true;
+    const auto fault = life->disk()->FailAt(spec);
+    ASSERT_OK(life->Ingest("", {{"a", "ingested"}, {"b", "ingested"}}));
+    const uint64_t ingested = life->position();
+    ASSERT_OK(life->Apply({{Kind::kPut, "", "c", "after"}}));
+    EXPECT_EQ(life->FlushFrozen().code(), ErrorCode::kDiskFull);
+    EXPECT_EQ(life->Apply({{Kind::kPut, "", "d", "refused"}}).code(), ErrorCode::kDiskFull);
+    life->Turn();
+    EXPECT_EQ(life->engine()->log()->durable_position(), ingested - 1);
+    ASSERT_OK(life->Check());
+    if (is_closed) {
+      EXPECT_EQ(life->Close().code(), ErrorCode::kDiskFull);
+      fault->Cancel();
+      ASSERT_OK(life->Reopen());
+      EXPECT_EQ(life->position(), ingested - 1);
+      continue;
+    }
+    fault->Cancel();
+    ASSERT_OK(life->FlushFrozen());
+    ASSERT_OK(life->Apply({{Kind::kPut, "", "d", "goes on"}}));
+    ASSERT_OK(life->Sync());
+    ASSERT_OK(life->Check());
+    ASSERT_OK(life->Close());
+    ASSERT_OK(life->Reopen());
+  }
+}
+
 // -- rules ----------------------------------------------------------------------------------------
 
 struct NamedRule {
@@ -442,6 +497,7 @@ INSTANTIATE_TEST_SUITE_P(
                     NamedRule{Rule::kManifestSync, "ManifestSync"},
                     NamedRule{Rule::kManifestNameSync, "ManifestNameSync"},
                     NamedRule{Rule::kLogUntilFlushed, "LogUntilFlushed"},
+                    NamedRule{Rule::kLogUntilIngested, "LogUntilIngested"},
                     NamedRule{Rule::kTablesUntilReplaced, "TablesUntilReplaced"},
                     NamedRule{Rule::kSnapshotsKeepVersions, "SnapshotsKeepVersions"},
                     NamedRule{Rule::kTombstonesUntilBottom, "TombstonesUntilBottom"},

@@ -6,6 +6,8 @@
 #include <string_view>
 
 #include "core/little_endian.h"
+#include "lsm/build_tables.h"
+#include "lsm/internal_key.h"
 #include "lsm/manifest.h"
 #include "lsm/operands.h"
 
@@ -255,14 +257,116 @@ Complaint LsmLife::CompareAndSwap(const std::string& tree, const std::string& ke
   return Must(swapped == expects_right, "a swap had the wrong outcome");
 }
 
+namespace {
+
+// Entries as versions that have no sequence yet.
+class EntryCursor final : public VersionCursor {
+ public:
+  EntryCursor(uint32_t tree_id, const std::map<std::string, std::string>& entries)
+      : tree_id_(tree_id), next_(entries.begin()), end_(entries.end()) {}
+
+  Status Step(bool* found) override {
+    *found = next_ != end_;
+    if (!*found) return Status::Ok();
+    const InternalKey internal(tree_id_, AsBytes(next_->first));
+    key_.assign(internal.bytes().begin(), internal.bytes().end());
+    version_ = {key_, 0, EntryKind::kPut, AsBytes(next_->second)};
+    entry_ = &version_;
+    next_++;
+    return Status::Ok();
+  }
+
+ private:
+  const uint32_t tree_id_;
+  std::map<std::string, std::string>::const_iterator next_;
+  const std::map<std::string, std::string>::const_iterator end_;
+  std::vector<uint8_t> key_;
+  Entry version_;
+};
+
+}  // namespace
+
+Complaint LsmLife::IdFor(const std::string& tree, uint32_t* id) {
+  StoreModel with_tree = model();
+  const auto make = [&] { return engine_->IdFor(engine_->TreeOf(tree), id); };
+  if (!with_tree.try_emplace(tree).second) return make();
+  Complaint complaint = Commit(with_tree, make);
+  if (complaint.ok()) tree_made_at_ = position();
+  return complaint;
+}
+
+Status LsmLife::BuildTablesOf(uint32_t tree_id, const std::map<std::string, std::string>& entries,
+                              std::vector<TableInfo>* made) {
+  Workshop workshop;
+  workshop.disk = hooked_.get();
+  workshop.path = kDirectory;
+  workshop.shape = settings_.shape;
+  workshop.mutant = settings_.mutant;
+  workshop.new_identity = [this] {
+    TableIdentity identity;
+    identity.number = engine_->TakeTableNumber();
+    for (uint8_t& byte : identity.id) byte = static_cast<uint8_t>(ids_.Below(256));
+    identity.created_at_ms = 1'000'000;
+    return identity;
+  };
+  workshop.on_failed_sync = [this](const Status& cause) { engine_->NoteFailedSync(cause); };
+  EntryCursor versions(tree_id, entries);
+  Batch batch;
+  batch.versions = &versions;
+  batch.table_bytes = settings_.plan.style == CompactionStyle::kLeveled ? 1024 : UINT64_MAX;
+  return BuildTables(workshop, batch, made);
+}
+
+Complaint LsmLife::Ingest(const std::string& tree,
+                          const std::map<std::string, std::string>& entries) {
+  uint32_t id = 0;
+  if (Complaint complaint = IdFor(tree, &id); !complaint.ok()) return complaint;
+  std::vector<TableInfo> made;
+  if (Status status = Settled(BuildTablesOf(id, entries, &made)); !status.ok()) return status;
+  Run tables;
+  for (const TableInfo& table : made) tables.push_back(std::make_shared<const TableInfo>(table));
+  const TreeSlot& slot = *engine_->TreeOf(tree);
+  const bool is_there = slot.id == id;
+  StoreModel after = model();
+  if (is_there) {
+    for (const auto& [key, value] : entries) after[tree][key] = value;
+  }
+  const Complaint complaint = Commit(after, [&] {
+    uint64_t position = 0;
+    return engine_->Ingest(slot, id, tables, &position);
+  });
+  if (complaint.ok()) {
+    ingested_at_ = position();
+    return Must(is_there, "entries were ingested into a tree that was dropped");
+  }
+  for (const TableInfo& table : made) {
+    Discard(hooked_.get(), std::string(kDirectory) + "/" + TableName(table.number));
+  }
+  return complaint.Is(ErrorCode::kConflict) && !is_there ? Status::Ok() : complaint;
+}
+
+Complaint LsmLife::FlushFrozen() {
+  const uint64_t ingested = ingested_at_;
+  Complaint complaint = Settled(engine_->FlushFrozen());
+  if (!complaint.ok()) return complaint;
+  return Must(engine_->Stats().flushed_position >= ingested, "what was ingested waits still");
+}
+
 void LsmLife::Turn() {
   engine_->log()->RequestSync(0);
   NotePromises();
 }
 
 Complaint LsmLife::Sync() {
+  if (engine_->held_from() != UINT64_MAX) {
+    if (Complaint complaint = FlushFrozen(); !complaint.ok()) return complaint;
+  }
   const uint64_t last = position();
-  if (Status status = engine_->log()->SyncTo(last); !status.ok()) return status;
+  if (Status status = engine_->log()->SyncTo(std::min(last, engine_->held_from() - 1));
+      !status.ok()) {
+    return status;
+  }
+  if (engine_->held_from() <= last) return Status::Ok();  // others have ingested meanwhile
   NotePromises();
   return Must(engine_->log()->durable_position() >= last, "SyncTo succeeded too early");
 }
@@ -278,7 +382,9 @@ Complaint LsmLife::Flush() {
   Complaint complaint = Settled(engine_->Flush());
   if (!complaint.ok()) return complaint;
   // With nothing in memory there is nothing to do; at first there is an empty commit.
-  return Must(engine_->Stats().flushed_position >= last || last == 1, "a flush ended too early");
+  const bool has_something = last != 1 && last != tree_made_at_;
+  return Must(engine_->Stats().flushed_position >= last || !has_something,
+              "a flush ended too early");
 }
 
 Complaint LsmLife::Compact() { return Settled(engine_->Compact()); }
@@ -467,6 +573,7 @@ Complaint LsmLife::Open(const Expectation& expected) {
   }
   if (!complaint.ok()) return complaint;
   now_ = {};
+  ingested_at_ = 0;
   now_.first = found;
   now_.states = {expected.StateAt(found)};
   Note(Kind::kFound, found);

@@ -97,6 +97,10 @@ class LsmLife {
   Complaint Apply(const std::vector<Change>& changes);
   Complaint CompareAndSwap(const std::string& tree, const std::string& key, bool expects_right,
                            const std::string& value);
+  // Puts entries over what the tree holds, in tables of their own.
+  Complaint Ingest(const std::string& tree, const std::map<std::string, std::string>& entries);
+  // Waits until the manifest names what is frozen.
+  Complaint FlushFrozen();
   // Lets the log write what it has.
   void Turn();
   // Waits until everything is durable.
@@ -146,6 +150,10 @@ class LsmLife {
   // Notes what the store promises by now.
   void NotePromises();
   Complaint Settled(const Status& status);
+  // The id of a tree, which is made if there is none.
+  Complaint IdFor(const std::string& tree, uint32_t* id);
+  Status BuildTablesOf(uint32_t tree_id, const std::map<std::string, std::string>& entries,
+                       std::vector<TableInfo>* made);
   Complaint ReadAll(const std::shared_ptr<Snapshot>& snapshot, bool reverse, StoreModel* model);
   // Only what the manifest names is there.
   Complaint CheckFiles();
@@ -157,6 +165,10 @@ class LsmLife {
   const Expectation before_;
   Complaint interruption_ = Status::Ok();
   bool is_interrupting_ = false;
+  // A tree was made at this position, and nothing else: there is nothing to flush of it.
+  uint64_t tree_made_at_ = 0;
+  // The last ingestion since the store was opened.
+  uint64_t ingested_at_ = 0;
   std::vector<Event> events_;
   // The states that were committed since the last opening, and the one that was found then.
   Expectation now_;

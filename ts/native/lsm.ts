@@ -49,6 +49,15 @@ export interface NativeLsmStats {
   oldestSnapshotMs: number
 }
 
+/** Something that has ended by itself: a flush, a compaction of one of three kinds, or a stall. */
+export interface NativeLsmEvent {
+  kind: 'flush' | 'merge' | 'move' | 'drop' | 'stall'
+  level: number
+  inputBytes: number
+  bytes: number
+  milliseconds: number
+}
+
 /** An open LSM store, as one thread sees it. */
 export interface NativeLsm extends NativeStore {
   stats(): NativeLsmStats
@@ -61,6 +70,30 @@ export interface NativeLsm extends NativeStore {
   /** The manifest that names the tables which are held. */
   heldManifest(held: number): Uint8Array
   releaseTables(held: number): void
+  /** The id of a tree, which is made if there is none; FAILED. */
+  treeFor(tree: NativeTreeHandle): number
+  /** The number of a table that is to be made. */
+  takeTableNumber(): number
+  /**
+   * Puts tables above all that there is. Log records are held back from there on until the manifest of the store names them,
+   * as it does once `flushFrozen` succeeds.
+   * @param id - That of the tree when the tables were made.
+   * @param manifest - Names the tables, in level 1.
+   * @returns The position; FAILED, and then nothing has changed and the tables are the caller's.
+   */
+  ingest(tree: NativeTreeHandle, id: number, manifest: Uint8Array): number
+  /** The sync of a table has failed, which ends the work of the store. */
+  failedSync(message: string): void
+  /** Waits until what is frozen or ingested by now is in tables that the manifest names; rejects with DISK_FULL, and others. */
+  flushFrozen(): Promise<number>
+  /** Log records from this one on are held back; Infinity if none are. */
+  heldFrom(): number
+  /** 1 if log records are held back, and there is no space for what would end that. */
+  waitsForSpace(): number
+  /** 1 if this thread is the one that keeps the figures that onlookers read. */
+  keepsFigures(): number
+  /** What has ended since the last call, or since this thread opened the store: the last thousand of that at most. */
+  takeEvents(): NativeLsmEvent[] | undefined
 }
 
 /**

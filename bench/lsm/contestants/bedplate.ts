@@ -13,7 +13,7 @@ const MODES: Contestant['modes'] = {
 }
 const ENCODINGS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 
-const hasNativeLsm = (loadNative() as { openLsm?: unknown } | undefined)?.openLsm !== undefined
+const hasNativeLsm = loadNative()?.openLsm !== undefined
 
 export const native = lsm({ id: 'native', label: 'bedplate LSM native', native: true })
 export const twin = lsm({ id: 'twin', label: 'bedplate LSM TypeScript', native: false })
@@ -58,8 +58,8 @@ function openLsmOf(
     create: true,
     memoryBytes: cacheBytes,
     durability: access === 'durable' ? 'sync' : 'os',
+    native: useNative,
     ...ENCODINGS,
-    ...(hasNativeLsm ? { native: useNative } : {}),
   }
   return openLsm<Uint8Array, Uint8Array>(directory, options)
 }

@@ -141,6 +141,10 @@ function randomCall(random: Random): Call {
   const [k, v, keys] = [key(), value(), Array.from({ length: below(40) }, key)]
   const [counter, text, by] = [Buffer.from(`counter ${below(9)}`), Buffer.from(`text ${below(9)}`), below(200) - 100]
   const values = keys.map(value)
+  const entries = new Map(
+    keys.map((each, i) => [Buffer.from(each).toString(), [each, values[i] as Uint8Array] as const]),
+  )
+  const sorted = [...entries.values()].sort(([a], [b]) => Buffer.compare(a, b))
   const operations = keys.map((each, i): LsmBatchOperation<Uint8Array, Uint8Array> => {
     const of = { tree: pick(TREES), key: each }
     if (random.next() < 0.1) return { type: 'increment', tree: of.tree, key: counter, by }
@@ -152,6 +156,7 @@ function randomCall(random: Random): Call {
     on('delete', (t) => t.delete(k)),
     whole('batch', (store) => store.batch(operations)),
     whole('batch', (store) => store.batch(operations)),
+    on('ingest', (t) => t.ingest(sorted)),
     on('increment', (t) => t.increment(counter, by)),
     on('append', (t) => t.append(text, k)),
     on('increment and append at once', (t) =>

@@ -2,69 +2,10 @@ import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { tableName } from '../../../ts/storage/lsm/table-format.ts'
-import type { Snapshot } from '../../../ts/storage/ordered/types.ts'
 import { codeOf, codeOfAsync, errorOfAsync } from '../../support/errors.ts'
 import { type Opened, openStore, SMALL, STORE_PATH, type StoreSettings } from '../../support/lsm-crash/store.ts'
 
 describe('an LSM store', () => {
-  it('moves what is written from memory to level 0 and from there down', async () => {
-    const { store } = await make()
-    for (let round = 0; round < 6; round++) {
-      for (let i = 0; i < 60; i++) void store.put(key(i), `${round} ${'v'.repeat(40)}`)
-      await store.flush()
-    }
-    await settled(store)
-    const { levels, flushes, compactions, memtable, flushedPosition, position } = store.stats()
-    expect(levels.some(({ level }) => level > 0)).toBe(true)
-    expect(levels[0]?.level === 0 ? levels[0].tables : 0).toBeLessThan(SMALL.level0Tables)
-    expect([flushes >= 6, compactions > 0, memtable.entries, flushedPosition]).toEqual([true, true, 0, position])
-    const { amplification, compactionDebtBytes } = store.stats()
-    expect(compactionDebtBytes).toBe(0)
-    expect(amplification.write).toBeGreaterThan(2) // each byte was written by a flush and by a merge
-    expect(amplification.space).toBeGreaterThanOrEqual(1)
-    expect([...store.range()]).toEqual(Array.from({ length: 60 }, (_, i) => [key(i), `5 ${'v'.repeat(40)}`]))
-    expect(await store.verify()).toMatchObject({ ok: true, problems: [] })
-    await store.close()
-  })
-
-  it('keeps nothing that was deleted or overwritten once all is merged', async () => {
-    const { store } = await make()
-    for (let i = 0; i < 100; i++) void store.put(key(i), 'first')
-    await store.flush()
-    for (let i = 0; i < 100; i += 2) void store.delete(key(i))
-    void store.clear({ gte: key(50) })
-    await store.compact()
-    expect(store.stats().levels.reduce((sum, { entries }) => sum + entries, 0)).toBe(25)
-    void store.clear()
-    await store.compact()
-    expect(store.stats()).toMatchObject({ tables: 0, tableBytes: 0, levels: [] })
-    expect([...store.range()]).toEqual([])
-    await store.close()
-  })
-
-  it('shows a snapshot what it showed at first, whatever is flushed, merged and cleared meanwhile', async () => {
-    const { store } = await make()
-    const states: { snapshot: Snapshot; content: [string, string][] }[] = []
-    const random = seededRandom(4)
-    for (let round = 0; round < 8; round++) {
-      for (let i = 0; i < 40; i++) void store.put(key(Math.floor(random.next() * 60)), `${round} ${i}`)
-      if (round % 3 === 2) void store.clear({ gte: key(10 * (round % 5)), lt: key(10 * (round % 5) + 15) })
-      states.push({ snapshot: store.snapshot(), content: [...store.range()] })
-      if (round % 2 === 1) await store.compact()
-    }
-    for (const { snapshot, content } of states) {
-      expect([...snapshot.range()]).toEqual(content)
-      expect([...snapshot.range({ reverse: true })]).toEqual(content.toReversed())
-      expect(content.map(([each]) => snapshot.get(each))).toEqual(content.map(([, value]) => value))
-    }
-    const before = store.stats().levels.reduce((sum, { entries }) => sum + entries, 0)
-    for (const { snapshot } of states) snapshot.close()
-    await store.compact()
-    expect(store.stats().levels.reduce((sum, { entries }) => sum + entries, 0)).toBeLessThan(before)
-    expect([...store.range()]).toEqual(states.at(-1)?.content)
-    await store.close()
-  })
-
   it('keeps the tables of a walk until it ends', async () => {
     const { store, disk } = await make()
     for (let i = 0; i < 100; i++) void store.put(key(i), 'old value')
@@ -85,30 +26,6 @@ describe('an LSM store', () => {
     const left = disk.list(STORE_PATH).filter((name) => name.endsWith('.sst')).length
     expect([left < tables, left]).toEqual([true, store.stats().tables])
     await store.close()
-  })
-
-  it('drops a tree with all it holds, and one of the same name begins empty', async () => {
-    const { store, disk } = await make()
-    const tree = store.tree('a')
-    for (let i = 0; i < 50; i++) void tree.put(key(i), 'x')
-    void store.put('default', 'stays')
-    await store.flush()
-    const snapshot = store.snapshot()
-    await store.dropTree('a')
-    expect([store.treeNames(), [...tree.range()], tree.get(key(1))]).toEqual([[], [], undefined])
-    await tree.put('again', 'y')
-    await store.compact()
-    expect([...tree.range()]).toEqual([['again', 'y']])
-    expect([...snapshot.tree('a').range()]).toHaveLength(50)
-    snapshot.close()
-    await store.close()
-    const again = await openStore(disk)
-    expect([again.store.treeNames(), [...again.store.tree('a').range()], again.store.get('default')]).toEqual([
-      ['a'],
-      [['again', 'y']],
-      'stays',
-    ])
-    await again.store.close()
   })
 
   it('does a batch with clears and keys of several trees at one instant', async () => {
@@ -188,25 +105,6 @@ describe('an LSM store', () => {
     await store.flush()
     expect(store.stats()).toMatchObject({ memtable: { bytes: 0 }, cache: { capacityBytes: memoryBytes } })
     await store.close()
-  })
-
-  it('asks the filter before it reads a table, and finds everything without one', async () => {
-    for (const bitsPerKey of [0, 10]) {
-      const { store } = await make({
-        shape: { blockBytes: 256, bitsPerKey, compression: 'none' },
-        memoryBytes: 400_000,
-        level0Tables: 100,
-      })
-      for (let i = 0; i < 40; i++) void store.put(key(i), 'v'.repeat(40))
-      await store.flush()
-      expect(store.get('nothing')).toBe(undefined)
-      const { misses } = store.stats().cache
-      for (let i = 0; i < 40; i++) store.get(`${key(i)}x`)
-      const needless = store.stats().cache.misses - misses
-      expect(bitsPerKey === 0 ? needless > 10 : needless < 10).toBe(true)
-      for (let i = 0; i < 40; i++) expect(store.get(key(i))).toBe('v'.repeat(40))
-      await store.close()
-    }
   })
 
   it('reports a damaged block with file and offset, and reads the rest', async () => {

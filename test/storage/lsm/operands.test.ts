@@ -4,17 +4,17 @@ import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { openBTree } from '../../../ts/storage/btree/index.ts'
 import { type Entry, EntryKind } from '../../../ts/storage/lsm/entry.ts'
 import { applyOperands, encodeIncrement, foldOperands } from '../../../ts/storage/lsm/operand.ts'
-import type { LsmBatchOperation } from '../../../ts/storage/lsm/types.ts'
+import type { Lsm, LsmBatchOperation } from '../../../ts/storage/lsm/types.ts'
 import { codeOf, codeOfAsync } from '../../support/errors.ts'
-import { type Opened, openStore, SMALL } from '../../support/lsm-crash/store.ts'
-import { LSM_ENGINES } from '../../support/lsm-engines.ts'
+import { openStore, SMALL } from '../../support/lsm-crash/store.ts'
+import { LSM_ENGINES, type LsmEngineUnderTest, placeForLsm } from '../../support/lsm-engines.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 
 const MOST = 2n ** 63n - 1n
 
-describe('an increment', () => {
+describe.each(LSM_ENGINES)('an increment by the $name engine', (engine) => {
   it('adds to the integer that the value is the text of, and counts anything else as 0', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     for (const [before, by, after] of [
       [undefined, 1, '1'],
       ['41', 1, '42'],
@@ -45,7 +45,7 @@ describe('an increment', () => {
   })
 
   it('takes whole numbers of 64 bits alone', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     for (const by of [0.5, 2 ** 53, Number.NaN, MOST + 1n, -MOST - 2n, '1', null])
       expect([by, codeOf(() => store.increment('k', by as number))]).toEqual([by, 'INVALID_INPUT'])
     await store.increment('k', MOST)
@@ -55,7 +55,7 @@ describe('an increment', () => {
   })
 
   it('of JSON gives a number', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     const counts = store.tree('counts', { valueEncoding: 'json' })
     await counts.increment('visits')
     await counts.increment('visits', 41)
@@ -65,9 +65,9 @@ describe('an increment', () => {
   })
 })
 
-describe('operands', () => {
+describe.each(LSM_ENGINES)('operands, with the $name engine', (engine) => {
   it('are seen at once, by all kinds of reads, wherever the rest of the value is', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     await store.batch([
       { type: 'put', key: 'a', value: 'text' },
       { type: 'put', key: 'n', value: '10' },
@@ -97,7 +97,7 @@ describe('operands', () => {
   })
 
   it('are not shown to a snapshot from before them, whatever is merged', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     await store.put('n', '1')
     const states = []
     for (let round = 0; round < 6; round++) {
@@ -124,7 +124,7 @@ describe('operands', () => {
   })
 
   it('do not bring back what was cleared below them', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     await store.put('n', '100')
     await store.flush()
     await store.clear()
@@ -150,7 +150,7 @@ describe('operands', () => {
     [[increment(1), put('z')], 'z', 'z'],
     [[append('a'), remove(), append('b')], 'b', 'b'],
   ])('in one batch come to one change of the key: %j', async (operations, fresh, over10) => {
-    const { store } = await make()
+    const { store } = await make(engine)
     await store.batch(operations)
     expect(store.get('k')).toBe(fresh)
     await store.flush()
@@ -181,7 +181,7 @@ describe('operands', () => {
   })
 
   it('of both kinds on one key make a batch that is refused whole', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     for (const operations of [
       [increment(1), append('a')],
       [append('a'), increment(1)],
@@ -196,7 +196,7 @@ describe('operands', () => {
   })
 
   it('of unknown kinds, names or keys are refused', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     for (const wrong of [
       { type: 'multiply', key: 'k', by: 2 },
       { type: 'increment', key: 'k' },
@@ -214,7 +214,7 @@ describe('operands', () => {
   })
 
   it('are writes to a transaction that read the key, and no part of transactions', async () => {
-    const { store } = await make()
+    const { store } = await make(engine)
     await store.put('n', '1')
     const run = store.transaction(async (tx) => {
       const before = tx.get('n')
@@ -225,9 +225,12 @@ describe('operands', () => {
     expect(codeOf(() => store.transactionSync((tx) => tx.batch([increment(1) as never])))).toBe('INVALID_INPUT')
     await store.close()
   })
+})
 
+describe('operands', () => {
   it('are replayed from the log', async () => {
-    const { store, disk } = await make()
+    const disk = new SimulatedDisk()
+    const { store } = await openStore(disk, SMALL, { create: true })
     await store.increment('n', 5)
     await store.batch([increment(2), increment(3)])
     await store.append('a', 'bc')
@@ -280,9 +283,9 @@ describe('operands', () => {
   })
 })
 
-async function make(): Promise<Opened & { disk: SimulatedDisk }> {
-  const disk = new SimulatedDisk()
-  return { ...(await openStore(disk, { ...SMALL, level0Tables: 100, memtableBytes: 100_000 }, { create: true })), disk }
+async function make(engine: LsmEngineUnderTest): Promise<{ store: Lsm }> {
+  const settings = { level0Tables: 100, memtableBytes: 100_000 }
+  return { store: await engine.openSmall(placeForLsm().path, { settings }) }
 }
 
 function version(kind: EntryKind, sequence: number, value: Uint8Array): Entry {

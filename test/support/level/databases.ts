@@ -2,6 +2,7 @@
 import { loadNative } from '../../../ts/native/loader.ts'
 import type { BTree } from '../../../ts/storage/btree/index.ts'
 import { BTreeLevel, type BTreeLevelOptions, LsmLevel, type LsmLevelOptions } from '../../../ts/storage/level/index.ts'
+import type { Lsm } from '../../../ts/storage/lsm/index.ts'
 
 /** Either adapter, as one type: a union of the two could not be called. */
 export type LevelUnderTest = LsmLevel
@@ -27,12 +28,25 @@ class NativeBTreeLevel extends BTreeLevel {
   }
 }
 
-const hasNativeBTree = loadNative()?.openBTree !== undefined
+class TypeScriptLsmLevel extends LsmLevel {
+  protected override openStore(location: string, options: object): Promise<Lsm<Uint8Array, Uint8Array>> {
+    return super.openStore(location, { ...options, native: false })
+  }
+}
+
+class NativeLsmLevel extends LsmLevel {
+  protected override openStore(location: string, options: object): Promise<Lsm<Uint8Array, Uint8Array>> {
+    return super.openStore(location, { ...options, native: true })
+  }
+}
+
+const native = loadNative()
 
 export const LEVELS: readonly LevelSetting[] = [
   { name: 'BTreeLevel on TypeScript', Level: asEither(TypeScriptBTreeLevel) },
-  ...(hasNativeBTree ? [{ name: 'BTreeLevel on the native engine', Level: asEither(NativeBTreeLevel) }] : []),
-  { name: 'LsmLevel on TypeScript', Level: LsmLevel },
+  ...(native?.openBTree ? [{ name: 'BTreeLevel on the native engine', Level: asEither(NativeBTreeLevel) }] : []),
+  { name: 'LsmLevel on TypeScript', Level: TypeScriptLsmLevel },
+  ...(native?.openLsm ? [{ name: 'LsmLevel on the native engine', Level: NativeLsmLevel }] : []),
 ]
 
 function asEither(Level: unknown): LevelSetting['Level'] {

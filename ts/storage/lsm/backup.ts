@@ -2,48 +2,45 @@
 // such: then a backup costs no bytes, and each of the two goes its own way.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { describe } from '../../base/options.ts'
+import type { Clock } from '../../io/clock.ts'
 import { type Disk, type DiskFile, joinPath } from '../../io/disk.ts'
+import type { Random } from '../../io/random.ts'
 import { isVacant, makeStoreDirectory } from '../directory.ts'
 import { createLog } from '../log/index.ts'
 import { UUID_BYTES } from '../log/segment.ts'
 import { lacks } from '../mutant.ts'
-import type { Engine } from './engine.ts'
 import { encodeManifest, FORMAT, MANIFEST_FILE, type Manifest } from './manifest.ts'
+import type { Mutant } from './mutant.ts'
 import { tableName } from './table-format.ts'
 
 /** Bytes that are copied before other work gets a turn. */
 const COPY_BYTES = 256 * 1024
 
-/**
- * Makes a store at `path` that holds what the manifest does once all that was written before is in tables.
- * @throws ALREADY_EXISTS, INVALID_INPUT, DISK_FULL and other errors of the disk; then nothing is left of it.
- */
-export function backupStore(engine: Engine, path: string): Promise<void> {
-  checkBackupPath(engine, path)
-  return engine.during(async () => {
-    await engine.flush()
-    engine.assertOpen() // one that is being closed does not end its flushes
-    const { manifest } = engine.background.work
-    const release = engine.versions.hold() // of the same moment as the manifest: they change in one turn
-    try {
-      await copyTo(engine, path, manifest)
-    } finally {
-      release()
-    }
-  })
+/** A store, whatever engine runs it. */
+export interface BackupSource {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly random: Random
+  readonly mutant: Mutant | undefined
+  readonly path: string
+  /** @throws CLOSED, which ends the backup. */
+  assertOpen(): void
 }
 
-async function copyTo(engine: Engine, path: string, manifest: Manifest): Promise<void> {
-  const { workshop } = engine.background.work
-  const { disk, random, mutant } = workshop
+/**
+ * Makes a store at `path` that holds what `manifest` names; the files of those tables must stay meanwhile.
+ * @throws DISK_FULL and other errors of the disk; then nothing is left of it.
+ */
+export async function copyStore(source: BackupSource, path: string, manifest: Manifest): Promise<void> {
+  const { disk, random, mutant } = source
   await makeStoreDirectory({ disk, random, mutant }, { path, format: FORMAT }, async (temporary) => {
     // Another uuid: its log and ours must never be mixed up.
     const uuid = random.bytes(UUID_BYTES)
     await createLog(disk, temporary, uuid, manifest.position)
     for (const { number } of manifest.version.tables) {
-      await engine.clock.turn()
-      engine.assertOpen()
-      await linkOrCopy(engine, joinPath(engine.path, tableName(number)), joinPath(temporary, tableName(number)))
+      await source.clock.turn()
+      source.assertOpen()
+      await linkOrCopy(source, joinPath(source.path, tableName(number)), joinPath(temporary, tableName(number)))
     }
     const file = disk.open(joinPath(temporary, MANIFEST_FILE), 'create')
     try {
@@ -55,13 +52,12 @@ async function copyTo(engine: Engine, path: string, manifest: Manifest): Promise
   })
 }
 
-async function linkOrCopy(engine: Engine, from: string, to: string): Promise<void> {
-  const { disk } = engine.background.work.workshop
+async function linkOrCopy({ disk, clock }: BackupSource, from: string, to: string): Promise<void> {
   try {
     disk.link(from, to)
   } catch (error) {
     if (!isCode(error, 'NOT_SUPPORTED')) throw error
-    await copyFile(disk, from, to, () => engine.clock.turn())
+    await copyFile(disk, from, to, () => clock.turn())
   }
 }
 
@@ -85,10 +81,10 @@ async function copyFile(disk: Disk, from: string, to: string, turn: () => Promis
   }
 }
 
-function checkBackupPath(engine: Engine, path: string): void {
-  engine.assertWritable()
+/** @throws INVALID_INPUT, ALREADY_EXISTS if no backup can be made at `path`. */
+export function checkBackupPath(disk: Disk, path: string): void {
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
     throw new BedplateError('INVALID_INPUT', `backup needs the path of a new directory, got ${describe(path)}`)
-  if (!isVacant(engine.background.work.workshop.disk, path))
+  if (!isVacant(disk, path))
     throw new BedplateError('ALREADY_EXISTS', `${path} exists already: a backup needs a new directory`)
 }

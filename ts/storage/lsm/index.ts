@@ -15,7 +15,7 @@ import { openNativeEngine } from './native/open.ts'
 import { NativeLsmHandle } from './native/store.ts'
 import { openEngine } from './open.ts'
 import { repairStore } from './repair.ts'
-import { keepStatsFile } from './stats.ts'
+import { collectStats, keepStatsFile } from './stats.ts'
 import { LsmHandle } from './store.ts'
 import {
   DEFAULT_BLOCK_BYTES,
@@ -81,8 +81,8 @@ export type {
  *
  * Reads are synchronous (a block that is not cached costs one device read); writes are applied at once, and their promise is
  * durability. It also waits while flushes are behind: who awaits it never outruns the disk. One process opens a store for
- * writing, or several for reading. With the native engine (`native: true`), all threads of that process may open it and share
- * it, with the options of the first; the TypeScript engine belongs to one thread.
+ * writing, or several for reading. With the native engine, which runs where its binary fits, all threads of that process may
+ * open it and share it, with the options of the first; the TypeScript engine belongs to one thread.
  *
  * @param path - A directory, relative to the working directory or absolute.
  * @param options - See LsmOptions. Encodings decide the types of keys and values: of `json` values, `any`, unless the
@@ -107,7 +107,7 @@ export function openLsm<K, V>(path: string, options?: LsmOptions): Promise<Lsm<K
 export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Promise<Lsm<K, V>> {
   checkPath(path, 'openLsm')
   const codecs = codecsOf<K, V>(options)
-  const openNative = options.native === true ? loadNative()?.openLsm : undefined
+  const openNative = options.native === false ? undefined : loadNative()?.openLsm
   if (options.native === true && openNative === undefined) {
     throw new BedplateError('NOT_SUPPORTED', `openLsm: there is no native core: ${whyNoNative()}`, {
       hint: 'leave `native` away: the TypeScript engine writes the same files',
@@ -128,7 +128,8 @@ export async function openLsm<K, V>(path: string, options: LsmOptions = {}): Pro
   if (openNative !== undefined)
     return new NativeLsmHandle<K, V>(await openNativeEngine(openNative, engineOptions), codecs)
   const engine = await openEngine(engineOptions)
-  return new LsmHandle<K, V>(engine, codecs, engine.readOnly ? undefined : keepStatsFile(engine))
+  const figures = { stats: () => collectStats(engine), keepsFigures: () => true }
+  return new LsmHandle<K, V>(engine, codecs, engine.readOnly ? undefined : keepStatsFile(engine, figures))
 }
 
 /**

@@ -3,16 +3,35 @@ import { BedplateError } from '../../base/errors.ts'
 import { joinPath } from '../../io/disk.ts'
 import { compareBytes } from '../compare.ts'
 import type { ByteRange } from '../ordered/range.ts'
-import { buildTables, discard } from './build-tables.ts'
+import { buildTables, discard, type Workshop } from './build-tables.ts'
 import type { Engine } from './engine.ts'
 import { type Entry, EntryKind, type Need, type VersionCursor } from './entry.ts'
 import { internalKey, spanOf } from './internal-key.ts'
-import { tableName } from './table-format.ts'
+import { type TableInfo, tableName } from './table-format.ts'
+import type { CompactionStyle } from './types.ts'
 
 /** Entries in any encoding, and what makes bytes of one. */
 export interface ByteEntries {
   readonly from: Iterable<unknown> | AsyncIterable<unknown>
   encode(entry: unknown): readonly [Uint8Array, Uint8Array]
+}
+
+/** What entries are ingested into, whatever engine runs it. */
+export interface IngestTarget {
+  /** The id of the tree. */
+  readonly treeId: number
+  readonly workshop: Workshop
+  readonly style: CompactionStyle
+  /** A table of a leveled store is full once its data has so many bytes. */
+  readonly tableBytes: number
+  /** @throws What ends the ingestion. */
+  assertWritable(): void
+  /**
+   * Puts tables above all that the tree holds.
+   * @returns Resolves when the manifest names them.
+   * @throws Then nothing has changed, and the tables are removed.
+   */
+  attach(tables: readonly TableInfo[]): Promise<void>
 }
 
 /**
@@ -22,30 +41,40 @@ export interface ByteEntries {
  *   `entries` throws.
  */
 export async function ingest(engine: Engine, tree: string, entries: ByteEntries): Promise<number> {
-  const { count, named } = await engine.during(() => attachEntries(engine, tree, entries))
+  const { count, named } = await engine.during(async () => {
+    const treeId = engine.idFor(tree)
+    const { workshop, tableBytes, manifest } = engine.background.work
+    const target: IngestTarget = {
+      treeId,
+      workshop,
+      style: manifest.plan.style,
+      tableBytes,
+      assertWritable: () => engine.assertWritable(),
+      attach: (tables) => engine.attach(tree, treeId, tables),
+    }
+    return await attachEntries(target, entries)
+  })
   await named
   return count
 }
 
 /** @returns How many there were, and when the manifest names their tables: in an object, since that may wait for space. */
-async function attachEntries(
-  engine: Engine,
-  tree: string,
+export async function attachEntries(
+  target: IngestTarget,
   entries: ByteEntries,
 ): Promise<{ count: number; named: Promise<void> | undefined }> {
-  const id = engine.idFor(tree)
-  const cursor = new EntryCursor(id, entries, () => engine.assertWritable())
-  const { workshop, tableBytes, manifest } = engine.background.work
+  const { workshop, style, tableBytes } = target
+  const cursor = new EntryCursor(target.treeId, entries, () => target.assertWritable())
   try {
     const made = await buildTables(workshop, {
       versions: cursor,
       tombstones: [],
-      tableBytes: manifest.plan.style === 'leveled' ? tableBytes : Number.POSITIVE_INFINITY, // in the others, each is a run
-      onSlice: async () => engine.assertWritable(),
+      tableBytes: style === 'leveled' ? tableBytes : Number.POSITIVE_INFINITY, // in the others, each is a run
+      onSlice: async () => target.assertWritable(),
     })
     if (made.length === 0) return { count: 0, named: undefined }
     try {
-      return { count: cursor.count, named: engine.attach(tree, id, made) }
+      return { count: cursor.count, named: target.attach(made) }
     } catch (error) {
       for (const { number } of made) discard(workshop.disk, joinPath(workshop.path, tableName(number)))
       throw error

@@ -1,7 +1,8 @@
 // The figures of an open store.
-import { StatsFile } from '../stats-file.ts'
+import { StatsFile, type StatsSource } from '../stats-file.ts'
 import { bytesOf, debtOf } from './compaction.ts'
 import type { Engine } from './engine.ts'
+import type { Emitter } from './events.ts'
 import type { TableInfo } from './table-format.ts'
 import type { LsmStats } from './types.ts'
 
@@ -44,24 +45,29 @@ export function collectStats(engine: Engine): LsmStats {
   }
 }
 
+/** A store whose figures are kept, whatever engine runs it. */
+export interface FiguresOwner extends Pick<StatsSource, 'disk' | 'clock' | 'path'> {
+  readonly position: number
+  readonly events: Emitter
+}
+
 /** Keeps `stats.json` current. @returns Stops it. */
-export function keepStatsFile(engine: Engine): () => void {
+export function keepStatsFile(owner: FiguresOwner, figures: Pick<StatsSource, 'stats' | 'keepsFigures'>): () => void {
   let events = 0
   const file = new StatsFile({
-    disk: engine.disk,
-    clock: engine.clock,
-    path: engine.path,
+    disk: owner.disk,
+    clock: owner.clock,
+    path: owner.path,
     get changes() {
-      return engine.position + events
+      return owner.position + events
     },
-    stats: () => collectStats(engine),
-    keepsFigures: () => true,
+    ...figures,
   })
   const write = (): void => {
     events++
     file.write()
   }
-  const stops = [engine.events.on('flush', write), engine.events.on('compaction', write)]
+  const stops = [owner.events.on('flush', write), owner.events.on('compaction', write)]
   return () => {
     for (const stop of stops) stop()
     file.stop()

@@ -65,15 +65,7 @@ export class LsmTreeHandle<K, V> extends TreeHandle<K, V> implements LsmTree<K, 
   }
 
   async ingest(entries: Entries<K, V>): Promise<number> {
-    checkEntries(entries, 'ingest')
-    return await this.lsm.ingest(this.name, {
-      from: entries,
-      encode: (entry) => {
-        checkEntry(entry, 'what is ingested')
-        const [key, value] = entry as readonly [K, V]
-        return [this.encodeKey(key), this.encodeValue(value)]
-      },
-    })
+    return await this.lsm.ingest(this.name, encodeEntries(entries, this.encoder))
   }
 
   private get encoder(): LsmEncoder<K, V> {
@@ -115,6 +107,19 @@ export function encodeOperand<K, V>(operation: OperandOf<K, V>, encoder: LsmEnco
     })
   }
   return { kind: 'append', tree, key, value: encoder.value(operation.value) }
+}
+
+/** What is to be ingested. @throws INVALID_INPUT if that is nothing with entries; each of them is checked when it comes. */
+export function encodeEntries<K, V>(entries: Entries<K, V>, encoder: LsmEncoder<K, V>): ByteEntries {
+  checkEntries(entries, 'ingest')
+  return {
+    from: entries,
+    encode: (entry) => {
+      checkEntry(entry, 'what is ingested')
+      const [key, value] = entry as readonly [K, V]
+      return [encoder.key(key), encoder.value(value)]
+    },
+  }
 }
 
 /** True if there are only puts and deletions in it. */

@@ -89,8 +89,8 @@ export interface LsmOptions {
   /** Opens for reading alone. Several processes may; a writer excludes them. Default false. */
   readOnly?: boolean
   /**
-   * `true`: the native engine, which has no `ingest`, `backup` and events yet; NOT_SUPPORTED where there is none. Default false: the
-   * TypeScript engine, on the same files.
+   * `false` keeps the TypeScript engine; `true` demands the native one, which flushes and merges on threads of its own.
+   * Default: native where there is one.
    */
   native?: boolean
   /** How keys are given and come back. Default `'utf8'`. */

@@ -1,16 +1,23 @@
 // The native engine, as the handles of a store see it, in what is its own beside ../../ordered/native/engine.ts.
 import type { Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
+import type { Random } from '../../../io/random.ts'
 import type { NativeLsm } from '../../../native/lsm.ts'
 import type { NativeCore } from '../../ordered/native/core.ts'
 import { NativeStoreEngine } from '../../ordered/native/engine.ts'
 import { rangeFlags } from '../../ordered/native/walk.ts'
 import type { ByteRange } from '../../ordered/range.ts'
 import type { Codecs } from '../../ordered/reader.ts'
-import { decodeManifest, MANIFEST_FILE } from '../manifest.ts'
+import { noSpace } from '../background.ts'
+import { checkBackupPath, copyStore } from '../backup.ts'
+import { Emitter } from '../events.ts'
+import type { ByteEntries } from '../ingest.ts'
+import { decodeManifest, MANIFEST_FILE, type Manifest } from '../manifest.ts'
+import { keepStatsFile } from '../stats.ts'
 import { Tables } from '../tables.ts'
 import type { LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
 import { verifyTables } from '../verify.ts'
+import { NativeIngestion, type Outside } from './ingest.ts'
 import { statsOf } from './stats.ts'
 import { NativeLsmTree } from './tree.ts'
 
@@ -20,24 +27,42 @@ const NOTHING = new Uint8Array(0)
 /** The verifier keeps what it needs itself. */
 const VERIFY_CACHE_BYTES = 0
 
-/** The world outside that the engine has not in its core. */
-export interface Outside {
-  disk: Disk
-  clock: Clock
-}
-
 export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
-  private readonly outside: Outside
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly events = new Emitter()
+  private readonly random: Random
   private readonly memoryBytes: number
+  private readonly ingestion: NativeIngestion
+  private readonly stopFigures: () => void
+  /** What else must end before the store can be let go. */
+  private readonly works = new Set<Promise<unknown>>()
 
-  constructor(core: NativeCore<NativeLsm>, outside: Outside & { memoryBytes: number }) {
+  constructor(core: NativeCore<NativeLsm>, outside: Outside & { memoryBytes: number; tableBytes: number }) {
     super(core)
     this.memoryBytes = outside.memoryBytes
-    this.outside = { disk: outside.disk, clock: outside.clock }
+    this.disk = outside.disk
+    this.clock = outside.clock
+    this.random = outside.random
+    this.ingestion = new NativeIngestion(core, outside)
+    this.stopFigures = core.readOnly ? () => {} : this.keepFigures()
+  }
+
+  /** Called whenever a position has moved, something has ended in the background, or the store has failed. */
+  onProgress(): void {
+    this.core.acknowledgements.update()
+    this.tell()
   }
 
   tree<K, V>(name: string, codecs: Codecs<K, V>): LsmTree<K, V> {
     return new NativeLsmTree(this, name, codecs)
+  }
+
+  /** @throws DISK_FULL where that has to wait for space. */
+  override async flushedTo(position: number): Promise<void> {
+    const { core } = this
+    if (!core.readOnly && core.raw.waitsForSpace() === 1 && position >= core.raw.heldFrom()) throw noSpace(this.path)
+    await super.flushedTo(position)
   }
 
   async flush(): Promise<void> {
@@ -66,21 +91,97 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
 
   /** Tables never change, so the TypeScript verifier reads the files of those that are held. */
   async verify(): Promise<LsmVerifyReport> {
-    const { core, path } = this
+    const { core, disk, path } = this
     core.assertUsable()
-    const held = core.checked(core.raw.holdTables())
-    const tables = new Tables({
-      disk: this.outside.disk,
-      path,
-      cacheBytes: VERIFY_CACHE_BYTES,
-      maxOpenFiles: VERIFY_OPEN_FILES,
-    })
+    const tables = new Tables({ disk, path, cacheBytes: VERIFY_CACHE_BYTES, maxOpenFiles: VERIFY_OPEN_FILES })
     try {
-      const { version } = decodeManifest(core.raw.heldManifest(held), joinPath(path, MANIFEST_FILE))
-      return await verifyTables(version, tables, this.outside.clock)
+      return await this.withManifest(({ version }) => verifyTables(version, tables, this.clock))
     } finally {
       tables.close()
+    }
+  }
+
+  /** Puts entries above all that the tree holds. @returns How many. */
+  async ingest(tree: string, entries: ByteEntries): Promise<number> {
+    this.core.assertWritable()
+    const { count, named } = await this.during(async () => {
+      const { shape, plan } = await this.withManifest(async (manifest) => manifest)
+      return await this.ingestion.attach(tree, entries, { shape, plan })
+    })
+    await named
+    return count
+  }
+
+  async backup(path: string): Promise<void> {
+    const { core, disk, clock, random } = this
+    core.assertWritable()
+    checkBackupPath(disk, path)
+    const source = { disk, clock, random, mutant: undefined, path: this.path, assertOpen: () => core.assertUsable() }
+    await this.during(async () => {
+      await this.flush()
+      core.assertUsable()
+      await this.withManifest((manifest) => copyStore(source, path, manifest))
+    })
+  }
+
+  protected override onClosing(): void {
+    this.stopFigures()
+  }
+
+  protected override async worksEnded(): Promise<void> {
+    await Promise.allSettled(this.works) // each finds the store closed at its next step
+    await this.ingestion.end()
+  }
+
+  /** @throws DISK_FULL where that has to wait for space. */
+  protected override async secure(position: number): Promise<void> {
+    const { core } = this
+    // What is held back waits for the manifest to name what was ingested, by whatever thread.
+    if (core.raw.heldFrom() <= position) await core.run(core.raw.flushFrozen())
+    await super.secure(position)
+  }
+
+  /** Listeners hear of the work before whoever asked for it goes on. */
+  protected override runExclusive<T>(work: () => Promise<T>): Promise<T> {
+    return super.runExclusive(() => work().finally(() => this.tell()))
+  }
+
+  /** Runs `work` with the manifest in force; the tables that it names stay meanwhile. */
+  private async withManifest<T>(work: (manifest: Manifest) => Promise<T>): Promise<T> {
+    const { core, path } = this
+    const held = core.checked(core.raw.holdTables())
+    try {
+      return await work(decodeManifest(core.raw.heldManifest(held), joinPath(path, MANIFEST_FILE)))
+    } finally {
       if (core.isOpen) core.raw.releaseTables(held)
+    }
+  }
+
+  /** Runs `work`; the store is not let go before it has ended. */
+  private async during<T>(work: () => Promise<T>): Promise<T> {
+    const promise = work()
+    this.works.add(promise)
+    try {
+      return await promise
+    } finally {
+      this.works.delete(promise)
+    }
+  }
+
+  private keepFigures(): () => void {
+    return keepStatsFile(this, {
+      stats: () => this.stats(),
+      keepsFigures: () => this.core.raw.keepsFigures() === 1,
+    })
+  }
+
+  /** Tells listeners of this thread what has ended since the last time. */
+  private tell(): void {
+    if (!this.core.isOpen) return
+    for (const { kind, level, inputBytes, bytes, milliseconds } of this.core.raw.takeEvents() ?? []) {
+      if (kind === 'flush') this.events.emit('flush', { level, bytes, milliseconds })
+      else if (kind === 'stall') this.events.emit('stall', { bytes, milliseconds })
+      else this.events.emit('compaction', { kind, level, inputBytes, bytes, milliseconds })
     }
   }
 }

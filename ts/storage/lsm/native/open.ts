@@ -11,12 +11,15 @@ import { NativeLsmEngine } from './engine.ts'
 export async function openNativeEngine(open: NativeOpenLsm, options: EngineOptions): Promise<NativeLsmEngine> {
   await makeOrFind(options)
   const { path, readOnly } = options
-  let core: NativeCore<NativeLsm> | undefined
-  const raw = await open(path, nativeOptions(options), () => core?.acknowledgements.update()).catch((error) => {
+  let engine: NativeLsmEngine | undefined
+  const raw = await open(path, nativeOptions(options), () => engine?.onProgress()).catch((error) => {
     throw toError(error)
   })
-  core = new NativeCore(raw, { path, readOnly, maxKeyBytes: MAX_KEY_BYTES, longKeyHint: '' })
-  return new NativeLsmEngine(core, options)
+  engine = new NativeLsmEngine(
+    new NativeCore<NativeLsm>(raw, { path, readOnly, maxKeyBytes: MAX_KEY_BYTES, longKeyHint: '' }),
+    options,
+  )
+  return engine
 }
 
 function nativeOptions(options: EngineOptions): NativeLsmOptions {

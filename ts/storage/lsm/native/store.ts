@@ -9,7 +9,6 @@ import type { KeyRange } from '../../ordered-store.ts'
 import { checkListener, type LsmEvents, type LsmListener } from '../events.ts'
 import type { Entries, Lsm, LsmBatchOperation, LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
 import type { NativeLsmEngine } from './engine.ts'
-import { notYet } from './tree.ts'
 
 export class NativeLsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements Lsm<K, V> {
   private readonly engine: NativeLsmEngine
@@ -47,13 +46,13 @@ export class NativeLsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> impl
     return this.reader.ingest(entries)
   }
 
-  async backup(_path: string): Promise<void> {
-    throw notYet('backup')
+  backup(path: string): Promise<void> {
+    return this.engine.backup(path)
   }
 
   on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void {
     checkListener(event, listener)
-    throw notYet('events')
+    return this.engine.events.on(event, listener)
   }
 
   stats(): LsmStats {

@@ -1,18 +1,20 @@
 // One tree of an LSM store that the native engine runs.
-import { BedplateError } from '../../../base/errors.ts'
 import { checkArray } from '../../../base/options.ts'
 import { resolveBounds } from '../../compare.ts'
 import { applyOperations, NativeTreeHandle, type TreeOwner } from '../../ordered/native/tree.ts'
 import type { ByteRange } from '../../ordered/range.ts'
 import type { Codecs } from '../../ordered/reader.ts'
 import type { KeyRange } from '../../ordered-store.ts'
-import { encodeLsmBatch, encodeOperand, isPlain, type LsmEncoder } from '../tree-handle.ts'
+import type { ByteEntries } from '../ingest.ts'
+import { encodeEntries, encodeLsmBatch, encodeOperand, isPlain, type LsmEncoder } from '../tree-handle.ts'
 import type { Entries, LsmBatchOperation, LsmTree } from '../types.ts'
 
 /** What a tree needs of its store. */
 export interface LsmOwner extends TreeOwner {
   /** Merges what tables hold of a range of a tree. */
   compactRange(tree: string, range: ByteRange): Promise<void>
+  /** Puts entries above all that the tree holds. @returns How many. */
+  ingest(tree: string, entries: ByteEntries): Promise<number>
 }
 
 export class NativeLsmTree<K, V> extends NativeTreeHandle<K, V> implements LsmTree<K, V> {
@@ -41,8 +43,8 @@ export class NativeLsmTree<K, V> extends NativeTreeHandle<K, V> implements LsmTr
     await this.store.compactRange(this.name, resolveBounds(range, this.codecs.key, 'compact'))
   }
 
-  async ingest(_entries: Entries<K, V>): Promise<number> {
-    throw notYet('ingest')
+  async ingest(entries: Entries<K, V>): Promise<number> {
+    return await this.store.ingest(this.name, encodeEntries(entries, this.encoder))
   }
 
   private get encoder(): LsmEncoder<K, V> {
@@ -53,11 +55,4 @@ export class NativeLsmTree<K, V> extends NativeTreeHandle<K, V> implements LsmTr
       values: this.codecs.value,
     }
   }
-}
-
-/** The error for what only the TypeScript engine does so far. */
-export function notYet(what: string): BedplateError {
-  return new BedplateError('NOT_SUPPORTED', `the native engine of the LSM store has no ${what}`, {
-    hint: 'open the store with `native: false`: both engines use the same files',
-  })
 }

@@ -89,25 +89,37 @@ export abstract class NativeStoreEngine<S extends NativeStore> implements StoreE
   /** Called before the store is closed. */
   protected onClosing(): void {}
 
+  /** What runs on the store and finds it closed at its next step. */
+  protected async worksEnded(): Promise<void> {}
+
+  /** Makes all up to `position` durable, by a store that is closed to everybody else. */
+  protected async secure(position: number): Promise<void> {
+    await this.flushedTo(position)
+  }
+
   /** Other threads may go on with the store, so what this one wrote is made durable before it lets go. */
   private async closeOnce(): Promise<void> {
     const { core } = this
     const { raw, acknowledgements } = core
     this.onClosing()
-    this.last = { position: raw.position(), durablePosition: raw.durablePosition() }
+    this.notePositions()
     core.isOpen = false
-    try {
-      await this.flushedTo(this.last.position)
-      this.last.durablePosition = raw.durablePosition()
-    } catch (error) {
-      // The promises of what was written have said so; what else was lost says the core itself.
-      if (!isCode(error, 'IO')) throw error
-    }
+    await this.worksEnded()
+    this.notePositions()
+    const problem = await this.secure(this.last.position).catch((error) => error)
+    this.notePositions()
     await this.exclusive
     await core.jobsEnded()
     acknowledgements.end()
     await raw.close().catch((error) => {
       throw toError(error)
     })
+    // Where the log failed, the promises of what was written have said so; what else was lost says the core itself.
+    if (problem !== undefined && !isCode(problem, 'IO')) throw problem
+  }
+
+  private notePositions(): void {
+    const { raw } = this.core
+    this.last = { position: raw.position(), durablePosition: raw.durablePosition() }
   }
 }
