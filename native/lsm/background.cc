@@ -117,6 +117,17 @@ void Background::WakeCompaction() {
   sleep_.notify_all();
 }
 
+void Background::WakeFlush() {
+  const std::lock_guard lock(sleep_mutex_);
+  is_flush_wanted_ = true;
+  sleep_.notify_all();
+}
+
+bool Background::MustMergeFirst() const {
+  return !options_.manual && !are_merges_stuck_ &&
+         IsCrowded(*options_.states->Current()->version, plan_, options_.limits);
+}
+
 Status Background::Flush() {
   const std::vector<Frozen> frozen = options_.states->frozen();
   if (frozen.empty()) return Status::Ok();
@@ -200,7 +211,8 @@ Manifest Background::manifest() const {
 // -- flush ----------------------------------------------------------------------------------------
 
 bool Background::FlushAllFrozen() {
-  while (!is_stopping_ && !options_.has_failed() && options_.states->has_frozen()) {
+  while (!is_stopping_ && !options_.has_failed() && options_.states->has_frozen() &&
+         !MustMergeFirst()) {
     const Status status = FlushOldest();
     if (status.ok()) {
       WakeCompaction();
@@ -266,6 +278,8 @@ bool Background::CompactWhileDue() {
                                            options_.limits, options_.now_ms());
     if (compaction.kind == Compaction::Kind::kNone) return false;
     const Status status = Compact(std::move(compaction));
+    are_merges_stuck_ = !status.ok() || !damage_.ok();
+    WakeFlush();  // which may have waited for this one
     if (!status.ok()) return PutOff(status);
   }
   return false;

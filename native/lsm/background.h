@@ -3,7 +3,8 @@
 //
 // Order, each step durable before the next: tables and their names; the manifest that names them;
 // and only then the log and the tables that it makes needless are let go. A full disk ends the work
-// without a trace, and it is tried again later.
+// without a trace, and it is tried again later. While level 0 is crowded, flushes wait for merges,
+// and writers for both.
 #ifndef BEDPLATE_LSM_BACKGROUND_H_
 #define BEDPLATE_LSM_BACKGROUND_H_
 
@@ -124,6 +125,8 @@ class Background {
 
   void RunThread(bool* is_wanted, const std::function<bool()>& work);
   [[nodiscard]] uint64_t NextLookMs() const;
+  [[nodiscard]] bool MustMergeFirst() const;
+  void WakeFlush();
 
   // With `flush_mutex_` held.
   Status FlushOldest();
@@ -157,6 +160,9 @@ class Background {
   std::atomic<uint64_t> next_number_;
   std::atomic<bool> is_starved_{false};
   std::atomic<bool> is_stopping_{false};
+  // True while merges make no room in level 0: what they read is damaged, or there is no space for
+  // what they write.
+  std::atomic<bool> are_merges_stuck_{false};
   std::atomic<uint64_t> flushes_{0};
   std::atomic<uint64_t> compactions_{0};
   std::atomic<uint64_t> flushed_bytes_{0};

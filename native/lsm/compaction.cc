@@ -15,6 +15,8 @@ constexpr uint64_t kSmallTables = 64;
 // Tables of a tiered store beyond which some are merged whatever their sizes are, for each one of
 // `level0_tables`.
 constexpr size_t kMaxTiers = 4;
+// Flushes wait for merges once level 0 has so many times the tables that make a merge due.
+constexpr size_t kCrowd = 8;
 
 // -- leveled --------------------------------------------------------------------------------------
 
@@ -217,6 +219,11 @@ Compaction PickCompaction(const Version& version, const CompactionPlan& plan,
       return PickOldest(version, plan, now_ms);
   }
   return {};
+}
+
+bool IsCrowded(const Version& version, const CompactionPlan& plan, const CompactionLimits& limits) {
+  const size_t due = std::max<size_t>(2, limits.level0_tables);
+  return plan.style != CompactionStyle::kFifo && version.levels()[0].size() >= kCrowd * due;
 }
 
 uint64_t DebtOf(const Version& version, const CompactionPlan& plan,

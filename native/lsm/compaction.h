@@ -51,6 +51,10 @@ struct Compaction {
 // What is most due; kNone if nothing is. `now_ms` is in milliseconds since 1970.
 [[nodiscard]] Compaction PickCompaction(const Version& version, const CompactionPlan& plan,
                                         const CompactionLimits& limits, uint64_t now_ms);
+// True if flushes must wait for merges: reads look at each table of level 0, and merges would never
+// catch up.
+[[nodiscard]] bool IsCrowded(const Version& version, const CompactionPlan& plan,
+                             const CompactionLimits& limits);
 // About how many bytes merges will have to read before nothing is due any more: what is too much of
 // each level goes down, and takes its share of the next one along.
 [[nodiscard]] uint64_t DebtOf(const Version& version, const CompactionPlan& plan,

@@ -29,6 +29,23 @@ describe.each(LSM_ENGINES)('a store that the $name engine runs', (engine) => {
     await store.close()
   })
 
+  it('lets a writer that never pauses wait for merges before level 0 is crowded', async () => {
+    const { store } = await make(engine, { tableBytes: 16_384, levelBytes: 65_536 })
+    const random = seededRandom(7)
+    let most = 0
+    let last = Promise.resolve()
+    for (let i = 0; i < 4000; i++) {
+      last = store.put(key(Math.floor(random.next() * 10_000)), 'v'.repeat(100))
+      if (i % 20 === 0) await last
+      const [first] = store.stats().levels
+      if (first?.level === 0) most = Math.max(most, first.tables)
+    }
+    await last
+    expect(store.stats().flushes).toBeGreaterThan(50)
+    expect(most).toBeLessThanOrEqual(8 * 2)
+    await store.close()
+  })
+
   it('keeps nothing that was deleted or overwritten once all is merged', async () => {
     const { store } = await make(engine)
     for (let i = 0; i < 100; i++) void store.put(key(i), 'first')
@@ -58,7 +75,7 @@ describe.each(LSM_ENGINES)('a store that the $name engine runs', (engine) => {
     const keys = Array.from({ length: 320 }, (_, i) => key((i * 37) % 320))
     const values = keys.map((each) => store.get(each))
     expect(store.getMany(keys)).toEqual(values)
-    expect(new Set(values).size).toBeGreaterThan(100)
+    expect(new Set(values).size).toBeGreaterThan(50)
     await store.clear()
     expect([snapshot.getMany(keys), store.getMany(keys.slice(0, 17))]).toEqual([values, Array(17).fill(undefined)])
     expect(store.tree('nothing').getMany(keys)).toEqual(Array(320).fill(undefined))

@@ -74,6 +74,7 @@ describe('a FIFO store', () => {
     await put(store, 'first')
     clock.advance(DAY_MS / 2)
     await put(store, 'second')
+    await turns() // until it watches
     for (const [left, afterMs] of [
       [['first', 'second'], DAY_MS / 2 - 1],
       [['second'], 1],

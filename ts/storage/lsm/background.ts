@@ -1,9 +1,16 @@
 // When background work is done: flushes and compactions, one after the other, slice by slice between the turns of others. A
-// flush that becomes due goes before the rest of a compaction. A full disk ends the work without a trace, and it is tried
-// again later.
+// flush that becomes due goes before the rest of a compaction, unless level 0 is crowded: then writers wait for merges. A full
+// disk ends the work without a trace, and it is tried again later.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Cancel } from '../../io/clock.ts'
-import { type Compaction, type CompactionLimits, compactionOf, nextExpiryMs, pickCompaction } from './compaction.ts'
+import {
+  type Compaction,
+  type CompactionLimits,
+  compactionOf,
+  isCrowded,
+  nextExpiryMs,
+  pickCompaction,
+} from './compaction.ts'
 import type { KeySpan } from './internal-key.ts'
 import { TableWork, type TableWorkOptions } from './table-work.ts'
 import { RETRY_MS } from './types.ts'
@@ -36,6 +43,8 @@ export class Background {
   private readonly options: BackgroundOptions
   private running: Promise<void> | undefined
   private requests: Request[] = []
+  /** Those who wait for the next piece of work to end, or for all of it. */
+  private watchers: (() => void)[] = []
   private cancelRetry: Cancel = () => {}
   private isClosing = false
   private failure: unknown
@@ -53,6 +62,7 @@ export class Background {
     this.cancelRetry()
     this.running = this.run().finally(() => {
       this.running = undefined
+      this.tellWatchers()
       if (!this.isStarved) this.watchExpiry()
       if (!this.isStarved) this.wake() // what became due while it was ending
     })
@@ -64,7 +74,7 @@ export class Background {
     const [last] = memory.waiting
     while (last !== undefined && memory.waiting.includes(last) && !this.isClosing) {
       this.wake()
-      await this.running
+      await this.pieceEnded()
       this.assertAlive()
       if (this.isStarved && memory.waiting.includes(last)) throw noSpace(this.work.workshop.path)
     }
@@ -78,7 +88,7 @@ export class Background {
     try {
       while (!request.isDone && !this.isClosing) {
         this.wake()
-        await this.running
+        await this.pieceEnded()
         this.assertAlive()
         if (this.damage !== undefined) throw this.damage
         if (this.isStarved) throw noSpace(this.work.workshop.path)
@@ -140,11 +150,11 @@ export class Background {
   }
 
   private async run(): Promise<void> {
-    const { memory } = this.options
+    const wasStarved = this.isStarved // then what needs the least space is tried first
     try {
       while (!this.isClosing) {
         await this.work.workshop.clock.turn() // never in the turn of a writer
-        if (memory.waiting.length > 0) {
+        if (this.isFlushDue(wasStarved)) {
           await this.work.flushOldest()
         } else {
           const [request] = this.requests
@@ -155,10 +165,33 @@ export class Background {
         }
         this.isStarved = false
         this.options.onProgress()
+        this.tellWatchers()
       }
     } catch (error) {
       this.putOff(error)
     }
+  }
+
+  /** @param isNeeded - Whatever merges are behind with. */
+  private isFlushDue(isNeeded: boolean): boolean {
+    if (this.options.memory.waiting.length === 0) return false
+    return isNeeded || !this.mustMergeFirst()
+  }
+
+  private mustMergeFirst(): boolean {
+    const { versions, limits } = this.options
+    return this.damage === undefined && isCrowded(versions.current, this.work.manifest.plan, limits)
+  }
+
+  /** Resolves when a piece of the work has ended, or there is none. */
+  private async pieceEnded(): Promise<void> {
+    if (this.running !== undefined) await new Promise<void>((resolve) => void this.watchers.push(resolve))
+  }
+
+  private tellWatchers(): void {
+    const { watchers } = this
+    this.watchers = []
+    for (const tell of watchers) tell()
   }
 
   private fulfil(request: Request | undefined): void {
@@ -203,9 +236,10 @@ export class Background {
   /** Between two slices of a compaction, which ends here when the store is closed. */
   private async letFlushesGoFirst(): Promise<void> {
     if (this.isClosing) throw CANCELLED
-    if (this.options.memory.waiting.length === 0) return
+    if (!this.isFlushDue(false)) return
     await this.work.flushOldest()
     this.options.onProgress()
+    this.tellWatchers()
   }
 }
 

@@ -37,6 +37,8 @@ export interface CompactionLimits {
   readonly levelBytes: number
 }
 
+/** Flushes wait for merges once level 0 has so many times the tables that make a merge due. */
+const CROWD = 8
 /** A table is small if level 1 may have more than so many of its size. */
 const SMALL_TABLES = 64
 /** Tables of a tiered store beyond which some are merged whatever their sizes are, for each one of `level0Tables`. */
@@ -57,6 +59,12 @@ export function pickCompaction(
     case 'fifo':
       return pickOldest(version, plan, now)
   }
+}
+
+/** True if flushes must wait for merges: reads look at each table of level 0, and merges would never catch up. */
+export function isCrowded({ levels }: Version, { style }: CompactionPlan, { level0Tables }: CompactionLimits): boolean {
+  const [newest = []] = levels
+  return style !== 'fifo' && newest.length >= CROWD * Math.max(2, level0Tables)
 }
 
 /**
