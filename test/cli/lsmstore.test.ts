@@ -354,7 +354,7 @@ describe('the shell', () => {
     ok(['create', db])
     const { status, stdout, stderr } = lsmstore(
       ['shell', db, '--json'],
-      'set a 1\nnonsense\nget "unclosed\nload\nget a --hex\ntree a b\n',
+      'set a 1\nnonsense\nget "unclosed\nload --format csv\nset b -\nget a --hex\ntree a b\n',
     )
     expect(status).toBe(1)
     expect(stdout).toBe('{"ok":true}\n')
@@ -366,9 +366,10 @@ describe('the shell', () => {
       'there is no command nonsense here',
       'a quote or a backslash at character 5 has no end',
       'standard input is what the shell reads',
+      'standard input is what the shell reads',
       'the key "a" is not hexadecimal',
       'tree takes one name, or none for the default tree',
-      '5 of 6 lines failed',
+      '6 of 7 lines failed',
     ])
   })
 

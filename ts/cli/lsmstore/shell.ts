@@ -21,7 +21,6 @@ const HISTORY_LINES = 1000
 const COMMANDS: ReadonlySet<string> = new Set(
   'set get delete increment append range load import export stats trees flush compact verify'.split(' '),
 )
-const READS_INPUT: ReadonlySet<string> = new Set(['load', 'import'])
 
 const HELP = `  set KEY VALUE       get KEY            delete KEY
   increment KEY [BY]  append KEY SUFFIX  range [FROM] [TO]
@@ -110,7 +109,10 @@ class Session {
 
   constructor(context: Context<LsmBytes>, store: LsmBytes, run: Run) {
     this.name = context.command.name
-    this.context = { ...context, command: { ...context.command, use: (_path, _options, use) => use(store) } }
+    this.context = {
+      ...context,
+      command: { ...context.command, hasInput: false, use: (_path, _options, use) => use(store) },
+    }
     this.store = store
     this.run = run
     this.flags = context.options.json === true ? ['--json'] : []
@@ -203,9 +205,6 @@ class Session {
   /** The arguments of `lsmstore` that do the same to this store. */
   private argumentsOf(word: string, rest: readonly string[]): string[] {
     if (!COMMANDS.has(word)) throw new UsageError(`there is no command ${word} here`, 'help lists what there is')
-    const files = rest.filter((each) => !each.startsWith('--'))
-    if (rest.includes('-') || (READS_INPUT.has(word) && files.length === 0))
-      throw new UsageError('standard input is what the shell reads', 'name a file')
     const { tree } = this.context.options
     const ours = tree !== undefined && takesTree(word) ? [`--tree=${tree}`] : []
     return [...this.flags, word, ...ours, this.store.path, ...rest]

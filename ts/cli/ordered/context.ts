@@ -26,6 +26,8 @@ export interface StoreCommand<S extends ByteStore = ByteStore> {
   readonly longKeyHint?: string
   /** What copies a store whose values are too large for lines of text. */
   readonly largeValueHint: string
+  /** False where standard input is not for commands: a shell reads it. */
+  readonly hasInput?: false
 }
 
 /** The options that several subcommands take. */
@@ -51,6 +53,11 @@ export function contextFor<S extends ByteStore>(command: StoreCommand<S>, option
     throw new UsageError(`${hex === true ? '--hex' : '--json'} and --raw exclude each other`)
   }
   return { command, options, out: new Output() }
+}
+
+/** Refuses to read standard input where a shell does. */
+export function checkInput({ command }: Context): void {
+  if (command.hasInput === false) throw new UsageError('standard input is what the shell reads', 'name a file')
 }
 
 /** Prints one document: JSON with --json, else text. */

@@ -11,7 +11,7 @@ import { type Interrupt, interruptible } from '../kit/interrupt.ts'
 import { complain } from '../kit/output.ts'
 import { type Progress, startProgress } from '../kit/progress.ts'
 import { formatNumber, plural, shorten, toLine } from '../kit/text.ts'
-import { answer, type ByteTree, type Context, treeOf, withWriter } from './context.ts'
+import { answer, type ByteTree, type Context, checkInput, treeOf, withWriter } from './context.ts'
 import { formatOf, readerOf } from './formats/index.ts'
 import type { Format, ReadRows, Row, RowShape } from './formats/types.ts'
 
@@ -52,6 +52,7 @@ export async function importFiles(
   options: ImportArguments,
   unknown?: Format,
 ): Promise<void> {
+  if (files.length === 0 || files.includes('-')) checkInput(context)
   const sources = await sourcesOf(files, options.format, unknown)
   const outcome: Outcome = { imported: 0, skipped: 0 }
   const startedAt = performance.now()

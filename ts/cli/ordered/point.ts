@@ -6,7 +6,7 @@ import { MAX_VALUE_BYTES } from '../../storage/ordered/types.ts'
 import { complain } from '../kit/output.ts'
 import { UsageError } from '../kit/program.ts'
 import { asBuffer, formatBytes, formatNumber, isText, toLine, toText } from '../kit/text.ts'
-import { answer, bytesOf, type Context, existingTreeOf, treeOf, withReader, withWriter } from './context.ts'
+import { answer, bytesOf, type Context, checkInput, existingTreeOf, treeOf, withReader, withWriter } from './context.ts'
 import { toHex, toJson } from './show.ts'
 
 export async function set(
@@ -80,7 +80,9 @@ async function valueFrom(context: Context, text: string | undefined, file: strin
   }
   if (text === undefined)
     throw new UsageError('the value is missing', 'give it as the last argument, as - or by --file')
-  return text === '-' ? collect(process.stdin, 'standard input') : bytesOf(context, text, 'the value')
+  if (text !== '-') return bytesOf(context, text, 'the value')
+  checkInput(context)
+  return collect(process.stdin, 'standard input')
 }
 
 async function readWhole(file: string): Promise<Uint8Array> {
