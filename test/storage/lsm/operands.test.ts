@@ -180,6 +180,16 @@ describe.each(LSM_ENGINES)('operands, with the $name engine', (engine) => {
     }
   })
 
+  it('of one key in one batch take the room of one', async () => {
+    const { store } = await make(engine)
+    await store.batch(Array.from({ length: 20_000 }, (_, i) => append(String(i % 10))))
+    expect(store.get('k')).toBe('0123456789'.repeat(2000))
+    expect(store.stats().memtable.bytes).toBeLessThan(200_000)
+    await store.batch([put('5'), ...Array.from({ length: 1000 }, () => increment(2)), append('!'), append('?')])
+    expect(store.get('k')).toBe('2005!?')
+    await store.close()
+  })
+
   it('of both kinds on one key make a batch that is refused whole', async () => {
     const { store } = await make(engine)
     for (const operations of [

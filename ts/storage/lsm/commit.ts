@@ -5,11 +5,14 @@ import { contains } from '../ordered/range.ts'
 import type { RecordWriter } from '../ordered/record.ts'
 import { MAX_VALUE_BYTES } from '../ordered/types.ts'
 import type { Catalogue } from './catalogue.ts'
-import { MAX_INTEGER_CHARACTERS } from './operand.ts'
+import { EntryKind } from './entry.ts'
+import { applyOperands, MAX_INTEGER_CHARACTERS, sumOf } from './operand.ts'
 
 /** One change of a commit, on bytes. */
 export type LsmOperation = ByteOperation | OperandOperation
 type KeyedOperation = Extract<LsmOperation, { key: Uint8Array }>
+/** What does not look at the value before it. */
+type BaseOperation = Exclude<KeyedOperation, OperandOperation>
 
 /**
  * Writes all of `operations` into the record, new trees before their first use. It stays empty if there is nothing to do.
@@ -21,17 +24,14 @@ export function encodeCommit(record: RecordWriter, operations: readonly LsmOpera
   const ids = new Map<string, number | undefined>()
   let nextTreeId = catalogue.nextTreeId
   const idOf = (tree: string): number | undefined => (ids.has(tree) ? ids.get(tree) : catalogue.ids.get(tree))
-  const sorted = clearsFirst(operations)
-  const counted = new Set(sorted.filter(isOperandOperation).map(({ tree }) => tree))
-  if (counted.size > 0 && sorted.length > 1) checkOutcomes(sorted)
+  let sorted = clearsFirst(operations)
+  if (sorted.length > 1 && sorted.some(isOperandOperation)) sorted = foldKeys(sorted)
   record.begin()
   for (const operation of sorted) {
     const { tree } = operation
     let id = idOf(tree)
     if (id === undefined) {
-      // There is nothing to remove in a tree that does not exist; but operands may count on what their commit has deleted.
-      const isNeeded = 'value' in operation || (operation.kind === 'delete' && counted.has(tree))
-      if (!isNeeded) continue
+      if (!('value' in operation)) continue // there is nothing to remove in a tree that does not exist
       id = nextTreeId++
       record.createTree(id, Buffer.from(tree))
       ids.set(tree, id)
@@ -90,34 +90,66 @@ function isUndone(earlier: KeyedOperation, later: LsmOperation): boolean {
   return later.kind === 'drop' || (later.kind === 'clear' && contains(later.range, earlier.key))
 }
 
-/** What the operations so far come to for one key. */
+/** What the operations so far do to one key. */
 interface Outcome {
-  readonly kind: 'value' | 'increment' | 'append'
-  readonly bytes: number
+  /** The last of them that does not look at the value before it. */
+  base: BaseOperation | undefined
+  /** Those behind it, of one kind if there is no base. */
+  operands: OperandOperation[]
+  /** The most that the value can have, or the operand. */
+  bytes: number
 }
 
-/** Sees to it that what is done to each key comes to one version: a value, a sum, or a suffix. */
-function checkOutcomes(operations: readonly LsmOperation[]): void {
+/** Makes what is done to each key one operation, in the place of the first: a value, a deletion, a sum or a suffix. */
+function foldKeys(operations: readonly LsmOperation[]): readonly LsmOperation[] {
   const outcomes = new Map<string, Outcome>()
+  const folded: (LsmOperation | Outcome)[] = []
   for (const operation of operations) {
-    if (!isKeyed(operation)) continue
+    if (!isKeyed(operation)) {
+      folded.push(operation)
+      continue
+    }
     const name = `${operation.tree.length} ${operation.tree}${Buffer.from(operation.key).toString('latin1')}`
-    outcomes.set(name, outcomeOf(operation, outcomes.get(name)))
+    let outcome = outcomes.get(name)
+    if (outcome === undefined) {
+      outcome = { base: undefined, operands: [], bytes: 0 }
+      outcomes.set(name, outcome)
+      folded.push(outcome)
+    }
+    extend(outcome, operation)
   }
+  return folded.map((each) => ('operands' in each ? operationOf(each) : each))
 }
 
-function outcomeOf(operation: KeyedOperation, before: Outcome | undefined): Outcome {
-  const { kind } = operation
-  if (kind === 'delete') return { kind: 'value', bytes: 0 }
-  const bytes = kind === 'increment' ? MAX_INTEGER_CHARACTERS : operation.value.length
-  if (kind === 'put') return { kind: 'value', bytes }
-  if (before === undefined) return { kind, bytes }
-  if (before.kind !== 'value' && before.kind !== kind) {
+function extend(outcome: Outcome, operation: KeyedOperation): void {
+  if (operation.kind === 'put' || operation.kind === 'delete') {
+    outcome.base = operation
+    outcome.operands = []
+    outcome.bytes = operation.kind === 'put' ? operation.value.length : 0
+    return
+  }
+  const { kind, value } = operation
+  const [first] = outcome.operands
+  if (outcome.base === undefined && first !== undefined && first.kind !== kind) {
     throw new BedplateError('INVALID_INPUT', 'one key can be incremented or appended to in a commit, not both', {
       hint: 'put the key first, or write in two commits',
     })
   }
-  const sum = kind === 'append' ? before.bytes + bytes : bytes
-  if (sum <= MAX_VALUE_BYTES) return { kind: before.kind, bytes: sum }
-  throw new BedplateError('INVALID_INPUT', `a batch makes a value of ${sum} bytes; a store takes ${MAX_VALUE_BYTES}`)
+  outcome.bytes = kind === 'append' ? outcome.bytes + value.length : MAX_INTEGER_CHARACTERS
+  outcome.operands.push(operation)
+  if (outcome.bytes <= MAX_VALUE_BYTES) return
+  throw new BedplateError(
+    'INVALID_INPUT',
+    `a batch makes a value of ${outcome.bytes} bytes; a store takes ${MAX_VALUE_BYTES}`,
+  )
+}
+
+function operationOf({ base, operands }: Outcome): LsmOperation {
+  const [first] = operands
+  if (first === undefined) return base as BaseOperation
+  const changes = operands.map(({ kind, value }) => ({ kind: EntryKind[kind], value }))
+  if (base === undefined) return { ...first, value: sumOf(EntryKind[first.kind], changes) }
+  const before = base.kind === 'put' ? base.value : undefined
+  const value = applyOperands(before, changes) as Uint8Array // bounded by `extend`
+  return { kind: 'put', tree: base.tree, key: base.key, value }
 }

@@ -13,6 +13,9 @@ const INTEGER = /^-?(0|[1-9][0-9]*)$/
 /** No integer of 64 bits is longer. */
 export const MAX_INTEGER_CHARACTERS = 20
 
+/** A change of a value. */
+export type Operand = Pick<Entry, 'kind' | 'value'>
+
 export function isOperand(kind: EntryKind): boolean {
   return kind === EntryKind.increment || kind === EntryKind.append
 }
@@ -32,7 +35,7 @@ export function encodeIncrement(by: number | bigint): Uint8Array {
  * Applies `operands`, the oldest first, to `base`: undefined stands for no value.
  * @returns undefined if the value would have more bytes than a value may have.
  */
-export function applyOperands(base: Uint8Array | undefined, operands: readonly Entry[]): Uint8Array | undefined {
+export function applyOperands(base: Uint8Array | undefined, operands: readonly Operand[]): Uint8Array | undefined {
   let parts = base === undefined ? [] : [base]
   let length = base?.length ?? 0
   for (const { kind, value } of operands) {
@@ -62,8 +65,8 @@ export function foldOperands(operands: readonly Entry[]): Entry[] {
       if (newest.kind === EntryKind.append && bytes + next.value.length >= MAX_FOLDED_APPEND_BYTES) break
       bytes += next.value.length
     }
-    const values = operands.slice(first, end).map(({ value }) => value)
-    folded.push(values.length === 1 ? newest : { ...newest, value: sumOf(newest.kind, values.reverse(), bytes) })
+    const own = operands.slice(first, end)
+    folded.push(own.length === 1 ? newest : { ...newest, value: sumOf(newest.kind, own.reverse()) })
     first = end
   }
   return folded
@@ -78,8 +81,7 @@ export function combine(earlier: Entry, later: Entry): Entry {
   if (isOperand(earlier.kind)) {
     if (earlier.kind !== later.kind)
       throw new BedplateError('CORRUPTION', 'a log record increments a key and appends to it, blindly')
-    const values = [earlier.value, later.value]
-    return { ...later, value: sumOf(later.kind, values, earlier.value.length + later.value.length) }
+    return { ...later, value: sumOf(later.kind, [earlier, later]) }
   }
   const value = applyOperands(earlier.kind === EntryKind.put ? earlier.value : undefined, [later])
   if (value === undefined) throw new BedplateError('CORRUPTION', 'a log record makes a value that is too long')
@@ -98,11 +100,14 @@ export function tooLong(key: Uint8Array): BedplateError {
   )
 }
 
-/** The sum of increments, or appends one behind the other; the oldest first. */
-function sumOf(kind: EntryKind, values: readonly Uint8Array[], bytes: number): Uint8Array {
-  return kind === EntryKind.increment
-    ? incrementOf(values.reduce((sum, value) => sum + numberOf(value), 0n))
-    : join(values, bytes)
+/** What operands of one kind, the oldest first, come to: the sum of increments, or appends one behind the other. */
+export function sumOf(kind: EntryKind, operands: readonly Operand[]): Uint8Array {
+  if (kind === EntryKind.increment) return incrementOf(operands.reduce((sum, { value }) => sum + numberOf(value), 0n))
+  const values = operands.map(({ value }) => value)
+  return join(
+    values,
+    values.reduce((bytes, { length }) => bytes + length, 0),
+  )
 }
 
 function incrementOf(by: bigint): Uint8Array {
