@@ -349,8 +349,9 @@ uint64_t Engine::acknowledged_position() const {
 }
 
 void Engine::ShareMemory() {
-  const uint64_t taken = states_->memtable_bytes();
-  tables_->SetCacheBytes(options_.memory_bytes > taken ? options_.memory_bytes - taken : 0);
+  const uint64_t all = options_.memory_bytes;
+  const uint64_t taken = std::min(all, states_->memtable_bytes());
+  tables_->SetCacheBytes(std::max(all / kLeastCacheShare, all - taken));
 }
 
 // -- the whole store ------------------------------------------------------------------------------

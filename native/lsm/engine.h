@@ -64,6 +64,8 @@ inline constexpr size_t kMaxFrozenMemtables = 2;
 // their callers do not wait for acknowledgements.
 inline constexpr uint64_t kMemtableOverrun = 4;
 inline constexpr uint64_t kMemtableOverrunBytes = uint64_t{512} << 20;
+// Blocks, filters and indexes get this part of the memory even while memtables are overrun.
+inline constexpr uint64_t kLeastCacheShare = 8;
 
 struct EngineOptions {
   vfs::Disk* disk = nullptr;

@@ -13,10 +13,9 @@ import {
   type LsmOptions,
   MAX_DEFAULT_MEMTABLE_BYTES,
   MAX_FIFO_BYTES,
-  MAX_FROZEN_MEMTABLES,
   MAX_MEMTABLE_BYTES,
   MAX_TTL_MS,
-  MIN_CACHE_BYTES,
+  MEMORY_SHARES,
   MIN_MEMORY_BYTES,
   MIN_MEMTABLE_BYTES,
   MIN_OPEN_FILES,
@@ -33,9 +32,6 @@ export interface CheckedOptions {
   shape: TableShape
   plan: CompactionPlan
 }
-
-/** The one that is written to, and those that wait. */
-const MEMTABLES = 1 + MAX_FROZEN_MEMTABLES
 
 export function checkStoreOptions(options: LsmOptions): CheckedOptions {
   checkOptions(
@@ -70,19 +66,15 @@ export function checkStoreOptions(options: LsmOptions): CheckedOptions {
   return { create, readOnly, durability, maxOpenFiles, shape, plan: checkPlan(options), ...checkMemory(options) }
 }
 
-/** Three memtables must leave something for blocks. */
+/** Three memtables must leave a share for blocks. */
 function checkMemory(options: LsmOptions): { memtableBytes: number; memoryBytes: number } {
   const { memtableBytes: given } = options
   if (given !== undefined) checkWhole({ memtableBytes: given }, MIN_MEMTABLE_BYTES, MAX_MEMTABLE_BYTES)
-  const needed = Math.max(MIN_MEMORY_BYTES, given === undefined ? 0 : memoryFor(given))
+  const needed = Math.max(MIN_MEMORY_BYTES, MEMORY_SHARES * (given ?? 0))
   const { memoryBytes = Math.max(DEFAULT_MEMORY_BYTES, needed) } = options
   checkWhole({ memoryBytes }, needed, Number.MAX_SAFE_INTEGER)
-  const share = Math.floor((memoryBytes - MIN_CACHE_BYTES) / MEMTABLES)
+  const share = Math.floor(memoryBytes / MEMORY_SHARES)
   return { memoryBytes, memtableBytes: given ?? Math.min(MAX_DEFAULT_MEMTABLE_BYTES, share) }
-}
-
-function memoryFor(memtableBytes: number): number {
-  return MEMTABLES * memtableBytes + MIN_CACHE_BYTES
 }
 
 function checkPlan({ compaction: style = 'leveled', ttlMs = 0, maxBytes = 0 }: LsmOptions): CompactionPlan {

@@ -28,7 +28,7 @@ import type { Mutant } from './mutant.ts'
 import type { ReadState } from './read-state.ts'
 import { type TableInfo, withSequence } from './table-format.ts'
 import type { Tables } from './tables.ts'
-import { MAX_FROZEN_MEMTABLES, MEMTABLE_OVERRUN, MEMTABLE_OVERRUN_BYTES } from './types.ts'
+import { LEAST_CACHE_SHARE, MAX_FROZEN_MEMTABLES, MEMTABLE_OVERRUN, MEMTABLE_OVERRUN_BYTES } from './types.ts'
 import { Versions } from './versions.ts'
 
 /** A moment that is kept readable. */
@@ -399,7 +399,8 @@ export class Engine {
   }
 
   private shareMemory(): void {
-    this.tables.limitCache(this.memoryBytes - this.memory.bytes)
+    const { memory, memoryBytes, tables } = this
+    tables.limitCache(Math.max(LEAST_CACHE_SHARE * memoryBytes, memoryBytes - memory.bytes))
   }
 
   private reserve(bytes: number): void {

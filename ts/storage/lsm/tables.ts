@@ -97,7 +97,7 @@ export class Tables {
 
   /** Keeps no more than so many bytes from now on. */
   limitCache(bytes: number): void {
-    this.cache.limit(Math.max(0, bytes))
+    this.cache.limit(bytes)
   }
 
   /** Lets go of a table whose file will be removed. */

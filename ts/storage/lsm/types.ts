@@ -8,8 +8,10 @@ import type { LsmEvents, LsmListener } from './events.ts'
 export const MAX_KEY_BYTES = 2048
 export const DEFAULT_MEMORY_BYTES = 192 * 1024 * 1024
 export const MIN_MEMORY_BYTES = 1024 * 1024
-/** What is left for blocks when three memtables are full. */
-export const MIN_CACHE_BYTES = 256 * 1024
+/** Memory is for so many memtables of which three may be full, so that reads have one share of it. */
+export const MEMORY_SHARES = 4
+/** Blocks, filters and indexes get this part of the memory even while writers that wait for no promise overrun memtables. */
+export const LEAST_CACHE_SHARE = 1 / 8
 export const MAX_DEFAULT_MEMTABLE_BYTES = 64 * 1024 * 1024
 export const MIN_MEMTABLE_BYTES = 64 * 1024
 export const MAX_MEMTABLE_BYTES = 2 ** 40
@@ -64,12 +66,12 @@ export interface LsmOptions {
   create?: boolean | 'new'
   /**
    * Bytes of memory for memtables, of which there may be three, and blocks, filters and indexes of tables together: these get
-   * what memtables do not take at the moment. At least 1 MiB, and three memtables and 256 KiB. Default 192 MiB.
+   * what memtables do not take at the moment. At least 1 MiB, and four times `memtableBytes`. Default 192 MiB.
    */
   memoryBytes?: number
   /**
-   * Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default: 64 MiB, or a third
-   * of `memoryBytes` less 256 KiB if that is smaller.
+   * Bytes of newest writes that are gathered in memory before they become a table; 64 KiB or more. Default: a quarter of
+   * `memoryBytes`, 64 MiB at most.
    */
   memtableBytes?: number
   /** The most tables that are open as files at a time; 16 or more. Default 256. */
