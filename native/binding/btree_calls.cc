@@ -48,13 +48,6 @@ napi_value DropLoad(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// keepsFigures(): true if this thread is the one that keeps the figures that onlookers read.
-napi_value KeepsFigures(napi_env env, napi_callback_info info) {
-  const Arguments<0> arguments(env, info);
-  auto* store = static_cast<Store*>(arguments.data);
-  return Integer(env, store->shared()->KeepsFigures(store) ? 1 : 0);
-}
-
 // readPage(snapshot, page, target: Uint8Array): the bytes that there are of the page; kFailed.
 napi_value ReadPage(napi_env env, napi_callback_info info) {
   const Arguments<3> arguments(env, info);
@@ -67,8 +60,10 @@ napi_value ReadPage(napi_env env, napi_callback_info info) {
 }
 
 constexpr Call kCalls[] = {
-    {"beginLoad", BeginLoad},       {"addToLoad", AddToLoad}, {"dropLoad", DropLoad},
-    {"keepsFigures", KeepsFigures}, {"readPage", ReadPage},
+    {"beginLoad", BeginLoad},
+    {"addToLoad", AddToLoad},
+    {"dropLoad", DropLoad},
+    {"readPage", ReadPage},
 };
 
 }  // namespace

@@ -195,12 +195,6 @@ Napi::Value WaitsForSpace(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), waits ? 1 : 0);
 }
 
-// keepsFigures(): 1 if this thread is the one that keeps the figures that onlookers read.
-Napi::Value KeepsFigures(const Napi::CallbackInfo& info) {
-  LsmStore* store = LsmBinding::StoreOf(info);
-  return Napi::Number::New(info.Env(), store->shared()->KeepsFigures(store) ? 1 : 0);
-}
-
 // By lsm::Event::Kind.
 constexpr std::array kEventNames = {"flush", "merge", "move", "drop", "stall"};
 
@@ -242,7 +236,6 @@ void AddLsmCalls(Napi::Env env, Napi::Object object, LsmStore* store) {
   add("flushFrozen", FlushFrozen);
   add("heldFrom", HeldFrom);
   add("waitsForSpace", WaitsForSpace);
-  add("keepsFigures", KeepsFigures);
   add("takeEvents", TakeEvents);
   store->extras.events_seen = store->engine()->events().count();
 }

@@ -457,6 +457,13 @@ struct OrderedCalls {
     return nullptr;
   }
 
+  // keepsFigures(): 1 if this thread is the one that keeps the figures that onlookers read.
+  static napi_value KeepsFigures(napi_env env, napi_callback_info info) {
+    const Arguments<0> arguments(env, info);
+    auto* store = static_cast<Store*>(arguments.data);
+    return Integer(env, store->shared()->KeepsFigures(store) ? 1 : 0);
+  }
+
   // Adds the calls to the object that stands for a tree.
   static void AddToTree(napi_env env, napi_value object, Tree* tree) {
     static constexpr Call kCalls[] = {
@@ -489,6 +496,7 @@ struct OrderedCalls {
         {"takeRange", TakeRange},
         {"spillLength", SpillLength},
         {"takeSpill", TakeSpill},
+        {"keepsFigures", KeepsFigures},
     };
     AddCalls(env, object, kCalls, store);
   }

@@ -17,7 +17,7 @@
 namespace bedplate::vfs {
 namespace {
 
-using Names = std::vector<std::string>;
+using FileNames = std::vector<std::string>;
 
 // A disk with an empty directory.
 class Setting {
@@ -107,8 +107,8 @@ class DiskConformanceTest : public testing::TestWithParam<Maker> {
     return size;
   }
 
-  Names List(const std::string& directory) {
-    Names names;
+  FileNames List(const std::string& directory) {
+    FileNames names;
     EXPECT_OK(disk().List(directory, &names));
     return names;
   }
@@ -255,12 +255,12 @@ TEST_P(DiskConformanceTest, OpenNamesThePathInItsErrors) {
 TEST_P(DiskConformanceTest, DirectoriesListTheirNamesSorted) {
   for (const char* name : {"b", "a", "c"}) WriteFile(name, "");
   EXPECT_OK(disk().MakeDirectory(At("aa")));
-  EXPECT_EQ(List(root()), (Names{"a", "aa", "b", "c"}));
+  EXPECT_EQ(List(root()), (FileNames{"a", "aa", "b", "c"}));
 }
 
 TEST_P(DiskConformanceTest, DirectoriesAreListedOnlyIfTheyAre) {
   WriteFile("a", "");
-  Names names;
+  FileNames names;
   EXPECT_EQ(disk().List(At("no"), &names).code(), ErrorCode::kNotFound);
   EXPECT_EQ(disk().List(At("a"), &names).code(), ErrorCode::kNotFound);
 }
@@ -278,7 +278,7 @@ TEST_P(DiskConformanceTest, DirectoriesAreMadeOneAtATime) {
   EXPECT_EQ(disk().MakeDirectory(At("d")).code(), ErrorCode::kAlreadyExists);
   EXPECT_EQ(disk().MakeDirectory(At("x/y")).code(), ErrorCode::kNotFound);
   EXPECT_OK(disk().MakeDirectory(At("d/e")));
-  EXPECT_EQ(List(At("d")), Names{"e"});
+  EXPECT_EQ(List(At("d")), FileNames{"e"});
 }
 
 TEST_P(DiskConformanceTest, DirectoriesAreRemovedOnlyWhenTheyAreEmpty) {
@@ -303,7 +303,7 @@ TEST_P(DiskConformanceTest, RenameMovesAFileAndReplacesTheOneThatHasTheName) {
   WriteFile("a", "new");
   WriteFile("b", "old");
   EXPECT_OK(disk().Rename(At("a"), At("b")));
-  EXPECT_EQ(List(root()), Names{"b"});
+  EXPECT_EQ(List(root()), FileNames{"b"});
   EXPECT_EQ(ReadFile("b"), "new");
 }
 
@@ -311,7 +311,7 @@ TEST_P(DiskConformanceTest, RenameMovesBetweenDirectories) {
   EXPECT_OK(disk().MakeDirectory(At("d")));
   WriteFile("a", "x");
   EXPECT_OK(disk().Rename(At("a"), At("d/b")));
-  EXPECT_EQ(List(root()), Names{"d"});
+  EXPECT_EQ(List(root()), FileNames{"d"});
   EXPECT_EQ(ReadFile("d/b"), "x");
 }
 
@@ -319,7 +319,7 @@ TEST_P(DiskConformanceTest, RenameMovesADirectoryWithAllThatIsInIt) {
   EXPECT_OK(disk().MakeDirectory(At("d")));
   WriteFile("d/a", "x");
   EXPECT_OK(disk().Rename(At("d"), At("e")));
-  EXPECT_EQ(List(root()), Names{"e"});
+  EXPECT_EQ(List(root()), FileNames{"e"});
   EXPECT_EQ(ReadFile("e/a"), "x");
 }
 
@@ -339,7 +339,7 @@ TEST_P(DiskConformanceTest, RenameReplacesNoDirectoryAndNothingByADirectory) {
   EXPECT_EQ(disk().Rename(At("d"), At("d/x")).code(), ErrorCode::kInvalidInput);
   WriteFile("d/x", "x");
   EXPECT_EQ(disk().Rename(At("d"), At("d/x")).code(), ErrorCode::kInvalidInput);
-  EXPECT_EQ(List(root()), (Names{"a", "d", "e"}));
+  EXPECT_EQ(List(root()), (FileNames{"a", "d", "e"}));
 }
 
 TEST_P(DiskConformanceTest, RenameNeedsSomethingToRename) {
@@ -365,7 +365,7 @@ TEST_P(DiskConformanceTest, UnlinkRemovesAFileAndNothingElse) {
   EXPECT_OK(disk().Unlink(At("a")));
   EXPECT_EQ(disk().Unlink(At("a")).code(), ErrorCode::kNotFound);
   EXPECT_EQ(disk().Unlink(At("d")).code(), ErrorCode::kInvalidInput);
-  EXPECT_EQ(List(root()), Names{"d"});
+  EXPECT_EQ(List(root()), FileNames{"d"});
 }
 
 TEST_P(DiskConformanceTest, UnlinkLeavesAnOpenHandleAtWorkAndTheNameFree) {
@@ -404,8 +404,8 @@ TEST_P(DiskConformanceTest, LockOfOneDirectorySaysNothingAboutAnother) {
   auto other = TakeLock(At("d"), LockKind::kWriter);
   one.reset();
   other.reset();
-  EXPECT_EQ(List(root()), Names{"d"});
-  EXPECT_EQ(List(At("d")), Names{});
+  EXPECT_EQ(List(root()), FileNames{"d"});
+  EXPECT_EQ(List(At("d")), FileNames{});
 }
 
 TEST_P(DiskConformanceTest, LockNeedsADirectory) {

@@ -69,8 +69,6 @@ export interface NativeBTree extends NativeStore {
   examine(): NativeExamination | undefined
   /** The bytes that there are of the page; FAILED. */
   readPage(snapshot: number, page: number, target: Uint8Array): number
-  /** 1 if this thread is the one that keeps the figures for onlookers, else 0. */
-  keepsFigures(): number
 }
 
 /**

@@ -90,8 +90,6 @@ export interface NativeLsm extends NativeStore {
   heldFrom(): number
   /** 1 if log records are held back, and there is no space for what would end that. */
   waitsForSpace(): number
-  /** 1 if this thread is the one that keeps the figures that onlookers read. */
-  keepsFigures(): number
   /** What has ended since the last call, or since this thread opened the store: the last thousand of that at most. */
   takeEvents(): NativeLsmEvent[] | undefined
 }

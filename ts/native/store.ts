@@ -88,6 +88,8 @@ export interface NativeStore {
   takeRange(pool: Uint8Array): number
   spillLength(): number
   takeSpill(target: Uint8Array): void
+  /** 1 if this thread is the one that keeps the figures that onlookers read. */
+  keepsFigures(): number
 
   tree(name: string): NativeTree
   /** Undefined, and an error to take, if the snapshot cannot be read. */
