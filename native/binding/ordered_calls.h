@@ -51,14 +51,17 @@ struct OrderedCalls {
 
   static napi_value GetTo(napi_env env, const Tree& tree, uint32_t key_length,
                           std::span<uint8_t> space) {
-    Store* store = tree.store;
     ordered::ValueTarget value;
     value.space = space;
-    Status status = GetFrom(tree, KeyOf(*store, key_length), &value);
+    Status status = GetFrom(tree, KeyOf(*tree.store, key_length), &value);
+    return Told(env, tree.store, std::move(status), &value);
+  }
+
+  static napi_value Told(napi_env env, Store* store, Status status, ordered::ValueTarget* value) {
     if (!status.ok()) return Integer(env, store->Fail(std::move(status)));
-    if (!value.found) return Integer(env, kAbsent);
-    if (!value.is_spilled) return Integer(env, static_cast<int32_t>(value.length));
-    store->spill = std::move(value.spill);
+    if (!value->found) return Integer(env, kAbsent);
+    if (!value->is_spilled) return Integer(env, static_cast<int32_t>(value->length));
+    store->spill = std::move(value->spill);
     return Integer(env, kSpilled);
   }
 
@@ -67,6 +70,21 @@ struct OrderedCalls {
     const Arguments<1> arguments(env, info);
     const auto* tree = static_cast<Tree*>(arguments.data);
     return GetTo(env, *tree, arguments.Number(0), {tree->store->memory + kKeyBytes, kValueBytes});
+  }
+
+  // tryGet(keyLength): the same of what is in memory, else kNotAtHand; of a snapshot always that.
+  static napi_value TryGet(napi_env env, napi_callback_info info) {
+    const Arguments<1> arguments(env, info);
+    const auto* tree = static_cast<Tree*>(arguments.data);
+    Store* store = tree->store;
+    if (tree->snapshot != nullptr) return Integer(env, kNotAtHand);
+    ordered::ValueTarget value;
+    value.space = {store->memory + kKeyBytes, kValueBytes};
+    bool done = true;
+    Status status = store->engine()->TryGet(store->attachment(), tree->slot,
+                                            KeyOf(*store, arguments.Number(0)), &value, &done);
+    if (status.ok() && !done) return Integer(env, kNotAtHand);
+    return Told(env, store, std::move(status), &value);
   }
 
   // getToPool(keyLength, pool: Uint8Array, start): the same for a value that goes to `pool`, from
@@ -467,9 +485,16 @@ struct OrderedCalls {
   // Adds the calls to the object that stands for a tree.
   static void AddToTree(napi_env env, napi_value object, Tree* tree) {
     static constexpr Call kCalls[] = {
-        {"get", Get},           {"getToPool", GetToPool}, {"getInto", GetInto},
-        {"has", Has},           {"getMany", GetMany},     {"put", Put},
-        {"putLarge", PutLarge}, {"walk", OpenWalk},       {"readRange", ReadRange},
+        {"tryGet", TryGet},
+        {"get", Get},
+        {"getToPool", GetToPool},
+        {"getInto", GetInto},
+        {"has", Has},
+        {"getMany", GetMany},
+        {"put", Put},
+        {"putLarge", PutLarge},
+        {"walk", OpenWalk},
+        {"readRange", ReadRange},
     };
     AddCalls(env, object, kCalls, tree);
   }

@@ -29,9 +29,10 @@ inline constexpr uint32_t kRangeBytesUnit = 4096;
 
 // What hot calls give beside lengths and positions.
 inline constexpr int32_t kAbsent = -1;
-inline constexpr int32_t kSpilled = -2;  // larger than the value area: `takeSpill` gives it
-inline constexpr int32_t kFailed = -3;   // `takeError` says why
-inline constexpr int32_t kNoRoom = -4;   // in what is left of a pool: `takeRange` gives it
+inline constexpr int32_t kSpilled = -2;    // larger than the value area: `takeSpill` gives it
+inline constexpr int32_t kFailed = -3;     // `takeError` says why
+inline constexpr int32_t kNotAtHand = -5;  // it takes a read of the disk
+inline constexpr int32_t kNoRoom = -4;     // in what is left of a pool: `takeRange` gives it
 
 template <typename Api>
 class StoreHandle;

@@ -229,6 +229,9 @@ class Engine {
                ValueTarget* value);
   Status GetManyIn(Attachment* attachment, const Snapshot& snapshot, const Reference& root,
                    std::span<const Bytes> keys, ValueList* values);
+  // The same as `Get` of what is in memory; else `*done` is false, and it takes a read.
+  Status TryGet(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value,
+                bool* done);
   // Reads all of `range` as it is now into `block`, if it is in memory and fits there; else `*done`
   // is false, and it takes a snapshot and `ReadBlock`.
   Status TryReadRange(Attachment* attachment, const TreeSlot* tree, const KeyRange& range,

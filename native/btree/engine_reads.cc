@@ -120,6 +120,26 @@ Status Engine::Get(Attachment* attachment, const TreeSlot* tree, Bytes key, Valu
   return GetIn(attachment, *snapshot, root, key, value);
 }
 
+Status Engine::TryGet(Attachment* attachment, const TreeSlot* tree, Bytes key, ValueTarget* value,
+                      bool* done) {
+  value->found = false;
+  if (Status status = CheckOpen(); !status.ok()) return status;
+  const SharedGuard guard(&gate_, attachment->reader_);
+  Missing missing;
+  Frame* leaf = nullptr;
+  uint64_t hits = 0;
+  Status status = FindLeaf(pager_.get(), tree->root(), key, &leaf, &missing, &hits);
+  attachment->CountHits(hits);
+  *done = missing.reference.page == 0;
+  if (!status.ok() || leaf == nullptr) return status;
+  const SearchResult at = leaf->page().Search(key);
+  if (!at.found) return status;
+  std::optional<Reference> overflow;
+  *done = !leaf->page().IsOverflowAt(at.slot);
+  if (*done) TakeValue(leaf->page(), at.slot, value, &overflow);
+  return status;
+}
+
 Status Engine::Has(Attachment* attachment, const TreeSlot* tree, Bytes key, bool* found) {
   *found = false;
   return FindKey(

@@ -204,6 +204,9 @@ class Engine {
   [[nodiscard]] std::vector<std::string> TreeNames(Attachment* attachment);
 
   Status Get(Attachment* attachment, const TreeSlot* tree, Bytes key, ordered::ValueTarget* value);
+  // The same of what is in memory; else `*done` is false, and it takes a read.
+  Status TryGet(Attachment* attachment, const TreeSlot* tree, Bytes key,
+                ordered::ValueTarget* value, bool* done);
   Status Has(Attachment* attachment, const TreeSlot* tree, Bytes key, bool* found);
   // Adds the values of `keys`, in their order.
   Status GetMany(Attachment* attachment, const TreeSlot* tree, std::span<const Bytes> keys,
@@ -295,13 +298,19 @@ class Engine {
   Status OpenLog(const Manifest& manifest);
   void MakeBackground(Manifest manifest);
 
+  // How far a read may go, and whether it would have had to go further.
+  struct Reach {
+    Tables::Loading loading = Tables::Loading::kBlocking;
+    bool missing = false;
+  };
   // The value of an internal key in a state at `sequence`.
-  Status LookUp(const ReadState& state, Bytes key, uint64_t sequence, FoundValue* value);
-  // Calls `take(found)` with the value that a key has now.
+  Status LookUp(const ReadState& state, Bytes key, uint64_t sequence, Reach* reach,
+                FoundValue* value);
+  // Calls `take(found)` with the value that a key has now, unless it is out of reach.
   template <typename Take>
-  Status LookUpLive(const TreeSlot& tree, Bytes key, Take take);
+  Status LookUpLive(const TreeSlot& tree, Bytes key, Reach* reach, Take take);
   // Adds to `lookup` what the tables of a run know of its key.
-  Status LookUpIn(const Run& run, Lookup* lookup);
+  Status LookUpIn(const Run& run, Reach* reach, Lookup* lookup);
   // The same for many.
   Status LookUpAll(const Run& run, std::span<Lookup* const> lookups);
   Status GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,

@@ -47,28 +47,30 @@ std::vector<std::string> Engine::TreeNames(Attachment* /*attachment*/) {
   return names;
 }
 
-Status Engine::LookUp(const ReadState& state, Bytes key, uint64_t sequence, FoundValue* value) {
+Status Engine::LookUp(const ReadState& state, Bytes key, uint64_t sequence, Reach* reach,
+                      FoundValue* value) {
   Lookup lookup(key, sequence);
   for (const Layer& layer : state.layers) {
     if (layer.memtable != nullptr) {
       layer.memtable->LookUp(&lookup);
-    } else if (Status status = LookUpIn(layer.tables, &lookup); !status.ok()) {
+    } else if (Status status = LookUpIn(layer.tables, reach, &lookup);
+               !status.ok() || reach->missing) {
       return status;
     }
     if (lookup.is_done()) return lookup.Finish(value);
   }
   for (const Run& run : state.version->runs()) {
-    if (Status status = LookUpIn(run, &lookup); !status.ok()) return status;
+    Status status = LookUpIn(run, reach, &lookup);
+    if (!status.ok() || reach->missing) return status;
     if (lookup.is_done()) break;
   }
   return lookup.Finish(value);
 }
 
-Status Engine::LookUpIn(const Run& run, Lookup* lookup) {
+Status Engine::LookUpIn(const Run& run, Reach* reach, Lookup* lookup) {
   const TableRef* table = TableFor(run, lookup->key());
   if (table == nullptr || (*table)->least_sequence() > lookup->sequence()) return Status::Ok();
-  bool missing = false;
-  return tables_->LookUp(**table, Tables::Loading::kBlocking, lookup, &missing);
+  return tables_->LookUp(**table, reach->loading, lookup, &reach->missing);
 }
 
 Status Engine::LookUpAll(const Run& run, std::span<Lookup* const> lookups) {
@@ -77,7 +79,7 @@ Status Engine::LookUpAll(const Run& run, std::span<Lookup* const> lookups) {
 }
 
 template <typename Take>
-Status Engine::LookUpLive(const TreeSlot& tree, Bytes key, Take take) {
+Status Engine::LookUpLive(const TreeSlot& tree, Bytes key, Reach* reach, Take take) {
   if (Status status = CheckOpen(); !status.ok()) return status;
   const uint32_t tree_id = tree.id.load(std::memory_order_acquire);
   FoundValue found;
@@ -88,18 +90,29 @@ Status Engine::LookUpLive(const TreeSlot& tree, Bytes key, Take take) {
   // The state first: what the position includes is in it, then.
   const std::shared_ptr<const ReadState> state = states_->Current();
   const InternalKey internal(tree_id, key);
-  Status status = LookUp(*state, internal.bytes(), states_->position(), &found);
-  if (status.ok()) take(found);
+  Status status = LookUp(*state, internal.bytes(), states_->position(), reach, &found);
+  if (status.ok() && !reach->missing) take(found);
   return status;
 }
 
 Status Engine::Get(Attachment* /*attachment*/, const TreeSlot* tree, Bytes key,
                    ordered::ValueTarget* value) {
-  return LookUpLive(*tree, key, [&](const FoundValue& found) { CopyTo(found, value); });
+  Reach reach;
+  return LookUpLive(*tree, key, &reach, [&](const FoundValue& found) { CopyTo(found, value); });
+}
+
+Status Engine::TryGet(Attachment* /*attachment*/, const TreeSlot* tree, Bytes key,
+                      ordered::ValueTarget* value, bool* done) {
+  Reach reach{Tables::Loading::kAtHand};
+  Status status =
+      LookUpLive(*tree, key, &reach, [&](const FoundValue& found) { CopyTo(found, value); });
+  *done = !reach.missing;
+  return status;
 }
 
 Status Engine::Has(Attachment* /*attachment*/, const TreeSlot* tree, Bytes key, bool* found) {
-  return LookUpLive(*tree, key, [&](const FoundValue& value) { *found = value.found; });
+  Reach reach;
+  return LookUpLive(*tree, key, &reach, [&](const FoundValue& value) { *found = value.found; });
 }
 
 Status Engine::GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,
@@ -183,7 +196,8 @@ Status Engine::GetIn(Attachment* /*attachment*/, const Snapshot& snapshot, uint3
   const std::shared_ptr<const ReadState> state = states_->Current();
   const InternalKey internal(tree_id, key);
   FoundValue found;
-  Status status = LookUp(*state, internal.bytes(), snapshot.position(), &found);
+  Reach reach;
+  Status status = LookUp(*state, internal.bytes(), snapshot.position(), &reach, &found);
   if (status.ok()) CopyTo(found, value);
   return status;
 }

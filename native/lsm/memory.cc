@@ -1,10 +1,18 @@
 #include "lsm/memory.h"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "lsm/internal_key.h"
 
 namespace bedplate::lsm {
+namespace {
+
+// About what the processor's caches hold of a memtable anyway.
+constexpr uint64_t kCachedBytes = uint64_t{1} << 20;
+
+}  // namespace
 
 Memory::Memory(std::shared_ptr<const Catalogue> catalogue, uint64_t position)
     : catalogue_(std::move(catalogue)), position_(position) {
@@ -22,7 +30,11 @@ TreeSlot* Memory::SlotOf(std::string_view name) {
 
 Status Memory::Apply(uint64_t position, Bytes record) {
   position_ = position;
-  return ordered::VisitRecord(record, this);
+  Status status = ordered::VisitRecord(record, this);
+  if (status.ok()) return AddPending();
+  pending_.clear();
+  pending_keys_.clear();
+  return status;
 }
 
 Frozen Memory::Freeze() {
@@ -46,6 +58,7 @@ Status Memory::Append(uint32_t tree_id, Bytes key, Bytes suffix) {
 }
 
 Status Memory::Clear(uint32_t tree_id, const KeyRange& range) {
+  if (Status status = AddPending(); !status.ok()) return status;
   if (Status status = CheckTree(tree_id); !status.ok()) return status;
   const OwnedSpan span = SpanOf(tree_id, range);
   if (!span.view().is_empty()) active_->AddTombstone(span.view(), position_);
@@ -53,6 +66,7 @@ Status Memory::Clear(uint32_t tree_id, const KeyRange& range) {
 }
 
 Status Memory::CreateTree(uint32_t tree_id, Bytes name) {
+  if (Status status = AddPending(); !status.ok()) return status;
   if (Status status = WithTree(*catalogue_, tree_id, AsText(name), &catalogue_); !status.ok()) {
     return status;
   }
@@ -61,6 +75,7 @@ Status Memory::CreateTree(uint32_t tree_id, Bytes name) {
 }
 
 Status Memory::DropTree(uint32_t tree_id) {
+  if (Status status = AddPending(); !status.ok()) return status;
   if (Status status = CheckTree(tree_id); !status.ok()) return status;
   active_->AddTombstone(SpanOf(tree_id, {}).view(), position_);
   std::string name;
@@ -80,7 +95,29 @@ Status Memory::Add(uint32_t tree_id, Bytes key, EntryKind kind, Bytes value) {
                          "a log record has a key of " + std::to_string(key.size()) + " bytes");
   }
   const InternalKey internal(tree_id, key);
-  return active_->Add({internal.bytes(), position_, kind, value});
+  const Bytes bytes = internal.bytes();
+  pending_.push_back({pending_keys_.size(), bytes.size(), kind, value});
+  pending_keys_.insert(pending_keys_.end(), bytes.begin(), bytes.end());
+  return pending_.size() < Memtable::kGroupSize ? Status::Ok() : AddPending();
+}
+
+Status Memory::AddPending() {
+  const auto key_of = [&](const Pending& each) {
+    return Bytes(pending_keys_).subspan(each.key_start, each.key_size);
+  };
+  if (pending_.size() > 1 && active_->bytes() > kCachedBytes) {
+    std::array<Bytes, Memtable::kGroupSize> keys;
+    std::ranges::transform(pending_, keys.begin(), key_of);
+    active_->Prefetch({keys.data(), pending_.size()});
+  }
+  Status status = Status::Ok();
+  for (const Pending& each : pending_) {
+    status = active_->Add({key_of(each), position_, each.kind, each.value});
+    if (!status.ok()) break;
+  }
+  pending_.clear();
+  pending_keys_.clear();
+  return status;
 }
 
 Status Memory::CheckTree(uint32_t tree_id) const {

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/bytes.h"
 #include "core/key_range.h"
@@ -75,12 +76,24 @@ class Memory final : private ordered::RecordVisitor {
   Status Increment(uint32_t tree_id, Bytes key, Bytes by) override;
   Status Append(uint32_t tree_id, Bytes key, Bytes suffix) override;
 
+  // Keys of a commit are added some at a time.
+  struct Pending {
+    size_t key_start;
+    size_t key_size;
+    EntryKind kind;
+    Bytes value;
+  };
   Status Add(uint32_t tree_id, Bytes key, EntryKind kind, Bytes value);
+  Status AddPending();
   [[nodiscard]] Status CheckTree(uint32_t tree_id) const;
 
   std::shared_ptr<const Catalogue> catalogue_;
   std::shared_ptr<Memtable> active_ = std::make_shared<Memtable>();
   uint64_t position_;
+  // What the record that is applied adds, and has not added yet; internal keys one behind the
+  // other.
+  std::vector<Pending> pending_;
+  std::vector<uint8_t> pending_keys_;
   std::mutex slots_mutex_;
   std::map<std::string, std::unique_ptr<TreeSlot>, std::less<>> slots_;
 };

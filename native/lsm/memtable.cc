@@ -151,6 +151,45 @@ Status Memtable::Add(const Entry& entry) {
   return Status::Ok();
 }
 
+void Memtable::Prefetch(std::span<const Bytes> keys) const {
+  struct Search {
+    KeyHead head;
+    Bytes key;
+    const Node* node;
+    const Node* next;
+    const Node* known_behind;
+    uint32_t level;
+  };
+  std::array<Search, kGroupSize> searches;
+  std::array<Search*, kGroupSize> going;
+  size_t count = std::min(keys.size(), kGroupSize);
+  const uint32_t top = height_.load(std::memory_order_relaxed) - 1;
+  for (size_t i = 0; i < count; i++) {
+    searches[i] = {HeadOf(keys[i]), keys[i], head_, head_->Next(top), nullptr, top};
+    going[i] = &searches[i];
+  }
+  // Each search takes a step in turn, to a node that was fetched while the others took theirs.
+  while (count > 0) {
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+      Search* search = going[i];
+      const Node* next = search->next;
+      if (next != search->known_behind && next != nullptr &&
+          next->IsBefore(search->head, search->key, UINT64_MAX)) {
+        search->node = next;
+      } else {
+        search->known_behind = next;
+        if (search->level == 0) continue;
+        search->level--;
+      }
+      search->next = search->node->Next(search->level);
+      __builtin_prefetch(search->next);
+      going[left++] = search;
+    }
+    count = left;
+  }
+}
+
 void Memtable::AddTombstone(const KeySpan& span, uint64_t sequence) {
   const size_t length = span.start.size() + span.end.size();
   uint8_t* bounds = arena_.Allocate(length);

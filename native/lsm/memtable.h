@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 
 #include "core/bytes.h"
 #include "core/status.h"
@@ -38,6 +39,11 @@ class Memtable {
   // becomes one (FoldWithinCommit): CORRUPTION, and nothing changes, if they do not go together.
   // O(log n); next to the last one added, O(1).
   Status Add(const Entry& entry);
+  // Keys that are fetched together: about as many as the processor can wait for lines of.
+  static constexpr size_t kGroupSize = 32;
+  // Fetches what adding versions of these keys, kGroupSize at most, will look at: what misses the
+  // processor's cache misses it together.
+  void Prefetch(std::span<const Bytes> keys) const;
   // Deletes every older version of the keys in `span`. Before the keys of the same commit.
   void AddTombstone(const KeySpan& span, uint64_t sequence);
 

@@ -13,6 +13,8 @@ export const FAILED = -3
 
 /** There is not enough room left in a pool. */
 export const NO_ROOM = -4
+/** The answer takes a read of the disk. */
+export const NOT_AT_HAND = -5
 
 /** More than the entries of a range that a pool can hold. */
 export const RANGE_BYTES_UNIT = 4096
@@ -41,6 +43,8 @@ export interface NativeTree {
   readonly handle: NativeTreeHandle
   /** The bytes of the value, which is in the value area; ABSENT, FAILED, or SPILLED: `takeSpill` gives it. */
   get(keyBytes: number): number
+  /** The same of what is in memory; NOT_AT_HAND. */
+  tryGet(keyBytes: number): number
   /** The bytes of the value, which is in `pool` from `start` on; ABSENT, FAILED, or SPILLED if it does not fit there. */
   getToPool(keyBytes: number, pool: Uint8Array, start: number): number
   /** The bytes of the value, which is in `target` if it fits; ABSENT or FAILED. */

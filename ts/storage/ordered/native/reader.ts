@@ -1,7 +1,7 @@
 // Reading a tree of the native engine: keys go straight into the memory shared with the core, values come straight out.
 import { checkArray } from '../../../base/options.ts'
 import { ViewMemory } from '../../../io/view-memory.ts'
-import { ABSENT, type NativeTree, SPILLED } from '../../../native/store.ts'
+import { ABSENT, type NativeTree, NOT_AT_HAND, SPILLED } from '../../../native/store.ts'
 import { resolveRange } from '../../compare.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../../ordered-store.ts'
 import type { WalkRange } from '../range.ts'
@@ -70,8 +70,14 @@ export abstract class NativeReader<K, V> implements OrderedReader<K, V> {
   }
 
   async getAsync(key: K): Promise<V | undefined> {
-    const bytes = this.encodeKey(key)
-    const value = await this.core.run(this.open().getAsync(bytes))
+    const tree = this.open()
+    const length = tree.tryGet(this.passKey(key))
+    if (length >= 0) {
+      const { memory, valueStart } = this.core
+      return this.codecs.value.decodeSlice(memory, valueStart, valueStart + length)
+    }
+    if (length !== NOT_AT_HAND) return this.rareAnswer(length)
+    const value = await this.core.run(tree.getAsync(this.encodeKey(key)))
     return value === undefined ? undefined : this.codecs.value.decode(value)
   }
 
