@@ -40,9 +40,6 @@ const SUITES = [
 ]
 const MUTANT_SUITE = { name: 'mutants', folder: 'build-plain', sanitize: '', select: ['-R', MUTANTS] }
 
-/** Several sources at a time are compiled as one: reading headers takes half of the time otherwise. */
-const UNITY = ['-DCMAKE_UNITY_BUILD=ON', '-DCMAKE_UNITY_BUILD_BATCH_SIZE=12']
-
 /** What crosses the boundary between JavaScript and the core. */
 const IN_NODE = ['conformance', 'differential', 'iterators', 'snapshots', 'transactions', 'workers']
 
@@ -129,8 +126,7 @@ function runFuzzers(budgetSeconds) {
 
 function build(folder, options) {
   return (
-    run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...UNITY, ...options]) &&
-    run('cmake', ['--build', folder, '-j', '2'])
+    run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', ...options]) && run('cmake', ['--build', folder, '-j', '2'])
   )
 }
 
