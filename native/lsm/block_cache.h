@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 namespace bedplate::lsm {
@@ -24,7 +23,7 @@ class BlockCache {
   // What is kept: by the number of its table and its place there.
   struct Key {
     uint64_t table;
-    uint64_t offset;
+    uint64_t place;
 
     friend bool operator==(const Key&, const Key&) = default;
   };
@@ -35,6 +34,8 @@ class BlockCache {
 
   // Null if it is not here.
   [[nodiscard]] Value Find(const Key& key);
+  // Has the processor fetch the first lines of the value, if it is here.
+  void Prefetch(const Key& key);
   // Keeps a value of `bytes`, unless it is larger than all of it.
   void Insert(const Key& key, Value value, uint64_t bytes);
   void Erase(const Key& key);
@@ -65,23 +66,29 @@ class BlockCache {
     uint64_t bytes = 0;
     bool was_used = false;
   };
-  struct HashOfKey {
-    size_t operator()(const Key& key) const;
-  };
   struct alignas(64) Shard {
     std::mutex mutex;
-    // Where in `slots` each is.
-    std::unordered_map<Key, size_t, HashOfKey> places;
     std::vector<Slot> slots;
+    // Where in `slots` each is: a hash table with open addressing, a power of two of places of
+    // which half at most are taken; kFree in the others.
+    std::vector<uint32_t> buckets;
     // Where the hand of the clock comes by next.
     size_t hand = 0;
     uint64_t hits = 0;
     uint64_t misses = 0;
   };
 
-  [[nodiscard]] Shard* ShardOf(const Key& key) { return &shards_[HashOfKey{}(key) % kShards]; }
-  // With its mutex held.
-  [[nodiscard]] Value Remove(Shard* shard, size_t place);
+  static constexpr uint32_t kFree = UINT32_MAX;
+
+  [[nodiscard]] static size_t HashOf(const Key& key);
+  [[nodiscard]] Shard* ShardOf(const Key& key) { return &shards_[HashOf(key) % kShards]; }
+  // With the mutex of the shard held.
+  [[nodiscard]] static size_t HomeOf(const Shard& shard, const Key& key);
+  [[nodiscard]] static size_t BucketOf(const Shard& shard, const Key& key);
+  [[nodiscard]] static Slot* SlotOf(Shard* shard, const Key& key);
+  static Slot* AddSlot(Shard* shard, const Key& key);
+  static void FreeBucket(Shard* shard, size_t bucket);
+  [[nodiscard]] Value Remove(Shard* shard, size_t slot);
   // Without.
   [[nodiscard]] Value Tick(Shard* shard);
   void Shrink();

@@ -16,6 +16,8 @@ constexpr size_t kEntryHeaderBytes = 13;
 constexpr size_t kMaxCount = 0xffff;
 // Of head and offset of an entry.
 constexpr size_t kSlotBytes = 6;
+// About what the processor fetches at once.
+constexpr size_t kMaxPrefetchedBytes = 10 * 64;
 
 // The first four bytes as a number that orders as they do.
 uint32_t HeadOfSuffix(Bytes suffix) {
@@ -178,8 +180,11 @@ Status DataBlock::Search(Bytes key, uint64_t sequence, uint32_t* index) const {
 }
 
 void DataBlock::Prefetch() const {
-  __builtin_prefetch(bytes_.data());
-  __builtin_prefetch(bytes_.data() + kDataHeaderBytes + 2 * size_t{count_});
+  // Heads of keys, then where the entries are.
+  const size_t end = kDataHeaderBytes + kSlotBytes * size_t{count_};
+  for (size_t at = 0; at < std::min(end, kMaxPrefetchedBytes); at += 64) {
+    __builtin_prefetch(bytes_.data() + at);
+  }
 }
 
 Status DataBlock::IsBefore(uint32_t index, uint32_t head, Bytes suffix, uint64_t sequence,

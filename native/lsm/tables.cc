@@ -9,9 +9,9 @@ namespace bedplate::lsm {
 namespace {
 
 // Where a table's filter and index are kept in the cache, beside its blocks.
-constexpr uint64_t kMetaOffset = UINT64_MAX;
+constexpr uint64_t kMetaPlace = UINT64_MAX;
 
-BlockCache::Key MetaKey(const TableInfo& info) { return {info.number, kMetaOffset}; }
+BlockCache::Key MetaKey(const TableInfo& info) { return {info.number, kMetaPlace}; }
 
 }  // namespace
 
@@ -46,15 +46,13 @@ Status Tables::LoadMeta(const TableInfo& info, std::shared_ptr<const TableMeta>*
 
 // -- data blocks ----------------------------------------------------------------------------------
 
-std::shared_ptr<const DataBlock> Tables::BlockAtHand(const TableInfo& info, const TableMeta& meta,
-                                                     uint32_t block) {
-  const BlockCache::Key key{info.number, meta.index().HandleAt(block).offset};
-  return std::static_pointer_cast<const DataBlock>(cache_.Find(key));
+std::shared_ptr<const DataBlock> Tables::BlockAtHand(const TableInfo& info, uint32_t block) {
+  return std::static_pointer_cast<const DataBlock>(cache_.Find({info.number, block}));
 }
 
 Status Tables::Block(const TableInfo& info, const TableMeta& meta, uint32_t block,
                      std::shared_ptr<const DataBlock>* found) {
-  *found = BlockAtHand(info, meta, block);
+  *found = BlockAtHand(info, block);
   return *found != nullptr ? Status::Ok() : LoadBlock(info, meta, block, found);
 }
 
@@ -67,7 +65,7 @@ Status Tables::LoadBlock(const TableInfo& info, const TableMeta& meta, uint32_t 
   bytes.resize(count);
   Status status = OpenDataBlock(info, meta, block, std::move(bytes), found);
   if (status.ok()) {
-    cache_.Insert({info.number, handle.offset}, *found, (*found)->memory_bytes());
+    cache_.Insert({info.number, block}, *found, (*found)->memory_bytes());
   }
   return status;
 }
@@ -125,7 +123,11 @@ Status Tables::LookUpGroup(const Run& run, Loading loading, std::span<Lookup* co
     if (table == nullptr || (*table)->least_sequence() > lookup->sequence()) continue;
     Search* search = &searches[count++];
     *search = {lookup, table->get(), nullptr, 0, nullptr};
-    Status status = FindMeta(search, loading, missing);
+    // Neighbours are often in the same table.
+    if (count > 1 && search->table == searches[count - 2].table) {
+      search->meta = searches[count - 2].meta;
+    }
+    Status status = search->meta == nullptr ? FindMeta(search, loading, missing) : Status::Ok();
     if (!status.ok() || *missing) return status;
     search->meta->filter().Prefetch(lookup->hash());
   }
@@ -133,7 +135,11 @@ Status Tables::LookUpGroup(const Run& run, Loading loading, std::span<Lookup* co
   for (size_t i = 0; i < count; i++) {
     if (!FindIndex(&searches[i])) continue;
     std::swap(searches[held], searches[i]);
-    Status status = FindBlock(&searches[held++], loading, missing);
+    cache_.Prefetch({searches[held].table->number, searches[held].index});
+    held++;
+  }
+  for (size_t i = 0; i < held; i++) {
+    Status status = FindBlock(&searches[i], loading, missing);
     if (!status.ok() || *missing) return status;
   }
   for (size_t i = 0; i < held; i++) {
@@ -163,7 +169,7 @@ bool Tables::FindIndex(Search* search) {
 
 Status Tables::FindBlock(Search* search, Loading loading, bool* missing) {
   const auto& [lookup, table, meta, index, block] = *search;
-  search->block = BlockAtHand(*table, *meta, index);
+  search->block = BlockAtHand(*table, index);
   *missing = search->block == nullptr && loading == Loading::kAtHand;
   if (search->block == nullptr && !*missing) {
     if (Status status = LoadBlock(*table, *meta, index, &search->block); !status.ok()) {
@@ -215,7 +221,7 @@ void Tables::Forget(const TableInfo& info) {
   const std::shared_ptr<const TableMeta> meta = MetaAtHand(info);
   cache_.Erase(MetaKey(info));
   for (uint32_t i = 0; meta != nullptr && i < meta->index().count(); i++) {
-    cache_.Erase({info.number, meta->index().HandleAt(i).offset});
+    cache_.Erase({info.number, i});
   }
 }
 

@@ -51,8 +51,7 @@ class Tables {
   [[nodiscard]] std::shared_ptr<const TableMeta> MetaAtHand(const TableInfo& info);
   Status Meta(const TableInfo& info, std::shared_ptr<const TableMeta>* meta);
   // The data block of number `block`, below meta.index().count().
-  [[nodiscard]] std::shared_ptr<const DataBlock> BlockAtHand(const TableInfo& info,
-                                                             const TableMeta& meta, uint32_t block);
+  [[nodiscard]] std::shared_ptr<const DataBlock> BlockAtHand(const TableInfo& info, uint32_t block);
   Status Block(const TableInfo& info, const TableMeta& meta, uint32_t block,
                std::shared_ptr<const DataBlock>* found);
   // The same of bytes that were read otherwise; not kept.

@@ -618,6 +618,30 @@ TEST(BlockCacheTest, KeepsWhatIsUsedWithinItsBound) {
   EXPECT_EQ(cache.bytes(), 0U);
 }
 
+TEST(BlockCacheTest, FindsWhatAMapFinds) {
+  BlockCache cache(1 << 30);
+  std::map<std::pair<uint64_t, uint64_t>, uint64_t> model;
+  SeededRandom random(7);
+  for (uint64_t i = 0; i < 100'000; i++) {
+    const BlockCache::Key key{random.Below(5), random.Below(400)};
+    const auto expected = model.find({key.table, key.place});
+    const auto found = cache.Find(key);
+    ASSERT_EQ(found == nullptr, expected == model.end());
+    if (found != nullptr) {
+      ASSERT_EQ(*static_cast<const uint64_t*>(found.get()), expected->second);
+    }
+    // First more and more, then fewer and fewer.
+    if (random.Below(100'000) > i) {
+      cache.Insert(key, std::make_shared<const uint64_t>(i), 1);
+      model[{key.table, key.place}] = i;
+    } else {
+      cache.Erase(key);
+      model.erase({key.table, key.place});
+    }
+    ASSERT_EQ(cache.bytes(), model.size());
+  }
+}
+
 TEST(BlockCacheTest, ManyThreadsUseItAtOnce) {
   BlockCache cache(5000);
   std::vector<std::thread> threads;
