@@ -15,7 +15,9 @@ import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../sup
 import { checkDamage, checkFailingDisk, checkFullDisk, checkWorkload, newTally } from '../support/lsm-crash/check.ts'
 import { huntMutant, RULES } from '../support/lsm-crash/mutants.ts'
 
+/** Of a workload that takes longer than they do; in the soak, where there are many workloads anyway, more. */
 const IMAGES_A_WORKLOAD = 40
+const IMAGES_A_SOAKED_WORKLOAD = 160
 /** A mutant that lives through so many workloads is not caught. */
 const MUTANT_WORKLOADS = 80
 const ENOUGH_FAILURES = 10
@@ -31,7 +33,7 @@ export default suite
 
 function leastOf(soak: boolean): Record<string, number> {
   return soak
-    ? { images: 100_000, compoundImages: 20_000, failingDisks: 1500, refusals: 500, mutantsCaught: RULES.length }
+    ? { images: 100_000, compoundImages: 20_000, failingDisks: 750, refusals: 300, mutantsCaught: RULES.length }
     : { images: 5000, compoundImages: 1000, failingDisks: 50, refusals: 20, mutantsCaught: RULES.length }
 }
 
@@ -94,7 +96,9 @@ class Run {
     switch (kind) {
       case 'workload':
         counts.workloads++
-        return await complaintOf(() => checkWorkload(seed, IMAGES_A_WORKLOAD, tally))
+        return await complaintOf(() =>
+          checkWorkload(seed, this.context.soak ? IMAGES_A_SOAKED_WORKLOAD : IMAGES_A_WORKLOAD, tally),
+        )
       case 'failing': {
         const operation = parts.get('operation') as DiskOperation
         const spec = { operation, nth: Number(parts.get('call')), error: 'EIO' as const }
