@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Results, summarise, type Turn } from '../../bench/contest/results.ts'
@@ -17,7 +17,7 @@ describe('npm run bench -- lsm', () => {
   let results: Results
   let stdout = ''
 
-  /** Where there is no db_bench. */
+  /** Where there is no program at all, and so no db_bench. */
   beforeAll(() => {
     const tiny = ['--records', '300', '--turns', '1', '--seconds', '0.01', '--contestants', 'twin,rocksdb']
     const outputs = ['--json', file('b.json'), '--svg', file('b.svg'), '--markdown', file('b.md')]
@@ -25,7 +25,7 @@ describe('npm run bench -- lsm', () => {
     const { status, stderr, ...rest } = spawnSync(process.execPath, [...command, '--directory', file('stores')], {
       cwd: ROOT,
       encoding: 'utf8',
-      env: { ...process.env, PATH: dirname(process.execPath) },
+      env: { ...process.env, PATH: temporary.path },
     })
     expect(status, stderr).toBe(0)
     stdout = rest.stdout
