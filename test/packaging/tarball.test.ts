@@ -23,7 +23,7 @@ const directory = temporaryDirectory()
 const project = join(directory.path, 'project')
 const installed = join(project, 'node_modules/bedplate')
 
-/** What is built here is not measured: compiling takes a third of the time like this. */
+/** What is built here only has to load: optimising it would be for nothing. */
 const QUICKLY = { CXXFLAGS: '-O0' }
 
 let tarball: { filename: string; files: { path: string; mode: number }[] }

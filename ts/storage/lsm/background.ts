@@ -47,6 +47,8 @@ export class Background {
   private watchers: (() => void)[] = []
   private cancelRetry: Cancel = () => {}
   private isClosing = false
+  /** The last merge found no space: it makes no room in level 0, so flushes do not wait for it. */
+  private lacksSpaceToMerge = false
   private failure: unknown
   /** What a compaction has read that is damaged: there are no more of them, and everything else goes on. */
   private damage: unknown
@@ -150,11 +152,10 @@ export class Background {
   }
 
   private async run(): Promise<void> {
-    const wasStarved = this.isStarved // then what needs the least space is tried first
     try {
       while (!this.isClosing) {
         await this.work.workshop.clock.turn() // never in the turn of a writer
-        if (this.isFlushDue(wasStarved)) {
+        if (this.isFlushDue()) {
           await this.work.flushOldest()
         } else {
           const [request] = this.requests
@@ -163,24 +164,24 @@ export class Background {
           else if (request === undefined) return
           this.fulfil(request)
         }
-        this.isStarved = false
-        this.options.onProgress()
-        this.tellWatchers()
+        this.pieceDone()
       }
     } catch (error) {
       this.putOff(error)
     }
   }
 
-  /** @param isNeeded - Whatever merges are behind with. */
-  private isFlushDue(isNeeded: boolean): boolean {
-    if (this.options.memory.waiting.length === 0) return false
-    return isNeeded || !this.mustMergeFirst()
+  private isFlushDue(): boolean {
+    const { memory, versions, limits } = this.options
+    if (memory.waiting.length === 0) return false
+    if (this.damage !== undefined || this.lacksSpaceToMerge) return true
+    return !isCrowded(versions.current, this.work.manifest.plan, limits)
   }
 
-  private mustMergeFirst(): boolean {
-    const { versions, limits } = this.options
-    return this.damage === undefined && isCrowded(versions.current, this.work.manifest.plan, limits)
+  private pieceDone(): void {
+    this.isStarved = false
+    this.options.onProgress()
+    this.tellWatchers()
   }
 
   /** Resolves when a piece of the work has ended, or there is none. */
@@ -227,7 +228,9 @@ export class Background {
   private async compactOrNoteDamage(compaction: Compaction): Promise<void> {
     try {
       await this.work.compact(compaction, () => this.letFlushesGoFirst())
+      this.lacksSpaceToMerge = false
     } catch (error) {
+      this.lacksSpaceToMerge = isCode(error, 'DISK_FULL')
       if (!isCode(error, 'CORRUPTION') && !isCode(error, 'INCOMPATIBLE')) throw error
       this.damage = error
     }
@@ -236,10 +239,9 @@ export class Background {
   /** Between two slices of a compaction, which ends here when the store is closed. */
   private async letFlushesGoFirst(): Promise<void> {
     if (this.isClosing) throw CANCELLED
-    if (!this.isFlushDue(false)) return
+    if (!this.isFlushDue()) return
     await this.work.flushOldest()
-    this.options.onProgress()
-    this.tellWatchers()
+    this.pieceDone()
   }
 }
 

@@ -9,6 +9,7 @@ import { isVacant, makeStoreDirectory } from '../directory.ts'
 import { createLog } from '../log/index.ts'
 import { UUID_BYTES } from '../log/segment.ts'
 import { lacks } from '../mutant.ts'
+import type { Engine } from './engine.ts'
 import { encodeManifest, FORMAT, MANIFEST_FILE, type Manifest } from './manifest.ts'
 import type { Mutant } from './mutant.ts'
 import { tableName } from './table-format.ts'
@@ -25,6 +26,28 @@ export interface BackupSource {
   readonly path: string
   /** @throws CLOSED, which ends the backup. */
   assertOpen(): void
+}
+
+/**
+ * Makes a store at `path` that holds what the manifest does once all that was written before is in tables.
+ * @throws As `checkBackupPath` and `copyStore`.
+ */
+export async function backupStore(engine: Engine, path: string): Promise<void> {
+  engine.assertWritable()
+  checkBackupPath(engine.disk, path)
+  await engine.during(async () => {
+    await engine.flush()
+    engine.assertOpen() // one that is being closed does not end its flushes
+    const { manifest, workshop } = engine.background.work
+    const { disk, clock, random, mutant } = workshop
+    const source = { disk, clock, random, mutant, path: engine.path, assertOpen: () => engine.assertOpen() }
+    const release = engine.versions.hold() // of the same moment as the manifest: they change in one turn
+    try {
+      await copyStore(source, path, manifest)
+    } finally {
+      release()
+    }
+  })
 }
 
 /**

@@ -30,6 +30,7 @@ import { type TableInfo, withSequence } from './table-format.ts'
 import type { Tables } from './tables.ts'
 import { LEAST_CACHE_SHARE, MAX_FROZEN_MEMTABLES, MEMTABLE_OVERRUN, MEMTABLE_OVERRUN_BYTES } from './types.ts'
 import { Versions } from './versions.ts'
+import { Works } from './works.ts'
 
 /** A moment that is kept readable. */
 export interface Pin {
@@ -96,8 +97,7 @@ export class Engine {
   private readonly parts: EngineParts
   private readonly record = new RecordWriter()
   private readonly pins = new Set<Pin>()
-  /** What must end before the files can be let go. */
-  private readonly works = new Set<Promise<unknown>>()
+  private readonly works = new Works()
   private readonly attached = new Set<Attached>()
   /** Log records from this one on are not written: the manifest does not name tables yet that are older than them. */
   private heldFrom = Number.POSITIVE_INFINITY
@@ -265,13 +265,7 @@ export class Engine {
 
   /** Runs `work`; the files are not let go before it has ended. */
   async during<T>(work: () => Promise<T>): Promise<T> {
-    const promise = work()
-    this.works.add(promise)
-    try {
-      return await promise
-    } finally {
-      this.works.delete(promise)
-    }
+    return await this.works.during(work)
   }
 
   /** Flushes, and lets go of the files. Open pins and handles are of no use afterwards. */
@@ -285,7 +279,7 @@ export class Engine {
     const { log } = this
     try {
       if (this.readOnly) return
-      await Promise.allSettled(this.works) // each finds the store closed at its next step
+      await this.works.ended() // each finds the store closed at its next step
       if (this.standingFailure() === undefined) this.memory.freeze()
       await this.background.close()
       const failure = this.standingFailure()

@@ -9,7 +9,7 @@ import { StoreHandle } from '../ordered/store.ts'
 import type { Attempt, Moment, StoreEngine } from '../ordered/store-engine.ts'
 import type { TreeOptions } from '../ordered/types.ts'
 import type { KeyRange } from '../ordered-store.ts'
-import { checkBackupPath, copyStore } from './backup.ts'
+import { backupStore } from './backup.ts'
 import type { LsmOperation } from './commit.ts'
 import type { Engine } from './engine.ts'
 import { checkListener, type LsmEvents, type LsmListener } from './events.ts'
@@ -149,22 +149,7 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements
   }
 
   async backup(path: string): Promise<void> {
-    const { engine } = this
-    engine.assertWritable()
-    checkBackupPath(engine.disk, path)
-    await engine.during(async () => {
-      await engine.flush()
-      engine.assertOpen() // one that is being closed does not end its flushes
-      const { manifest, workshop } = engine.background.work
-      const { disk, clock, random, mutant } = workshop
-      const source = { disk, clock, random, mutant, path: engine.path, assertOpen: () => engine.assertOpen() }
-      const release = engine.versions.hold() // of the same moment as the manifest: they change in one turn
-      try {
-        await copyStore(source, path, manifest)
-      } finally {
-        release()
-      }
-    })
+    await backupStore(this.engine, path)
   }
 
   on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void {

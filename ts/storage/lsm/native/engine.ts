@@ -17,6 +17,7 @@ import { keepStatsFile } from '../stats.ts'
 import { Tables } from '../tables.ts'
 import type { LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
 import { verifyTables } from '../verify.ts'
+import { Works } from '../works.ts'
 import { NativeIngestion, type Outside } from './ingest.ts'
 import { statsOf } from './stats.ts'
 import { NativeLsmTree } from './tree.ts'
@@ -35,8 +36,7 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
   private readonly memoryBytes: number
   private readonly ingestion: NativeIngestion
   private readonly stopFigures: () => void
-  /** What else must end before the store can be let go. */
-  private readonly works = new Set<Promise<unknown>>()
+  private readonly works = new Works()
 
   constructor(core: NativeCore<NativeLsm>, outside: Outside & { memoryBytes: number; tableBytes: number }) {
     super(core)
@@ -104,7 +104,7 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
   /** Puts entries above all that the tree holds. @returns How many. */
   async ingest(tree: string, entries: ByteEntries): Promise<number> {
     this.core.assertWritable()
-    const { count, named } = await this.during(async () => {
+    const { count, named } = await this.works.during(async () => {
       const { shape, plan } = await this.withManifest(async (manifest) => manifest)
       return await this.ingestion.attach(tree, entries, { shape, plan })
     })
@@ -117,7 +117,7 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
     core.assertWritable()
     checkBackupPath(disk, path)
     const source = { disk, clock, random, mutant: undefined, path: this.path, assertOpen: () => core.assertUsable() }
-    await this.during(async () => {
+    await this.works.during(async () => {
       await this.flush()
       core.assertUsable()
       await this.withManifest((manifest) => copyStore(source, path, manifest))
@@ -129,7 +129,7 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
   }
 
   protected override async worksEnded(): Promise<void> {
-    await Promise.allSettled(this.works) // each finds the store closed at its next step
+    await this.works.ended() // each finds the store closed at its next step
     await this.ingestion.end()
   }
 
@@ -154,17 +154,6 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
       return await work(decodeManifest(core.raw.heldManifest(held), joinPath(path, MANIFEST_FILE)))
     } finally {
       if (core.isOpen) core.raw.releaseTables(held)
-    }
-  }
-
-  /** Runs `work`; the store is not let go before it has ended. */
-  private async during<T>(work: () => Promise<T>): Promise<T> {
-    const promise = work()
-    this.works.add(promise)
-    try {
-      return await promise
-    } finally {
-      this.works.delete(promise)
     }
   }
 

@@ -107,7 +107,7 @@ export abstract class NativeStoreEngine<S extends NativeStore> implements StoreE
     await this.worksEnded()
     this.notePositions()
     const problem = await this.secure(this.last.position).catch((error) => error)
-    this.notePositions()
+    this.last.durablePosition = raw.durablePosition()
     await this.exclusive
     await core.jobsEnded()
     acknowledgements.end()
