@@ -121,7 +121,8 @@ class Scan {
       Status status = reader_->FrameAfter(end, next, &frame);
       if (!status.ok()) return status;
       if (!frame.has_value()) break;
-      is_closed = frame->header.record_count == 0;
+      // One without records that is the first says what is not needed, not that the log was closed.
+      is_closed = frame->header.record_count == 0 && end != SegmentReader::kStart;
       if (status = Replay(*frame, kNoBound); !status.ok()) return status;
       next += frame->header.record_count;
       // The first frame was synced before the segment got its name.

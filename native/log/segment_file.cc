@@ -79,11 +79,11 @@ Status SegmentFile::Publish() {
 void SegmentFile::Drop() { RemoveFile(disk_, vfs::JoinPath(directory_, PreparedName(number_))); }
 
 bool SegmentFile::CanShrink(uint64_t kept_bytes) const {
-  return std::max(AlignUp(end_, kPageBytes), kept_bytes) < size_bytes_;
+  return std::max(used_bytes(), kept_bytes) < size_bytes_;
 }
 
 Status SegmentFile::Shrink(uint64_t kept_bytes) {
-  return file_->Truncate(std::max(AlignUp(end_, kPageBytes), kept_bytes));
+  return file_->Truncate(std::max(used_bytes(), kept_bytes));
 }
 
 void RemoveFile(vfs::Disk* disk, const std::string& path) {

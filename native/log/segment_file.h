@@ -61,6 +61,8 @@ class SegmentFile {
 
   // Where the last frame ends.
   [[nodiscard]] uint64_t end() const { return end_; }
+  // What it takes if everything behind its last frame is cut off.
+  [[nodiscard]] uint64_t used_bytes() const { return AlignUp(end_, kPageBytes); }
   // True if the next segment should be made ready.
   [[nodiscard]] bool is_half_full() const { return end_ * 2 > size_bytes_; }
 

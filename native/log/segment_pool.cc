@@ -72,6 +72,29 @@ Status SegmentPool::ProvideAfter(const SegmentFile* segment, uint64_t frame_byte
   return status;
 }
 
+std::shared_ptr<SegmentFile> SegmentPool::ProvideSmaller(uint64_t last_position) {
+  Lock lock(mutex_);
+  changed_.wait(lock, [this] { return !is_making_; });
+  uint64_t used_bytes = segments_.empty() ? 0 : segments_.back().size_bytes;
+  if (current_ != nullptr) used_bytes = current_->used_bytes();
+  if (discarded_up_to_ < last_position || used_bytes <= options_.first_segment_bytes) {
+    return nullptr;
+  }
+  DropFrom(0);
+  is_making_ = true;
+  const SegmentFile::Plan plan = PlanNext(options_.first_segment_bytes);
+  lock.unlock();
+  std::shared_ptr<SegmentFile> segment;
+  Status status = SegmentFile::Create(plan, &segment);
+  while (status.ok() && !segment->is_filled()) status = segment->FillSome();
+  if (!status.ok() && segment != nullptr) segment->Drop();
+  lock.lock();
+  if (status.ok()) ahead_.push_back(segment);
+  is_making_ = false;
+  changed_.notify_all();
+  return status.ok() ? segment : nullptr;
+}
+
 // Gives up files that are too small for what comes next, or cannot be filled.
 void SegmentPool::DropFrom(size_t place) {
   for (size_t i = place; i < ahead_.size(); i++) ahead_[i]->Drop();
@@ -142,6 +165,7 @@ void SegmentPool::PrepareNext() {
 
 void SegmentPool::DiscardUpTo(uint64_t position) {
   Lock lock(mutex_);
+  discarded_up_to_ = std::max(discarded_up_to_, position);
   while (segments_.size() >= 2 && segments_[1].first_record - 1 <= position) {
     discarded_.push_back(segments_.front());
     segments_.pop_front();

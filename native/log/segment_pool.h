@@ -58,6 +58,11 @@ class SegmentPool {
   // by one thread at a time, and no record has a place behind `segment`.
   Status ProvideAfter(const SegmentFile* segment, uint64_t frame_bytes);
 
+  // Gives a segment of the first size as the next one, if nobody needs records up to
+  // `last_position`, the last one, and the newest segment takes more than that; null if that is not
+  // so, or it cannot be had. Called when no record has a place in a segment to come.
+  std::shared_ptr<SegmentFile> ProvideSmaller(uint64_t last_position);
+
   // Makes the first of the files to come the current segment, after it got its name. Belongs to the
   // thread that writes.
   void Enter(const std::shared_ptr<SegmentFile>& segment, const SegmentHeader& header);
@@ -113,6 +118,8 @@ class SegmentPool {
   // It failed: nothing is tried again in the background before the next segment is entered.
   bool has_preparation_failed_ = false;
   std::deque<SegmentHeader> discarded_;
+  // Nobody needs records up to this one.
+  uint64_t discarded_up_to_ = 0;
   bool is_closing_ = false;
   bool does_chores_ = false;
   Thread chores_;

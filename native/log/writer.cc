@@ -415,7 +415,7 @@ Status LogWriter::Close() {
   const bool is_sound = failure_.ok();
   lock.unlock();
   StopThread();
-  if (is_sound && current_ != nullptr) MarkClean();
+  if (is_sound && !LeaveSmall() && current_ != nullptr) MarkClean();
   current_.reset();
   newest_segment_.reset();
   pool_.Close();
@@ -430,6 +430,18 @@ void LogWriter::StopThread() {
   work_.notify_one();
   progress_.notify_all();
   thread_.Join();
+}
+
+// Has a segment of the first size, with a frame of no records, take over from a large one that
+// nobody needs. Returns false if there is none such, or no space: everything is as it was then.
+bool LogWriter::LeaveSmall() {
+  const uint64_t position = last_;
+  const std::shared_ptr<SegmentFile> segment = pool_.ProvideSmaller(position);
+  if (segment == nullptr) return false;
+  Group group(position + 1, segment, buffers_.Take());
+  // Failing is no failure: everything is durable, and the old segment stays part of the log.
+  if (EnterSegment(&group).ok()) pool_.DiscardUpTo(position);
+  return true;
 }
 
 // Writes a frame without records that says that all before it is durable: damage to the last group

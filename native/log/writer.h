@@ -101,6 +101,7 @@ class LogWriter final : public Log {
   Status SyncNames();
 
   void StopThread();
+  bool LeaveSmall();
   void MarkClean();
 
   const LogOptions options_;

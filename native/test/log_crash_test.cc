@@ -94,9 +94,14 @@ Complaint Step(LogLife* life, SeededRandom* random) {
     return Status::Ok();
   }
   if (kind < 92) return HoldAWhile(life, random);
-  if (kind < 96) {
+  if (kind < 95) {
     life->Abandon();
     return life->Reopen();
+  }
+  // None of its records is needed any more: a small segment takes over.
+  if (kind >= 98) {
+    if (Complaint complaint = life->Flush(); !complaint.ok()) return complaint;
+    life->Discard();
   }
   if (Complaint complaint = life->Close(); !complaint.ok()) return complaint;
   return life->Reopen();

@@ -150,6 +150,41 @@ describe('a log', () => {
     expect(replayed).toHaveLength(2)
   })
 
+  it('is small after it was closed, if nobody needs its records', async () => {
+    disk = new SimulatedDisk({ image: disk.currentImage() }) // on which the directory is durable
+    const log = await open()
+    for (let i = 0; i < 40; i++) await append(log, `${i}`.padEnd(2000))
+    log.discardUpTo(39)
+    await log.close()
+    expect(bytesOfAll(), 'record 40 is needed').toBeGreaterThan(16_384)
+
+    const again = await open({ keptElsewhere: 39 })
+    expect(replayed).toHaveLength(1)
+    again.discardUpTo(40)
+    await again.close()
+    expect(bytesOfAll(), 'one segment of the first size').toBe(16_384)
+
+    cutPower()
+    const last = await open({ keptElsewhere: 40 })
+    expect([last.lastPosition, ...replayed]).toEqual([40])
+    await append(last, 'next')
+    await last.close()
+    await open({ keptElsewhere: 40 })
+    expect(replayed).toEqual(['41:next'])
+  })
+
+  it('stays as it was when closed with no space for a small segment', async () => {
+    const log = await open()
+    for (let i = 0; i < 20; i++) await append(log, `${i}`.padEnd(2000))
+    log.discardUpTo(20)
+    const fault = disk.failAt({ operation: 'write', path: /\.new$/, nth: 1, error: 'ENOSPC' })
+    await log.close()
+    expect(fault.applied, 'calls that failed').toBe(1)
+    const again = await open({ keptElsewhere: 20 })
+    expect([again.lastPosition, ...replayed]).toEqual([20])
+    await again.close()
+  })
+
   it('does not open with the end of its last segment missing, wherever it was cut', async () => {
     for (const isClosed of [false, true]) {
       disk = new SimulatedDisk()
@@ -194,6 +229,10 @@ async function failAfterOneRecord(fault: Pick<FaultSpec, 'operation' | 'path'>):
 /** Takes everything that is not certain to stay. */
 function cutPower(): void {
   disk = new SimulatedDisk({ image: disk.crashImage(disk.history.length, 'none', seededRandom(1)) })
+}
+
+function bytesOfAll(): number {
+  return disk.list('store').reduce((sum, name) => sum + sizeOf(`store/${name}`), 0)
 }
 
 function sizeOf(path: string): number {

@@ -79,8 +79,16 @@ export async function step(life: LogLife, random: Random): Promise<void> {
   else if (kind < 85) life.discard()
   else if (kind < 88) life.fireTimers()
   else if (kind < 92) await holdAWhile(life, random)
-  else if (kind < 96) await reopenAfter(life, () => life.abandon())
-  else await reopenAfter(life, () => life.close())
+  else if (kind < 95) await reopenAfter(life, () => life.abandon())
+  else if (kind < 98) await reopenAfter(life, () => life.close())
+  else await reopenAfter(life, () => closeUnneeded(life))
+}
+
+/** Closes a log none of whose records is needed any more: a small segment takes over. */
+async function closeUnneeded(life: LogLife): Promise<void> {
+  await life.flush()
+  life.discard()
+  await life.close()
 }
 
 async function holdAWhile(life: LogLife, random: Random): Promise<void> {

@@ -87,6 +87,11 @@ export class SegmentFile {
     return this.#end
   }
 
+  /** What it takes if everything behind its last frame is cut off. */
+  get usedBytes(): number {
+    return alignUp(this.#end, PAGE_BYTES)
+  }
+
   /** True if the next segment should be made ready. */
   get isHalfFull(): boolean {
     return this.#end * 2 > this.sizeBytes
@@ -132,7 +137,7 @@ export class SegmentFile {
 
   /** The size that is needed from now on, if that is less than it has and `keptBytes` are not to be kept. */
   smallerSize(keptBytes: number): number | undefined {
-    const sizeBytes = Math.max(alignUp(this.#end, PAGE_BYTES), keptBytes)
+    const sizeBytes = Math.max(this.usedBytes, keptBytes)
     return sizeBytes < this.sizeBytes ? sizeBytes : undefined
   }
 }

@@ -30,6 +30,8 @@ export class SegmentPool {
   readonly #promised = new Set<SegmentFile>()
   /** The preparation under way, which never rejects. */
   #preparing: Promise<void> | undefined
+  /** Nobody needs records up to this one. */
+  #discardedUpTo = 0
   #isClosed = false
 
   /**
@@ -97,6 +99,26 @@ export class SegmentPool {
   }
 
   /**
+   * Sees to it that the next segment is one of the first size, if nobody needs records up to `lastPosition`, the last one,
+   * and the newest segment takes more than that. Blocks to preallocate.
+   * @returns undefined if that is not so, or the segment cannot be had.
+   */
+  provideSmaller(lastPosition: number): SegmentFile | undefined {
+    const { firstSegmentBytes } = this.#options
+    const usedBytes = this.#current?.usedBytes ?? this.#segments.at(-1)?.sizeBytes ?? 0
+    if (this.#discardedUpTo < lastPosition || usedBytes <= firstSegmentBytes) return undefined
+    for (const other of this.#ahead.splice(0)) other.drop()
+    try {
+      const segment = this.#create(firstSegmentBytes)
+      while (!segment.isFilled) segment.fillSome()
+      return segment
+    } catch {
+      for (const failed of this.#ahead.splice(0)) failed.drop()
+      return undefined
+    }
+  }
+
+  /**
    * Makes the first of the files to come the current segment, after it got its name.
    * @param truncates - It cuts off what came from its first record on: segments that hold nothing else are void, and go.
    */
@@ -121,6 +143,7 @@ export class SegmentPool {
 
   /** Lets go of the segments all of whose records are at or below `position`, except for the newest. */
   discardUpTo(position: number): void {
+    this.#discardedUpTo = Math.max(this.#discardedUpTo, position)
     for (;;) {
       const [oldest, successor] = this.#segments
       if (oldest === undefined || successor === undefined || successor.firstRecord - 1 > position) return

@@ -478,11 +478,30 @@ export class LogWriter implements Log {
       const flushed = this.flushed()
       this.#state = 'closing'
       await flushed
-      await this.#markClean()
+      if (!(await this.#leaveSmall())) await this.#markClean()
     } finally {
       this.#stop()
       await this.#pool.close()
     }
+  }
+
+  /**
+   * Has a segment of the first size, with a frame of no records, take over from a large one that nobody needs.
+   * @returns False if there is none such, or no space; everything is as it was then.
+   */
+  async #leaveSmall(): Promise<boolean> {
+    const position = this.#last
+    const segment = this.#pool.provideSmaller(position)
+    if (segment === undefined) return false
+    const group = new Group(position + 1, segment, this.#buffers.take())
+    try {
+      for (const target of this.#enterSegment(group)) await target.sync()
+    } catch {
+      // Everything is durable; this was for the space. The old segment stays part of the log.
+      return true
+    }
+    this.#pool.discardUpTo(position)
+    return true
   }
 
   /**
