@@ -130,7 +130,7 @@ Status Engine::CloseFiles() {
   if (const Status failure = log_->failure(); !failure.ok()) Fail(failure);
   if (CheckSound().ok()) {
     const std::lock_guard lock(writer_);
-    if (!memory_->active()->is_empty()) Freeze();
+    if (HasUnfrozen()) Freeze();
   }
   Status status = background_->Close();
   if (!CheckSound().ok()) {
@@ -309,6 +309,13 @@ void Engine::FreezeIfFull() {
   }
 }
 
+bool Engine::HasUnfrozen() const {
+  const std::vector<Frozen> frozen = states_->frozen();
+  const uint64_t settled =
+      frozen.empty() ? background_->manifest().position : frozen.front().position;
+  return memory_->position() > settled;
+}
+
 void Engine::Freeze() {
   shared_at_bytes_ = 0;
   Frozen frozen = memory_->Freeze();
@@ -360,7 +367,7 @@ Status Engine::Flush() {
   if (Status status = CheckWritable(); !status.ok()) return status;
   {
     const std::lock_guard lock(writer_);
-    if (!memory_->active()->is_empty()) Freeze();
+    if (HasUnfrozen()) Freeze();
   }
   Status status = background_->Flush();
   return status.ok() ? CheckSound() : status;

@@ -310,7 +310,7 @@ class Engine {
   template <typename Take>
   Status LookUpLive(const TreeSlot& tree, Bytes key, Reach* reach, Take take);
   // Adds to `lookup` what the tables of a run know of its key.
-  Status LookUpIn(const Run& run, Reach* reach, Lookup* lookup);
+  Status LookUpIn(std::span<const Run> runs, Reach* reach, Lookup* lookup);
   // The same for many.
   Status LookUpAll(const Run& run, std::span<Lookup* const> lookups);
   Status GetMany(const ReadState& state, uint64_t sequence, uint32_t tree_id,
@@ -327,6 +327,9 @@ class Engine {
   Status Admit();
   Status Reserve(uint64_t bytes);
   void FreezeIfFull();
+  // True if something was written that is not frozen, if only a tree made: the memtable of that is
+  // empty.
+  [[nodiscard]] bool HasUnfrozen() const;
   void Freeze();
   // From here on acknowledgements wait for a flush.
   void BeginStall();

@@ -108,10 +108,12 @@ export async function step(life: LsmLife, random: Random): Promise<void> {
   else await life.settled()
 }
 
-/** Enough for a memtable or two. */
+/** Enough for a memtable or two; sometimes one key grows in all of them, and merges find its pieces in their order. */
 function writeMany(life: LsmLife, random: Random): void {
+  const grown = random.next() < 0.3 ? randomKey(random) : undefined
   for (let i = 10 + below(random, 40); i > 0 && !life.hasFailed; i--) {
     life.write({ kind: 'put', key: randomKey(random), value: randomValue(random) })
+    if (grown !== undefined && i % 5 === 0) life.write({ kind: 'append', key: grown, suffix: `${i},` })
   }
 }
 

@@ -37,10 +37,13 @@ export class Memory {
   /** The last log record that was applied. */
   position: number
   private readonly visitor: RecordVisitor
+  /** The manifest names all up to here, or will once it names what waits. */
+  private settled: number
 
   constructor(catalogue: Catalogue, position: number) {
     this.catalogue = catalogue
     this.position = position
+    this.settled = position
     this.visitor = this.makeVisitor()
   }
 
@@ -78,10 +81,11 @@ export class Memory {
     visitRecord(record, this.visitor)
   }
 
-  /** What is written from now on goes to another memtable. */
+  /** What is written from now on goes to another memtable. One of a tree that was only made has nothing in it. */
   freeze(): void {
     const { active, position, catalogue } = this
-    if (active.isEmpty) return
+    if (position === this.settled) return
+    this.settled = position
     this.waiting = [{ memtable: active, position, catalogue }, ...this.waiting]
     this.active = new Memtable()
   }
@@ -89,6 +93,7 @@ export class Memory {
   /** Puts tables above all that there is. They are of the position that was applied last, at which nothing was written. */
   ingest(tables: readonly TableInfo[]): void {
     const { position, catalogue } = this
+    this.settled = position
     this.waiting = [{ tables, position, catalogue }, ...this.waiting]
   }
 

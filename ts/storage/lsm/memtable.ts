@@ -44,10 +44,6 @@ export class Memtable {
   private dice = 0x2545f491
   private readonly path: number[] = new Array(MAX_HEIGHT).fill(HEAD)
 
-  get isEmpty(): boolean {
-    return this.lastSequence === 0
-  }
-
   /** Adds a version; copies the bytes. One of the same commit and key becomes what the two come to. */
   add(entry: Entry): void {
     const { key, sequence } = entry
