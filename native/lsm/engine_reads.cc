@@ -53,24 +53,18 @@ Status Engine::LookUp(const ReadState& state, Bytes key, uint64_t sequence, Reac
   for (const Layer& layer : state.layers) {
     if (layer.memtable != nullptr) {
       layer.memtable->LookUp(&lookup);
-    } else if (Status status = LookUpIn(layer.tables, reach, &lookup);
+    } else if (Status status = LookUpIn({&layer.tables, 1}, reach, &lookup);
                !status.ok() || reach->missing) {
       return status;
     }
     if (lookup.is_done()) return lookup.Finish(value);
   }
-  for (const Run& run : state.version->runs()) {
-    Status status = LookUpIn(run, reach, &lookup);
-    if (!status.ok() || reach->missing) return status;
-    if (lookup.is_done()) break;
-  }
-  return lookup.Finish(value);
+  Status status = LookUpIn(state.version->runs(), reach, &lookup);
+  return !status.ok() || reach->missing ? status : lookup.Finish(value);
 }
 
-Status Engine::LookUpIn(const Run& run, Reach* reach, Lookup* lookup) {
-  const TableRef* table = TableFor(run, lookup->key());
-  if (table == nullptr || (*table)->least_sequence() > lookup->sequence()) return Status::Ok();
-  return tables_->LookUp(**table, reach->loading, lookup, &reach->missing);
+Status Engine::LookUpIn(std::span<const Run> runs, Reach* reach, Lookup* lookup) {
+  return tables_->LookUpInRuns(runs, reach->loading, lookup, &reach->missing);
 }
 
 Status Engine::LookUpAll(const Run& run, std::span<Lookup* const> lookups) {

@@ -7,12 +7,6 @@
 #include "lsm/internal_key.h"
 
 namespace bedplate::lsm {
-namespace {
-
-// About what the processor's caches hold of a memtable anyway.
-constexpr uint64_t kCachedBytes = uint64_t{1} << 20;
-
-}  // namespace
 
 Memory::Memory(std::shared_ptr<const Catalogue> catalogue, uint64_t position)
     : catalogue_(std::move(catalogue)), position_(position) {
@@ -102,19 +96,13 @@ Status Memory::Add(uint32_t tree_id, Bytes key, EntryKind kind, Bytes value) {
 }
 
 Status Memory::AddPending() {
-  const auto key_of = [&](const Pending& each) {
-    return Bytes(pending_keys_).subspan(each.key_start, each.key_size);
-  };
-  if (pending_.size() > 1 && active_->bytes() > kCachedBytes) {
-    std::array<Bytes, Memtable::kGroupSize> keys;
-    std::ranges::transform(pending_, keys.begin(), key_of);
-    active_->Prefetch({keys.data(), pending_.size()});
-  }
+  std::array<Entry, Memtable::kGroupSize> entries;
+  std::ranges::transform(pending_, entries.begin(), [&](const Pending& each) {
+    const Bytes key = Bytes(pending_keys_).subspan(each.key_start, each.key_size);
+    return Entry{key, position_, each.kind, each.value};
+  });
   Status status = Status::Ok();
-  for (const Pending& each : pending_) {
-    status = active_->Add({key_of(each), position_, each.kind, each.value});
-    if (!status.ok()) break;
-  }
+  if (!pending_.empty()) status = active_->AddGroup({entries.data(), pending_.size()});
   pending_.clear();
   pending_keys_.clear();
   return status;

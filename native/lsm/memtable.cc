@@ -13,6 +13,8 @@ namespace {
 
 // One node in so many is one level higher.
 constexpr uint32_t kBranching = 4;
+// A line of the processor's cache.
+constexpr size_t kLineBytes = 64;
 // About what a range tombstone takes beside its bounds.
 constexpr uint64_t kTombstoneBytes = 160;
 
@@ -58,6 +60,11 @@ struct Memtable::Node {
     if (level > 0) __builtin_prefetch(links()[level - 1].load(std::memory_order_relaxed));
     return Next(level);
   }
+  // Fetches what comparing with it looks at.
+  void Fetch() const {
+    __builtin_prefetch(this);
+    __builtin_prefetch(reinterpret_cast<const uint8_t*>(this) + kLineBytes);
+  }
   [[nodiscard]] uint8_t* key_bytes() const { return reinterpret_cast<uint8_t*>(links() + height); }
   [[nodiscard]] Bytes key() const { return {key_bytes(), key_length}; }
   [[nodiscard]] Entry entry() const {
@@ -72,6 +79,32 @@ struct Memtable::Node {
   }
   [[nodiscard]] bool IsOf(const KeyHead& other_head, Bytes other) const {
     return head == other_head && AreEqual(key(), other);
+  }
+};
+
+// One of several that go on side by side.
+struct Memtable::Search {
+  KeyHead head;
+  Bytes key;
+  Node* node = nullptr;
+  Node* next = nullptr;
+  Node* known_behind = nullptr;
+  uint32_t level = 0;
+  Place place{};
+
+  // Goes on by one node, or down by a level. Returns false at the end.
+  bool Step() {
+    if (next != known_behind && next != nullptr && next->IsBefore(head, key, UINT64_MAX)) {
+      node = next;
+    } else {
+      place.path[level] = node;
+      place.behind[level] = next;
+      known_behind = next;
+      if (level == 0) return false;
+      level--;
+    }
+    next = node->Next(level);
+    return true;
   }
 };
 
@@ -115,8 +148,8 @@ Memtable::Memtable() {
   for (uint32_t level = 0; level < kMaxHeight; level++) {
     new (head_->links() + level) Node::Link(nullptr);
   }
-  path_.fill(head_);
-  behind_.fill(nullptr);
+  place_.path.fill(head_);
+  place_.behind.fill(nullptr);
 }
 
 Memtable::~Memtable() = default;
@@ -125,8 +158,37 @@ Memtable::~Memtable() = default;
 
 Status Memtable::Add(const Entry& entry) {
   const KeyHead head = HeadOf(entry.key);
-  FindPath(head, entry.key, entry.sequence);
-  Node* behind = behind_[0];
+  // Right behind the last one added, as in a sorted load, nothing is to be looked for.
+  if (!IsNext(head, entry.key, entry.sequence)) FindPlace(head, entry.key, entry.sequence);
+  return AddAtPlace(head, entry);
+}
+
+Status Memtable::AddGroup(std::span<const Entry> entries) {
+  if (entries.size() == 1) return Add(entries[0]);
+  std::array<Search, kGroupSize> searches;
+  const std::span<Search> used = std::span(searches).first(entries.size());
+  for (size_t i = 0; i < entries.size(); i++) {
+    used[i].key = entries[i].key;
+    used[i].head = HeadOf(entries[i].key);
+  }
+  const bool is_sorted_load = IsNext(used[0].head, used[0].key, entries[0].sequence);
+  if (!is_sorted_load) FindPlaces(used);
+  for (size_t i = 0; i < entries.size(); i++) {
+    const Search& search = used[i];
+    Status status;
+    if (is_sorted_load) {
+      status = Add(entries[i]);
+    } else {
+      CatchUp(search.place, search.head, search.key, entries[i].sequence);
+      status = AddAtPlace(search.head, entries[i]);
+    }
+    if (!status.ok()) return status;
+  }
+  return Status::Ok();
+}
+
+Status Memtable::AddAtPlace(const KeyHead& head, const Entry& entry) {
+  Node* behind = place_.behind[0];
   if (behind != nullptr && behind->sequence == entry.sequence && behind->IsOf(head, entry.key)) {
     return Replace(behind, entry);
   }
@@ -135,7 +197,7 @@ Status Memtable::Add(const Entry& entry) {
   Node* node = new (memory) Node{head, entry.sequence, static_cast<uint32_t>(entry.key.size()),
                                  height, StoreValue(entry.kind, entry.value)};
   for (uint32_t level = 0; level < height; level++) {
-    new (node->links() + level) Node::Link(behind_[level]);
+    new (node->links() + level) Node::Link(place_.behind[level]);
   }
   std::copy(entry.key.begin(), entry.key.end(), node->key_bytes());
   if (height > height_.load(std::memory_order_relaxed)) {
@@ -143,51 +205,12 @@ Status Memtable::Add(const Entry& entry) {
   }
   // From the lowest level on, so that whoever comes down from a level finds it in the next.
   for (uint32_t level = 0; level < height; level++) {
-    path_[level]->links()[level].store(node, std::memory_order_release);
-    path_[level] = node;
+    place_.path[level]->links()[level].store(node, std::memory_order_release);
+    place_.path[level] = node;
   }
   entry_count_.fetch_add(1, std::memory_order_relaxed);
   Count(entry.sequence, entry.key.size() + entry.value.size());
   return Status::Ok();
-}
-
-void Memtable::Prefetch(std::span<const Bytes> keys) const {
-  struct Search {
-    KeyHead head;
-    Bytes key;
-    const Node* node;
-    const Node* next;
-    const Node* known_behind;
-    uint32_t level;
-  };
-  std::array<Search, kGroupSize> searches;
-  std::array<Search*, kGroupSize> going;
-  size_t count = std::min(keys.size(), kGroupSize);
-  const uint32_t top = height_.load(std::memory_order_relaxed) - 1;
-  for (size_t i = 0; i < count; i++) {
-    searches[i] = {HeadOf(keys[i]), keys[i], head_, head_->Next(top), nullptr, top};
-    going[i] = &searches[i];
-  }
-  // Each search takes a step in turn, to a node that was fetched while the others took theirs.
-  while (count > 0) {
-    size_t left = 0;
-    for (size_t i = 0; i < count; i++) {
-      Search* search = going[i];
-      const Node* next = search->next;
-      if (next != search->known_behind && next != nullptr &&
-          next->IsBefore(search->head, search->key, UINT64_MAX)) {
-        search->node = next;
-      } else {
-        search->known_behind = next;
-        if (search->level == 0) continue;
-        search->level--;
-      }
-      search->next = search->node->Next(search->level);
-      __builtin_prefetch(search->next);
-      going[left++] = search;
-    }
-    count = left;
-  }
 }
 
 void Memtable::AddTombstone(const KeySpan& span, uint64_t sequence) {
@@ -253,11 +276,14 @@ const Memtable::Value* Memtable::StoreValue(EntryKind kind, Bytes value) {
   return stored;
 }
 
-void Memtable::FindPath(const KeyHead& head, Bytes key, uint64_t sequence) {
-  // Right behind the last one added, as in a sorted load, every level's neighbours stay.
-  const bool stays = path_[0] != head_ && path_[0]->IsBefore(head, key, sequence) &&
-                     (behind_[0] == nullptr || !behind_[0]->IsBefore(head, key, sequence));
-  if (stays) return;
+bool Memtable::IsNext(const KeyHead& head, Bytes key, uint64_t sequence) const {
+  const Node* last = place_.path[0];
+  const Node* behind = place_.behind[0];
+  return last != head_ && last->IsBefore(head, key, sequence) &&
+         (behind == nullptr || !behind->IsBefore(head, key, sequence));
+}
+
+void Memtable::FindPlace(const KeyHead& head, Bytes key, uint64_t sequence) {
   Node* node = head_;
   Node* known_behind = nullptr;  // no need to compare with it again
   for (uint32_t level = kMaxHeight; level-- > 0;) {
@@ -266,9 +292,49 @@ void Memtable::FindPath(const KeyHead& head, Bytes key, uint64_t sequence) {
       node = next;
       next = node->NextOfSearch(level);
     }
-    path_[level] = node;
-    behind_[level] = next;
+    place_.path[level] = node;
+    place_.behind[level] = next;
     known_behind = next;
+  }
+}
+
+void Memtable::FindPlaces(std::span<Search> searches) const {
+  std::array<Search*, kGroupSize> going;
+  const uint32_t top = height_.load(std::memory_order_relaxed) - 1;
+  for (size_t i = 0; i < searches.size(); i++) {
+    Search& search = searches[i];
+    search.node = head_;
+    search.next = head_->Next(top);
+    search.level = top;
+    search.place.path.fill(head_);
+    going[i] = &search;
+  }
+  // Each search takes a step in turn, to a node that was fetched while the others took theirs.
+  size_t count = searches.size();
+  while (count > 0) {
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+      Search* search = going[i];
+      if (!search->Step()) continue;
+      if (search->next != nullptr) search->next->Fetch();
+      going[left++] = search;
+    }
+    count = left;
+  }
+}
+
+void Memtable::CatchUp(const Place& before, const KeyHead& head, Bytes key, uint64_t sequence) {
+  for (uint32_t level = 0; level < kMaxHeight; level++) {
+    Node* node = before.path[level];
+    Node* next = node->Next(level);
+    if (next != before.behind[level]) {
+      while (next != nullptr && next->IsBefore(head, key, sequence)) {
+        node = next;
+        next = node->Next(level);
+      }
+    }
+    place_.path[level] = node;
+    place_.behind[level] = next;
   }
 }
 

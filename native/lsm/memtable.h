@@ -39,11 +39,11 @@ class Memtable {
   // becomes one (FoldWithinCommit): CORRUPTION, and nothing changes, if they do not go together.
   // O(log n); next to the last one added, O(1).
   Status Add(const Entry& entry);
-  // Keys that are fetched together: about as many as the processor can wait for lines of.
+  // Versions that are added together: about as many as the processor can wait for lines of.
   static constexpr size_t kGroupSize = 32;
-  // Fetches what adding versions of these keys, kGroupSize at most, will look at: what misses the
-  // processor's cache misses it together.
-  void Prefetch(std::span<const Bytes> keys) const;
+  // Adds each, one to kGroupSize of one commit. Their places are looked for side by side, so that
+  // what misses the processor's cache misses it together. Ends with the first that fails.
+  Status AddGroup(std::span<const Entry> entries);
   // Deletes every older version of the keys in `span`. Before the keys of the same commit.
   void AddTombstone(const KeySpan& span, uint64_t sequence);
 
@@ -81,7 +81,13 @@ class Memtable {
   static constexpr uint32_t kMaxHeight = 12;
   class Cursor;
   struct Node;
+  struct Search;
   struct Value;
+  // The nodes around a place, in every level.
+  struct Place {
+    std::array<Node*, kMaxHeight> path;
+    std::array<Node*, kMaxHeight> behind;
+  };
 
   // The first node at or behind (`key`, `sequence`), null if there is none.
   [[nodiscard]] const Node* Seek(Bytes key, uint64_t sequence) const;
@@ -89,8 +95,16 @@ class Memtable {
   // none.
   [[nodiscard]] const Node* SeekBefore(Bytes key) const;
   [[nodiscard]] const Node* SeekBefore(Bytes key, uint64_t sequence) const;
-  // Sets `path_` and `behind_` to the neighbours of (`key`, `sequence`) in every level.
-  void FindPath(const KeyHead& head, Bytes key, uint64_t sequence);
+  // True if a version of (`key`, `sequence`) belongs to `place_`.
+  [[nodiscard]] bool IsNext(const KeyHead& head, Bytes key, uint64_t sequence) const;
+  // Sets `place_` to that of (`key`, `sequence`).
+  void FindPlace(const KeyHead& head, Bytes key, uint64_t sequence);
+  // Finds the places of all `searches`, before every version of their keys.
+  void FindPlaces(std::span<Search> searches) const;
+  // Sets `place_` to where (`key`, `sequence`) belongs, given what was its place before others were
+  // added.
+  void CatchUp(const Place& before, const KeyHead& head, Bytes key, uint64_t sequence);
+  Status AddAtPlace(const KeyHead& head, const Entry& entry);
   Status Replace(Node* node, const Entry& entry);
   Status Extend(Node* node, Bytes suffix);
   [[nodiscard]] const Value* StoreValue(EntryKind kind, Bytes value);
@@ -107,9 +121,8 @@ class Memtable {
   std::atomic<uint64_t> tombstone_count_{0};
   std::atomic<uint64_t> last_sequence_{0};
 
-  // The writer's: the nodes around what was added last, and the state of its dice.
-  std::array<Node*, kMaxHeight> path_;
-  std::array<Node*, kMaxHeight> behind_;
+  // The writer's: the place right behind what was added last, and the state of its dice.
+  Place place_;
   uint32_t dice_ = 0x2545f491;
 
   // So that whoever reads where there are none takes no lock.

@@ -97,10 +97,28 @@ Status Tables::LookUp(const TableInfo& table, Loading loading, Lookup* lookup, b
   *missing = false;
   if (table.least_sequence() > lookup->sequence()) return Status::Ok();
   Search search{lookup, &table, nullptr, 0, nullptr};
-  Status status = FindMeta(&search, loading, missing);
-  if (!status.ok() || *missing || !FindIndex(&search)) return status;
-  status = FindBlock(&search, loading, missing);
-  return !status.ok() || *missing ? status : Finish(&search, loading, missing);
+  return SearchTable(&search, loading, missing);
+}
+
+Status Tables::LookUpInRuns(std::span<const Run> runs, Loading loading, Lookup* lookup,
+                            bool* missing) {
+  *missing = false;
+  for (; !runs.empty(); runs = runs.subspan(std::min(kRunsTogether, runs.size()))) {
+    std::array<Search, kRunsTogether> searches;
+    size_t count = 0;
+    for (const Run& run : runs.first(std::min(kRunsTogether, runs.size()))) {
+      const TableRef* table = TableFor(run, lookup->key());
+      if (table == nullptr || (*table)->least_sequence() > lookup->sequence()) continue;
+      Search* search = &searches[count++];
+      *search = {lookup, table->get(), MetaAtHand(**table), 0, nullptr};
+      if (search->meta != nullptr) search->meta->filter().Prefetch(lookup->hash());
+    }
+    for (size_t i = 0; i < count; i++) {
+      Status status = SearchTable(&searches[i], loading, missing);
+      if (!status.ok() || *missing || lookup->is_done()) return status;
+    }
+  }
+  return Status::Ok();
 }
 
 Status Tables::LookUpMany(const Run& run, Loading loading, std::span<Lookup* const> lookups,
@@ -147,6 +165,15 @@ Status Tables::LookUpGroup(const Run& run, Loading loading, std::span<Lookup* co
     if (!status.ok() || *missing) return status;
   }
   return Status::Ok();
+}
+
+Status Tables::SearchTable(Search* search, Loading loading, bool* missing) {
+  if (search->meta == nullptr) {
+    if (Status status = FindMeta(search, loading, missing); !status.ok() || *missing) return status;
+  }
+  if (!FindIndex(search)) return Status::Ok();
+  Status status = FindBlock(search, loading, missing);
+  return !status.ok() || *missing ? status : Finish(search, loading, missing);
 }
 
 Status Tables::FindMeta(Search* search, Loading loading, bool* missing) {

@@ -63,6 +63,9 @@ class Tables {
   // Adds to `lookup` what `table` knows of its key. With kAtHand, `*missing` is true if something
   // is not in memory: the lookup is useless then, and has to be made anew with kBlocking.
   Status LookUp(const TableInfo& table, Loading loading, Lookup* lookup, bool* missing);
+  // The same in all tables of `runs`, the newest first. Their filters are on their way before the
+  // first is asked.
+  Status LookUpInRuns(std::span<const Run> runs, Loading loading, Lookup* lookup, bool* missing);
   // Keys that are looked for together: about as many as the processor can wait for lines of.
   static constexpr size_t kGroupSize = 16;
   // The same for many keys in one run; those that are done already, or that no table of it can
@@ -83,6 +86,9 @@ class Tables {
   void Close();
 
  private:
+  // Runs that are searched together: about as many as a store has.
+  static constexpr size_t kRunsTogether = 8;
+
   // From the disk into the cache.
   Status LoadMeta(const TableInfo& info, std::shared_ptr<const TableMeta>* meta);
   Status LoadBlock(const TableInfo& info, const TableMeta& meta, uint32_t block,
@@ -95,6 +101,7 @@ class Tables {
     uint32_t index = 0;
     std::shared_ptr<const DataBlock> block;
   };
+  Status SearchTable(Search* search, Loading loading, bool* missing);
   Status FindMeta(Search* search, Loading loading, bool* missing);
   // False if the table has no version of the key.
   static bool FindIndex(Search* search);

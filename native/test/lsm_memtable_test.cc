@@ -89,6 +89,35 @@ TEST_P(RandomMemtableTest, WalksOverSpansInBothDirections) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomMemtableTest, testing::Range(1U, 9U));
 
+// Of one commit each, of a random size, of few keys: most are there already, some twice in a group.
+TEST_P(RandomMemtableTest, AddsGroupsAsItAddsOneByOne) {
+  SeededRandom random(GetParam());
+  Memtable apart;
+  Memtable together;
+  for (uint64_t sequence = 1; sequence <= 60; sequence++) {
+    std::vector<std::string> keys(1 + random.Below(Memtable::kGroupSize));
+    // Some groups are in order and behind everything, as in a sorted load.
+    const bool is_sorted = random.Below(4) == 0;
+    for (size_t i = 0; i < keys.size(); i++) {
+      const std::string name =
+          is_sorted ? std::to_string(1000 + 100 * sequence + i) : std::to_string(random.Below(200));
+      keys[i] = Internal(7, std::string(random.Below(2) * 9, 'a') + name);
+    }
+    std::vector<Entry> group;
+    for (const std::string& key : keys) {
+      const bool is_append = random.Below(2) == 0;
+      const EntryKind kind = is_append ? EntryKind::kAppend : EntryKind::kPut;
+      group.push_back({AsBytes(key), sequence, kind, AsBytes(key).subspan(4, 1)});
+    }
+    for (const Entry& entry : group) ASSERT_OK(apart.Add(entry));
+    ASSERT_OK(together.AddGroup(group));
+  }
+  EXPECT_EQ(Drain(together.NewCursor(Everything(), false).get()),
+            Drain(apart.NewCursor(Everything(), false).get()));
+  EXPECT_EQ(together.entry_count(), apart.entry_count());
+  EXPECT_EQ(together.content_bytes(), apart.content_bytes());
+}
+
 TEST(MemtableTest, OrdersKeysThatDifferOnlyInTheirLengthOrLate) {
   std::vector<std::string> keys;
   for (const size_t length : {0U, 1U, 11U, 12U, 13U, 20U}) {
