@@ -21,6 +21,7 @@
       'target_name': 'bedplate',
       'sources': [
         'binding/addon.cc',
+        'binding/bloom_binding.cc',
         'binding/crc32c_binding.cc',
         'bloom/filter.cc',
         'bloom/hash.cc',

@@ -1,5 +1,6 @@
 // The addon's only entry. It is context-aware: every worker thread that loads it gets its own
 // exports, and the core below holds no state that belongs to one of them.
+#include "binding/bloom_binding.h"
 #include "binding/btree_binding.h"
 #include "binding/crc32c_binding.h"
 #include "binding/lsm_binding.h"
@@ -11,7 +12,7 @@ namespace {
 
 // Rises whenever a call below changes its meaning. The loader (ts/native/loader.ts) refuses an
 // addon with another number: a binary left over from another version must not be called.
-constexpr uint32_t kInterfaceVersion = 5;
+constexpr uint32_t kInterfaceVersion = 6;
 
 // describe(): { interfaceVersion: number, nodeApiVersion: number, compiler: string, crc32c: string
 // } What this binary is, for `bedplate doctor`. Called once, so node-addon-api.
@@ -36,6 +37,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   napi_value crc32c = nullptr;
   napi_create_function(env, "crc32c", NAPI_AUTO_LENGTH, Crc32c, nullptr, &crc32c);
   exports.Set("crc32c", crc32c);
+  exports.Set("buildBloomFilter", Napi::Function::New<BuildBloomFilter>(env, "buildBloomFilter"));
+  exports.Set("countBloomMatches",
+              Napi::Function::New<CountBloomMatches>(env, "countBloomMatches"));
 #if !defined(_WIN32)  // where there is no real disk yet
   exports.Set("openBTree", Napi::Function::New<OpenBTree>(env, "openBTree"));
   exports.Set("openLsm", Napi::Function::New<OpenLsm>(env, "openLsm"));

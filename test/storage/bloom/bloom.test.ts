@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seededRandom } from '../../../ts/io/random.ts'
+import { loadNative } from '../../../ts/native/loader.ts'
 import { BloomFilter, FilterBuilder, hash64 } from '../../../ts/storage/bloom/index.ts'
 import { codeOf } from '../../support/errors.ts'
 
@@ -110,6 +111,34 @@ describe('a Bloom filter', () => {
     expect(codes).toEqual([...Array.from({ length: 7 }, () => 'CORRUPTION'), 'INCOMPATIBLE'])
   })
 })
+
+const addon = loadNative()
+if (addon !== undefined) {
+  describe('the native filter', () => {
+    it('has the bytes of its twin, and gives its answers', () => {
+      const property = fc.property(
+        fc.integer({ min: 1, max: 20 }),
+        fc.uint8Array({ maxLength: 4000 }),
+        fc.uint8Array({ maxLength: 4000 }),
+        fc.integer({ min: 1, max: 64 }),
+        (keyBytes, content, others, bitsPerKey) => {
+          const keys = splitKeys(content, keyBytes)
+          const bytes = addon.buildBloomFilter(content, keyBytes, bitsPerKey)
+          expect(Buffer.from(bytes)).toEqual(Buffer.from(buildFilter(hashesOf(keys), bitsPerKey)))
+          const twin = new BloomFilter(bytes, 'test')
+          const expected = splitKeys(others, keyBytes).filter((key) => twin.mayHold(hash64(key))).length
+          expect(addon.countBloomMatches(bytes, others, keyBytes)).toBe(expected)
+        },
+      )
+      fc.assert(property)
+    })
+  })
+}
+
+function splitKeys(content: Uint8Array, keyBytes: number): Uint8Array[] {
+  const count = Math.floor(content.length / keyBytes)
+  return Array.from({ length: count }, (_, i) => content.subarray(i * keyBytes, (i + 1) * keyBytes))
+}
 
 function hashesOf(keys: readonly Uint8Array[]): Uint32Array {
   return Uint32Array.from(
