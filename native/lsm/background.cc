@@ -387,10 +387,10 @@ TableIdentity Background::NewIdentity() {
 
 Status Background::Install(const std::vector<TableInfo>& made, const VersionEdit& edit,
                            const Flushed* flushed) {
-  const std::lock_guard lock(manifest_mutex_);
-  Manifest next = manifest_;
+  const std::lock_guard lock(install_mutex_);
+  Manifest next = manifest();
   next.next_number = next_number_;
-  const std::shared_ptr<const Version> replaced = manifest_.version;
+  const std::shared_ptr<const Version> replaced = next.version;
   next.version = std::make_shared<const Version>(replaced->With(edit));
   if (flushed != nullptr) {
     next.position = flushed->position;
@@ -405,7 +405,10 @@ Status Background::Install(const std::vector<TableInfo>& made, const VersionEdit
     }
     return status;
   }
-  manifest_ = next;
+  {
+    const std::lock_guard manifest_lock(manifest_mutex_);
+    manifest_ = next;
+  }
   std::unordered_set<uint64_t> kept;
   for (const auto& [level, table] : edit.added) kept.insert(table->number);
   for (const TableRef& table : replaced->Tables()) {

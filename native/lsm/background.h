@@ -176,6 +176,8 @@ class Background {
   Status damage_;
 
   // Held while a manifest is written.
+  std::mutex install_mutex_;
+  // Changes with `install_mutex_` held too; whoever reads it never waits for a disk.
   mutable std::mutex manifest_mutex_;
   Manifest manifest_;
 
