@@ -6,7 +6,9 @@
 // Compare ratios within one run, never figures of two.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { ROWS } from './log/rows.ts'
+import { type Chart, chartSvg } from './contest/chart.ts'
+import type { Cell } from './contest/results.ts'
+import { ROWS, type Row } from './log/rows.ts'
 import { measureTurn, type Scale, WRITERS } from './log/tasks.ts'
 import { describeDisk, describeMachine } from './machine.ts'
 import { type BenchmarkSettings, type OwnOptions, summarise } from './support.ts'
@@ -26,6 +28,7 @@ export const options: OwnOptions = {
   directory: { type: 'string' },
   json: { type: 'string' },
   markdown: { type: 'string' },
+  svg: { type: 'string' },
 }
 
 export default async function run({ options: given }: BenchmarkSettings): Promise<void> {
@@ -44,8 +47,9 @@ export default async function run({ options: given }: BenchmarkSettings): Promis
     for (let turn = 0; turn < turns; turn++) samples.push(await measureTurn(join(directory, String(turn)), scale))
     const rows = ROWS.map((row) => {
       const values = samples.map((sample) => sample[row.id] as number)
-      const ratios = samples.map((sample) => (sample[row.id] as number) / (sample[row.against] as number))
-      return { ...row, ...summarise(values), ratio: summarise(ratios).median, samples: values }
+      const others = samples.map((sample) => sample[row.against] as number)
+      const ratio = summarise(values.map((value, turn) => value / (others[turn] as number))).median
+      return { ...row, ...summarise(values), ratio, samples: values, againstMedian: summarise(others).median }
     })
     console.log(
       `${scale.bytes / 1e6} MB of records of 100 bytes, ${turns} turns, ${disk}. Writers: ${WRITERS.join(', ')}.\n`,
@@ -66,8 +70,28 @@ export default async function run({ options: given }: BenchmarkSettings): Promis
       `${JSON.stringify({ machine: describeMachine(), disk, scale: { ...scale, turns }, rows }, null, 2)}\n`,
     )
     write(given['markdown'], `${markdownOf(lines)}\n`)
+    const { processor, cores, node } = describeMachine()
+    const where = `${processor}, ${cores} cores, Node ${node}, ${disk}`
+    write(given['svg'], chartSvg(chartOf(rows), { title: 'Log benchmark', subtitles: [where] }))
   } finally {
     rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Each row beside what it is compared with. */
+function chartOf(rows: readonly (Row & { median: number; ratio: number; againstMedian: number })[]): Chart {
+  const cell = (contestant: string, median: number): Cell => ({ contestant, median, spread: 0, samples: [] })
+  return {
+    contestants: [
+      { id: 'log', label: 'bedplate log', ours: true },
+      { id: 'against', label: 'beside it', ours: false },
+    ],
+    rows: rows.map(({ id, title, unit, against, againstTitle, median, ratio, againstMedian }) => ({
+      ...{ id, unit, better: 'more' },
+      title: `${title}, beside ${againstTitle}`,
+      reference: { contestant: 'against', row: against },
+      cells: [{ ...cell('log', median), ratio }, cell('against', againstMedian)],
+    })),
   }
 }
 

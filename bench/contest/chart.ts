@@ -25,9 +25,15 @@ const STYLE = `
   }
 `
 
+/** What is drawn: rows in which more is better, with a bar for each contestant that has a figure. */
+export interface Chart {
+  contestants: readonly Pick<Results['contestants'][number], 'id' | 'label' | 'ours'>[]
+  rows: readonly ResultRow[]
+}
+
 /** @param titles - What it is about, and lines on what was measured where. */
 export function chartSvg(
-  results: Results,
+  results: Chart,
   { title, subtitles }: { title: string; subtitles: readonly string[] },
 ): string {
   const parts = subtitles.map(

@@ -13,7 +13,7 @@ afterAll(() => temporary.remove())
 it('npm run bench -- log measures every row beside the calls under it', () => {
   const file = (name: string): string => join(temporary.path, name)
   const tiny = ['--bytes', '1000000', '--turns', '1', '--seconds', '0.02', '--directory', file('logs')]
-  const outputs = ['--json', file('log.json'), '--markdown', file('log.md')]
+  const outputs = ['--json', file('log.json'), '--markdown', file('log.md'), '--svg', file('log.svg')]
   const command = ['--import', './scripts/typescript.mjs', 'bench/run.ts', 'log', ...tiny, ...outputs]
   const { status, stdout, stderr } = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' })
   expect(status, stderr).toBe(0)
@@ -28,6 +28,7 @@ it('npm run bench -- log measures every row beside the calls under it', () => {
   for (const { title } of ROWS) {
     expect(stdout).toContain(title)
     expect(readFileSync(file('log.md'), 'utf8')).toContain(`| ${title} |`)
+    expect(readFileSync(file('log.svg'), 'utf8')).toContain(`>${title}, beside `)
   }
   expect(readdirSync(file('logs'))).toEqual([])
 })
