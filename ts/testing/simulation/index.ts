@@ -1,0 +1,8 @@
+// The simulator of clusters, and the checker of what clients saw.
+export { chance, pick, sample, untilNext, wholeBetween } from './chance.ts'
+export { checkLinearizable, type Operation, type SequentialModel } from './linearizability.ts'
+export { Nemesis } from './nemesis.ts'
+export { Simulation } from './simulation.ts'
+export { describeFaults, drawFaults, NO_FAULTS, simplifyFaults } from './swarm.ts'
+export { mix } from './trace.ts'
+export { type FaultPlan, HEALTHY_NETWORK, type Process, type ProcessId } from './types.ts'

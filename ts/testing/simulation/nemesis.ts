@@ -1,0 +1,124 @@
+// Who breaks things: at random times, of the kinds that a plan allows, more often where it hurts.
+import { assertNever } from '../../base/errors.ts'
+import { between, chance, pick, sample, untilNext, wholeBetween } from './chance.ts'
+import type { Simulation } from './simulation.ts'
+import type { Havoc, NemesisPlan, ProcessId } from './types.ts'
+
+/** Whom a nemesis may harm. */
+export interface NemesisOptions<Message> {
+  readonly simulation: Simulation<Message>
+  readonly plan: NemesisPlan
+  /** The processes as of now. Their links to others, such as clients, are cut with them. */
+  readonly targets: () => readonly ProcessId[]
+  /** All whom messages may come from or go to. */
+  readonly everybody: () => readonly ProcessId[]
+  /** The one that matters most at the moment, such as a leader. */
+  readonly favourite?: () => ProcessId | undefined
+}
+
+/** Breaks things until it is stopped; what it broke is then as broken as it was. `Simulation.heal` mends it. */
+export class Nemesis<Message> {
+  private readonly options: NemesisOptions<Message>
+  private isStopped = false
+
+  constructor(options: NemesisOptions<Message>) {
+    this.options = options
+    if (options.plan.havoc.length > 0) this.wait()
+  }
+
+  stop(): void {
+    this.isStopped = true
+  }
+
+  private wait(): void {
+    const { simulation, plan } = this.options
+    simulation.later(untilNext(simulation.random, plan.meanIntervalMs), () => {
+      if (this.isStopped) return
+      this.strike(pick(simulation.random, plan.havoc))
+      this.wait()
+    })
+  }
+
+  private strike(havoc: Havoc): void {
+    const { simulation } = this.options
+    const { random, network } = simulation
+    const targets = this.options.targets()
+    const victim = this.victim(targets)
+    const others = this.options.everybody().filter((id) => id !== victim)
+    switch (havoc) {
+      case 'crash':
+        simulation.crash(victim)
+        this.undoLater(() => simulation.restart(victim))
+        return
+      case 'pause':
+        simulation.pause(victim)
+        this.undoLater(() => simulation.resume(victim))
+        return
+      case 'partition': {
+        // Whom the victim is with is a minority more often than not: that is where old leaders live on.
+        const half = [victim, ...sample(random, without(targets, victim), wholeBetween(random, 0, targets.length - 2))]
+        const rest = others.filter((id) => !half.includes(id))
+        simulation.note(`partition: ${half.join(' ')} | ${rest.join(' ')}`)
+        this.undoLater(network.separate(half, rest))
+        return
+      }
+      case 'one-way': {
+        const deaf = sample(random, others, wholeBetween(random, 1, others.length))
+        const inwards = chance(random, 0.5)
+        simulation.note(
+          inwards ? `${victim} does not hear ${deaf.join(' ')}` : `${deaf.join(' ')} do not hear ${victim}`,
+        )
+        this.undoLater(inwards ? network.block(deaf, [victim]) : network.block([victim], deaf))
+        return
+      }
+      case 'bridge': {
+        const half = sample(random, without(targets, victim), Math.floor((targets.length - 1) / 2))
+        const rest = without(targets, victim).filter((id) => !half.includes(id))
+        simulation.note(`bridge: ${half.join(' ')} - ${victim} - ${rest.join(' ')}`)
+        this.undoLater(network.separate(half, rest))
+        return
+      }
+      case 'isolate':
+        simulation.note(`${victim} is alone`)
+        this.undoLater(network.separate([victim], others))
+        return
+      case 'clog': {
+        const to = pick(random, others)
+        const durationMs = untilNext(random, this.options.plan.meanDurationMs)
+        simulation.note(`${victim} -> ${to} is clogged for ${durationMs.toFixed(0)} ms`)
+        network.clog(victim, to, simulation.nowMs + durationMs)
+        return
+      }
+      case 'reset': {
+        const to = pick(random, others)
+        simulation.note(`what is under way between ${victim} and ${to} is lost`)
+        network.reset(victim, to)
+        return
+      }
+      case 'clock-jump': {
+        const { maxJumpMs } = simulation.clock
+        simulation.jump(victim, between(random, -maxJumpMs, maxJumpMs))
+        return
+      }
+      default:
+        assertNever(havoc)
+    }
+  }
+
+  private victim(targets: readonly ProcessId[]): ProcessId {
+    const { simulation, plan, favourite } = this.options
+    const wanted = chance(simulation.random, plan.favouriteRate) ? favourite?.() : undefined
+    return wanted ?? pick(simulation.random, targets)
+  }
+
+  private undoLater(undo: () => void): void {
+    const { simulation, plan } = this.options
+    simulation.later(untilNext(simulation.random, plan.meanDurationMs), () => {
+      if (!this.isStopped) undo() // a simulation that was healed has undone it
+    })
+  }
+}
+
+function without(ids: readonly ProcessId[], id: ProcessId): ProcessId[] {
+  return ids.filter((each) => each !== id)
+}

@@ -1,0 +1,110 @@
+// A network of datagrams: which of them arrive, when, and how often.
+import { assert } from '../../base/errors.ts'
+import type { Random } from '../../io/random.ts'
+import { chance, untilNext } from './chance.ts'
+import type { NetworkFaults, ProcessId } from './types.ts'
+
+/** Ids lie below this, so that a way from one process to another is one number. */
+export const MAX_PROCESS_ID = 1023
+const WAYS_FROM = MAX_PROCESS_ID + 1
+
+/** The ways between processes. It decides; the simulation carries. */
+export class Network {
+  /** What happens to every message from now on. */
+  faults: NetworkFaults
+  private readonly random: Random
+  /** How many reasons there are why nothing passes a way. */
+  private readonly blocks = new Map<number, number>()
+  private readonly cloggedUntil = new Map<number, number>()
+  /** How often a way has lost all that was on it. */
+  private readonly resets = new Map<number, number>()
+  /** When the last message of a way arrives, while messages keep their order. */
+  private readonly lastArrival = new Map<number, number>()
+
+  constructor(random: Random, faults: NetworkFaults) {
+    this.random = random
+    this.faults = faults
+  }
+
+  /** When a message that leaves at `nowMs` arrives: no time if it is lost, two if it is duplicated. */
+  arrivals(from: ProcessId, to: ProcessId, nowMs: number): number[] {
+    const { faults, random } = this
+    const way = wayOf(from, to)
+    if (this.blocks.has(way) || chance(random, faults.lossRate)) return []
+    const times = [this.arrival(way, nowMs)]
+    if (chance(random, faults.duplicateRate)) times.push(this.arrival(way, nowMs))
+    return times
+  }
+
+  /** What a message must show when it arrives: `passes` says whether it still does. */
+  ticket(from: ProcessId, to: ProcessId): number {
+    return this.resets.get(wayOf(from, to)) ?? 0
+  }
+
+  /** Says whether a message that was sent with `ticket` still arrives. */
+  passes(from: ProcessId, to: ProcessId, ticket: number): boolean {
+    const way = wayOf(from, to)
+    return !this.blocks.has(way) && (this.resets.get(way) ?? 0) === ticket
+  }
+
+  /**
+   * Lets nothing pass from each of `froms` to each of `tos`, one way; what is under way is lost if it arrives meanwhile.
+   * Ways may be blocked several times and are free when every block is undone.
+   * @returns What undoes it; a second call does nothing.
+   */
+  block(froms: readonly ProcessId[], tos: readonly ProcessId[]): () => void {
+    const ways = froms.flatMap((from) => tos.filter((to) => to !== from).map((to) => wayOf(from, to)))
+    for (const way of ways) this.blocks.set(way, (this.blocks.get(way) ?? 0) + 1)
+    let isUndone = false
+    return () => {
+      if (isUndone) return
+      isUndone = true
+      for (const way of ways) {
+        const count = (this.blocks.get(way) ?? 0) - 1
+        if (count > 0) this.blocks.set(way, count)
+        else this.blocks.delete(way)
+      }
+    }
+  }
+
+  /** Blocks both ways between each of `some` and each of `others`. @returns What undoes it. */
+  separate(some: readonly ProcessId[], others: readonly ProcessId[]): () => void {
+    const undo = [this.block(some, others), this.block(others, some)]
+    return () => {
+      for (const each of undo) each()
+    }
+  }
+
+  /** Holds back what is sent from `from` to `to` until `untilMs`. Nothing is lost. */
+  clog(from: ProcessId, to: ProcessId, untilMs: number): void {
+    this.cloggedUntil.set(wayOf(from, to), untilMs)
+  }
+
+  /** Loses all that is under way between two processes, both ways. */
+  reset(a: ProcessId, b: ProcessId): void {
+    for (const way of [wayOf(a, b), wayOf(b, a)]) this.resets.set(way, (this.resets.get(way) ?? 0) + 1)
+  }
+
+  /** Frees all ways. What undoes an earlier block must not be called any more. */
+  heal(): void {
+    this.blocks.clear()
+    this.cloggedUntil.clear()
+  }
+
+  private arrival(way: number, nowMs: number): number {
+    const { faults, random } = this
+    const late = chance(random, faults.lateRate) ? untilNext(random, faults.lateMs) : 0
+    const delay = faults.minDelayMs + untilNext(random, faults.meanDelayMs) + late
+    const clogged = this.cloggedUntil.get(way)
+    const time = Math.max(nowMs, clogged ?? 0) + delay
+    if (faults.reorders) return time
+    const ordered = Math.max(time, this.lastArrival.get(way) ?? 0)
+    this.lastArrival.set(way, ordered)
+    return ordered
+  }
+}
+
+function wayOf(from: ProcessId, to: ProcessId): number {
+  assert(from >= 0 && from <= MAX_PROCESS_ID && to >= 0 && to <= MAX_PROCESS_ID, 'ids of processes are small')
+  return from * WAYS_FROM + to
+}
