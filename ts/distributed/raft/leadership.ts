@@ -1,0 +1,86 @@
+// What only a leader knows (paper, figure 2, "volatile state on leaders"); it is gone with the role.
+import { membersOf } from './membership.ts'
+import { Progress } from './progress.ts'
+import { Reads } from './reads.ts'
+import type { LogIndex, Membership, NodeId, Tick } from './types.ts'
+
+interface Pending {
+  readonly id: number
+  readonly index: LogIndex
+}
+
+export interface LeadershipTransfer {
+  readonly id: number
+  readonly to: NodeId
+  readonly deadlineTick: Tick
+}
+
+export interface Window {
+  readonly maxMessages: number
+  readonly maxBytes: number
+}
+
+export class Leadership {
+  /** Every other member. */
+  readonly followers = new Map<NodeId, Progress>()
+  readonly reads = new Reads()
+  heartbeatAtTick: Tick
+  quorumCheckAtTick: Tick
+  transfer: LeadershipTransfer | undefined
+  /** Somebody was told to campaign and may do so at any time in this term: followers' promises are void. */
+  isLeaseVoid = false
+  uncommittedBytes = 0
+  /** A change of membership that is to be answered. */
+  change: { readonly id: number } | undefined
+  /** Commands to be answered, in the order of their entries; those before `answered` are. */
+  private pending: Pending[] = []
+  private answered = 0
+  private readonly window: Window
+
+  constructor(window: Window, { nowTick, electionTicks }: { nowTick: Tick; electionTicks: number }) {
+    this.window = window
+    this.heartbeatAtTick = nowTick
+    this.quorumCheckAtTick = nowTick + electionTicks
+  }
+
+  /** Follows a membership: whoever is new is probed, whoever left is forgotten. */
+  adopt(membership: Membership, self: NodeId, lastIndex: LogIndex): void {
+    const members = membersOf(membership)
+    for (const id of this.followers.keys()) if (!members.includes(id)) this.followers.delete(id)
+    for (const id of members) {
+      if (id !== self && !this.followers.has(id)) this.followers.set(id, new Progress(lastIndex + 1, this.window))
+    }
+  }
+
+  /** The follower among `ids` that lacks the least; undefined if there is none. */
+  bestOf(ids: readonly NodeId[]): NodeId | undefined {
+    const matchOf = (id: NodeId): LogIndex => this.followers.get(id)?.match ?? 0
+    return ids.filter((id) => this.followers.has(id)).sort((a, b) => matchOf(b) - matchOf(a))[0]
+  }
+
+  expect(id: number, index: LogIndex): void {
+    this.pending.push({ id, index })
+  }
+
+  /** Takes the commands whose entries are applied. */
+  takeApplied(applied: LogIndex): Pending[] {
+    const start = this.answered
+    while (this.answered < this.pending.length && (this.pending[this.answered] as Pending).index <= applied) {
+      this.answered++
+    }
+    const taken = this.pending.slice(start, this.answered)
+    if (this.answered > 1024 && this.answered * 2 > this.pending.length) {
+      this.pending = this.pending.slice(this.answered)
+      this.answered = 0
+    }
+    return taken
+  }
+
+  /** Takes all that is not answered. */
+  takeAll(): number[] {
+    const ids = this.pending.slice(this.answered).map(({ id }) => id)
+    if (this.change !== undefined) ids.push(this.change.id)
+    if (this.transfer !== undefined) ids.push(this.transfer.id)
+    return ids
+  }
+}

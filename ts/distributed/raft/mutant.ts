@@ -1,0 +1,20 @@
+// The rules of Raft that a test can take away, one at a time, to prove that the simulated clusters would notice.
+import type { Mutant as AnyMutant } from '../../storage/mutant.ts'
+
+/** A rule of this folder; README.md says what each is for. */
+export type Rule =
+  | 'votes are persisted' // a node that starts again knows for whom it has voted
+  | 'durable before reply' // nothing is promised to others that a crash could take back
+  | 'commit own terms only' // entries of earlier terms are committed by those of the leader's own (paper, §5.4.2, figure 8)
+  | 'truncate conflicts only' // an append that brings nothing new takes nothing away (paper, §5.3, figure 2)
+  | 'votes for the up-to-date' // who has less in its log gets no vote (paper, §5.4.1)
+  | 'apply committed only' // what is applied is never taken back
+  | 'sessions in snapshots' // whoever starts from a snapshot knows which commands it has executed
+  | 'joint phase' // memberships that could decide without each other are never in force together (paper, §6)
+  | 'reads ask a quorum' // a leader that was replaced does not answer from the past (dissertation, §6.4)
+  | 'reads after own commit' // a new leader knows what is committed only when an entry of its term is (dissertation, §6.4)
+  | 'no lease after transfer' // whom the leader told to campaign does not wait for its lease to end
+  | 'leader stickiness' // who hears from a leader helps nobody to depose it (dissertation, §4.2.3 and §9.6)
+
+/** A node with one rule taken away. */
+export type Mutant = AnyMutant<Rule>

@@ -1,0 +1,127 @@
+// Commands that are executed exactly once (dissertation, §6.3; paper, §8).
+//
+// A client that hears nothing asks again, and the log then holds its command twice. So the state machine remembers, for every
+// session, the results that the client has not acknowledged: a command that comes again is not executed but answered from
+// there. The memory is replicated like everything else, so every replica decides alike, and it is part of the snapshot.
+import { BedplateError } from '../../base/errors.ts'
+import { lacks } from '../../storage/mutant.ts'
+import type { Mutant } from './mutant.ts'
+import { decodeCommand, decodeSnapshot, encodeSnapshot, MAX_RESULTS, type SessionRecord } from './session-codec.ts'
+import type { StateMachine } from './state-machine.ts'
+import type { LogIndex } from './types.ts'
+
+/** What became of a command. The same on every replica. */
+export type SessionResult =
+  | { readonly kind: 'opened'; readonly session: number }
+  /** The result of the one time that the command was executed. */
+  | { readonly kind: 'done'; readonly result: Uint8Array }
+  /** The session is not known: it was not used for long, or never opened. Whether the command was executed is not known either. */
+  | { readonly kind: 'expired' }
+  /** The command was executed and its result acknowledged: it is kept no longer. */
+  | { readonly kind: 'forgotten' }
+  /** The client must first acknowledge results; the command was not executed. */
+  | { readonly kind: 'too many results' }
+  | { readonly kind: 'malformed' }
+
+export interface SessionOptions {
+  /** When one more is opened, the one that was used longest ago expires. Equal on all replicas. Default 10,000. */
+  readonly maxSessions?: number
+  readonly mutant?: Mutant | undefined
+}
+
+interface Session extends SessionRecord {
+  acknowledged: number
+  readonly results: Map<number, Uint8Array>
+}
+
+/**
+ * Puts sessions in front of a state machine.
+ *
+ * @example
+ * const machine = new SessionMachine(counter)
+ * const { session } = machine.apply(encodeCommand({ kind: 'open' }), 1) as { session: number }
+ * const add = encodeCommand({ kind: 'run', session, sequence: 1, acknowledged: 0, command: ADD_ONE })
+ * machine.apply(add, 2)
+ * machine.apply(add, 3) // gives the same result; the counter stays at 1
+ */
+export class SessionMachine {
+  private readonly inner: StateMachine
+  private readonly maxSessions: number
+  private readonly mutant: Mutant | undefined
+  /** In order of use, the longest ago first. */
+  private sessions = new Map<number, Session>()
+
+  constructor(inner: StateMachine, { maxSessions = 10_000, mutant }: SessionOptions = {}) {
+    if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) {
+      throw new BedplateError(
+        'INVALID_INPUT',
+        `SessionMachine: maxSessions must be a whole number >= 1, got ${maxSessions}`,
+      )
+    }
+    this.inner = inner
+    this.maxSessions = maxSessions
+    this.mutant = mutant
+  }
+
+  get sessionCount(): number {
+    return this.sessions.size
+  }
+
+  /** Executes what `encodeCommand` made, unless it was executed before. O(1) beside the command itself. */
+  apply(bytes: Uint8Array, index: LogIndex): SessionResult {
+    const command = decodeCommand(bytes)
+    if (command === undefined) return { kind: 'malformed' }
+    if (command.kind === 'open') return this.open(index)
+    const session = this.sessions.get(command.session)
+    if (session === undefined) return { kind: 'expired' }
+    this.sessions.delete(command.session)
+    this.sessions.set(command.session, session)
+    if (command.acknowledged > session.acknowledged) acknowledge(session, command.acknowledged)
+    if (command.sequence <= session.acknowledged) return { kind: 'forgotten' }
+    const known = session.results.get(command.sequence)
+    if (known !== undefined) return { kind: 'done', result: known }
+    if (session.results.size >= MAX_RESULTS) return { kind: 'too many results' }
+    const result = this.inner.apply(command.command, index)
+    session.results.set(command.sequence, result)
+    return { kind: 'done', result }
+  }
+
+  snapshot(): Uint8Array {
+    const isLost = this.sessions.size > 0 && lacks(this.mutant, 'sessions in snapshots')
+    const kept = [...this.sessions.values()].map((session) =>
+      isLost ? { ...session, results: new Map<number, Uint8Array>() } : session,
+    )
+    return encodeSnapshot(kept, this.inner.snapshot())
+  }
+
+  /** @throws CORRUPTION; then nothing has changed, unless the inner state machine has. */
+  restore(snapshot: Uint8Array): void {
+    const { sessions, state } = decodeSnapshot(snapshot, this.maxSessions)
+    this.inner.restore(state)
+    this.sessions = new Map(
+      [...sessions].map(([id, { session, acknowledged, results }]) => [
+        id,
+        {
+          session,
+          acknowledged,
+          results: new Map([...results].map(([sequence, result]) => [sequence, result.slice()])),
+        },
+      ]),
+    )
+  }
+
+  private open(session: LogIndex): SessionResult {
+    for (const [oldest] of this.sessions) {
+      if (this.sessions.size < this.maxSessions) break
+      this.sessions.delete(oldest)
+    }
+    this.sessions.set(session, { session, acknowledged: 0, results: new Map() })
+    return { kind: 'opened', session }
+  }
+}
+
+/** The client has all results up to `sequence`. */
+function acknowledge(session: Session, sequence: number): void {
+  session.acknowledged = sequence
+  for (const each of session.results.keys()) if (each <= sequence) session.results.delete(each)
+}
