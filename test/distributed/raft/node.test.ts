@@ -1,0 +1,375 @@
+// The engine alone: what it asks its driver to do, and in which order.
+import { describe, expect, it } from 'vitest'
+import {
+  type Effect,
+  type Entry,
+  type Event,
+  type Message,
+  RaftNode,
+  type RaftOptions,
+  type RaftStart,
+} from '../../../ts/distributed/raft/index.ts'
+import { type Random, seededRandom } from '../../../ts/io/random.ts'
+import { pick, wholeBetween } from '../../../ts/testing/simulation/index.ts'
+import { codeOf } from '../../support/errors.ts'
+
+const EMPTY = Uint8Array.of()
+
+function command(index: number, term: number): Entry {
+  return { kind: 'command', index, term, command: Uint8Array.of(index, term) }
+}
+
+/** Node 1 of the voters 1, 2, 3. */
+function nodeWith(start: Partial<RaftStart> = {}, options: Partial<RaftOptions> = {}): RaftNode {
+  return new RaftNode(
+    { id: 1, random: { next: () => 0, bytes: () => EMPTY }, ...options },
+    {
+      hardState: { term: 0, votedFor: undefined },
+      snapshot: undefined,
+      entries: [],
+      membership: { voters: [1, 2, 3], outgoing: [], learners: [] },
+      nowTick: 0,
+      ...start,
+    },
+  )
+}
+
+/** A node that gets messages, and says what it wants done. */
+function play(node: RaftNode, now = 0) {
+  const step = (event: Event): Effect[] => node.step(event, now)
+  const from = (id: number, message: Message): Effect[] => step({ kind: 'message', from: id, message })
+  return { step, from }
+}
+
+function only<K extends Effect['kind']>(effects: readonly Effect[], kind: K): Extract<Effect, { kind: K }>[] {
+  return effects.filter((effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind)
+}
+
+const request = (term: number, lastIndex: number, lastTerm: number): Message => {
+  return { kind: 'requestVote', term, isPre: false, lastIndex, lastTerm, isTransfer: false }
+}
+const append = (term: number, prevIndex: number, prevTerm: number, entries: Entry[], commit = 0): Message => {
+  return { kind: 'append', term, prevIndex, prevTerm, entries, commit }
+}
+
+/** Node 1 as leader of term 1, its own entry durable. */
+function leader(options: Partial<RaftOptions> = {}): RaftNode {
+  const node = nodeWith({}, options)
+  node.step({ kind: 'tick' }, 20)
+  node.step({ kind: 'message', from: 2, message: { kind: 'vote', term: 1, isPre: true, granted: true } }, 20)
+  node.step({ kind: 'persisted', write: 1 }, 20)
+  node.step({ kind: 'message', from: 2, message: { kind: 'vote', term: 1, isPre: false, granted: true } }, 20)
+  node.step({ kind: 'persisted', write: 2 }, 20)
+  for (const from of [2, 3]) node.step({ kind: 'message', from, message: { kind: 'appended', term: 1, match: 1 } }, 20)
+  expect(node.status).toMatchObject({ role: 'leader', term: 1, commitIndex: 1 })
+  return node
+}
+
+describe('durability', () => {
+  it('of a vote comes before the vote', () => {
+    const [persist, send] = play(nodeWith()).from(2, request(1, 0, 0))
+    expect(persist).toMatchObject({ kind: 'persist', write: 1, hardState: { term: 1, votedFor: 2 } })
+    expect(send).toMatchObject({ kind: 'send', to: 2, after: 1, message: { kind: 'vote', granted: true } })
+  })
+
+  it('of its own vote comes before a candidate asks others and counts it', () => {
+    const node = nodeWith()
+    const { step, from } = play(node, 20)
+    step({ kind: 'tick' })
+    const effects = from(2, { kind: 'vote', term: 1, isPre: true, granted: true })
+    expect(only(effects, 'persist')[0]).toMatchObject({ hardState: { term: 1, votedFor: 1 } })
+    expect(only(effects, 'send').map(({ after }) => after)).toEqual([1, 1])
+    from(2, { kind: 'vote', term: 1, isPre: false, granted: true })
+    expect(node.status.role).toBe('candidate')
+    step({ kind: 'persisted', write: 1 })
+    expect(node.status.role).toBe('leader')
+  })
+
+  it('of entries comes before their acknowledgement, and not before a heartbeat is answered', () => {
+    const { from, step } = play(nodeWith({ hardState: { term: 1, votedFor: undefined } }))
+    const effects = from(2, append(1, 0, 0, [command(1, 1), command(2, 1)]))
+    expect(effects[0]).toMatchObject({ kind: 'persist', write: 1, entries: [{ index: 1 }, { index: 2 }] })
+    expect(only(effects, 'send')).toMatchObject([{ after: 1, message: { kind: 'appended', match: 2 } }])
+    const ack = from(2, { kind: 'heartbeat', term: 1, commit: 0, round: 5 })
+    expect(only(ack, 'send')).toMatchObject([{ after: 0, message: { kind: 'heartbeatAck', round: 5 } }])
+    step({ kind: 'persisted', write: 1 })
+    const again = from(2, append(1, 0, 0, [command(1, 1), command(2, 1)]))
+    expect(only(again, 'persist')).toEqual([])
+    expect(only(again, 'send')).toMatchObject([{ after: 0, message: { kind: 'appended', match: 2 } }])
+  })
+
+  it('of a leader is not waited for by what it sends, and counts when it is there', () => {
+    const node = leader()
+    const { step, from } = play(node, 20)
+    const effects = step({ kind: 'propose', proposals: [{ id: 7, command: Uint8Array.of(1) }] })
+    expect(only(effects, 'persist')).toMatchObject([{ write: 3, entries: [{ index: 2 }] }])
+    expect(only(effects, 'send').map(({ to, after }) => [to, after])).toEqual([
+      [2, 0],
+      [3, 0],
+    ])
+    from(2, { kind: 'appended', term: 1, match: 2 })
+    expect(node.status.commitIndex).toBe(1)
+    expect([...node.matchIndexes]).toEqual([
+      [2, 2],
+      [3, 1],
+    ])
+    const done = step({ kind: 'persisted', write: 3 })
+    expect(node.status.commitIndex).toBe(2)
+    expect(done.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['apply', 'reply']))
+    expect(only(done, 'reply')).toEqual([{ kind: 'reply', id: 7, outcome: { kind: 'done', index: 2 } }])
+  })
+
+  it('of entries that were truncated meanwhile is not counted for those that took their place', () => {
+    const node = nodeWith({ hardState: { term: 1, votedFor: undefined } })
+    const { step, from } = play(node)
+    from(2, append(1, 0, 0, [command(1, 1), command(2, 1), command(3, 1)]))
+    from(3, append(2, 1, 1, [command(2, 2)]))
+    step({ kind: 'persisted', write: 1 })
+    expect(node.status).toMatchObject({ lastIndex: 2, durableIndex: 1 })
+    step({ kind: 'persisted', write: 2 })
+    expect(node.status.durableIndex).toBe(2)
+  })
+
+  it('of what is committed comes before it is applied', () => {
+    const { step, from } = play(nodeWith({ hardState: { term: 1, votedFor: undefined } }))
+    expect(only(from(2, append(1, 0, 0, [command(1, 1)], 1)), 'apply')).toEqual([])
+    expect(only(step({ kind: 'persisted', write: 1 }), 'apply')).toMatchObject([{ entries: [{ index: 1 }] }])
+  })
+})
+
+describe('a follower', () => {
+  it('votes once a term, also after a crash (§5.2)', () => {
+    const { from } = play(nodeWith({ hardState: { term: 3, votedFor: 2 } }))
+    expect(only(from(3, request(3, 9, 2)), 'send')).toMatchObject([{ message: { granted: false } }])
+    expect(only(from(2, request(3, 9, 2)), 'send')).toMatchObject([{ message: { granted: true } }])
+  })
+
+  it('votes for logs that have all of its own (§5.4.1)', () => {
+    for (const [lastIndex, lastTerm, granted] of [
+      [1, 3, true],
+      [2, 2, true],
+      [1, 2, false],
+      [9, 1, false],
+    ] as const) {
+      const start = { hardState: { term: 3, votedFor: undefined }, entries: [command(1, 1), command(2, 2)] }
+      const effects = play(nodeWith(start)).from(2, request(4, lastIndex, lastTerm))
+      expect(only(effects, 'send')).toMatchObject([{ message: { kind: 'vote', granted } }])
+    }
+  })
+
+  it('keeps what an older append does not mention (§5.3)', () => {
+    const node = nodeWith({ hardState: { term: 1, votedFor: undefined } })
+    const { from } = play(node)
+    from(2, append(1, 0, 0, [command(1, 1), command(2, 1), command(3, 1)]))
+    const effects = from(2, append(1, 0, 0, [command(1, 1)]))
+    expect(node.status.lastIndex).toBe(3)
+    expect(only(effects, 'persist')).toEqual([])
+    expect(only(effects, 'send')).toMatchObject([{ message: { kind: 'appended', match: 1 } }])
+  })
+
+  it('says from where on its log differs, past all entries of terms the leader has not (§5.3)', () => {
+    const entries = [command(1, 1), command(2, 2), command(3, 2), command(4, 2)]
+    const { from } = play(nodeWith({ hardState: { term: 3, votedFor: undefined }, entries }))
+    expect(only(from(2, append(3, 4, 1, [])), 'send')).toMatchObject([
+      { message: { kind: 'refused', prevIndex: 4, hintIndex: 1, hintTerm: 1 } },
+    ])
+  })
+
+  it('tells a leader of the past that its term is over (§5.1)', () => {
+    const { from } = play(nodeWith({ hardState: { term: 5, votedFor: undefined } }))
+    expect(only(from(2, append(3, 0, 0, [])), 'send')).toMatchObject([{ message: { kind: 'stale', term: 5 } }])
+  })
+
+  it('helps nobody to depose a leader that it hears, unless the leader asked for it (dissertation, §4.2.3, §3.10)', () => {
+    const node = nodeWith()
+    const { from } = play(node)
+    from(2, { kind: 'heartbeat', term: 1, commit: 0, round: 1 })
+    expect(from(3, request(2, 9, 1))).toEqual([])
+    expect(node.status.term).toBe(1)
+    const effects = from(3, { ...request(2, 9, 1), isTransfer: true } as Message)
+    expect(only(effects, 'send')).toMatchObject([{ message: { kind: 'vote', granted: true } }])
+  })
+
+  it('with leases also keeps the promise that it may have given before it started', () => {
+    const node = nodeWith({ nowTick: 100 }, { reads: 'lease' })
+    expect(only(node.step({ kind: 'message', from: 3, message: request(2, 9, 1) }, 109), 'send')).toEqual([])
+    expect(only(node.step({ kind: 'message', from: 3, message: request(2, 9, 1) }, 110), 'send')).toHaveLength(1)
+  })
+})
+
+describe('a leader', () => {
+  it('sends one message behind the other until the window is full, then waits (dissertation, §10.2.1)', () => {
+    const node = leader({ maxInflightMessages: 3 })
+    const { step, from } = play(node, 20)
+    const sizes = Array.from({ length: 5 }, (_, i) => {
+      const effects = step({ kind: 'propose', proposals: [{ id: i, command: EMPTY }] })
+      return only(effects, 'send').filter(({ to }) => to === 2).length
+    })
+    expect(sizes).toEqual([1, 1, 1, 0, 0])
+    const next = only(from(2, { kind: 'appended', term: 1, match: 2 }), 'send').filter(({ to }) => to === 2)
+    expect(next).toMatchObject([{ message: { kind: 'append', prevIndex: 4, entries: [{ index: 5 }, { index: 6 }] } }])
+  })
+
+  it('puts many entries into one message, and no more than it may', () => {
+    const node = leader({ maxBatchBytes: 100 })
+    const proposals = Array.from({ length: 10 }, (_, id) => ({ id, command: new Uint8Array(20) }))
+    const effects = play(node, 20).step({ kind: 'propose', proposals })
+    const sizes = only(effects, 'send').flatMap(({ to, message }) => {
+      return to === 2 && message.kind === 'append' ? [message.entries.length] : []
+    })
+    expect(sizes).toEqual([2, 2, 2, 2, 2])
+  })
+
+  it('refuses what it has no room for', () => {
+    const node = leader({ maxUncommittedBytes: 50, maxCommandBytes: 10, maxPendingReads: 1 })
+    const { step, from } = play(node, 20)
+    const proposals = [11, 10, 10, 0].map((size, id) => ({ id, command: new Uint8Array(size) }))
+    const effects = step({ kind: 'propose', proposals })
+    expect(only(effects, 'reply').map(({ id, outcome }) => [id, outcome.kind === 'refused' && outcome.reason])).toEqual(
+      [
+        [0, 'too large'],
+        [3, 'busy'],
+      ],
+    )
+    expect(only(step({ kind: 'read', ids: [8, 9] }), 'reply')).toMatchObject([{ id: 8 }, { id: 9 }])
+    step({ kind: 'persisted', write: 3 })
+    from(2, { kind: 'appended', term: 1, match: 3 })
+    expect(only(step({ kind: 'propose', proposals: [{ id: 4, command: EMPTY }] }), 'reply')).toEqual([])
+  })
+
+  it('answers reads of one round together, when a majority has answered (dissertation, §6.4)', () => {
+    const node = leader()
+    const { step, from } = play(node, 20)
+    const begun = only(step({ kind: 'read', ids: [1] }), 'send')
+    expect(begun).toMatchObject([
+      { to: 2, message: { kind: 'heartbeat' } },
+      { to: 3, message: { kind: 'heartbeat' } },
+    ])
+    expect(only(step({ kind: 'read', ids: [2, 3] }), 'send')).toEqual([])
+    const { round } = only(begun as Effect[], 'send')[0]!.message as Message & { round: number }
+    const first = from(2, { kind: 'heartbeatAck', term: 1, round })
+    expect(only(first, 'readable')).toEqual([{ kind: 'readable', ids: [1], index: 1 }])
+    const second = from(3, { kind: 'heartbeatAck', term: 1, round: round + 1 })
+    expect(only(second, 'readable')).toEqual([{ kind: 'readable', ids: [2, 3], index: 1 }])
+  })
+
+  it('that hears of a newer term says that it does not know what will become of requests', () => {
+    const node = leader()
+    const { step, from } = play(node, 20)
+    step({ kind: 'propose', proposals: [{ id: 1, command: EMPTY }] })
+    step({ kind: 'read', ids: [2] })
+    const replies = only(from(3, { kind: 'stale', term: 9 }), 'reply')
+    expect(replies.map(({ id, outcome }) => [id, outcome.kind])).toEqual([
+      [1, 'unknown'],
+      [2, 'unknown'],
+    ])
+  })
+
+  it('steps down when a majority is silent for an election timeout (dissertation, §6.2)', () => {
+    const node = leader()
+    for (let now = 21; now <= 41; now++) node.step({ kind: 'tick' }, now)
+    expect(node.status).toMatchObject({ role: 'follower', leader: undefined, term: 1 })
+  })
+})
+
+describe('a driver that is wrong is told so', () => {
+  it('in options', () => {
+    const bad: Partial<RaftOptions>[] = [
+      { id: 0 },
+      { electionTicks: 1.5 },
+      { heartbeatTicks: 10 },
+      { keptEntries: -1 },
+      { reads: 'guess' as never },
+      { reads: 'lease', leaseTicks: 9 },
+      { electionTick: 3 } as never,
+    ]
+    for (const options of bad)
+      expect(
+        codeOf(() => nodeWith({}, options)),
+        JSON.stringify(options),
+      ).toBe('INVALID_INPUT')
+  })
+
+  it('in what it found on disk', () => {
+    const membership = { voters: [1], outgoing: [], learners: [] }
+    const snapshot = { index: 5, term: 2, membership, sizeBytes: 0 }
+    const hardState = { term: 2, votedFor: undefined }
+    const bad: Partial<RaftStart>[] = [
+      { hardState, entries: [command(2, 1)] },
+      { hardState, entries: [command(1, 1), command(3, 1)] },
+      { hardState, entries: [command(1, 2), command(2, 1)] },
+      { hardState, entries: [command(1, 3)] },
+      { hardState: { term: 1, votedFor: undefined }, snapshot },
+      { hardState, snapshot, entries: [command(7, 2)] },
+    ]
+    for (const start of bad)
+      expect(
+        codeOf(() => nodeWith(start)),
+        JSON.stringify(start),
+      ).toBe('CORRUPTION')
+    expect(codeOf(() => nodeWith({ membership: { voters: [], outgoing: [], learners: [] } }))).toBe('INVALID_INPUT')
+    expect(codeOf(() => leader().describeSnapshot(2, 0))).toBe('INVALID_INPUT')
+  })
+})
+
+it('messages that no peer would send trip no assertion', () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const random = seededRandom(seed)
+    const node = nodeWith({}, { random, keptEntries: wholeBetween(random, 0, 2), chunkBytes: 3 })
+    let now = 0
+    let lastWrite = 0
+    for (let i = 0; i < 300; i++) {
+      now += wholeBetween(random, 0, 4)
+      for (const effect of node.step(randomEvent(random, node, lastWrite), now)) {
+        if (effect.kind === 'persist') lastWrite = effect.write
+      }
+    }
+  }
+})
+
+/** An event that a driver may give: what comes from outside is anything, what comes from itself is true. */
+function randomEvent(random: Random, node: RaftNode, lastWrite: number): Event {
+  const kind = pick(random, [
+    'tick',
+    'message',
+    'message',
+    'message',
+    'message',
+    'persisted',
+    'propose',
+    'read',
+    'snapshotted',
+  ])
+  if (kind === 'persisted') return { kind, write: wholeBetween(random, 0, lastWrite) }
+  if (kind === 'propose') return { kind, proposals: [{ id: 1, command: EMPTY }] }
+  if (kind === 'read') return { kind, ids: [1] }
+  const { appliedIndex } = node.status
+  if (kind === 'snapshotted' && node.termAt(appliedIndex) !== undefined && appliedIndex > 0) {
+    return { kind, snapshot: node.describeSnapshot(appliedIndex, 5) }
+  }
+  if (kind !== 'message') return { kind: 'tick' }
+  return { kind, from: wholeBetween(random, 1, 4), message: randomMessage(random, node.status.term) }
+}
+
+function randomMessage(random: Random, nearTerm: number): Message {
+  const number = (): number => wholeBetween(random, 0, 6)
+  const yes = (): boolean => random.next() < 0.5
+  const term = Math.max(0, nearTerm + wholeBetween(random, -1, 1))
+  const prevIndex = number()
+  const membership = { voters: [1, 2, 3], outgoing: [], learners: [] }
+  const snapshot = { index: number(), term: number(), membership, sizeBytes: number() }
+  const entries = Array.from({ length: wholeBetween(random, 0, 3) }, (_, i) => command(prevIndex + 1 + i, number()))
+  return pick<Message>(random, [
+    { kind: 'requestVote', term, isPre: yes(), lastIndex: number(), lastTerm: number(), isTransfer: yes() },
+    { kind: 'vote', term: term + (yes() ? 1 : 0), isPre: yes(), granted: yes() },
+    { kind: 'append', term, prevIndex, prevTerm: number(), entries, commit: number() },
+    { kind: 'appended', term, match: number() },
+    { kind: 'refused', term, prevIndex, hintIndex: number(), hintTerm: number() },
+    { kind: 'heartbeat', term, commit: number(), round: number() },
+    { kind: 'heartbeatAck', term, round: number() },
+    { kind: 'snapshotChunk', term, snapshot, offset: number(), data: new Uint8Array(number()), lengthBytes: number() },
+    { kind: 'chunkReceived', term, index: number(), offset: number(), isOutOfPlace: yes() },
+    { kind: 'timeoutNow', term },
+    { kind: 'stale', term },
+  ])
+}

@@ -1,0 +1,200 @@
+// A cluster in the simulator: nodes 1 to n, clients from 101 on.
+import type {
+  Event,
+  Membership,
+  Message,
+  NodeId,
+  NodeStatus,
+  Outcome,
+  RaftOptions,
+  Role,
+} from '../../../ts/distributed/raft/index.ts'
+import {
+  checkLinearizable,
+  type FaultPlan,
+  mix,
+  NO_FAULTS,
+  type Operation,
+  Simulation,
+} from '../../../ts/testing/simulation/index.ts'
+import { CHAIN_MODEL, Client, type ClientOptions, type Input } from './client.ts'
+import { type Durable, Host, newDurable, type Wire } from './host.ts'
+import { Invariants, Violation } from './invariants.ts'
+
+export interface ClusterOptions {
+  readonly seed: number
+  /** Ids are 1 to `nodeCount`; those that are not founding members wait to be asked. */
+  readonly nodeCount: number
+  readonly founding?: Membership
+  readonly faults?: FaultPlan
+  readonly tickMs?: number
+  readonly snapshotEvery?: number
+  readonly raft?: Partial<Omit<RaftOptions, 'id' | 'random'>>
+  /** How soon each node campaigns, from 0 to 1. */
+  readonly patience?: readonly (readonly [NodeId, number])[]
+  /** What disks hold before the start. */
+  readonly durable?: (id: NodeId) => Durable | undefined
+}
+
+export const FIRST_CLIENT = 101
+
+export class Cluster {
+  readonly simulation: Simulation<Wire>
+  readonly invariants = new Invariants()
+  readonly history: Operation<Input, number>[] = []
+  readonly clients: Client[] = []
+  readonly outcomes = new Map<number, Outcome>()
+  readonly nodeIds: readonly NodeId[]
+  /** How soon each node campaigns, from 0 to 1; drawn if it is not set. */
+  readonly patience = new Map<NodeId, number>()
+  /** Sees every message between nodes; false loses it. */
+  filter: (from: NodeId, to: NodeId, message: Message) => boolean = () => true
+  private readonly hosts = new Map<NodeId, Host>()
+  private nextRequest = -1
+
+  constructor(options: ClusterOptions) {
+    const faults = options.faults ?? NO_FAULTS
+    this.simulation = new Simulation<Wire>({
+      seed: options.seed,
+      network: faults.network,
+      storage: faults.storage,
+      clock: faults.clock,
+      digest: digestOf,
+    })
+    for (const [id, patience] of options.patience ?? []) this.patience.set(id, patience)
+    this.nodeIds = Array.from({ length: options.nodeCount }, (_, i) => i + 1)
+    const founding = options.founding ?? { voters: this.nodeIds, outgoing: [], learners: [] }
+    for (const id of this.nodeIds) {
+      const durable = options.durable?.(id) ?? newDurable()
+      const random = {
+        next: () => this.patience.get(id) ?? this.simulation.random.next(),
+        bytes: (count: number) => this.simulation.random.bytes(count),
+      }
+      this.simulation.add(id, () => {
+        const host = new Host(id, durable, {
+          simulation: this.simulation,
+          invariants: this.invariants,
+          founding,
+          tickMs: options.tickMs ?? 10,
+          snapshotEvery: options.snapshotEvery ?? Number.POSITIVE_INFINITY,
+          raft: { ...options.raft, random },
+          mayLeave: (from, to, message) => this.filter(from, to, message),
+          ended: (request, outcome) => this.outcomes.set(request, outcome),
+        })
+        this.hosts.set(id, host)
+        return host
+      })
+    }
+  }
+
+  addClient(options: Partial<Omit<ClientOptions, 'id' | 'simulation' | 'history'>> = {}): Client {
+    const id = FIRST_CLIENT + this.clients.length
+    let made: Client | undefined
+    this.simulation.add(id, () => {
+      made = new Client({
+        nodes: () => this.nodeIds,
+        keyCount: 3,
+        timeoutMs: 300,
+        thinkMs: 5,
+        readRate: 0.3,
+        ...options,
+        id,
+        simulation: this.simulation,
+        history: this.history,
+      })
+      return made
+    })
+    this.clients.push(made as Client)
+    return made as Client
+  }
+
+  status(id: NodeId): NodeStatus {
+    return this.host(id).node.status
+  }
+
+  host(id: NodeId): Host {
+    return this.hosts.get(id) as Host
+  }
+
+  /** Nodes that are up and in `role`, the highest term first. */
+  inRole(role: Role): NodeId[] {
+    const found = this.nodeIds.filter((id) => this.simulation.isUp(id) && this.status(id).role === role)
+    return found.sort((a, b) => this.status(b).term - this.status(a).term)
+  }
+
+  get leader(): NodeId | undefined {
+    return this.inRole('leader')[0]
+  }
+
+  /** Runs until there is a leader that a majority follows, and returns it. */
+  elect(mostMs = 10_000): NodeId {
+    const isElected = (): boolean => {
+      const { leader } = this
+      if (leader === undefined) return false
+      const { commitIndex, term } = this.status(leader)
+      return this.host(leader).node.termAt(commitIndex) === term
+    }
+    if (!this.simulation.runUntil(isElected, mostMs)) throw new Violation('liveness', `no leader within ${mostMs} ms`)
+    return this.leader as NodeId
+  }
+
+  /** Gives a node an event of the test. @returns The id under which `outcomes` will have its end. */
+  ask(id: NodeId, make: (request: number) => Event): number {
+    const request = this.nextRequest--
+    this.host(id).step(make(request))
+    return request
+  }
+
+  /** Ends all faults and sees that the cluster comes to rest: one state, no client without an answer. */
+  converge(mostMs: number): void {
+    this.simulation.heal()
+    for (const client of this.clients) client.isStopping = true
+    if (this.simulation.runUntil(() => this.isAtRest(), mostMs)) return
+    const states = this.nodeIds.map((id) => JSON.stringify(this.status(id)))
+    const busy = this.clients.filter((client) => !client.isIdle).length
+    throw new Violation(
+      'liveness',
+      `not at rest ${mostMs} ms after all faults ended; ${busy} clients wait\n${states.join('\n')}`,
+    )
+  }
+
+  /** Sees that clients saw one state that changed in one order. @returns False if that took too long to say. */
+  checkHistory(): boolean {
+    const open = this.clients.flatMap((client) => client.open ?? [])
+    const verdict = checkLinearizable([...this.history, ...open], CHAIN_MODEL)
+    if (verdict.outcome === 'not linearizable') {
+      throw new Violation('linearizability', `of key ${verdict.key}, in ${this.history.length} operations`)
+    }
+    return verdict.outcome === 'linearizable'
+  }
+
+  private isAtRest(): boolean {
+    const { leader } = this
+    if (leader === undefined || this.clients.some((client) => !client.isIdle)) return false
+    const { lastIndex, appliedIndex, membership } = this.status(leader)
+    const members = [...membership.voters, ...membership.learners]
+    return (
+      appliedIndex === lastIndex &&
+      membership.outgoing.length === 0 &&
+      members.every((id) => this.status(id).appliedIndex === lastIndex)
+    )
+  }
+}
+
+export function describeWire(wire: unknown): string {
+  const message = wire as Wire
+  if (message.kind === 'append') {
+    const { term, prevIndex, entries, commit } = message
+    return `append term ${term}, ${entries.length} after ${prevIndex}, commit ${commit}`
+  }
+  if (message.kind === 'request') return `request ${message.number} ${message.body.kind}`
+  if (message.kind === 'response') return `response ${message.number} ${message.answer.kind}`
+  const fields = Object.entries(message).filter(([name, value]) => name !== 'kind' && typeof value !== 'object')
+  return `${message.kind} ${fields.map(([name, value]) => `${name} ${value}`).join(', ')}`
+}
+
+function digestOf(message: Wire): number {
+  if (message.kind === 'request' || message.kind === 'response') return message.number
+  const detail = 'match' in message ? message.match : 'prevIndex' in message ? message.prevIndex : 0
+  return mix(mix(message.kind.length, message.term), detail)
+}

@@ -1,0 +1,67 @@
+// Every rule of Raft, taken away alone, must be missed: by a scenario, or by some seed of the swarm.
+import type { Mutant, Rule } from '../../../ts/distributed/raft/mutant.ts'
+import { runSeed } from './run.ts'
+import { deafNode, disjointMajorities, figure8, hastyRead, lateTransfer, zombieRead } from './scenarios.ts'
+
+/** Throws, or says so, if something is wrong without the rule. */
+type Scenario = (mutant?: Mutant) => unknown
+
+/** Seeds alone are enough for the others. */
+const SCENARIOS: Readonly<Partial<Record<Rule, Scenario>>> = {
+  'commit own terms only': figure8,
+  'joint phase': disjointMajorities,
+  'reads ask a quorum': zombieRead,
+  'reads after own commit': hastyRead,
+  'no lease after transfer': lateTransfer,
+  'leader stickiness': deafNode,
+}
+
+/** All rules; the compiler sees that none is left out. */
+const IS_RULE: Readonly<Record<Rule, true>> = {
+  'votes are persisted': true,
+  'durable before reply': true,
+  'commit own terms only': true,
+  'truncate conflicts only': true,
+  'votes for the up-to-date': true,
+  'apply committed only': true,
+  'sessions in snapshots': true,
+  'joint phase': true,
+  'reads ask a quorum': true,
+  'reads after own commit': true,
+  'no lease after transfer': true,
+  'leader stickiness': true,
+}
+export const RULES = Object.keys(IS_RULE) as readonly Rule[]
+
+/** Tells the scenario of a rule without it. @returns What went wrong; undefined if nothing did, or there is none. */
+export function missedByScenario(rule: Rule): string | undefined {
+  const scenario = SCENARIOS[rule]
+  if (scenario === undefined) return undefined
+  if (isWrong(() => scenario())) return undefined // it must pass with the rule
+  const mutant = { without: rule, applied: 0 }
+  return isWrong(() => scenario(mutant)) && mutant.applied > 0 ? 'the scenario' : undefined
+}
+
+/** Looks for a seed that misses a rule. @returns What went wrong, with how many seeds; undefined if nothing did. */
+export function missedBySeeds(
+  rule: Rule,
+  { first, count, events }: { first: number; count: number; events: number },
+): { seeds: number; events: number; complaint: string } | undefined {
+  let total = 0
+  for (let seed = first; seed < first + count; seed++) {
+    const mutant = { without: rule, applied: 0 }
+    const { complaint, events: happened } = runSeed(seed, { events, mutant })
+    total += happened
+    if (complaint !== undefined) return { seeds: seed - first + 1, events: total, complaint }
+  }
+  return undefined
+}
+
+function isWrong(tell: () => unknown): boolean {
+  try {
+    const found = tell()
+    return found === true || (typeof found === 'number' && found > 0)
+  } catch {
+    return true
+  }
+}

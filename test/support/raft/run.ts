@@ -1,0 +1,196 @@
+// One seed: draws a cluster, its faults and its clients, runs them, and says what was wrong.
+import type { NodeId } from '../../../ts/distributed/raft/index.ts'
+import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
+import { type Random, seededRandom } from '../../../ts/io/random.ts'
+import {
+  chance,
+  describeFaults,
+  drawFaults,
+  type FaultPlan,
+  Nemesis,
+  pick,
+  sample,
+  simplifyFaults,
+  untilNext,
+  wholeBetween,
+} from '../../../ts/testing/simulation/index.ts'
+import { Cluster, type ClusterOptions, describeWire, FIRST_CLIENT } from './cluster.ts'
+
+/** All that is drawn from a seed. */
+export interface Plan {
+  readonly seed: number
+  readonly faults: FaultPlan
+  readonly cluster: Omit<ClusterOptions, 'seed' | 'faults'>
+  readonly clientCount: number
+  readonly thinkMs: number
+  readonly readRate: number
+  /** Mean time between changes of membership and between transfers; Infinity for none. */
+  readonly changeMs: number
+  readonly transferMs: number
+}
+
+export interface RunOptions {
+  /** Of the first phase. */
+  readonly events: number
+  readonly mutant?: Mutant | undefined
+}
+
+export interface RunResult {
+  readonly plan: Plan
+  readonly digest: string
+  readonly events: number
+  readonly virtualMs: number
+  readonly operations: number
+  readonly elections: number
+  readonly changes: number
+  /** Undefined if nothing was wrong. */
+  readonly complaint: string | undefined
+  readonly trace: readonly string[]
+  /** False if the checker gave up. */
+  readonly isHistoryChecked: boolean
+}
+
+const ELECTION_MS = 150
+const CONVERGE_MS = 60_000
+
+function drawPlan(seed: number): Plan {
+  const random = seededRandom(seed)
+  const nodeCount = pick(random, [3, 3, 4, 5, 5])
+  const changes = chance(random, 0.4)
+  const spare = changes ? wholeBetween(random, 1, 3) : 0
+  const founders = Array.from({ length: nodeCount }, (_, i) => i + 1)
+  return {
+    seed,
+    faults: drawFaults(random, ELECTION_MS),
+    cluster: {
+      nodeCount: nodeCount + spare,
+      founding: { voters: founders, outgoing: [], learners: [] },
+      snapshotEvery: pick(random, [5, 20, 100, Number.POSITIVE_INFINITY]),
+      raft: {
+        heartbeatTicks: pick(random, [1, 2, 4]),
+        maxBatchBytes: pick(random, [1, 150, 100_000]),
+        maxInflightMessages: pick(random, [1, 3, 64]),
+        chunkBytes: pick(random, [16, 100, 65_536]),
+        keptEntries: pick(random, [0, 3, 50]),
+        reads: pick(random, ['quorum', 'lease'] as const),
+      },
+    },
+    clientCount: wholeBetween(random, 1, 5),
+    thinkMs: pick(random, [1, 10, 50]),
+    readRate: pick(random, [0.1, 0.5]),
+    changeMs: changes ? ELECTION_MS * pick(random, [1, 3, 10]) : Number.POSITIVE_INFINITY,
+    transferMs: chance(random, 0.4) ? ELECTION_MS * pick(random, [1, 5]) : Number.POSITIVE_INFINITY,
+  }
+}
+
+/** Runs a plan: two phases, safety under faults and then rest without them. */
+export function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
+  const { seed, faults } = plan
+  const cluster = new Cluster({ ...plan.cluster, seed, faults, raft: { ...plan.cluster.raft, mutant } })
+  const { simulation } = cluster
+  for (let i = 0; i < plan.clientCount; i++) cluster.addClient({ thinkMs: plan.thinkMs, readRate: plan.readRate })
+  const counts = { changes: 0 }
+  let isHistoryChecked = true
+  let complaint: string | undefined
+  try {
+    const nemesis = new Nemesis({
+      simulation,
+      plan: faults.nemesis,
+      targets: () => cluster.nodeIds,
+      everybody: () => [...cluster.nodeIds, ...cluster.clients.map((_, i) => FIRST_CLIENT + i)],
+      favourite: () => cluster.leader,
+    })
+    const reorganise = new Reorganiser(cluster, plan, counts)
+    while (simulation.trace.eventCount < events && simulation.step()) {
+      // Until enough has happened.
+    }
+    nemesis.stop()
+    reorganise.isStopped = true
+    cluster.converge(CONVERGE_MS)
+    isHistoryChecked = cluster.checkHistory()
+  } catch (error) {
+    complaint = `${(error as Error).name}: ${(error as Error).message}`
+  }
+  return {
+    plan,
+    digest: simulation.trace.digest,
+    events: simulation.trace.eventCount,
+    virtualMs: simulation.nowMs,
+    operations: cluster.history.length,
+    elections: Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)),
+    changes: counts.changes,
+    complaint,
+    trace: complaint === undefined ? [] : simulation.trace.lines(describeWire),
+    isHistoryChecked,
+  }
+}
+
+export function runSeed(seed: number, options: RunOptions): RunResult {
+  return runPlan(drawPlan(seed), options)
+}
+
+/** What a person needs to know of a run that failed: the seed, the faults that it needs, what happened last. */
+export function explain(failed: RunResult, options: RunOptions): string {
+  const { plan } = failed
+  const fresh = (): RunOptions => ({
+    ...options,
+    mutant: options.mutant === undefined ? undefined : { without: options.mutant.without, applied: 0 },
+  })
+  const simplest = simplifyFaults(
+    plan.faults,
+    (faults) => runPlan({ ...plan, faults }, fresh()).complaint !== undefined,
+  )
+  const again = runPlan({ ...plan, faults: simplest }, fresh())
+  return [
+    `SEED=${plan.seed} fails: ${failed.complaint}`,
+    `with these faults alone it also fails: ${describeFaults(simplest)}`,
+    `${again.complaint}`,
+    ...again.trace,
+  ].join('\n')
+}
+
+/** Changes who is in the cluster and who leads it, at random. */
+class Reorganiser {
+  isStopped = false
+  private readonly cluster: Cluster
+  private readonly random: Random
+  private readonly counts: { changes: number }
+
+  constructor(cluster: Cluster, plan: Plan, counts: { changes: number }) {
+    this.cluster = cluster
+    this.random = cluster.simulation.random
+    this.counts = counts
+    if (plan.changeMs < Number.POSITIVE_INFINITY) this.repeat(plan.changeMs, (leader) => this.change(leader))
+    if (plan.transferMs < Number.POSITIVE_INFINITY) this.repeat(plan.transferMs, (leader) => this.transfer(leader))
+  }
+
+  private repeat(meanMs: number, act: (leader: NodeId) => void): void {
+    const { simulation } = this.cluster
+    simulation.later(untilNext(this.random, meanMs), () => {
+      if (this.isStopped) return
+      const leader = pickOr(this.random, this.cluster.inRole('leader'))
+      if (leader !== undefined && !simulation.isPaused(leader)) act(leader)
+      this.repeat(meanMs, act)
+    })
+  }
+
+  private change(leader: NodeId): void {
+    const { nodeIds, simulation } = this.cluster
+    const voters = sample(this.random, nodeIds, wholeBetween(this.random, 1, Math.min(5, nodeIds.length)))
+    const others = nodeIds.filter((id) => !voters.includes(id))
+    const learners = sample(this.random, others, wholeBetween(this.random, 0, others.length))
+    simulation.note(`${leader} is asked for voters ${voters.join(' ')}, learners ${learners.join(' ')}`)
+    this.counts.changes++
+    this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners }))
+  }
+
+  private transfer(leader: NodeId): void {
+    const to = pick(this.random, this.cluster.nodeIds)
+    this.cluster.simulation.note(`${leader} is asked to hand over to ${to}`)
+    this.cluster.ask(leader, (id) => ({ kind: 'transfer', id, to }))
+  }
+}
+
+function pickOr<T>(random: Random, items: readonly T[]): T | undefined {
+  return items.length === 0 ? undefined : pick(random, items)
+}

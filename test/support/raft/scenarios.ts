@@ -1,0 +1,174 @@
+// Traps that Raft's rules are there for, as stories that can be told with a rule taken away.
+import type { Entry, NodeId, Outcome, Term } from '../../../ts/distributed/raft/index.ts'
+import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
+import { Cluster } from './cluster.ts'
+import type { Durable } from './host.ts'
+import { Violation } from './invariants.ts'
+import { chainCommand } from './machine.ts'
+
+/** A disk with a log of entries of the given terms. */
+export function diskOf(term: Term, terms: readonly Term[], votedFor?: NodeId): Durable {
+  const entries = terms.map((each, i): Entry => {
+    return { index: i + 1, term: each, kind: 'command', command: chainCommand(each, i + 1) }
+  })
+  return { hardState: { term, votedFor }, snapshots: new Map(), entries, incoming: [] }
+}
+
+/** Lets nothing pass between `some` and other nodes. @returns What undoes it. */
+export function cutOff(cluster: Cluster, some: readonly NodeId[]): () => void {
+  const others = cluster.nodeIds.filter((id) => !some.includes(id))
+  return cluster.simulation.network.separate(some, others)
+}
+
+/** Proposes a command that any leader may commit. @returns The id of its outcome. */
+export function propose(cluster: Cluster, node: NodeId, added: number): number {
+  // A command without a session is malformed to the session layer: it is logged and changes nothing.
+  return cluster.ask(node, (id) => ({ kind: 'propose', proposals: [{ id, command: chainCommand(1, added) }] }))
+}
+
+/** Runs until `isDone`. @throws Violation if that takes longer than `mostMs`. */
+export function waitFor(cluster: Cluster, what: string, isDone: () => boolean, mostMs = 5000): void {
+  if (!cluster.simulation.runUntil(isDone, mostMs)) throw new Violation('liveness', `${what}: not within ${mostMs} ms`)
+}
+
+/** What came of a request that was asked of a node. */
+export function outcomeOf(cluster: Cluster, request: number, mostMs = 5000): Outcome {
+  waitFor(cluster, 'an answer', () => cluster.outcomes.has(request), mostMs)
+  return cluster.outcomes.get(request) as Outcome
+}
+
+/**
+ * Paper, figure 8: an entry of an old term is on a majority and can still be overwritten. Begins at (c): node 1 leads again.
+ */
+export function figure8(mutant?: Mutant): Cluster {
+  const logs: readonly Durable[] = [
+    diskOf(2, [1, 2]),
+    diskOf(2, [1, 2]),
+    diskOf(3, [1], 5),
+    diskOf(3, [1], 5),
+    diskOf(3, [1, 3], 5),
+  ]
+  const cluster = new Cluster({
+    seed: 8,
+    nodeCount: 5,
+    raft: { maxBatchBytes: 1, mutant },
+    patience: [1, 2, 3, 4, 5].map((id) => [id, id === 1 ? 0 : 0.9]),
+    durable: (id) => logs[id - 1],
+  })
+  const join = cutOff(cluster, [4, 5])
+  // The new leader's own entry is lost every time, so that only the old one spreads.
+  cluster.filter = (from, to, message) => {
+    if (message.kind !== 'append' || message.entries.every(({ term }) => term <= 3)) return true
+    cluster.simulation.send(from, to, { ...message, entries: [] })
+    return false
+  }
+  waitFor(cluster, 'node 3 has the entry of term 2', () => {
+    return cluster.leader === 1 && cluster.host(3).node.termAt(2) === 2 && cluster.status(3).durableIndex === 2
+  })
+  cluster.simulation.runFor(50)
+  // (d): node 1 is gone, node 5 has the newer log and overwrites.
+  cluster.simulation.crash(1)
+  join()
+  cluster.filter = (from, _, message) => message.kind !== 'requestVote' || from === 5
+  waitFor(cluster, 'node 5 leads', () => cluster.leader === 5)
+  cluster.filter = () => true
+  cluster.converge(10_000)
+  return cluster
+}
+
+/** Dissertation, figure 4.2: a membership that comes at once could decide beside the one before it. */
+export function disjointMajorities(mutant?: Mutant): Cluster {
+  const cluster = new Cluster({
+    seed: 4,
+    nodeCount: 5,
+    founding: { voters: [1, 2, 3], outgoing: [], learners: [] },
+    raft: { mutant },
+    patience: [1, 2, 3, 4, 5].map((id) => [id, id === 1 ? 0 : 0.5]),
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  cutOff(cluster, [1, 4, 5])
+  cluster.ask(1, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4, 5], learners: [] }))
+  propose(cluster, 1, 7)
+  // Nodes 2 and 3 know nothing of the change, and are a majority of what they know.
+  waitFor(cluster, 'node 2 or 3 leads', () => cluster.inRole('leader').some((id) => id === 2 || id === 3))
+  cluster.converge(20_000)
+  return cluster
+}
+
+/** A leader that was replaced without knowing is asked for a read. @returns Whether it answered. */
+export function zombieRead(mutant?: Mutant): boolean {
+  const cluster = new Cluster({ seed: 3, nodeCount: 3, raft: { mutant } })
+  const zombie = cluster.elect()
+  cutOff(cluster, [zombie])
+  cluster.simulation.pause(zombie)
+  waitFor(cluster, 'another one leads', () => cluster.inRole('leader').some((id) => id !== zombie), 5000)
+  const isLeading = cluster.status(zombie).role === 'leader'
+  const read = cluster.ask(zombie, (id) => ({ kind: 'read', ids: [id] }))
+  const answer = cluster.outcomes.get(read)
+  return isLeading && answer?.kind === 'done'
+}
+
+/**
+ * The message that hands leadership over is late: its sender has given up and renewed its lease when the heir is elected.
+ * @returns Whether the old leader still answers from its lease.
+ */
+export function lateTransfer(mutant?: Mutant): boolean {
+  const cluster = new Cluster({
+    seed: 5,
+    nodeCount: 3,
+    raft: { reads: 'lease', mutant },
+    patience: [1, 2, 3].map((id) => [id, id === 1 ? 0 : 0.9]),
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  cluster.simulation.runFor(500)
+  let term = 0
+  cluster.filter = (_, __, message) => {
+    if (message.kind !== 'timeoutNow') return true
+    term = message.term
+    return false
+  }
+  const transfer = cluster.ask(1, (id) => ({ kind: 'transfer', id, to: 2 }))
+  if (outcomeOf(cluster, transfer).kind !== 'unknown') throw new Error('an heir that was told may still campaign')
+  cluster.simulation.runFor(50)
+  cluster.filter = (_, to) => to !== 1
+  cluster.host(2).step({ kind: 'message', from: 1, message: { kind: 'timeoutNow', term } })
+  waitFor(cluster, 'node 2 leads', () => cluster.status(2).role === 'leader', 20)
+  const read = cluster.ask(1, (id) => ({ kind: 'read', ids: [id] }))
+  return cluster.status(1).role === 'leader' && cluster.outcomes.get(read)?.kind === 'done'
+}
+
+/**
+ * A node hears a follower and not the leader (Howard and Abraham, 2020, and dissertation, §4.2.3).
+ * @returns How many terms that has cost.
+ */
+export function deafNode(mutant?: Mutant): number {
+  const cluster = new Cluster({ seed: 6, nodeCount: 3, raft: { mutant } })
+  const leader = cluster.elect()
+  cluster.simulation.runFor(500)
+  const deaf = cluster.nodeIds.find((id) => id !== leader) as NodeId
+  const { term } = cluster.status(leader)
+  cluster.simulation.network.block([leader], [deaf])
+  cluster.simulation.runFor(5000)
+  return Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)) - term
+}
+
+/** A new leader is asked for a read before it knows what its predecessor has committed. @returns Whether it answers from the past. */
+export function hastyRead(mutant?: Mutant): boolean {
+  const cluster = new Cluster({ seed: 9, nodeCount: 3, raft: { mutant } })
+  const first = cluster.elect()
+  cluster.simulation.runFor(200)
+  // The entry is committed and nobody but the leader knows.
+  const before = cluster.status(first).commitIndex
+  cluster.filter = (from, _, message) => from !== first || (message.kind === 'append' && message.entries.length > 0)
+  propose(cluster, first, 1)
+  waitFor(cluster, 'it is committed', () => cluster.status(first).commitIndex > before)
+  cluster.simulation.crash(first)
+  // The next leader's entries are lost: it leads and can commit nothing.
+  cluster.filter = (_, __, message) => message.kind !== 'append'
+  waitFor(cluster, 'another one leads', () => cluster.leader !== undefined)
+  const next = cluster.leader as NodeId
+  const read = cluster.ask(next, (id) => ({ kind: 'read', ids: [id] }))
+  cluster.simulation.runFor(50)
+  const answer = cluster.outcomes.get(read)
+  return answer?.kind === 'done' && answer.index <= before
+}
