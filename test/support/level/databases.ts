@@ -45,8 +45,8 @@ const native = loadNative()
 export const LEVELS: readonly LevelSetting[] = [
   { name: 'BTreeLevel on TypeScript', Level: asEither(TypeScriptBTreeLevel) },
   ...(native?.openBTree ? [{ name: 'BTreeLevel on the native engine', Level: asEither(NativeBTreeLevel) }] : []),
-  { name: 'LsmLevel on TypeScript', Level: TypeScriptLsmLevel },
-  ...(native?.openLsm ? [{ name: 'LsmLevel on the native engine', Level: NativeLsmLevel }] : []),
+  { name: 'LsmLevel on TypeScript', Level: asEither(TypeScriptLsmLevel) },
+  ...(native?.openLsm ? [{ name: 'LsmLevel on the native engine', Level: asEither(NativeLsmLevel) }] : []),
 ]
 
 function asEither(Level: unknown): LevelSetting['Level'] {
