@@ -3,6 +3,7 @@ import { seededRandom } from '../../../ts/io/random.ts'
 import {
   drawFaults,
   type FaultPlan,
+  type Havoc,
   HEALTHY_NETWORK,
   Nemesis,
   NO_FAULTS,
@@ -176,6 +177,39 @@ describe('a process', () => {
     expect(textsOf(2)).toEqual(['a', 'timer'])
   })
 
+  it('that stands still loses messages beyond a bound, and no timer and no sync', () => {
+    const { simulation, textsOf } = listeners(2)
+    const happened: string[] = []
+    simulation.pause(2)
+    for (let i = 0; i < 10_100; i++) simulation.send(1, 2, 'message')
+    simulation.runFor(100)
+    simulation.after(2, 1, () => happened.push('timer'))
+    simulation.write(
+      2,
+      () => {},
+      () => happened.push('sync'),
+    )
+    simulation.runFor(100)
+    simulation.resume(2)
+    simulation.runFor(10)
+    expect(textsOf(2)).toHaveLength(10_000)
+    expect(happened.sort()).toEqual(['sync', 'timer'])
+  })
+
+  it('cancels timers, also while it stands still, and then nothing happens', () => {
+    const { simulation } = listeners(1)
+    const happened: string[] = []
+    const cancels = ['a', 'b', 'c'].map((name) => simulation.after(1, 20, () => happened.push(name)))
+    cancels[0]?.()
+    simulation.runFor(10)
+    simulation.pause(1)
+    simulation.runFor(20)
+    cancels[1]?.()
+    simulation.resume(1)
+    simulation.runFor(10)
+    expect([happened, simulation.trace.eventCount]).toEqual([['c'], 1])
+  })
+
   it('has a clock that drifts within its bound, and a wall clock that jumps', () => {
     const { simulation } = listeners(50, { clock: { maxDrift: 0.2, maxJumpMs: 1000 } })
     simulation.runFor(1000)
@@ -213,6 +247,14 @@ describe('a run', () => {
     expect(lines.some((line) => /\d -> \d {2}gossip \d+/.test(line))).toBe(true)
   })
 
+  it('counts what went wrong on purpose', () => {
+    const faults = drawFaults(seededRandom(3), 50)
+    const network = { ...faults.network, lossRate: 0.1, duplicateRate: 0.1, lateRate: 0.1 }
+    const simulation = gossip(3, { ...faults, network, nemesis: { ...faults.nemesis, havoc: ['crash', 'pause'] } })
+    const { lost, duplicated, late } = simulation.network.counts
+    expect(Math.min(lost, duplicated, late)).toBeGreaterThan(10)
+  })
+
   it('draws other faults from other seeds', () => {
     const plans = Array.from({ length: 200 }, (_, seed) => drawFaults(seededRandom(seed), 100))
     expect(plans.filter((plan) => plan.network.lossRate === 0).length).toBeGreaterThan(50)
@@ -234,6 +276,46 @@ describe('a run', () => {
         0,
       ])
     }
+  })
+})
+
+describe('a nemesis', () => {
+  /** Targets 1 to 3, bystanders 4 and 5; everybody writes to everybody every millisecond, and who hears whom is noted. */
+  function suffer(havoc: Havoc, briefRate: number) {
+    const { simulation, seen } = listeners(5)
+    const ids = [1, 2, 3, 4, 5]
+    const nemesis = new Nemesis({
+      simulation,
+      plan: { havoc: [havoc], meanIntervalMs: 200, meanDurationMs: 100, briefRate, favouriteRate: 1 },
+      targets: () => [1, 2, 3],
+      everybody: () => ids,
+      favourite: () => 2,
+    })
+    let downMs = 0
+    const companies = new Set<string>()
+    for (let i = 0; i < 5000; i++) {
+      for (const from of ids) for (const to of ids) if (from !== to) simulation.send(from, to, `${from}`)
+      for (const id of ids) seen.get(id)?.splice(0)
+      simulation.runFor(1)
+      if (!simulation.isUp(2)) downMs++
+      companies.add([...new Set(seen.get(2)?.map(({ from }) => from))].sort().join(''))
+    }
+    return { nemesis, downMs, companies: [...companies] }
+  }
+
+  it('leaves a victim with some of the bystanders, who see what it says then', () => {
+    for (const havoc of ['isolate', 'partition'] as const) {
+      const { companies, nemesis } = suffer(havoc, 0)
+      expect(companies).toEqual(expect.arrayContaining(['', '4', '5', '45', '1345']))
+      expect(nemesis.strikes.get(havoc)).toBeGreaterThan(10)
+    }
+  })
+
+  it('can be brief', () => {
+    const [brief, usual] = [suffer('crash', 1), suffer('crash', 0)]
+    expect(usual.downMs).toBeGreaterThan(500)
+    expect(brief.downMs).toBeGreaterThan(0)
+    expect(brief.downMs * 10).toBeLessThan(usual.downMs)
   })
 })
 

@@ -16,8 +16,13 @@ export interface NemesisOptions<Message> {
   readonly favourite?: () => ProcessId | undefined
 }
 
+/** What is brief takes so much less time than usual: an outage that nobody notices, and that forgets what was not synced. */
+const BRIEF_PART = 30
+
 /** Breaks things until it is stopped; what it broke is then as broken as it was. `Simulation.heal` mends it. */
 export class Nemesis<Message> {
+  /** What it has done so far. */
+  readonly strikes = new Map<Havoc, number>()
   private readonly options: NemesisOptions<Message>
   private isStopped = false
 
@@ -44,7 +49,8 @@ export class Nemesis<Message> {
     const { random, network } = simulation
     const targets = this.options.targets()
     const victim = this.victim(targets)
-    const others = this.options.everybody().filter((id) => id !== victim)
+    const others = without(this.options.everybody(), victim)
+    this.strikes.set(havoc, 1 + (this.strikes.get(havoc) ?? 0))
     switch (havoc) {
       case 'crash':
         simulation.crash(victim)
@@ -56,7 +62,8 @@ export class Nemesis<Message> {
         return
       case 'partition': {
         // Whom the victim is with is a minority more often than not: that is where old leaders live on.
-        const half = [victim, ...sample(random, without(targets, victim), wholeBetween(random, 0, targets.length - 2))]
+        const allies = sample(random, without(targets, victim), wholeBetween(random, 0, targets.length - 2))
+        const half = [victim, ...allies, ...this.companions(targets)]
         const rest = others.filter((id) => !half.includes(id))
         simulation.note(`partition: ${half.join(' ')} | ${rest.join(' ')}`)
         this.undoLater(network.separate(half, rest))
@@ -78,10 +85,13 @@ export class Nemesis<Message> {
         this.undoLater(network.separate(half, rest))
         return
       }
-      case 'isolate':
-        simulation.note(`${victim} is alone`)
-        this.undoLater(network.separate([victim], others))
+      case 'isolate': {
+        const companions = this.companions(targets)
+        simulation.note([`${victim} is alone`, ...companions].join(' with '))
+        const rest = others.filter((id) => !companions.includes(id))
+        this.undoLater(network.separate([victim], rest))
         return
+      }
       case 'clog': {
         const to = pick(random, others)
         const durationMs = untilNext(random, this.options.plan.meanDurationMs)
@@ -111,9 +121,18 @@ export class Nemesis<Message> {
     return wanted ?? pick(simulation.random, targets)
   }
 
+  /** Those of the others, such as clients, that stay with a victim: they see what it says while it is cut off. */
+  private companions(targets: readonly ProcessId[]): ProcessId[] {
+    const { random } = this.options.simulation
+    const bystanders = this.options.everybody().filter((id) => !targets.includes(id))
+    return sample(random, bystanders, wholeBetween(random, 0, bystanders.length))
+  }
+
   private undoLater(undo: () => void): void {
     const { simulation, plan } = this.options
-    simulation.later(untilNext(simulation.random, plan.meanDurationMs), () => {
+    const { random } = simulation
+    const meanMs = chance(random, plan.briefRate) ? plan.meanDurationMs / BRIEF_PART : plan.meanDurationMs
+    simulation.later(untilNext(random, meanMs), () => {
       if (!this.isStopped) undo() // a simulation that was healed has undone it
     })
   }

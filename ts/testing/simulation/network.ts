@@ -12,6 +12,8 @@ const WAYS_FROM = MAX_PROCESS_ID + 1
 export class Network {
   /** What happens to every message from now on. */
   faults: NetworkFaults
+  /** What has happened so far; messages that a way was blocked for are lost too. */
+  readonly counts = { lost: 0, duplicated: 0, late: 0 }
   private readonly random: Random
   /** How many reasons there are why nothing passes a way. */
   private readonly blocks = new Map<number, number>()
@@ -30,10 +32,14 @@ export class Network {
   arrivals(from: ProcessId, to: ProcessId, nowMs: number): number[] {
     const { faults, random } = this
     const way = wayOf(from, to)
-    if (this.blocks.has(way) || chance(random, faults.lossRate)) return []
-    const times = [this.arrival(way, nowMs)]
-    if (chance(random, faults.duplicateRate)) times.push(this.arrival(way, nowMs))
-    return times
+    if (this.blocks.has(way) || chance(random, faults.lossRate)) {
+      this.counts.lost++
+      return []
+    }
+    const first = this.arrival(way, nowMs)
+    if (!chance(random, faults.duplicateRate)) return [first]
+    this.counts.duplicated++
+    return [first, this.arrival(way, nowMs)]
   }
 
   /** What a message must show when it arrives: `passes` says whether it still does. */
@@ -44,7 +50,9 @@ export class Network {
   /** Says whether a message that was sent with `ticket` still arrives. */
   passes(from: ProcessId, to: ProcessId, ticket: number): boolean {
     const way = wayOf(from, to)
-    return !this.blocks.has(way) && (this.resets.get(way) ?? 0) === ticket
+    const isThere = !this.blocks.has(way) && (this.resets.get(way) ?? 0) === ticket
+    if (!isThere) this.counts.lost++
+    return isThere
   }
 
   /**
@@ -93,7 +101,9 @@ export class Network {
 
   private arrival(way: number, nowMs: number): number {
     const { faults, random } = this
-    const late = chance(random, faults.lateRate) ? untilNext(random, faults.lateMs) : 0
+    const isLate = chance(random, faults.lateRate)
+    if (isLate) this.counts.late++
+    const late = isLate ? untilNext(random, faults.lateMs) : 0
     const delay = faults.minDelayMs + untilNext(random, faults.meanDelayMs) + late
     const clogged = this.cloggedUntil.get(way)
     const time = Math.max(nowMs, clogged ?? 0) + delay

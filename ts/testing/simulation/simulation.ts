@@ -36,8 +36,8 @@ export interface SimulationOptions<Message> {
 }
 
 interface Event<Message> {
-  readonly timeMs: number
-  readonly order: number
+  timeMs: number
+  order: number
   readonly kind: EventKind
   /** 0 if the event belongs to no process. */
   readonly process: ProcessId
@@ -46,7 +46,8 @@ interface Event<Message> {
   readonly from: ProcessId
   readonly ticket: number
   readonly message: Message | undefined
-  readonly fire: (() => void) | undefined
+  /** Undefined for a message, and for a timer that was cancelled: that one does not happen. */
+  fire: (() => void) | undefined
 }
 
 interface Host<Message> {
@@ -69,7 +70,7 @@ interface Host<Message> {
 }
 
 const WALL_START_MS = 1_700_000_000_000
-/** A paused process keeps so much for later; what comes on top is lost, as with a full socket buffer. */
+/** A paused process keeps so many events for later; messages on top are lost, as with a full socket buffer. */
 const MAX_MISSED = 10_000
 
 /**
@@ -147,13 +148,9 @@ export class Simulation<Message> {
 
   /** Calls `fire` once after so much time on the clock of the process, unless it crashes before. */
   after(id: ProcessId, localMs: number, fire: () => void): Cancel {
-    const host = this.hostOf(id)
-    let isCancelled = false
-    this.schedule('timer', id, localMs / host.rate, () => {
-      if (!isCancelled) fire()
-    })
+    const event = this.schedule('timer', id, localMs / this.hostOf(id).rate, fire)
     return () => {
-      isCancelled = true
+      event.fire = undefined
     }
   }
 
@@ -220,7 +217,11 @@ export class Simulation<Message> {
     this.note(`${id} goes on`)
     const { missed } = host
     host.missed = []
-    for (const event of missed) this.queue.push({ ...event, timeMs: this.time, order: this.orders++ })
+    for (const event of missed) {
+      event.timeMs = this.time
+      event.order = this.orders++
+      this.queue.push(event)
+    }
   }
 
   /** Lets the wall clock of a process jump. */
@@ -292,8 +293,9 @@ export class Simulation<Message> {
   private happen(event: Event<Message>): void {
     const host = event.process === 0 ? undefined : this.hosts.get(event.process)
     if (host !== undefined && event.kind !== 'message' && host.life !== event.life) return
+    if (event.kind !== 'message' && event.fire === undefined) return
     if (host?.isPaused) {
-      if (host.missed.length < MAX_MISSED) host.missed.push(event)
+      if (event.kind !== 'message' || host.missed.length < MAX_MISSED) host.missed.push(event)
       return
     }
     if (event.kind !== 'message') {
@@ -308,8 +310,8 @@ export class Simulation<Message> {
     host.process.receive(event.from, message)
   }
 
-  private schedule(kind: EventKind, process: ProcessId, afterMs: number, fire: () => void): void {
-    this.queue.push({
+  private schedule(kind: EventKind, process: ProcessId, afterMs: number, fire: () => void): Event<Message> {
+    const event: Event<Message> = {
       timeMs: this.time + afterMs,
       order: this.orders++,
       kind,
@@ -319,7 +321,9 @@ export class Simulation<Message> {
       ticket: 0,
       message: undefined,
       fire,
-    })
+    }
+    this.queue.push(event)
+    return event
   }
 
   private hostOf(id: ProcessId): Host<Message> {

@@ -14,6 +14,7 @@ import {
 
 /** Draws the faults of a run. @param usualMs - What takes long in the protocol under test, such as an election. */
 export function drawFaults(random: Random, usualMs: number): FaultPlan {
+  const havocRate = between(random, 0.1, 0.7)
   const flaky = (rate: number): number => (chance(random, 0.5) ? between(random, 0, rate) : 0)
   return {
     network: {
@@ -28,9 +29,10 @@ export function drawFaults(random: Random, usualMs: number): FaultPlan {
     storage: { minSyncMs: 0.1, maxSyncMs: between(random, 0.2, chance(random, 0.3) ? 30 : 5), partialRate: flaky(1) },
     clock: { maxDrift: flaky(0.2), maxJumpMs: flaky(10 * usualMs) },
     nemesis: {
-      havoc: ALL_HAVOC.filter(() => chance(random, 0.5)),
+      havoc: ALL_HAVOC.filter(() => chance(random, havocRate)),
       meanIntervalMs: usualMs * between(random, 0.2, 3),
-      meanDurationMs: usualMs * between(random, 0.3, 3),
+      meanDurationMs: usualMs * between(random, 0.3, 4),
+      briefRate: flaky(1),
       favouriteRate: between(random, 0, 1),
     },
   }
@@ -41,7 +43,7 @@ export const NO_FAULTS: FaultPlan = {
   network: HEALTHY_NETWORK,
   storage: HEALTHY_STORAGE,
   clock: HEALTHY_CLOCK,
-  nemesis: { havoc: [], meanIntervalMs: 1000, meanDurationMs: 1000, favouriteRate: 0 },
+  nemesis: { havoc: [], meanIntervalMs: 1000, meanDurationMs: 1000, briefRate: 0, favouriteRate: 0 },
 }
 
 /**

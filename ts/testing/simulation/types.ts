@@ -93,6 +93,8 @@ export interface NemesisPlan {
   readonly meanIntervalMs: number
   /** Mean time until one is undone. */
   readonly meanDurationMs: number
+  /** How often it is undone almost at once. */
+  readonly briefRate: number
   /** How often the process that matters most, a leader, is the one it happens to. */
   readonly favouriteRate: number
 }
