@@ -4,10 +4,12 @@ import {
   type Effect,
   type Entry,
   type Event,
+  type HardState,
   type Message,
   RaftNode,
   type RaftOptions,
   type RaftStart,
+  type SnapshotMeta,
 } from '../../../ts/distributed/raft/index.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { pick, wholeBetween } from '../../../ts/testing/simulation/index.ts'
@@ -52,14 +54,19 @@ const append = (term: number, prevIndex: number, prevTerm: number, entries: Entr
   return { kind: 'append', term, prevIndex, prevTerm, entries, commit }
 }
 
-/** Node 1 as leader of term 1, its own entry durable. */
+/** Lets node 1 become leader of `term`, its own entry durable. */
+function elect(node: RaftNode, term: number): void {
+  node.step({ kind: 'tick' }, 20)
+  node.step({ kind: 'message', from: 2, message: { kind: 'vote', term, isPre: true, granted: true } }, 20)
+  node.step({ kind: 'persisted', write: 1 }, 20)
+  node.step({ kind: 'message', from: 2, message: { kind: 'vote', term, isPre: false, granted: true } }, 20)
+  node.step({ kind: 'persisted', write: 2 }, 20)
+}
+
+/** Node 1 as leader of term 1, its own entry committed. */
 function leader(options: Partial<RaftOptions> = {}): RaftNode {
   const node = nodeWith({}, options)
-  node.step({ kind: 'tick' }, 20)
-  node.step({ kind: 'message', from: 2, message: { kind: 'vote', term: 1, isPre: true, granted: true } }, 20)
-  node.step({ kind: 'persisted', write: 1 }, 20)
-  node.step({ kind: 'message', from: 2, message: { kind: 'vote', term: 1, isPre: false, granted: true } }, 20)
-  node.step({ kind: 'persisted', write: 2 }, 20)
+  elect(node, 1)
   for (const from of [2, 3]) node.step({ kind: 'message', from, message: { kind: 'appended', term: 1, match: 1 } }, 20)
   expect(node.status).toMatchObject({ role: 'leader', term: 1, commitIndex: 1 })
   return node
@@ -190,6 +197,47 @@ describe('a follower', () => {
     expect(only(effects, 'send')).toMatchObject([{ message: { kind: 'vote', granted: true } }])
   })
 
+  it('keeps that promise also in a newer term that it learned of before (dissertation, §6.4.1)', () => {
+    const node = nodeWith({ hardState: { term: 1, votedFor: undefined } })
+    const { from } = play(node)
+    from(2, { kind: 'heartbeat', term: 1, commit: 0, round: 1 })
+    from(3, { kind: 'vote', term: 2, isPre: true, granted: false })
+    expect(node.status).toMatchObject({ term: 2, leader: undefined })
+    expect(only(from(3, request(2, 9, 1)), 'send')).toEqual([])
+    expect(only(node.step({ kind: 'message', from: 3, message: request(2, 9, 1) }, 10), 'send')).toHaveLength(1)
+  })
+
+  it('takes no entries that no leader sends', () => {
+    const membership = { voters: [], outgoing: [], learners: [] }
+    const bad: Entry[][] = [
+      [command(2, 2)],
+      [command(1, 2), command(3, 2)],
+      [command(1, 3)],
+      [command(1, 2), command(2, 1)],
+      [{ kind: 'membership', index: 1, term: 2, membership }],
+      [{ kind: 'membership', index: 1, term: 2, membership: { ...membership, voters: [1], outgoing: [2, 2] } }],
+    ]
+    for (const entries of bad) {
+      const { from } = play(nodeWith({ hardState: { term: 2, votedFor: undefined } }))
+      expect(only(from(2, append(2, 0, 0, entries)), 'persist'), JSON.stringify(entries)).toEqual([])
+    }
+  })
+
+  it('begins a snapshot anew when another leader sends one of the same index (§7)', () => {
+    const membership = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const snapshot = { index: 9, term: 1, membership, sizeBytes: 4 }
+    const chunk = (term: number, offset: number): Message => {
+      return { kind: 'snapshotChunk', term, snapshot, offset, data: Uint8Array.of(term, offset), lengthBytes: 2 }
+    }
+    const { from } = play(nodeWith())
+    expect(only(from(2, chunk(1, 0)), 'storeChunk')).toHaveLength(1)
+    const other = from(3, chunk(2, 2))
+    expect(only(other, 'storeChunk')).toEqual([])
+    expect(only(other, 'send')).toMatchObject([{ message: { kind: 'chunkReceived', offset: 0, chunkOffset: 2 } }])
+    expect(only(from(3, chunk(2, 0)), 'storeChunk')).toMatchObject([{ offset: 0 }])
+    expect(only(from(3, chunk(2, 2)), 'persist')).toMatchObject([{ snapshot }])
+  })
+
   it('with leases also keeps the promise that it may have given before it started', () => {
     const node = nodeWith({ nowTick: 100 }, { reads: 'lease' })
     expect(only(node.step({ kind: 'message', from: 3, message: request(2, 9, 1) }, 109), 'send')).toEqual([])
@@ -218,6 +266,59 @@ describe('a leader', () => {
       return to === 2 && message.kind === 'append' ? [message.entries.length] : []
     })
     expect(sizes).toEqual([2, 2, 2, 2, 2])
+  })
+
+  it('goes back to what is known to agree when a message of many was lost, and sends one until that is found', () => {
+    const node = leader()
+    const { step, from } = play(node, 20)
+    for (let id = 1; id <= 4; id++) step({ kind: 'propose', proposals: [{ id, command: EMPTY }] })
+    // Entries 2 to 5 are under way, one a message; the one with entry 3 is lost.
+    from(2, { kind: 'appended', term: 1, match: 2 })
+    const refusal = { kind: 'refused', term: 1, prevIndex: 3, hintIndex: 2, hintTerm: 1 } as const
+    const again = only(from(2, refusal), 'send')
+    expect(again).toMatchObject([
+      { to: 2, message: { prevIndex: 2, entries: [{ index: 3 }, { index: 4 }, { index: 5 }] } },
+    ])
+    // What the other messages meet there is old news.
+    expect(only(from(2, { ...refusal, prevIndex: 4 }), 'send')).toEqual([])
+    expect(only(step({ kind: 'propose', proposals: [{ id: 5, command: EMPTY }] }), 'send').map(({ to }) => to)).toEqual(
+      [3],
+    )
+    const next = only(from(2, { kind: 'appended', term: 1, match: 5 }), 'send')
+    expect(next).toMatchObject([{ to: 2, message: { prevIndex: 5, entries: [{ index: 6 }] } }])
+  })
+
+  it('goes back in a snapshot only for the piece that is under way', () => {
+    const membership = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const snapshot = { index: 1, term: 1, membership, sizeBytes: 35 }
+    const node = nodeWith({ hardState: { term: 1, votedFor: undefined }, snapshot }, { chunkBytes: 10 })
+    elect(node, 2)
+    const { from } = play(node, 20)
+    const offsetsOf = (effects: Effect[]): unknown[] =>
+      only(effects, 'send').map(({ message }) => message.kind === 'snapshotChunk' && message.offset)
+    const received = (offset: number, chunkOffset: number): Message => {
+      return { kind: 'chunkReceived', term: 2, index: 1, offset, chunkOffset }
+    }
+    expect(offsetsOf(from(3, { kind: 'refused', term: 2, prevIndex: 1, hintIndex: 0, hintTerm: 0 }))).toEqual([0])
+    expect(offsetsOf(from(3, received(10, 0)))).toEqual([10])
+    expect(offsetsOf(from(3, received(10, 0)))).toEqual([]) // twice
+    expect(offsetsOf(from(3, received(20, 10)))).toEqual([20])
+    expect(offsetsOf(from(3, received(0, 20)))).toEqual([0]) // it has started again
+    expect(offsetsOf(from(3, received(0, 20)))).toEqual([])
+    expect(offsetsOf(from(3, received(20, 0)))).toEqual([20]) // it had not
+  })
+
+  it('answers a change when its last entry is applied, whatever was proposed meanwhile', () => {
+    const node = leader()
+    const { step, from } = play(node, 20)
+    step({ kind: 'change', id: 8, voters: [1, 2, 3], learners: [4] })
+    step({ kind: 'persisted', write: 3 })
+    from(2, { kind: 'appended', term: 1, match: 2 })
+    step({ kind: 'propose', proposals: [{ id: 9, command: EMPTY }] })
+    step({ kind: 'persisted', write: 5 })
+    const effects = from(2, { kind: 'appended', term: 1, match: 3 })
+    expect(node.status).toMatchObject({ commitIndex: 3, lastIndex: 4 })
+    expect(only(effects, 'reply')).toEqual([{ kind: 'reply', id: 8, outcome: { kind: 'done', index: 3 } }])
   })
 
   it('refuses what it has no room for', () => {
@@ -301,6 +402,7 @@ describe('a driver that is wrong is told so', () => {
       { hardState, entries: [command(1, 3)] },
       { hardState: { term: 1, votedFor: undefined }, snapshot },
       { hardState, snapshot, entries: [command(7, 2)] },
+      { hardState, snapshot, entries: [command(5, 1)] },
     ]
     for (const start of bad)
       expect(
@@ -312,19 +414,43 @@ describe('a driver that is wrong is told so', () => {
   })
 })
 
-it('messages that no peer would send trip no assertion', () => {
+it('messages that no peer would send trip no assertion, and leave a disk that a node can start from', () => {
+  const tally = { snapshots: 0, memberships: 0 }
   for (let seed = 1; seed <= 300; seed++) {
     const random = seededRandom(seed)
-    const node = nodeWith({}, { random, keptEntries: wholeBetween(random, 0, 2), chunkBytes: 3 })
+    const options = { random, keptEntries: wholeBetween(random, 0, 2), chunkBytes: 3 }
+    const node = nodeWith({}, options)
+    const disk = {
+      hardState: { term: 0, votedFor: undefined } as HardState,
+      snapshot: undefined as SnapshotMeta | undefined,
+    }
+    let entries: Entry[] = []
     let now = 0
     let lastWrite = 0
     for (let i = 0; i < 300; i++) {
       now += wholeBetween(random, 0, 4)
-      for (const effect of node.step(randomEvent(random, node, lastWrite), now)) {
-        if (effect.kind === 'persist') lastWrite = effect.write
+      const event = randomEvent(random, node, lastWrite)
+      if (event.kind === 'snapshotted') disk.snapshot = event.snapshot
+      for (const effect of node.step(event, now)) {
+        if (effect.kind === 'discard') entries = entries.filter(({ index }) => index > effect.upTo)
+        if (effect.kind !== 'persist') continue
+        lastWrite = effect.write
+        disk.hardState = effect.hardState ?? disk.hardState
+        if (effect.snapshot !== undefined) {
+          disk.snapshot = effect.snapshot
+          entries = []
+          tally.snapshots++
+        }
+        const { truncateFrom = Number.POSITIVE_INFINITY } = effect
+        entries = [...entries.filter(({ index }) => index < truncateFrom), ...effect.entries]
+        tally.memberships += effect.entries.filter(({ kind }) => kind === 'membership').length
       }
     }
+    const again = nodeWith({ ...disk, entries, nowTick: now }, options)
+    expect(again.status).toMatchObject({ lastIndex: node.status.lastIndex, membership: node.status.membership })
   }
+  expect(tally.snapshots).toBeGreaterThan(50)
+  expect(tally.memberships).toBeGreaterThan(5)
 })
 
 /** An event that a driver may give: what comes from outside is anything, what comes from itself is true. */
@@ -354,21 +480,28 @@ function randomEvent(random: Random, node: RaftNode, lastWrite: number): Event {
 function randomMessage(random: Random, nearTerm: number): Message {
   const number = (): number => wholeBetween(random, 0, 6)
   const yes = (): boolean => random.next() < 0.5
-  const term = Math.max(0, nearTerm + wholeBetween(random, -1, 1))
+  const near = (): number => Math.max(0, nearTerm + wholeBetween(random, -1, 1))
+  const term = near()
   const prevIndex = number()
-  const membership = { voters: [1, 2, 3], outgoing: [], learners: [] }
-  const snapshot = { index: number(), term: number(), membership, sizeBytes: number() }
-  const entries = Array.from({ length: wholeBetween(random, 0, 3) }, (_, i) => command(prevIndex + 1 + i, number()))
+  const ids = (least: number): number[] => Array.from({ length: wholeBetween(random, least, 3) }, number)
+  const usual = { voters: [1, 2, 3], outgoing: [], learners: [] }
+  const membership = yes() ? usual : { voters: ids(0), outgoing: ids(0), learners: ids(0) }
+  const snapshot = { index: number(), term: near(), membership, sizeBytes: wholeBetween(random, 0, 3) }
+  const entries = Array.from({ length: wholeBetween(random, 0, 3) }, (_, i): Entry => {
+    const index = prevIndex + 1 + i
+    return random.next() < 0.3 ? { kind: 'membership', index, term: near(), membership } : command(index, near())
+  })
+  const data = new Uint8Array(wholeBetween(random, 0, 3))
   return pick<Message>(random, [
     { kind: 'requestVote', term, isPre: yes(), lastIndex: number(), lastTerm: number(), isTransfer: yes() },
     { kind: 'vote', term: term + (yes() ? 1 : 0), isPre: yes(), granted: yes() },
-    { kind: 'append', term, prevIndex, prevTerm: number(), entries, commit: number() },
+    { kind: 'append', term, prevIndex, prevTerm: pick(random, [near(), 0]), entries, commit: number() },
     { kind: 'appended', term, match: number() },
     { kind: 'refused', term, prevIndex, hintIndex: number(), hintTerm: number() },
     { kind: 'heartbeat', term, commit: number(), round: number() },
     { kind: 'heartbeatAck', term, round: number() },
-    { kind: 'snapshotChunk', term, snapshot, offset: number(), data: new Uint8Array(number()), lengthBytes: number() },
-    { kind: 'chunkReceived', term, index: number(), offset: number(), isOutOfPlace: yes() },
+    { kind: 'snapshotChunk', term, snapshot, offset: pick(random, [0, number()]), data, lengthBytes: number() },
+    { kind: 'chunkReceived', term, index: number(), offset: number(), chunkOffset: number() },
     { kind: 'timeoutNow', term },
     { kind: 'stale', term },
   ])

@@ -1,6 +1,6 @@
 // Known traps, each with its section of the paper or dissertation.
 import { describe, expect, it } from 'vitest'
-import type { NodeId, Term } from '../../../ts/distributed/raft/index.ts'
+import type { Message, NodeId, Term } from '../../../ts/distributed/raft/index.ts'
 import { Cluster } from '../../support/raft/cluster.ts'
 import {
   cutOff,
@@ -8,10 +8,14 @@ import {
   disjointMajorities,
   diskOf,
   figure8,
+  forgottenVote,
   hastyRead,
+  lateElection,
   lateTransfer,
+  lostPromise,
   outcomeOf,
   propose,
+  snapshotOfTwoLeaders,
   waitFor,
   zombieRead,
 } from '../../support/raft/scenarios.ts'
@@ -69,6 +73,8 @@ describe('election (§5.2, §5.4.1)', () => {
     expect(cluster.host(1).node.termAt(2)).toBe(2)
   })
 
+  it('is not won twice in a term, though a voter crashes between two requests (§5.2)', () => forgottenVote())
+
   it('is not disturbed by a node that comes back after it heard nothing for long (dissertation, §9.6)', () => {
     const cluster = new Cluster({ seed: 4, nodeCount: 5 })
     const leader = cluster.elect()
@@ -120,6 +126,29 @@ describe('the log (§5.3, §5.4.2)', () => {
     expect(cluster.host(1).node.termAt(2)).toBe(3)
   })
 
+  it('keeps what followers have acknowledged, though they crash (figure 2)', () => lostPromise())
+
+  it('finds where a follower differs with one refusal a term, however long the terms are (§5.3)', () => {
+    const many = (term: Term, count: number): Term[] => Array(count).fill(term)
+    const cluster = new Cluster({
+      seed: 9,
+      nodeCount: 3,
+      patience: [1, 2, 3].map((id) => [id, id === 1 ? 0 : 0.9]),
+      durable: (id) =>
+        diskOf(6, id === 3 ? [1, ...many(2, 400), ...many(3, 400)] : [1, ...many(4, 500), ...many(5, 500)]),
+    })
+    let refusals = 0
+    cluster.filter = (from, _, { kind }) => {
+      if (from === 3 && kind === 'refused') refusals++
+      return true
+    }
+    expect(cluster.elect()).toBe(1)
+    cluster.converge(5000)
+    expect(refusals).toBeGreaterThan(0)
+    expect(refusals).toBeLessThanOrEqual(3)
+    expect(cluster.host(3).node.termAt(2)).toBe(4)
+  })
+
   it('of a follower that missed entries catches up', () => {
     const cluster = new Cluster({ seed: 5, nodeCount: 3 })
     const leader = cluster.elect()
@@ -169,6 +198,8 @@ describe('reads (dissertation, §6.4)', () => {
   })
 
   it('rely on no lease once somebody was told to campaign (§6.4.1)', () => expect(lateTransfer()).toBe(false))
+
+  it('rely on no lease that a vote in a newer term could have ended (§6.4.1)', () => expect(lateElection()).toBe(false))
 
   it('are refused by followers, who say who leads', () => {
     const cluster = new Cluster({ seed: 8, nodeCount: 3 })
@@ -246,6 +277,109 @@ describe('membership (§6, dissertation §4)', () => {
     expect(cluster.leader).toBe(undefined)
   })
 
+  it('makes a learner a voter, whose vote counts before it knows', () => {
+    const founding = { voters: [1, 2], outgoing: [], learners: [3] }
+    const patience = [1, 2, 3].map((id) => [id, id === 1 ? 0 : id / 4] as const)
+    const cluster = new Cluster({ seed: 5, nodeCount: 3, founding, patience })
+    expect(cluster.elect()).toBe(1)
+    cluster.simulation.runFor(100)
+    // The new membership reaches node 2 alone, and decides without node 1.
+    const heal = cluster.simulation.network.separate([1], [3])
+    const change = cluster.ask(1, (id) => ({ kind: 'change', id, voters: [1, 2, 3], learners: [] }))
+    waitFor(cluster, 'node 2 has it', () => cluster.status(2).membership.voters.length === 3)
+    cluster.simulation.crash(1)
+    heal()
+    expect(cluster.status(3).membership.learners).toEqual([3])
+    // Joint: node 2 alone is no majority of the two voters before.
+    cluster.simulation.runFor(2000)
+    expect(cluster.leader).toBe(undefined)
+    cluster.simulation.restart(1)
+    waitFor(cluster, 'the change ends', () => {
+      const { leader } = cluster
+      return leader !== undefined && cluster.status(leader).membership.outgoing.length === 0
+    })
+    cluster.converge(5000)
+    cluster.simulation.crash(1)
+    waitFor(cluster, 'nodes 2 and 3 go on', () => cluster.leader !== undefined)
+    expect(outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 1)).kind).toBe('done')
+    expect(cluster.outcomes.get(change)?.kind).not.toBe('done')
+  })
+
+  it('is led by a node that leaves until that is committed, and then by another at once (dissertation, §4.2.2)', () => {
+    const cluster = new Cluster({ seed: 6, nodeCount: 4 })
+    const leader = cluster.elect()
+    cluster.simulation.runFor(100)
+    const voters = others(cluster, leader)
+    // One of the new voters is gone: the old leader, which has the entry as well, must not count.
+    const gone = voters[0] as NodeId
+    cluster.simulation.crash(gone)
+    const heal = cluster.simulation.network.separate([leader], [voters[1] as NodeId])
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [] }))
+    cluster.simulation.runFor(60)
+    expect([cluster.status(leader).role, cluster.outcomes.has(change)]).toEqual(['leader', false])
+    heal()
+    expect(outcomeOf(cluster, change).kind).toBe('done')
+    expect(cluster.status(leader).role).toBe('follower')
+    waitFor(cluster, 'another one leads', () => voters.includes(cluster.leader ?? 0), 50)
+  })
+
+  it('is not disturbed by a node that left and does not know (dissertation, §4.2.3)', () => {
+    const cluster = new Cluster({ seed: 7, nodeCount: 4 })
+    const leader = cluster.elect()
+    const left = others(cluster, leader)[0] as NodeId
+    const heal = cutOff(cluster, [left])
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: others(cluster, left), learners: [] }))
+    expect(outcomeOf(cluster, change).kind).toBe('done')
+    const { term } = cluster.status(leader)
+    heal()
+    cluster.simulation.runFor(10_000)
+    expect([cluster.leader, cluster.status(leader).term]).toEqual([leader, term])
+    expect(['follower', 'preCandidate']).toContain(cluster.status(left).role)
+    // Nor by one that takes a term of its own, as one without pre-vote would.
+    const request = {
+      kind: 'requestVote',
+      term: term + 5,
+      isPre: false,
+      lastIndex: 99,
+      lastTerm: term,
+      isTransfer: false,
+    }
+    for (const to of others(cluster, left)) cluster.simulation.send(left, to, request as Message)
+    cluster.simulation.runFor(1000)
+    expect([cluster.leader, cluster.status(leader).term]).toEqual([leader, term])
+  })
+
+  it('goes on while leadership is handed over', () => {
+    const cluster = new Cluster({ seed: 8, nodeCount: 5 })
+    const leader = cluster.elect()
+    cluster.simulation.runFor(100)
+    const [heir, ...rest] = others(cluster, leader) as [NodeId, ...NodeId[]]
+    const voters = [leader, heir, rest[0] as NodeId]
+    cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [] }))
+    const transfer = cluster.ask(leader, (id) => ({ kind: 'transfer', id, to: heir }))
+    const second = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: rest, learners: [] }))
+    expect(cluster.outcomes.get(second)).toMatchObject({ kind: 'refused', reason: 'transferring' })
+    waitFor(cluster, 'the heir leads', () => cluster.leader === heir, 300)
+    expect(cluster.outcomes.get(transfer)?.kind).toBe('done')
+    waitFor(cluster, 'the change ends', () => cluster.status(heir).membership.outgoing.length === 0)
+    expect(cluster.status(heir).membership.voters).toEqual(voters)
+    cluster.converge(5000)
+  })
+
+  it('waits while leadership is handed over, and ends if that fails', () => {
+    const cluster = new Cluster({ seed: 8, nodeCount: 5 })
+    const leader = cluster.elect()
+    cluster.simulation.runFor(100)
+    const [heir, ...rest] = others(cluster, leader) as [NodeId, ...NodeId[]]
+    cluster.simulation.crash(heir)
+    const voters = [leader, heir, rest[0] as NodeId]
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [] }))
+    const transfer = cluster.ask(leader, (id) => ({ kind: 'transfer', id, to: heir }))
+    expect(outcomeOf(cluster, transfer)).toMatchObject({ kind: 'refused', reason: 'heir behind' })
+    expect(outcomeOf(cluster, change, 200).kind).toBe('done')
+    expect(cluster.leader).toBe(leader)
+  })
+
   it('changes one at a time, and to what can be a membership', () => {
     const cluster = new Cluster({ seed: 3, nodeCount: 5 })
     const leader = cluster.elect()
@@ -309,6 +443,35 @@ describe('snapshots (§7)', () => {
     expect(cluster.checkHistory()).toBe(true)
   })
 
+  it('of two leaders are not put together', () => snapshotOfTwoLeaders())
+
+  it('begin again at a receiver that crashed, and go on where a lost piece was', () => {
+    const raft = { keptEntries: 0, chunkBytes: 8 }
+    const cluster = new Cluster({ seed: 3, nodeCount: 3, snapshotEvery: 20, raft })
+    const client = cluster.addClient({ thinkMs: 1 })
+    const leader = cluster.elect()
+    const away = others(cluster, leader)[0] as NodeId
+    cluster.simulation.crash(away)
+    waitFor(cluster, 'a hundred operations', () => client.completed > 100, 20_000)
+    client.isStopping = true
+    cluster.simulation.restart(away)
+    const offsets: number[] = []
+    let isLossy = true
+    cluster.filter = (_, to, message) => {
+      if (to !== away || message.kind !== 'snapshotChunk') return true
+      offsets.push(message.offset)
+      return !isLossy || offsets.length % 3 !== 0
+    }
+    waitFor(cluster, 'some pieces', () => offsets.length === 10)
+    expect(offsets.filter((offset) => offset === 0)).toHaveLength(1)
+    cluster.simulation.crash(away)
+    cluster.simulation.restart(away)
+    isLossy = false
+    cluster.converge(5000)
+    expect(offsets.filter((offset) => offset === 0)).toHaveLength(2)
+    expect(cluster.host(away).chain.digest).toBe(cluster.host(leader).chain.digest)
+  })
+
   it('and logs are what a whole cluster starts from again', () => {
     const cluster = new Cluster({ seed: 2, nodeCount: 3, snapshotEvery: 10, raft: { keptEntries: 0 } })
     const client = cluster.addClient({ thinkMs: 1 })
@@ -319,4 +482,14 @@ describe('snapshots (§7)', () => {
     cluster.converge(5000)
     expect(cluster.checkHistory()).toBe(true)
   })
+})
+
+describe('the simulated disk', () => {
+  it.each(['durable before reply', 'votes are persisted'] as const)(
+    'shows at once that a node lacks: %s',
+    (without) => {
+      const raft = { mutant: { without, applied: 0 } }
+      expect(() => new Cluster({ seed: 1, nodeCount: 3, raft }).elect()).toThrow('durability')
+    },
+  )
 })

@@ -18,7 +18,8 @@ import {
   Simulation,
 } from '../../../ts/testing/simulation/index.ts'
 import { CHAIN_MODEL, Client, type ClientOptions, type Input } from './client.ts'
-import { type Durable, Host, newDurable, type Wire } from './host.ts'
+import { type Durable, newDurable } from './durable.ts'
+import { Host, type Wire } from './host.ts'
 import { Invariants, Violation } from './invariants.ts'
 
 export interface ClusterOptions {
@@ -30,6 +31,8 @@ export interface ClusterOptions {
   readonly tickMs?: number
   readonly snapshotEvery?: number
   readonly raft?: Partial<Omit<RaftOptions, 'id' | 'random'>>
+  /** Whether what a node says is held against its disk: `Invariants.promised`. Default true. */
+  readonly checksPromises?: boolean
   /** How soon each node campaigns, from 0 to 1. */
   readonly patience?: readonly (readonly [NodeId, number])[]
   /** What disks hold before the start. */
@@ -77,6 +80,7 @@ export class Cluster {
           founding,
           tickMs: options.tickMs ?? 10,
           snapshotEvery: options.snapshotEvery ?? Number.POSITIVE_INFINITY,
+          checksPromises: options.checksPromises ?? true,
           raft: { ...options.raft, random },
           mayLeave: (from, to, message) => this.filter(from, to, message),
           ended: (request, outcome) => this.outcomes.set(request, outcome),

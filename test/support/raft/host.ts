@@ -3,7 +3,6 @@ import {
   type Effect,
   type Entry,
   type Event,
-  type HardState,
   type Membership,
   type Message,
   type NodeId,
@@ -16,6 +15,7 @@ import {
 } from '../../../ts/distributed/raft/index.ts'
 import type { Cancel } from '../../../ts/io/clock.ts'
 import type { Process, Simulation } from '../../../ts/testing/simulation/index.ts'
+import type { Durable } from './durable.ts'
 import type { Invariants } from './invariants.ts'
 import { ChainMachine } from './machine.ts'
 
@@ -43,16 +43,6 @@ export interface Response {
 
 export type Wire = Message | Request | Response
 
-/** What outlives a crash. */
-export interface Durable {
-  hardState: HardState
-  /** By their index, whole ones. */
-  snapshots: Map<number, { meta: SnapshotMeta; bytes: Uint8Array }>
-  entries: Entry[]
-  /** A snapshot that is coming in. */
-  incoming: Uint8Array[]
-}
-
 export interface HostContext {
   readonly simulation: Simulation<Wire>
   readonly invariants: Invariants
@@ -60,6 +50,7 @@ export interface HostContext {
   readonly tickMs: number
   /** Entries between snapshots; Infinity for none. */
   readonly snapshotEvery: number
+  readonly checksPromises: boolean
   readonly raft: Omit<RaftOptions, 'id'>
   /** Sees every message before the network; false if it shall not be sent. */
   readonly mayLeave: (from: NodeId, to: NodeId, message: Message) => boolean
@@ -73,14 +64,10 @@ interface Asked {
   readonly request: Request
 }
 
-export function newDurable(): Durable {
-  return { hardState: { term: 0, votedFor: undefined }, snapshots: new Map(), entries: [], incoming: [] }
-}
-
 /** One life of a node. */
 export class Host implements Process<Wire> {
   readonly node: RaftNode
-  readonly chain = new ChainMachine()
+  readonly chain: ChainMachine
   private readonly machine: SessionMachine
   private readonly id: NodeId
   private readonly context: HostContext
@@ -96,6 +83,7 @@ export class Host implements Process<Wire> {
     this.id = id
     this.context = context
     this.durable = durable
+    this.chain = new ChainMachine({ isReversed: id % 2 === 0 })
     this.machine = new SessionMachine(this.chain, { mutant: context.raft.mutant })
     const newest = Math.max(0, ...durable.snapshots.keys())
     const snapshot = durable.snapshots.get(newest)
@@ -214,6 +202,7 @@ export class Host implements Process<Wire> {
   }
 
   private send(to: NodeId, message: Message): void {
+    if (this.context.checksPromises) this.context.invariants.promised(this.id, to, message, this.durable)
     if (!this.context.mayLeave(this.id, to, message)) return
     if (message.kind !== 'snapshotChunk') {
       this.context.simulation.send(this.id, to, message)

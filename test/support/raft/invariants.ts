@@ -1,5 +1,6 @@
 // What must be true after every event in a cluster (paper, figure 3). Each check looks at what the event has changed.
-import type { Entry, LogIndex, NodeId, RaftNode, Term } from '../../../ts/distributed/raft/index.ts'
+import type { Entry, LogIndex, Message, NodeId, RaftNode, Term } from '../../../ts/distributed/raft/index.ts'
+import type { Durable } from './durable.ts'
 
 interface Committed {
   readonly term: Term
@@ -84,6 +85,29 @@ export class Invariants {
       else if (known.term !== found) {
         throw new Violation('state machine safety', `${id} commits entry ${index} of term ${found}, not ${known.term}`)
       }
+    }
+  }
+
+  /**
+   * A message leaves: what it promises is on disk (paper, figure 2, "updated on stable storage before responding to RPCs").
+   * A node that is in a later term on disk may say what was true in an earlier one.
+   */
+  promised(id: NodeId, to: NodeId, message: Message, { hardState, entries, snapshots }: Durable): void {
+    const { kind, term } = message
+    if (kind === 'vote' && message.granted && message.isPre) return // it repeats the asker's term
+    const isThought = kind === 'requestVote' && message.isPre
+    if ((isThought ? term - 1 : term) > hardState.term) {
+      throw new Violation('durability', `${id} speaks of term ${term} and has term ${hardState.term} on disk`)
+    }
+    if (isThought || term < hardState.term) return
+    const votedFor = kind === 'requestVote' ? id : kind === 'vote' && message.granted ? to : undefined
+    if (votedFor !== undefined && hardState.votedFor !== votedFor) {
+      throw new Violation('durability', `${id} votes for ${votedFor}, not on disk`)
+    }
+    if (kind !== 'appended') return
+    const lastIndex = entries.at(-1)?.index ?? Math.max(0, ...snapshots.keys())
+    if (message.match > lastIndex) {
+      throw new Violation('durability', `${id} acknowledges ${message.match} and has ${lastIndex} on disk`)
     }
   }
 

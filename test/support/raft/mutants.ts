@@ -1,19 +1,34 @@
 // Every rule of Raft, taken away alone, must be missed: by a scenario, or by some seed of the swarm.
 import type { Mutant, Rule } from '../../../ts/distributed/raft/mutant.ts'
 import { runSeed } from './run.ts'
-import { deafNode, disjointMajorities, figure8, hastyRead, lateTransfer, zombieRead } from './scenarios.ts'
+import {
+  deafNode,
+  disjointMajorities,
+  figure8,
+  forgottenVote,
+  hastyRead,
+  lateElection,
+  lateTransfer,
+  lostPromise,
+  snapshotOfTwoLeaders,
+  zombieRead,
+} from './scenarios.ts'
 
 /** Throws, or says so, if something is wrong without the rule. */
 type Scenario = (mutant?: Mutant) => unknown
 
 /** Seeds alone are enough for the others. */
 const SCENARIOS: Readonly<Partial<Record<Rule, Scenario>>> = {
+  'votes are persisted': forgottenVote,
+  'durable before reply': lostPromise,
   'commit own terms only': figure8,
   'joint phase': disjointMajorities,
   'reads ask a quorum': zombieRead,
   'reads after own commit': hastyRead,
   'no lease after transfer': lateTransfer,
   'leader stickiness': deafNode,
+  'promises of any term': lateElection,
+  'snapshots of one leader': snapshotOfTwoLeaders,
 }
 
 /** All rules; the compiler sees that none is left out. */
@@ -30,6 +45,8 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
   'reads after own commit': true,
   'no lease after transfer': true,
   'leader stickiness': true,
+  'promises of any term': true,
+  'snapshots of one leader': true,
 }
 export const RULES = Object.keys(IS_RULE) as readonly Rule[]
 

@@ -14,6 +14,7 @@ import {
   untilNext,
   wholeBetween,
 } from '../../../ts/testing/simulation/index.ts'
+import type { ClientOptions } from './client.ts'
 import { Cluster, type ClusterOptions, describeWire, FIRST_CLIENT } from './cluster.ts'
 
 /** All that is drawn from a seed. */
@@ -22,8 +23,9 @@ export interface Plan {
   readonly faults: FaultPlan
   readonly cluster: Omit<ClusterOptions, 'seed' | 'faults'>
   readonly clientCount: number
-  readonly thinkMs: number
-  readonly readRate: number
+  /** Clients on top that only read: they stay with whoever answers, also with a leader of the past. */
+  readonly readerCount: number
+  readonly client: Pick<ClientOptions, 'keyCount' | 'timeoutMs' | 'thinkMs' | 'readRate'>
   /** Mean time between changes of membership and between transfers; Infinity for none. */
   readonly changeMs: number
   readonly transferMs: number
@@ -48,9 +50,11 @@ export interface RunResult {
   readonly trace: readonly string[]
   /** False if the checker gave up. */
   readonly isHistoryChecked: boolean
+  /** What went wrong on purpose, by its name. */
+  readonly faults: Readonly<Record<string, number>>
 }
 
-const ELECTION_MS = 150
+const TICK_MS = 10
 const CONVERGE_MS = 60_000
 
 function drawPlan(seed: number): Plan {
@@ -58,15 +62,20 @@ function drawPlan(seed: number): Plan {
   const nodeCount = pick(random, [3, 3, 4, 5, 5])
   const changes = chance(random, 0.4)
   const spare = changes ? wholeBetween(random, 1, 3) : 0
+  const electionTicks = pick(random, [5, 10, 20])
+  /** What an election takes. */
+  const usualMs = 1.5 * electionTicks * TICK_MS
   const founders = Array.from({ length: nodeCount }, (_, i) => i + 1)
   return {
     seed,
-    faults: drawFaults(random, ELECTION_MS),
+    faults: drawFaults(random, usualMs),
     cluster: {
+      tickMs: TICK_MS,
       nodeCount: nodeCount + spare,
       founding: { voters: founders, outgoing: [], learners: [] },
       snapshotEvery: pick(random, [5, 20, 100, Number.POSITIVE_INFINITY]),
       raft: {
+        electionTicks,
         heartbeatTicks: pick(random, [1, 2, 4]),
         maxBatchBytes: pick(random, [1, 150, 100_000]),
         maxInflightMessages: pick(random, [1, 3, 64]),
@@ -76,20 +85,29 @@ function drawPlan(seed: number): Plan {
       },
     },
     clientCount: wholeBetween(random, 1, 5),
-    thinkMs: pick(random, [1, 10, 50]),
-    readRate: pick(random, [0.1, 0.5]),
-    changeMs: changes ? ELECTION_MS * pick(random, [1, 3, 10]) : Number.POSITIVE_INFINITY,
-    transferMs: chance(random, 0.4) ? ELECTION_MS * pick(random, [1, 5]) : Number.POSITIVE_INFINITY,
+    readerCount: wholeBetween(random, 0, 3),
+    client: {
+      keyCount: pick(random, [1, 3]),
+      timeoutMs: pick(random, [20, 60, 200]),
+      thinkMs: pick(random, [1, 10, 50]),
+      readRate: pick(random, [0.1, 0.5]),
+    },
+    changeMs: changes ? usualMs * pick(random, [1, 3, 10]) : Number.POSITIVE_INFINITY,
+    transferMs: chance(random, 0.4) ? usualMs * pick(random, [1, 5]) : Number.POSITIVE_INFINITY,
   }
 }
 
 /** Runs a plan: two phases, safety under faults and then rest without them. */
 export function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
   const { seed, faults } = plan
-  const cluster = new Cluster({ ...plan.cluster, seed, faults, raft: { ...plan.cluster.raft, mutant } })
+  const raft = { ...plan.cluster.raft, mutant }
+  // Whoever lacks a rule must be found by what comes of it.
+  const cluster = new Cluster({ ...plan.cluster, seed, faults, raft, checksPromises: mutant === undefined })
   const { simulation } = cluster
-  for (let i = 0; i < plan.clientCount; i++) cluster.addClient({ thinkMs: plan.thinkMs, readRate: plan.readRate })
+  for (let i = 0; i < plan.clientCount; i++) cluster.addClient(plan.client)
+  for (let i = 0; i < plan.readerCount; i++) cluster.addClient({ ...plan.client, thinkMs: 5, readRate: 1 })
   const counts = { changes: 0 }
+  const strikes: Record<string, number> = {}
   let isHistoryChecked = true
   let complaint: string | undefined
   try {
@@ -105,6 +123,7 @@ export function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
       // Until enough has happened.
     }
     nemesis.stop()
+    for (const [havoc, count] of nemesis.strikes) strikes[havoc] = count
     reorganise.isStopped = true
     cluster.converge(CONVERGE_MS)
     isHistoryChecked = cluster.checkHistory()
@@ -122,6 +141,7 @@ export function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
     complaint,
     trace: complaint === undefined ? [] : simulation.trace.lines(describeWire),
     isHistoryChecked,
+    faults: { ...strikes, ...simulation.network.counts },
   }
 }
 

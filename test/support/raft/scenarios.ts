@@ -1,8 +1,9 @@
 // Traps that Raft's rules are there for, as stories that can be told with a rule taken away.
-import type { Entry, NodeId, Outcome, Term } from '../../../ts/distributed/raft/index.ts'
+import type { Entry, Message, NodeId, Outcome, Term } from '../../../ts/distributed/raft/index.ts'
 import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
+import { HEALTHY_STORAGE } from '../../../ts/testing/simulation/index.ts'
 import { Cluster } from './cluster.ts'
-import type { Durable } from './host.ts'
+import type { Durable } from './durable.ts'
 import { Violation } from './invariants.ts'
 import { chainCommand } from './machine.ts'
 
@@ -76,6 +77,130 @@ export function figure8(mutant?: Mutant): Cluster {
   return cluster
 }
 
+/**
+ * Paper, §5.2: a voter crashes, starts again and is asked once more, by the other candidate of the term. If it has forgotten
+ * its vote, both lead.
+ */
+export function forgottenVote(mutant?: Mutant): void {
+  const cluster = new Cluster({
+    seed: 2,
+    nodeCount: 3,
+    raft: { mutant },
+    patience: [1, 2, 3].map((id) => [id, id === 3 ? 0.9 : 0]),
+  })
+  cluster.simulation.network.separate([1], [2])
+  let late: Message | undefined
+  cluster.filter = (from, to, message) => {
+    if (from !== 2 || to !== 3 || message.kind !== 'requestVote' || message.isPre) return true
+    late ??= message
+    return false
+  }
+  waitFor(cluster, 'node 1 leads', () => cluster.leader === 1 && late?.term === cluster.status(1).term)
+  cutOff(cluster, [1])
+  cluster.simulation.crash(3)
+  cluster.simulation.restart(3)
+  cluster.simulation.send(2, 3, late as Message)
+  cluster.simulation.runFor(50)
+  cluster.filter = () => true
+  cluster.converge(5000)
+}
+
+/** Paper, §5.3 and figure 2: a follower acknowledges an entry, and crashes before its disk has it. */
+export function lostPromise(mutant?: Mutant): void {
+  const cluster = new Cluster({
+    seed: 1,
+    nodeCount: 3,
+    raft: { mutant },
+    patience: [1, 2, 3].map((id) => [id, id === 1 ? 0 : id / 4]),
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  const { simulation } = cluster
+  simulation.runFor(100)
+  simulation.crash(3)
+  const { lastIndex } = cluster.status(1)
+  propose(cluster, 1, 1)
+  simulation.storage = { minSyncMs: 500, maxSyncMs: 500, partialRate: 0 } // the leader's own sync has begun before
+  waitFor(cluster, 'node 2 has the entry', () => cluster.status(2).lastIndex > lastIndex)
+  simulation.runFor(20)
+  simulation.storage = HEALTHY_STORAGE
+  simulation.crash(1)
+  simulation.crash(2)
+  for (const id of [2, 3]) simulation.restart(id)
+  waitFor(cluster, 'node 2 or 3 leads', () => cluster.leader !== undefined)
+  cluster.converge(5000)
+}
+
+/**
+ * A leader and another node have each a snapshot of the same index, with the same content and other bytes. The leader is lost
+ * when only the last piece of its own is missing.
+ */
+export function snapshotOfTwoLeaders(mutant?: Mutant): void {
+  const raft = { keptEntries: 0, chunkBytes: 8, mutant }
+  const cluster = new Cluster({ seed: 1, nodeCount: 4, snapshotEvery: 50, raft })
+  const client = cluster.addClient({ readRate: 0 })
+  const leader = cluster.elect()
+  const { simulation } = cluster
+  // Bytes are those of odd or even nodes.
+  const heir = cluster.nodeIds.find((id) => id % 2 !== leader % 2) as NodeId
+  const away = cluster.nodeIds.find((id) => id !== leader && id !== heir) as NodeId
+  simulation.crash(away)
+  waitFor(cluster, 'two snapshots', () => client.completed > 110, 20_000)
+  client.isStopping = true
+  waitFor(cluster, 'the client rests', () => client.isIdle)
+  simulation.runFor(200)
+  simulation.restart(away)
+  let isLastDue = false
+  cluster.filter = (_, __, message) => {
+    if (message.kind !== 'snapshotChunk') return true
+    isLastDue = message.offset + message.lengthBytes === message.snapshot.sizeBytes
+    return !isLastDue
+  }
+  waitFor(cluster, 'the last piece', () => isLastDue)
+  cluster.filter = () => true
+  simulation.crash(leader)
+  cluster.patience.set(heir, 0)
+  waitFor(cluster, 'another one leads', () => cluster.leader !== undefined)
+  cluster.converge(5000)
+}
+
+/**
+ * A node hears the leader again after it has helped a candidate: first it learns the candidate's term, then comes the request
+ * that was late. @returns Whether the old leader answers from its lease when another one leads.
+ */
+export function lateElection(mutant?: Mutant): boolean {
+  const cluster = new Cluster({
+    seed: 1,
+    nodeCount: 3,
+    raft: { reads: 'lease', mutant },
+    patience: [1, 2, 3].map((id) => [id, (id - 1) / 3]),
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  const { simulation } = cluster
+  simulation.runFor(500)
+  const join = cutOff(cluster, [1])
+  let request: Message | undefined
+  cluster.filter = (from, to, message) => {
+    if (from !== 2 || to !== 3 || message.kind !== 'requestVote' || message.isPre) return true
+    request ??= message
+    return false
+  }
+  waitFor(cluster, 'node 2 asks for votes', () => request !== undefined)
+  join()
+  cutOff(cluster, [2])
+  const heard = cluster.ask(1, (id) => ({ kind: 'read', ids: [id] }))
+  waitFor(cluster, 'node 1 is heard again', () => cluster.outcomes.has(heard))
+  // Node 3 has asked node 2 before; the answer says that there is a newer term. It is not yet out when node 1 has its lease.
+  const { term } = cluster.status(2)
+  const node3 = cluster.host(3)
+  node3.step({ kind: 'message', from: 2, message: { kind: 'vote', term, isPre: true, granted: false } })
+  node3.step({ kind: 'message', from: 2, message: request as Message })
+  cluster.filter = (_, to) => to !== 1
+  simulation.network.heal()
+  simulation.runFor(5)
+  const read = cluster.ask(1, (id) => ({ kind: 'read', ids: [id] }))
+  return cluster.inRole('leader').length > 1 && cluster.outcomes.get(read)?.kind === 'done'
+}
+
 /** Dissertation, figure 4.2: a membership that comes at once could decide beside the one before it. */
 export function disjointMajorities(mutant?: Mutant): Cluster {
   const cluster = new Cluster({
@@ -83,7 +208,8 @@ export function disjointMajorities(mutant?: Mutant): Cluster {
     nodeCount: 5,
     founding: { voters: [1, 2, 3], outgoing: [], learners: [] },
     raft: { mutant },
-    patience: [1, 2, 3, 4, 5].map((id) => [id, id === 1 ? 0 : 0.5]),
+    // No two campaign at the same time.
+    patience: [1, 2, 3, 4, 5].map((id) => [id, (id - 1) / 5]),
   })
   if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
   cutOff(cluster, [1, 4, 5])

@@ -80,6 +80,8 @@ export function checkStart({ hardState, snapshot, entries, membership }: RaftSta
     if (entry.index !== index++) throw new BedplateError('CORRUPTION', `the log lacks entry ${index - 1}`)
     if (entry.term < term)
       throw new BedplateError('CORRUPTION', `the term of entry ${entry.index} is below its predecessor's`)
+    if (entry.index === start && entry.term !== snapshot?.term)
+      throw new BedplateError('CORRUPTION', `entry ${start} has term ${entry.term}, the snapshot ${snapshot?.term}`)
     term = entry.term
   }
   const last = Math.max(term, snapshot?.term ?? 0)

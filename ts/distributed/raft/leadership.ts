@@ -9,6 +9,9 @@ interface Pending {
   readonly index: LogIndex
 }
 
+/** Nothing to answer, which is so after most steps. */
+const NONE: readonly Pending[] = []
+
 export interface LeadershipTransfer {
   readonly id: number
   readonly to: NodeId
@@ -30,8 +33,8 @@ export class Leadership {
   /** Somebody was told to campaign and may do so at any time in this term: followers' promises are void. */
   isLeaseVoid = false
   uncommittedBytes = 0
-  /** A change of membership that is to be answered. */
-  change: { readonly id: number } | undefined
+  /** A change of membership that is to be answered, once `index` is applied: its last entry, Infinity until that is committed. */
+  change: { readonly id: number; index: LogIndex } | undefined
   /** Commands to be answered, in the order of their entries; those before `answered` are. */
   private pending: Pending[] = []
   private answered = 0
@@ -62,13 +65,19 @@ export class Leadership {
     this.pending.push({ id, index })
   }
 
-  /** Takes the commands whose entries are applied. */
-  takeApplied(applied: LogIndex): Pending[] {
-    const start = this.answered
+  /** Takes the requests whose entries are applied. */
+  takeApplied(applied: LogIndex): readonly Pending[] {
+    const { change, answered: start } = this
     while (this.answered < this.pending.length && (this.pending[this.answered] as Pending).index <= applied) {
       this.answered++
     }
+    const isChanged = change !== undefined && change.index <= applied
+    if (start === this.answered && !isChanged) return NONE
     const taken = this.pending.slice(start, this.answered)
+    if (isChanged) {
+      taken.push(change)
+      this.change = undefined
+    }
     if (this.answered > 1024 && this.answered * 2 > this.pending.length) {
       this.pending = this.pending.slice(this.answered)
       this.answered = 0

@@ -1,6 +1,7 @@
 // The log of a node as it is in memory: everything after what was compacted away (paper, §5.3 and §7).
 import { assert } from '../../base/errors.ts'
-import type { Entry, LogIndex, Membership, SnapshotMeta, Term } from './types.ts'
+import { isPossible } from './membership.ts'
+import type { Append, Entry, LogIndex, Membership, SnapshotMeta, Term } from './types.ts'
 
 /** What an entry counts beside its command, against bounds in bytes. */
 const ENTRY_OVERHEAD_BYTES = 24
@@ -140,6 +141,17 @@ export class RaftLog {
     while (at > this.base.index && (this.termAt(at) as Term) > term) at--
     return Math.max(at, this.base.index)
   }
+}
+
+/** Says whether the entries of an append are such as can be in a log: without gaps, terms never falling. */
+export function canFollow({ prevIndex, prevTerm, term, entries }: Append): boolean {
+  let lastTerm = prevTerm
+  for (const [i, entry] of entries.entries()) {
+    if (entry.index !== prevIndex + 1 + i || entry.term < lastTerm) return false
+    if (entry.kind === 'membership' && !isPossible(entry.membership)) return false
+    lastTerm = entry.term
+  }
+  return lastTerm <= term
 }
 
 /** What an entry counts, against bounds in bytes. */

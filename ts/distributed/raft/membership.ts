@@ -52,6 +52,11 @@ export function isUsable(voters: readonly NodeId[], learners: readonly NodeId[])
   )
 }
 
+/** Says whether a membership can be that of a log. */
+export function isPossible({ voters, outgoing, learners }: Membership): boolean {
+  return isUsable(voters, learners) && (outgoing.length === 0 || isUsable(outgoing, []))
+}
+
 function reachedBy(voters: readonly NodeId[], valueAt: (id: NodeId) => number): number {
   const count = voters.length
   // Invariant: VALUES[0..i) are the values of the first i voters, ascending.

@@ -15,6 +15,8 @@ export type Rule =
   | 'reads after own commit' // a new leader knows what is committed only when an entry of its term is (dissertation, §6.4)
   | 'no lease after transfer' // whom the leader told to campaign does not wait for its lease to end
   | 'leader stickiness' // who hears from a leader helps nobody to depose it (dissertation, §4.2.3 and §9.6)
+  | 'promises of any term' // nor if it is in the term of the election already
+  | 'snapshots of one leader' // pieces of two leaders' snapshots are never put together
 
 /** A node with one rule taken away. */
 export type Mutant = AnyMutant<Rule>

@@ -7,9 +7,10 @@
 import { assert, assertNever } from '../../base/errors.ts'
 import { lacks } from '../../storage/mutant.ts'
 import { knownOptions } from './check-options.ts'
+import { Incoming } from './incoming.ts'
 import { Leadership } from './leadership.ts'
-import { sizeOf } from './log.ts'
-import { countVotes, isJoint, isUsable, isVoter, reachedByMajority, votersOf } from './membership.ts'
+import { canFollow, sizeOf } from './log.ts'
+import { countVotes, isJoint, isPossible, isUsable, isVoter, reachedByMajority, votersOf } from './membership.ts'
 import type { Progress } from './progress.ts'
 import { Replica } from './replica.ts'
 import type {
@@ -64,7 +65,7 @@ export class RaftNode extends Replica {
   private leadership: Leadership | undefined
 
   /** A snapshot that is coming in. */
-  private incoming: { readonly snapshot: SnapshotMeta; offset: number } | undefined
+  private incoming: Incoming | undefined
   private timerAtTick: Tick = Number.POSITIVE_INFINITY
   private failure: unknown
 
@@ -149,6 +150,7 @@ export class RaftNode extends Replica {
       if (leadership.isLeaseVoid) this.reply(id, { kind: 'unknown', leader: this.leader })
       else this.refuse(id, 'heir behind')
       leadership.transfer = undefined
+      this.continueChange(leadership)
     }
     if (this.now >= leadership.quorumCheckAtTick) {
       leadership.quorumCheckAtTick = this.now + this.options.electionTicks
@@ -317,10 +319,7 @@ export class RaftNode extends Replica {
 
   private receive(from: NodeId, message: Message): void {
     if (from === this.id) return
-    if (message.kind === 'requestVote' && !message.isTransfer && message.term > this.term && this.hearsLeader()) {
-      // Not even an answer: a node that was removed, or that heard nothing, must not depose a leader that works.
-      if (!lacks(this.options.mutant, 'leader stickiness')) return
-    }
+    if (message.kind === 'requestVote' && !message.isTransfer && this.keepsLeader(message)) return
     if (message.term > this.term) {
       // A term that is only thought of begins for nobody.
       const isThought =
@@ -391,9 +390,16 @@ export class RaftNode extends Replica {
     return true
   }
 
-  /** Says whether this node, as far as it knows, has a leader that works. */
-  private hearsLeader(): boolean {
-    return this.role === 'leader' || this.now < this.contactAtTick + this.options.electionTicks
+  /**
+   * A node that was removed, or that heard nothing, must not depose a leader that works: it gets not even an answer. Also not
+   * in the term that this node is in already: what took it there may have come before the leader was heard again, whose lease
+   * counts on this node's silence.
+   */
+  private keepsLeader({ term }: RequestVote): boolean {
+    const hearsLeader = this.role === 'leader' || this.now < this.contactAtTick + this.options.electionTicks
+    if (!hearsLeader || term < this.term) return false
+    if (term === this.term) return !lacks(this.options.mutant, 'promises of any term')
+    return !lacks(this.options.mutant, 'leader stickiness')
   }
 
   // ---- Followers (paper, §5.3)
@@ -411,8 +417,7 @@ export class RaftNode extends Replica {
       this.send(from, { kind: 'refused', term: this.term, prevIndex, hintIndex, hintTerm })
       return
     }
-    const isInOrder = entries.every((entry, i) => entry.index === prevIndex + 1 + i && entry.term <= this.term)
-    if (!isInOrder) return // no leader sends that
+    if (!canFollow(message)) return // no leader sends that
     const lastNew = prevIndex + entries.length
     const known = entries.findIndex((entry) => this.log.termAt(entry.index) !== entry.term)
     const news = known === -1 ? [] : entries.slice(known)
@@ -435,45 +440,33 @@ export class RaftNode extends Replica {
     this.send(to, { kind: 'appended', term: this.term, match })
   }
 
-  private snapshotChunk(from: NodeId, { snapshot, offset, data }: SnapshotChunk): void {
-    if (snapshot.index <= this.commitIndex) {
+  private snapshotChunk(from: NodeId, chunk: SnapshotChunk): void {
+    const { snapshot, offset, data } = chunk
+    const { index, sizeBytes } = snapshot
+    if (index <= this.commitIndex) {
       this.acknowledge(from, this.commitIndex)
       return
     }
-    if (this.log.termAt(snapshot.index) === snapshot.term) {
+    if (this.log.termAt(index) === snapshot.term) {
       // Everything that it covers is in the log: only that it is committed was not known.
-      this.commitTo(snapshot.index)
-      this.acknowledge(from, this.commitIndex)
+      this.commitTo(index)
+      this.acknowledge(from, index)
       return
     }
-    const isUsual = isUsable(snapshot.membership.voters, []) && snapshot.sizeBytes <= this.options.maxSnapshotBytes
-    if (!isUsual || offset + data.length > snapshot.sizeBytes) return
-    const known = this.incoming?.snapshot
-    if (known === undefined || known.index !== snapshot.index || known.term !== snapshot.term) {
-      this.incoming = { snapshot, offset: 0 }
-    }
-    const incoming = this.incoming as { snapshot: SnapshotMeta; offset: number }
-    const { index } = snapshot
-    if (offset !== incoming.offset || (data.length === 0 && snapshot.sizeBytes > 0)) {
-      const answer = { offset: incoming.offset, isOutOfPlace: true }
-      this.send(from, { kind: 'chunkReceived', term: this.term, index, ...answer })
+    const isUsual =
+      isPossible(snapshot.membership) && snapshot.term <= this.term && sizeBytes <= this.options.maxSnapshotBytes
+    if (!isUsual || offset + data.length > sizeBytes) return // no leader sends that
+    if (!this.incoming?.isOf(from, chunk, this.options.mutant)) this.incoming = new Incoming(from, chunk)
+    const { incoming } = this
+    if (incoming.take(chunk)) this.effects.push({ kind: 'storeChunk', snapshot, offset, data })
+    if (incoming.isWhole) {
+      // It takes the place of the log.
+      this.incoming = undefined
+      this.restoreLog(snapshot)
+      this.acknowledge(from, index)
       return
     }
-    this.effects.push({ kind: 'storeChunk', snapshot, offset, data })
-    incoming.offset += data.length
-    if (incoming.offset === snapshot.sizeBytes) {
-      this.install(from, snapshot)
-      return
-    }
-    const answer = { offset: incoming.offset, isOutOfPlace: false }
-    this.send(from, { kind: 'chunkReceived', term: this.term, index, ...answer })
-  }
-
-  /** Takes a whole snapshot instead of the log (paper, §7, figure 13). */
-  private install(from: NodeId, snapshot: SnapshotMeta): void {
-    this.incoming = undefined
-    this.restoreLog(snapshot)
-    this.acknowledge(from, snapshot.index)
+    this.send(from, { kind: 'chunkReceived', term: this.term, index, offset: incoming.offset, chunkOffset: offset })
   }
 
   // ---- Leaders (paper, §5.3 and §5.4)
@@ -657,7 +650,7 @@ export class RaftNode extends Replica {
     }
     const isAtOnce = lacks(this.options.mutant, 'joint phase')
     const outgoing = isAtOnce ? [] : log.membership.voters
-    leadership.change = { id }
+    leadership.change = { id, index: Number.POSITIVE_INFINITY }
     this.appendMembership({ voters, outgoing, learners })
     this.replicate(leadership)
   }
@@ -670,7 +663,7 @@ export class RaftNode extends Replica {
     // Only one change at a time: neighbours in the log must not be able to decide without each other. The leader must have
     // committed in its term, or it does not know which the last membership is (Ongaro, raft-dev, 2015).
     const isSettled = log.membershipIndex <= this.commitIndex && !isJoint(log.membership) && this.hasCommittedOwn()
-    return isSettled ? undefined : 'change under way'
+    return isSettled && leadership.change === undefined ? undefined : 'change under way'
   }
 
   /** Goes on with a change whose last step is committed, also one that an earlier leader has begun. */
@@ -678,14 +671,13 @@ export class RaftNode extends Replica {
     const { membership, membershipIndex } = this.log
     if (membershipIndex > this.commitIndex) return
     if (isJoint(membership)) {
+      // An entry behind those that the heir has would cost it the election; whoever leads then ends the change.
+      if (leadership.transfer !== undefined) return
       this.appendMembership({ ...membership, outgoing: [] })
       this.replicate(leadership)
       return
     }
-    if (leadership.change !== undefined) {
-      leadership.expect(leadership.change.id, membershipIndex)
-      leadership.change = undefined
-    }
+    if (leadership.change !== undefined) leadership.change.index = membershipIndex
     // A leader that is no voter leads until it has committed that it is none (§4.2.2).
     if (isVoter(membership, this.id)) return
     this.applyCommitted()
@@ -761,13 +753,13 @@ export class RaftNode extends Replica {
     this.send(to, { kind: 'snapshotChunk', term: this.term, snapshot, offset, data: NO_DATA, lengthBytes })
   }
 
-  private chunkReceived(from: NodeId, { index, offset, isOutOfPlace }: ChunkReceived): void {
+  private chunkReceived(from: NodeId, { index, offset, chunkOffset }: ChunkReceived): void {
     const progress = this.leadership?.followers.get(from)
     const transfer = progress?.transfer
     if (progress === undefined || transfer?.snapshot.index !== index || offset > transfer.snapshot.sizeBytes) return
     progress.isActive = true
-    // An answer that comes twice must not double what is under way.
-    const isBack = isOutOfPlace && offset < transfer.offset && this.now > transfer.sentAtTick
+    // Further back only if it has lost what it had: an answer that is old, or comes twice, must not double what is under way.
+    const isBack = offset < transfer.offset && chunkOffset === transfer.offset
     if (offset <= transfer.offset && !isBack) return
     transfer.offset = offset
     this.sendChunk(from, progress)
@@ -795,5 +787,4 @@ export class RaftNode extends Replica {
       this.effects.push({ kind: 'readable', ids, index })
     }
   }
-
 }

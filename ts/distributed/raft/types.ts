@@ -132,8 +132,8 @@ export interface ChunkReceived {
   readonly term: Term
   readonly index: LogIndex
   readonly offset: number
-  /** It was not the chunk that follows: `offset` is where to go on, also if that is further back. */
-  readonly isOutOfPlace: boolean
+  /** Where the chunk began that this answers: one that is not the next is not taken, and `offset` may be further back. */
+  readonly chunkOffset: number
 }
 
 /** Asks the receiver to hold an election at once (dissertation, §3.10). */
