@@ -1,13 +1,13 @@
-// npm run test:faults | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list] [--from FOLDER]
+// npm run test:faults | test:simulation | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list] [--from FOLDER]
 //
-// Finds the heavy suites (`test/faults/*.ts`, for the soak `test/soak/*.ts` too; their contract is test/support/heavy.ts),
-// divides the budget among them, runs each in a process of its own, prints what was covered, and ends with status 1 if
+// Finds the heavy suites (`test/faults/*.ts`, `test/simulation/*.ts`, for the soak all of them and `test/soak/*.ts`; their
+// contract is test/support/heavy.ts), divides the budget among them, runs each in a process of its own, prints what was covered, and ends with status 1 if
 // anything failed. Suites with cases that failed before come first, then the most recently changed ones; failed cases are
 // remembered in .cache/heavy.json.
 import { fork, spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { readCache, writeCache } from './lib/cache.mjs'
@@ -15,10 +15,16 @@ import { readCache, writeCache } from './lib/cache.mjs'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const folder = (name) => fileURLToPath(new URL(`../test/${name}`, import.meta.url))
 /** Those of the soak alone need more than Node. */
-const SUITES = { faults: [folder('faults')], soak: [folder('faults'), folder('soak')] }
+const SUITES = {
+  faults: [folder('faults')],
+  simulation: [folder('simulation')],
+  soak: [folder('faults'), folder('simulation'), folder('soak')],
+}
 const CHILD = fileURLToPath(new URL('./lib/heavy-child.mjs', import.meta.url))
 const MEMORY = 'heavy.json'
-const DEFAULT_BUDGET_SECONDS = { faults: 60, soak: 1800 }
+const DEFAULT_BUDGET_SECONDS = { faults: 60, simulation: 60, soak: 3600 }
+/** Clusters need twice as long as one store for what they must cover. */
+const SHARES = { simulation: 2 }
 
 // A suite may go on past its share until it has covered its minimum, but not for ever.
 const graceMs = (budgetMs) => budgetMs + 180_000
@@ -45,7 +51,7 @@ async function main() {
 function readOptions() {
   const { values, positionals } = parse()
   const mode = positionals[0]
-  if (!(mode in DEFAULT_BUDGET_SECONDS)) usage('say faults or soak')
+  if (!(mode in DEFAULT_BUDGET_SECONDS)) usage('say faults, simulation or soak')
   const seed = Number(values.seed ?? defaultSeed(mode))
   const budgetSeconds = Number(values.budget ?? DEFAULT_BUDGET_SECONDS[mode])
   if (!Number.isSafeInteger(seed) || seed < 0) usage('--seed takes a whole number of at least 0')
@@ -79,6 +85,7 @@ function findSuites({ suite: wanted, from }) {
     .map((file) => ({
       name: basename(file, '.ts'),
       file,
+      shares: SHARES[basename(dirname(file))] ?? 1,
       changedMs: statSync(file).mtimeMs,
       remembered: memory[basename(file, '.ts')] ?? [],
     }))
@@ -98,7 +105,8 @@ async function runAll(suites, options) {
   const lane = async () => {
     for (let suite = waiting.shift(); suite !== undefined; suite = waiting.shift()) {
       const leftMs = Math.max(1000, deadline - performance.now())
-      const share = (lanes * options.budgetMs - laneTimeGivenMs) / (waiting.length + 1)
+      const shares = waiting.reduce((sum, each) => sum + each.shares, suite.shares)
+      const share = ((lanes * options.budgetMs - laneTimeGivenMs) * suite.shares) / shares
       const budgetMs = Math.round(Math.max(1000, Math.min(leftMs, share)))
       laneTimeGivenMs += budgetMs
       outcomes.push(await runSuite(suite, budgetMs, options))
@@ -204,7 +212,7 @@ function print(line) {
 
 function usage(message) {
   process.stderr.write(
-    `heavy: ${message}\nusage: heavy.mjs faults|soak [--budget S] [--seed N] [--suite NAME [--case NAME]] [--list] [--from FOLDER]\n`,
+    `heavy: ${message}\nusage: heavy.mjs faults|simulation|soak [--budget S] [--seed N] [--suite NAME [--case NAME]] [--list] [--from FOLDER]\n`,
   )
   process.exit(2)
 }

@@ -8,7 +8,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SELF = 'test/tidy.test.ts'
 const NOT_OURS = /^(node_modules|dist|build|build-.*|prebuilds|coverage|bedplate-data|\.cache|\.git)$/
 const SOURCE = /\.(ts|mjs|cjs|cc|h|py|sh)$/
-const ENTRY = /(^ts\/.*\/index|\.test|\.bench|-worker)\.ts$|^test\/(faults|soak|scripts\/heavy-suites)\/[^/]+\.ts$/
+const ENTRY =
+  /(^ts\/.*\/index|\.test|\.bench|-worker)\.ts$|^test\/(faults|simulation|soak|scripts\/heavy-suites)\/[^/]+\.ts$/
 const MAX_LINES = 800
 const MAX_BYTES = 400_000
 

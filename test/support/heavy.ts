@@ -1,7 +1,7 @@
 // The contract of a heavy suite: crash, power-loss, mutant and kill loops that spend a time budget instead of
-// running a fixed list. `npm run test:faults` and `npm run test:soak` (scripts/heavy.mjs) find them: every
-// `test/faults/*.ts` is one suite and default-exports a `HeavySuite`; those of `test/soak` need more than Node, and the soak
-// alone runs them. Each suite runs in a process of its own,
+// running a fixed list. `npm run test:faults`, `test:simulation` and `test:soak` (scripts/heavy.mjs) find them: every
+// `test/faults/*.ts` and `test/simulation/*.ts` is one suite and default-exports a `HeavySuite`; those of `test/soak` need
+// more than Node, and the soak alone runs them. Each suite runs in a process of its own,
 // at most two at a time, from plain compiled TypeScript (imports of ts/ are served from dist/).
 //
 // A case is whatever can be replayed alone: its name says everything needed, for instance

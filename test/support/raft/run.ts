@@ -98,7 +98,7 @@ function drawPlan(seed: number): Plan {
 }
 
 /** Runs a plan: two phases, safety under faults and then rest without them. */
-export function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
+function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
   const { seed, faults } = plan
   const raft = { ...plan.cluster.raft, mutant }
   // Whoever lacks a rule must be found by what comes of it.
