@@ -217,10 +217,14 @@ describe('a process', () => {
     expect(Math.min(...rates)).toBeGreaterThanOrEqual(0.8)
     expect(Math.max(...rates)).toBeLessThanOrEqual(1.2)
     expect(Math.max(...rates) - Math.min(...rates)).toBeGreaterThan(0.3)
+    simulation.setRate(2, 0.5)
+    const since = simulation.monotonic(2)
+    simulation.runFor(100)
+    expect(simulation.monotonic(2) - since).toBeCloseTo(50e6, 0)
     const before = simulation.wall(1)
     simulation.jump(1, -500)
     expect(simulation.wall(1)).toBe(before - 500)
-    expect(simulation.monotonic(1)).toBeCloseTo((rates[0] as number) * 1e9, 0)
+    expect(simulation.monotonic(1)).toBeCloseTo((rates[0] as number) * 1.1e9, 0)
   })
 
   it('needs an id of its own', () => {

@@ -230,6 +230,17 @@ export class Simulation<Message> {
     this.note(`the wall clock of ${id} jumps by ${byMs.toFixed(0)} ms`)
   }
 
+  /**
+   * Lets the clock of a process run at another rate from now on; timers that are set keep their time.
+   * @param rate - Milliseconds on it in a millisecond of virtual time.
+   */
+  setRate(id: ProcessId, rate: number): void {
+    const host = this.hostOf(id)
+    host.localMs = this.monotonic(id) / 1e6
+    host.rateSinceMs = this.time
+    host.rate = rate
+  }
+
   isUp(id: ProcessId): boolean {
     return this.hostOf(id).process !== undefined
   }
@@ -253,9 +264,7 @@ export class Simulation<Message> {
     for (const host of this.hosts.values()) {
       this.resume(host.id)
       this.restart(host.id)
-      host.localMs = this.monotonic(host.id) / 1e6
-      host.rateSinceMs = this.time
-      host.rate = 1
+      this.setRate(host.id, 1)
     }
   }
 
