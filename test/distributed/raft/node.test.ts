@@ -338,6 +338,19 @@ describe('a leader', () => {
     expect(only(step({ kind: 'propose', proposals: [{ id: 4, command: EMPTY }] }), 'reply')).toEqual([])
   })
 
+  it('has no room for what its own disk does not take, though others have committed it', () => {
+    const node = leader({ maxUncommittedBytes: 100 })
+    const { step, from } = play(node, 20)
+    const propose = (id: number): Effect[] =>
+      step({ kind: 'propose', proposals: [{ id, command: new Uint8Array(100) }] })
+    expect(only(propose(1), 'reply')).toEqual([])
+    for (const id of [2, 3]) from(id, { kind: 'appended', term: 1, match: 2 })
+    expect(node.status).toMatchObject({ commitIndex: 2, appliedIndex: 1 })
+    expect(only(propose(2), 'reply')).toMatchObject([{ outcome: { reason: 'busy' } }])
+    step({ kind: 'persisted', write: 3 })
+    expect(only(propose(3), 'reply')).toEqual([])
+  })
+
   it('answers reads of one round together, when a majority has answered (dissertation, §6.4)', () => {
     const node = leader()
     const { step, from } = play(node, 20)
@@ -403,6 +416,7 @@ describe('a driver that is wrong is told so', () => {
       { hardState: { term: 1, votedFor: undefined }, snapshot },
       { hardState, snapshot, entries: [command(7, 2)] },
       { hardState, snapshot, entries: [command(5, 1)] },
+      { hardState, snapshot, entries: [command(3, 1), command(4, 1)] },
     ]
     for (const start of bad)
       expect(

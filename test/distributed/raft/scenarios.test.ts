@@ -15,6 +15,7 @@ import {
   lostPromise,
   outcomeOf,
   propose,
+  slowLeader,
   snapshotOfTwoLeaders,
   waitFor,
   zombieRead,
@@ -200,6 +201,12 @@ describe('reads (dissertation, §6.4)', () => {
   it('rely on no lease once somebody was told to campaign (§6.4.1)', () => expect(lateTransfer()).toBe(false))
 
   it('rely on no lease that a vote in a newer term could have ended (§6.4.1)', () => expect(lateElection()).toBe(false))
+
+  it('rely on clocks that differ by less than the options say, and on nothing else (§6.4.1)', () => {
+    const promised = 10 / (4 + 2) // electionTicks / (leaseTicks + 2)
+    expect(slowLeader(1 / promised)).toBe(false)
+    expect(slowLeader(0.2)).toBe(true)
+  })
 
   it('are refused by followers, who say who leads', () => {
     const cluster = new Cluster({ seed: 8, nodeCount: 3 })

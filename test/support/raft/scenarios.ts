@@ -164,6 +164,21 @@ export function snapshotOfTwoLeaders(mutant?: Mutant): void {
 }
 
 /**
+ * The leader's clock is slow, and it is replaced.
+ * @param rate - Of its clock, where those of others have 1. @returns Whether it answers from its lease then.
+ */
+export function slowLeader(rate: number): boolean {
+  const cluster = new Cluster({ seed: 1, nodeCount: 3, raft: { reads: 'lease' } })
+  const leader = cluster.elect()
+  cluster.simulation.setRate(leader, rate)
+  cluster.simulation.runFor(1000)
+  cutOff(cluster, [leader])
+  waitFor(cluster, 'another one leads', () => cluster.inRole('leader').some((id) => id !== leader))
+  const read = cluster.ask(leader, (id) => ({ kind: 'read', ids: [id] }))
+  return cluster.outcomes.get(read)?.kind === 'done'
+}
+
+/**
  * A node hears the leader again after it has helped a candidate: first it learns the candidate's term, then comes the request
  * that was late. @returns Whether the old leader answers from its lease when another one leads.
  */

@@ -84,6 +84,12 @@ export function checkStart({ hardState, snapshot, entries, membership }: RaftSta
       throw new BedplateError('CORRUPTION', `entry ${start} has term ${entry.term}, the snapshot ${snapshot?.term}`)
     term = entry.term
   }
+  if (entries.length > 0 && index <= start) {
+    throw new BedplateError(
+      'CORRUPTION',
+      `the log ends at entry ${index - 1}, before the snapshot, which is at ${start}`,
+    )
+  }
   const last = Math.max(term, snapshot?.term ?? 0)
   if (hardState.term < last) {
     throw new BedplateError(

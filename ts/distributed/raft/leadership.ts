@@ -1,8 +1,9 @@
 // What only a leader knows (paper, figure 2, "volatile state on leaders"); it is gone with the role.
+import { sizeOf } from './log.ts'
 import { membersOf } from './membership.ts'
 import { Progress } from './progress.ts'
 import { Reads } from './reads.ts'
-import type { LogIndex, Membership, NodeId, Tick } from './types.ts'
+import type { Entry, LogIndex, Membership, NodeId, Term, Tick } from './types.ts'
 
 interface Pending {
   readonly id: number
@@ -32,7 +33,8 @@ export class Leadership {
   transfer: LeadershipTransfer | undefined
   /** Somebody was told to campaign and may do so at any time in this term: followers' promises are void. */
   isLeaseVoid = false
-  uncommittedBytes = 0
+  /** Of its own term: what is not committed, or not on the leader's own disk. */
+  unappliedBytes = 0
   /** A change of membership that is to be answered, once `index` is applied: its last entry, Infinity until that is committed. */
   change: { readonly id: number; index: LogIndex } | undefined
   /** Commands to be answered, in the order of their entries; those before `answered` are. */
@@ -63,6 +65,11 @@ export class Leadership {
 
   expect(id: number, index: LogIndex): void {
     this.pending.push({ id, index })
+  }
+
+  /** Entries were handed to the state machine: what they took of the room for proposals is free again. */
+  applied(entries: readonly Entry[], term: Term): void {
+    for (const entry of entries) if (entry.term === term) this.unappliedBytes -= sizeOf(entry)
   }
 
   /** Takes the requests whose entries are applied. */

@@ -491,12 +491,12 @@ export class RaftNode extends Replica {
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
     if (command.length > this.options.maxCommandBytes) return 'too large'
-    return leadership.uncommittedBytes >= this.options.maxUncommittedBytes ? 'busy' : undefined
+    return leadership.unappliedBytes >= this.options.maxUncommittedBytes ? 'busy' : undefined
   }
 
   private appendOwn(entry: Entry): void {
     assert(this.leadership !== undefined, 'only a leader adds to its log')
-    this.leadership.uncommittedBytes += sizeOf(entry)
+    this.leadership.unappliedBytes += sizeOf(entry)
     this.appendToLog([entry])
     if (entry.kind === 'membership') this.leadership.adopt(entry.membership, this.id, this.log.lastIndex - 1)
   }
@@ -584,9 +584,6 @@ export class RaftNode extends Replica {
     const index = reachedByMajority(this.log.membership, valueAt)
     if (index <= this.commitIndex) return
     if (this.log.termAt(index) !== this.term && !lacks(this.options.mutant, 'commit own terms only')) return
-    for (const entry of this.log.between(this.commitIndex, index)) {
-      if (entry.term === this.term) leadership.uncommittedBytes -= sizeOf(entry)
-    }
     this.commitTo(index)
     this.continueChange(leadership)
     if (this.leadership !== leadership) return
@@ -775,15 +772,18 @@ export class RaftNode extends Replica {
 
   /** Hands on what is committed and on this disk: a state machine is never ahead of the log it recovers from. */
   private applyCommitted(): void {
+    const { leadership } = this
     let upTo = Math.min(this.commitIndex, this.durableIndex)
     if (this.log.lastIndex > upTo && lacks(this.options.mutant, 'apply committed only')) upTo = this.log.lastIndex
     if (upTo > this.appliedIndex && this.restoring === undefined) {
-      this.effects.push({ kind: 'apply', entries: this.log.between(this.appliedIndex, upTo) })
+      const entries = this.log.between(this.appliedIndex, upTo)
+      this.effects.push({ kind: 'apply', entries })
       this.appliedIndex = upTo
+      leadership?.applied(entries, this.term)
     }
-    if (this.leadership === undefined) return
-    for (const { id, index } of this.leadership.takeApplied(this.appliedIndex)) this.reply(id, { kind: 'done', index })
-    for (const { ids, index } of this.leadership.reads.takeReadable(this.appliedIndex)) {
+    if (leadership === undefined) return
+    for (const { id, index } of leadership.takeApplied(this.appliedIndex)) this.reply(id, { kind: 'done', index })
+    for (const { ids, index } of leadership.reads.takeReadable(this.appliedIndex)) {
       this.effects.push({ kind: 'readable', ids, index })
     }
   }

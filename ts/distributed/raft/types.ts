@@ -271,7 +271,7 @@ export interface RaftOptions {
   readonly maxInflightMessages?: number
   /** And what is in them; default 4 MiB. */
   readonly maxInflightBytes?: number
-  /** Commands that are not committed; more are refused as `busy`. Default 64 MiB. */
+  /** Commands that are not committed or not on the leader's own disk; more are refused as `busy`. Default 64 MiB. */
   readonly maxUncommittedBytes?: number
   /** Default 1 MiB. */
   readonly maxCommandBytes?: number
