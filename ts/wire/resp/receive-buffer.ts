@@ -1,0 +1,106 @@
+// Bytes that have arrived and were not read yet.
+
+/** Below this length a loop over characters is faster than a call into V8's decoder. */
+const SHORT_TEXT_BYTES = 12
+
+/** A queue of bytes. What is whole in one piece is read where it lies; what is not is copied, each byte a bounded number of times. */
+export class ReceiveBuffer {
+  #bytes: Buffer = EMPTY
+  /** What is readable lies from here */
+  #start = 0
+  /** to here. */
+  #end = 0
+  /** True if `#bytes` is ours to append to. */
+  #isOwn = false
+  /** How far `#searched` was looked for, counted from `#start`, so that a line that comes byte by byte is searched once. */
+  #searchedBytes = 0
+  #searched = -1
+
+  get length(): number {
+    return this.#end - this.#start
+  }
+
+  /** Appends `bytes`, which must stay as they are until the queue is read empty. */
+  push(bytes: Uint8Array): void {
+    const waiting = this.length
+    if (waiting === 0) {
+      this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+      this.#start = 0
+      this.#end = bytes.length
+      this.#isOwn = false
+      return
+    }
+    if (!this.#isOwn || this.#end + bytes.length > this.#bytes.length) {
+      // Doubling: a bulk string that comes in many pieces is copied twice, not once a piece.
+      const larger = Buffer.allocUnsafe(Math.max(2 * (waiting + bytes.length), 1024))
+      this.#bytes.copy(larger, 0, this.#start, this.#end)
+      this.#bytes = larger
+      this.#start = 0
+      this.#end = waiting
+      this.#isOwn = true
+    }
+    this.#bytes.set(bytes, this.#end)
+    this.#end += bytes.length
+  }
+
+  /** The first byte, -1 if there is none. */
+  peek(): number {
+    return this.#start < this.#end ? (this.#bytes[this.#start] as number) : -1
+  }
+
+  /** The byte at `offset`, which must be below `length`. */
+  at(offset: number): number {
+    return this.#bytes[this.#start + offset] as number
+  }
+
+  /** The offset of the first `byte`, -1 if there is none yet. */
+  find(byte: number): number {
+    if (this.#searched !== byte) this.#searchedBytes = 0
+    const from = this.#start + this.#searchedBytes
+    const found = this.#bytes.indexOf(byte, from)
+    if (found !== -1 && found < this.#end) return found - this.#start
+    this.#searched = byte
+    this.#searchedBytes = this.length
+    return -1
+  }
+
+  /** The first `count` bytes as characters of 0 to 255. */
+  text(count: number): string {
+    const start = this.#start
+    if (count > SHORT_TEXT_BYTES) return this.#bytes.toString('latin1', start, start + count)
+    let text = ''
+    for (let i = start; i < start + count; i++) text += String.fromCharCode(this.#bytes[i] as number)
+    return text
+  }
+
+  /** Forgets the first `count` bytes. */
+  skip(count: number): void {
+    this.#start += count
+    this.#searchedBytes = 0
+    this.#searched = -1
+    if (this.#start < this.#end) return
+    this.#bytes = EMPTY
+    this.#start = 0
+    this.#end = 0
+    this.#isOwn = false
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+
+/** A whole number as Redis's string2ll takes it: no spaces, no plus, no leading zeros. Undefined if it is none or unsafe. */
+export function parseLength(text: string): number | undefined {
+  const { length } = text
+  if (length === 0 || length > 16) return undefined
+  const isNegative = text.charCodeAt(0) === 0x2d
+  const first = isNegative ? 1 : 0
+  if (length === first) return undefined
+  if (text.charCodeAt(first) === 0x30) return length === 1 ? 0 : undefined
+  let value = 0
+  for (let i = first; i < length; i++) {
+    const digit = text.charCodeAt(i) - 0x30
+    if (digit < 0 || digit > 9) return undefined
+    value = value * 10 + digit
+  }
+  return isNegative ? -value : value
+}
