@@ -1,0 +1,180 @@
+// One database: keys, their values and when they expire. Entries lie side by side as in IndexedMap, so that SCAN misses nothing
+// and RANDOMKEY is fair.
+import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
+import { scanPositions } from './indexed-map.ts'
+import type { Value } from './values.ts'
+
+/** A key and what belongs to it. */
+export interface Entry {
+  readonly key: string
+  value: Value
+  /** Where it lies among the entries of its database. */
+  position: number
+  /** Seconds since 1970 of its last use, for OBJECT IDLETIME and for eviction. */
+  usedAtSeconds: number
+  expiry: Expiry<Entry> | undefined
+}
+
+/** Whoever has to know what happens to keys. */
+export interface DatabaseListener {
+  /** The key's value was set, changed or deleted. */
+  changed(database: Database, key: string): void
+  /** A key was deleted because its time had come. */
+  expired(database: Database, key: string): void
+}
+
+/** Keys are strings with one character of 0 to 255 a byte; any of them is a plain key, `__proto__` too. */
+export class Database {
+  /** The number that SELECT gives; SWAPDB exchanges it. */
+  index: number
+  /** The present, milliseconds since 1970; whoever calls sets it. */
+  now = 0
+  /** False while time stands still for expiry: a replica deletes keys only when its master says so. */
+  deletesExpired = true
+  #entries = new Map<string, Entry>()
+  #dense: Entry[] = []
+  #expiries = new ExpiryHeap<Entry>()
+  readonly #listener: DatabaseListener
+
+  constructor(index: number, listener: DatabaseListener) {
+    this.index = index
+    this.#listener = listener
+  }
+
+  get size(): number {
+    return this.#dense.length
+  }
+
+  /** How many keys will expire. */
+  get expiringCount(): number {
+    return this.#expiries.size
+  }
+
+  /** The entry of a key that has not expired. One that has is deleted. O(1). */
+  find(key: string): Entry | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined || entry.expiry === undefined) return entry
+    return this.#isExpired(entry) ? undefined : entry
+  }
+
+  /** The same for commands that use the key: it counts as used now. */
+  use(key: string): Entry | undefined {
+    const entry = this.find(key)
+    if (entry !== undefined) entry.usedAtSeconds = Math.floor(this.now / 1000)
+    return entry
+  }
+
+  /** Gives a key a value; what it had, its expiry too, is gone unless `keepsExpiry`. */
+  set(key: string, value: Value, keepsExpiry = false): Entry {
+    const entry = this.find(key)
+    if (entry === undefined) return this.add(key, value)
+    entry.value = value
+    entry.usedAtSeconds = Math.floor(this.now / 1000)
+    if (!keepsExpiry) this.persist(entry)
+    this.#listener.changed(this, key)
+    return entry
+  }
+
+  /** Adds a key that is not there. */
+  add(key: string, value: Value): Entry {
+    const usedAtSeconds = Math.floor(this.now / 1000)
+    const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
+    this.#entries.set(key, entry)
+    this.#dense.push(entry)
+    this.#listener.changed(this, key)
+    return entry
+  }
+
+  /** Tells that the value of a key was changed in place. */
+  touch(key: string): void {
+    this.#listener.changed(this, key)
+  }
+
+  /** @returns False if there is no such key, or its time had come. */
+  delete(key: string): boolean {
+    const entry = this.find(key)
+    if (entry === undefined) return false
+    this.#remove(entry)
+    return true
+  }
+
+  /** @param at - Milliseconds since 1970. */
+  expire(entry: Entry, at: number): void {
+    if (entry.expiry === undefined) entry.expiry = this.#expiries.add(at, entry)
+    else this.#expiries.move(entry.expiry, at)
+  }
+
+  /** @returns False if it had no expiry. */
+  persist(entry: Entry): boolean {
+    if (entry.expiry === undefined) return false
+    this.#expiries.remove(entry.expiry)
+    entry.expiry = undefined
+    return true
+  }
+
+  /** Deletes at most `budget` keys whose time has come, the earliest first. @returns How many. */
+  expireDue(budget: number): number {
+    let count = 0
+    while (count < budget) {
+      const first = this.#expiries.first()
+      if (first === undefined || first.at >= this.now || !this.deletesExpired) break
+      this.#expire(first.owner)
+      count++
+    }
+    return count
+  }
+
+  /** The first time at which a key has to be deleted; undefined if none has to be, ever. */
+  nextExpiry(): number | undefined {
+    const first = this.#expiries.first()
+    return first === undefined ? undefined : first.at + 1
+  }
+
+  /** The entry at a position below `size`, whether it has expired or not. */
+  entryAt(position: number): Entry {
+    return this.#dense[position] as Entry
+  }
+
+  /** All entries that have not expired, a list of its own. Deletes none. */
+  entries(): Entry[] {
+    return this.#dense.filter(({ expiry }) => expiry === undefined || expiry.at >= this.now)
+  }
+
+  /** See IndexedMap.scan. Visits entries that have expired as well. */
+  scan(cursor: number, count: number, visit: (entry: Entry) => void): number {
+    return scanPositions(this.size, cursor, count, (position) => visit(this.#dense[position] as Entry))
+  }
+
+  /** Deletes every key. @returns How many there were. */
+  clear(): number {
+    const removed = this.#dense
+    this.#entries = new Map()
+    this.#dense = []
+    this.#expiries = new ExpiryHeap()
+    for (const { key } of removed) this.#listener.changed(this, key)
+    return removed.length
+  }
+
+  /** True if its time has come; then it is deleted, where this database may. As in Redis a key still lives in the millisecond it expires at. */
+  #isExpired(entry: Entry): boolean {
+    if ((entry.expiry as Expiry<Entry>).at >= this.now) return false
+    if (this.deletesExpired) this.#expire(entry)
+    return true
+  }
+
+  #expire(entry: Entry): void {
+    this.#remove(entry)
+    this.#listener.expired(this, entry.key)
+  }
+
+  #remove(entry: Entry): void {
+    if (entry.expiry !== undefined) this.#expiries.remove(entry.expiry)
+    this.#entries.delete(entry.key)
+    const last = this.#dense.pop() as Entry
+    if (last !== entry) {
+      this.#dense[entry.position] = last
+      last.position = entry.position
+    }
+    this.#listener.changed(this, entry.key)
+  }
+}
