@@ -1,0 +1,22 @@
+// What commands that wait have in common.
+import { parseDouble } from '../keyspace/numbers.ts'
+import type { Call } from './call.ts'
+import { fail } from './errors.ts'
+
+const BAD_TIMEOUT = 'ERR timeout is not a float or out of range'
+const MAX_INT64 = 2 ** 63
+
+/** The end of a wait of `text` seconds, in milliseconds since 1970; undefined, for ever, for 0. */
+export function parseTimeout(call: Call, text: string): number | undefined {
+  const seconds = parseDouble(text) ?? fail(BAD_TIMEOUT)
+  if (seconds * 1000 >= MAX_INT64) fail(BAD_TIMEOUT)
+  if (seconds < 0) fail('ERR timeout is negative')
+  return seconds === 0 ? undefined : call.now + Math.ceil(seconds * 1000)
+}
+
+/** `numkeys key...` beginning at index `at`: the keys and the index after them. */
+export function parseKeys(call: Call, args: readonly string[], at: number): { keys: string[]; next: number } {
+  const count = call.bounded(args[at] as string, 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
+  const next = at + 1 + count
+  return { keys: args.slice(at + 1, next), next }
+}

@@ -1,0 +1,420 @@
+// The cache as a deterministic machine: commands and time come in, replies and effects go out. No socket, no timer, no disk.
+import type { Random } from '../../io/random.ts'
+import { Database, type DatabaseListener } from '../keyspace/database.ts'
+import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encoding.ts'
+import { typeOf } from '../keyspace/values.ts'
+import { Call } from './call.ts'
+import type { Command } from './command.ts'
+import type { Effect } from './effects.ts'
+import { CommandError } from './errors.ts'
+import type { Host } from './host.ts'
+import { notifyKeyspace } from './notifications.ts'
+import { PubSub } from './pubsub-registry.ts'
+import { type Blocked, Session } from './session.ts'
+import type { CommandSpec } from './specs.ts'
+import { COMMANDS } from './table.ts'
+
+/** What the engine needs from outside. */
+export interface EngineOptions {
+  /** For RANDOMKEY, SPOP and the like. */
+  readonly random: Random
+  /** Databases that SELECT can choose, at least 1; 16 unless given. */
+  readonly databases?: number
+  readonly encodingLimits?: Partial<EncodingLimits>
+  /** Whether `propagate` effects are made; false unless given. */
+  readonly propagates?: boolean
+  /**
+   * Asked before a command is run or queued: a text refuses it and is the reply. The seam of AUTH and ACL, of `maxmemory`, of
+   * read-only replicas and of cluster redirections.
+   */
+  readonly refuse?: (session: Session, command: CommandSpec, args: readonly string[]) => string | undefined
+}
+
+const NO_EFFECTS: readonly Effect[] = []
+/** How many keys that are due one `tick` deletes unless told otherwise. */
+const DEFAULT_EXPIRY_BUDGET = 1000
+const SUBSCRIBED_COMMANDS: ReadonlySet<string> = new Set(
+  'ping subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe quit reset'.split(' '),
+)
+const UNQUEUED_COMMANDS: ReadonlySet<string> = new Set('exec discard multi watch quit reset'.split(' '))
+const SHOWN_BYTES = 128
+
+/**
+ * A Redis-compatible engine. Single-threaded; every call is complete when it returns.
+ *
+ * @example
+ * const engine = new Engine({ random: seededRandom(1) })
+ * const session = engine.connect()
+ * engine.execute(session, ['SET', 'k', 'v'], Date.now())
+ * Buffer.from(session.reply.take()).toString() // '+OK\r\n'
+ */
+export class Engine implements Host, DatabaseListener {
+  readonly random: Random
+  readonly encodingLimits: EncodingLimits
+  readonly databases: Database[]
+  readonly commands = COMMANDS
+  readonly pubsub = new PubSub()
+  /** The classes of `notify-keyspace-events`, '' for none. */
+  notifiedEvents = ''
+  readonly #options: EngineOptions
+  /** One for each depth of commands within commands. */
+  readonly #calls: Call[] = []
+  #depth = 0
+  #now = 0
+  readonly #sessions = new Map<number, Session>()
+  #nextSession = 1
+  /** Sessions that watch a key, by `database key`. */
+  readonly #watchers = new Map<string, Set<Session>>()
+  /** Sessions that wait for a key, the longest waiting first, by `database key`. */
+  readonly #waiting = new Map<string, Set<Session>>()
+  readonly #blocked = new Set<Session>()
+  /** Keys that were changed while somebody waits for them. */
+  #ready: { readonly database: number; readonly key: string }[] = []
+  #effects: Effect[] = []
+  /** What is to be propagated at the end of the present command or transaction. */
+  #pending: { readonly database: number; readonly args: readonly string[] }[] = []
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    this.random = options.random
+    this.encodingLimits = { ...DEFAULT_ENCODING_LIMITS, ...options.encodingLimits }
+    this.databases = Array.from({ length: options.databases ?? 16 }, (_, index) => new Database(index, this))
+  }
+
+  /** A new connection. */
+  connect(): Session {
+    const session = new Session(this.#nextSession++)
+    this.#sessions.set(session.id, session)
+    return session
+  }
+
+  /** Forgets a connection, whatever it was doing. */
+  disconnect(session: Session): void {
+    this.unwatch(session)
+    this.pubsub.leave(session)
+    this.#unblock(session)
+    session.transaction = undefined
+    this.#sessions.delete(session.id)
+  }
+
+  /** The session of an id that CLIENT ID gave; undefined if it is gone. */
+  session(id: number): Session | undefined {
+    return this.#sessions.get(id)
+  }
+
+  /**
+   * Runs a command and writes its reply to `session.reply`, nothing if the command blocks.
+   * @param args - The name and its arguments, one character of 0 to 255 a byte; not empty.
+   * @param now - Milliseconds since 1970; should not go back.
+   * @returns What the driver has to do, in order; it may be read until the next call.
+   */
+  execute(session: Session, args: readonly string[], now: number): readonly Effect[] {
+    this.#begin(now)
+    const mark = session.reply.length
+    const silence = session.replies
+    this.#dispatch(session, args)
+    this.#propagatePending()
+    this.#serveReady()
+    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
+    if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
+    return this.#finish()
+  }
+
+  /**
+   * Lets time pass: answers blocked commands whose time is over and deletes keys that are due.
+   * @param budget - At most so many keys.
+   */
+  tick(now: number, budget = DEFAULT_EXPIRY_BUDGET): readonly Effect[] {
+    this.#begin(now)
+    for (const session of this.#blocked) {
+      const until = session.blocked?.untilMs
+      if (until !== undefined && until <= now) this.release(session, () => session.reply.nilArray())
+    }
+    let left = budget
+    for (const database of this.databases) left -= database.expireDue(left)
+    this.#propagatePending()
+    return this.#finish()
+  }
+
+  /** When `tick` will next have something to do; undefined if never. O(blocked sessions). */
+  nextTickMs(): number | undefined {
+    const times = [...this.#blocked].map(({ blocked }) => blocked?.untilMs)
+    times.push(...this.databases.map((database) => database.nextExpiry()))
+    return times.reduce<number | undefined>(
+      (first, at) => (at === undefined || (first ?? at) < at ? first : at),
+      undefined,
+    )
+  }
+
+  // For handlers.
+
+  find(args: readonly string[]): Command | string {
+    return findCommand(args)
+  }
+
+  /** Exchanges two databases under their numbers. */
+  swap(a: number, b: number): void {
+    const [first, second] = [this.databases[a] as Database, this.databases[b] as Database]
+    this.databases[a] = second
+    this.databases[b] = first
+    first.index = b
+    second.index = a
+    // Both now show other keys to whoever watches or waits.
+    for (const database of [first, second]) {
+      for (const id of [...this.#watchers.keys(), ...this.#waiting.keys()]) {
+        const key = keyOf(id, database.index)
+        if (key === undefined) continue
+        if (first.find(key) !== undefined || second.find(key) !== undefined) this.changed(database, key)
+      }
+    }
+  }
+
+  effect(effect: Effect): void {
+    this.#effects.push(effect)
+  }
+
+  run(session: Session, command: CommandSpec, args: readonly string[], mayBlock: boolean): void {
+    this.#calls[this.#depth] ??= new Call(this)
+    const call = this.#calls[this.#depth++] as Call
+    const { database, reply } = session
+    call.session = session
+    call.command = command
+    call.reply = reply
+    call.db = this.databases[database] as Database
+    call.now = this.#now
+    call.mayBlock = mayBlock
+    call.dirty = 0
+    call.instead = undefined
+    const mark = reply.length
+    try {
+      const { handler } = command as Command // every spec that comes here was found in the table
+      handler(call, args)
+    } catch (error) {
+      reply.truncate(mark)
+      reply.error(textOfError(error))
+    } finally {
+      this.#depth--
+    }
+    if (call.dirty === 0 || this.#options.propagates !== true) return
+    for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
+  }
+
+  refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
+    return this.#options.refuse?.(session, command, args)
+  }
+
+  watch(session: Session, key: string): void {
+    const { database } = session
+    if (session.watched.some((watched) => watched.key === key && watched.database === database)) return
+    this.databases[database]?.find(key) // a key that has expired is deleted now: that is no change later
+    session.watched.push({ database, key })
+    const id = idOf(database, key)
+    const watchers = this.#watchers.get(id)
+    if (watchers === undefined) this.#watchers.set(id, new Set([session]))
+    else watchers.add(session)
+  }
+
+  unwatch(session: Session): void {
+    for (const { database, key } of session.watched) {
+      const id = idOf(database, key)
+      const watchers = this.#watchers.get(id)
+      watchers?.delete(session)
+      if (watchers?.size === 0) this.#watchers.delete(id)
+    }
+    session.watched = []
+    session.isTouched = false
+  }
+
+  block(session: Session, blocked: Blocked): void {
+    session.blocked = blocked
+    this.#blocked.add(session)
+    for (const key of blocked.keys) {
+      const id = idOf(blocked.database, key)
+      const waiting = this.#waiting.get(id)
+      if (waiting === undefined) this.#waiting.set(id, new Set([session]))
+      else waiting.add(session)
+    }
+    this.#effects.push({ kind: 'block', session, untilMs: blocked.untilMs })
+  }
+
+  /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
+  release(session: Session, write: () => void): boolean {
+    if (session.blocked === undefined) return false
+    this.#unblock(session)
+    write()
+    this.#effects.push({ kind: 'reply', session })
+    return true
+  }
+
+  /** Sends a message to all who listen. @returns How many did. */
+  publish(channel: string, message: string, isSharded = false): number {
+    return this.pubsub.publish({ channel, message, isSharded }, (session) =>
+      this.#effects.push({ kind: 'reply', session }),
+    )
+  }
+
+  /** Publishes a keyspace event if it is one of `notifiedEvents`. */
+  notify(kind: string, event: string, key: string, database: number): void {
+    if (this.notifiedEvents !== '') notifyKeyspace(this, { kind, event, key, database })
+  }
+
+  // For databases.
+
+  changed(database: Database, key: string): void {
+    if (this.#watchers.size === 0 && this.#waiting.size === 0) return
+    const id = idOf(database.index, key)
+    for (const session of this.#watchers.get(id) ?? []) session.isTouched = true
+    if (this.#waiting.has(id)) this.#ready.push({ database: database.index, key })
+  }
+
+  expired(database: Database, key: string): void {
+    this.notify('x', 'expired', key, database.index)
+    if (this.#options.propagates === true) this.#pending.push({ database: database.index, args: ['DEL', key] })
+  }
+
+  #begin(now: number): void {
+    if (this.#effects.length > 0) this.#effects = []
+    this.#now = now
+    for (const database of this.databases) database.now = now
+  }
+
+  #finish(): readonly Effect[] {
+    return this.#effects.length === 0 ? NO_EFFECTS : this.#effects
+  }
+
+  #dispatch(session: Session, args: readonly string[]): void {
+    const command = findCommand(args)
+    const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
+    if (refusal !== undefined) {
+      if (session.transaction !== undefined) session.transaction.isBroken = true
+      session.reply.error(refusal)
+      return
+    }
+    const known = command as Command
+    if (session.transaction !== undefined && !UNQUEUED_COMMANDS.has(known.name)) {
+      const { queue, isBroken } = session.transaction
+      if (!isBroken && !session.isTouched) queue.push({ command: known, args })
+      session.reply.simple('QUEUED')
+      return
+    }
+    this.run(session, known, args, true)
+  }
+
+  #refusalOf(session: Session, command: Command, args: readonly string[]): string | undefined {
+    const { arity, name } = command
+    if (arity > 0 ? args.length !== arity : args.length < -arity) {
+      return `ERR wrong number of arguments for '${name}' command`
+    }
+    if (session.transaction !== undefined && command.flags.has('no_multi')) {
+      return 'ERR Command not allowed inside a transaction'
+    }
+    const refused = this.refusal(session, command, args)
+    if (refused !== undefined) return refused
+    if (session.isSubscribed && session.reply.protocol === 2 && !SUBSCRIBED_COMMANDS.has(name)) {
+      return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
+    }
+    return undefined
+  }
+
+  /** Several changes of one command or transaction are one to who replays them. */
+  #propagatePending(): void {
+    const pending = this.#pending
+    if (pending.length === 0) return
+    this.#pending = []
+    const isTransaction = pending.length > 1
+    const database = pending[0]?.database ?? 0
+    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'] })
+    for (const each of pending) this.#effects.push({ kind: 'propagate', ...each })
+    if (isTransaction)
+      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'] })
+  }
+
+  /** Runs the commands of those who wait for keys that are there now; that may make further keys. */
+  #serveReady(): void {
+    while (this.#ready.length > 0) {
+      const ready = this.#ready
+      this.#ready = []
+      for (const { database, key } of ready) {
+        for (const session of [...(this.#waiting.get(idOf(database, key)) ?? [])]) this.#serve(session, key)
+      }
+    }
+  }
+
+  #serve(session: Session, key: string): void {
+    const { blocked } = session
+    if (blocked === undefined) return
+    const entry = this.databases[blocked.database]?.find(key)
+    if (entry === undefined || typeOf(entry.value) !== blocked.type) {
+      // A group is gone with its stream: nothing will ever come of waiting for it.
+      if (blocked.command.name === 'xreadgroup') {
+        this.release(session, () => session.reply.error('UNBLOCKED the stream key no longer exists'))
+      }
+      return
+    }
+    const selected = session.database
+    const mark = session.reply.length
+    session.database = blocked.database
+    // A command that is still not served blocks again and keeps its place: it was never taken out of the queues.
+    session.blocked = undefined
+    const effects = this.#effects.length
+    this.run(session, blocked.command, blocked.args, true)
+    session.database = selected
+    const isAgain = session.blocked !== undefined
+    if (isAgain) {
+      session.blocked = blocked
+      this.#effects.length = effects
+    } else {
+      session.blocked = blocked
+      this.#unblock(session)
+      if (session.reply.length > mark) this.#effects.push({ kind: 'reply', session })
+      this.#propagatePending()
+    }
+  }
+
+  #unblock(session: Session): void {
+    const { blocked } = session
+    if (blocked === undefined) return
+    for (const key of blocked.keys) {
+      const id = idOf(blocked.database, key)
+      const waiting = this.#waiting.get(id)
+      waiting?.delete(session)
+      if (waiting?.size === 0) this.#waiting.delete(id)
+    }
+    this.#blocked.delete(session)
+    session.blocked = undefined
+  }
+}
+
+/** The command that `args` names, or the text of the error if there is none. */
+export function findCommand(args: readonly string[]): Command | string {
+  const [name = '', subcommand] = args
+  const command = COMMANDS.get(name) ?? COMMANDS.get(name.toLowerCase())
+  if (command === undefined) {
+    let shown = ''
+    for (let i = 1; i < args.length && shown.length < SHOWN_BYTES; i++) {
+      shown += `'${(args[i] as string).slice(0, SHOWN_BYTES - shown.length)}' `
+    }
+    return `ERR unknown command '${name.slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`
+  }
+  if (command.subcommands.size === 0 || subcommand === undefined) return command
+  const found = command.subcommands.get(subcommand.toLowerCase())
+  if (found !== undefined) return found
+  return `ERR unknown subcommand '${subcommand.slice(0, SHOWN_BYTES)}'. Try ${name.toUpperCase()} HELP.`
+}
+
+function textOfError(error: unknown): string {
+  if (error instanceof CommandError) return error.message
+  // V8 refuses strings beyond its limit with a RangeError; nothing else of ours may fail.
+  if (error instanceof RangeError) return 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+  throw error
+}
+
+function idOf(database: number, key: string): string {
+  return `${database} ${key}`
+}
+
+/** The key of an id if it belongs to that database. */
+function keyOf(id: string, database: number): string | undefined {
+  const prefix = `${database} `
+  return id.startsWith(prefix) ? id.slice(prefix.length) : undefined
+}

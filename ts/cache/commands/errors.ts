@@ -1,0 +1,21 @@
+// Refusals, in Redis's own words.
+
+/** The reply of a command that was refused; the text begins with the error's code. */
+export class CommandError extends Error {
+  constructor(text: string) {
+    super(text)
+    this.name = 'CommandError'
+  }
+}
+
+export const SYNTAX_ERROR = 'ERR syntax error'
+export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range'
+export const NOT_A_FLOAT = 'ERR value is not a valid float'
+export const OUT_OF_RANGE = 'ERR index out of range'
+export const NO_SUCH_KEY = 'ERR no such key'
+export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong kind of value'
+
+/** @throws CommandError always. */
+export function fail(text: string): never {
+  throw new CommandError(text)
+}

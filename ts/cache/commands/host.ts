@@ -1,0 +1,39 @@
+import type { Random } from '../../io/random.ts'
+import type { Database } from '../keyspace/database.ts'
+import type { EncodingLimits } from '../keyspace/encoding.ts'
+import type { Effect } from './effects.ts'
+import type { PubSub } from './pubsub-registry.ts'
+import type { Blocked, Session } from './session.ts'
+import type { CommandInfo, CommandSpec } from './specs.ts'
+
+/** What handlers may ask of the engine that runs them. */
+export interface Host {
+  readonly random: Random
+  readonly encodingLimits: EncodingLimits
+  readonly databases: readonly Database[]
+  readonly pubsub: PubSub
+  /** All commands by name, for COMMAND. */
+  readonly commands: ReadonlyMap<string, CommandInfo>
+  /** The classes of `notify-keyspace-events`, '' for none. */
+  notifiedEvents: string
+  /** Runs a command as part of another one. */
+  run(session: Session, command: CommandSpec, args: readonly string[], mayBlock: boolean): void
+  /** Why a command may not be run now; undefined if it may. */
+  refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined
+  /** The command that `args` names, or the text of the error if there is none. */
+  find(args: readonly string[]): CommandInfo | string
+  effect(effect: Effect): void
+  /** Exchanges two databases under their numbers. */
+  swap(a: number, b: number): void
+  watch(session: Session, key: string): void
+  unwatch(session: Session): void
+  block(session: Session, blocked: Blocked): void
+  /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
+  release(session: Session, write: () => void): boolean
+  /** The session of an id that CLIENT ID gave; undefined if it is gone. */
+  session(id: number): Session | undefined
+  /** Sends a message to all who listen. @returns How many did. */
+  publish(channel: string, message: string, isSharded?: boolean): number
+  /** Publishes a keyspace event if it is one of `notifiedEvents`. */
+  notify(kind: string, event: string, key: string, database: number): void
+}

@@ -1,0 +1,232 @@
+// HyperLogLogs: strings of Redis's own format, so that they can be moved to a real Redis and back (hyperloglog.c).
+//
+//    0   4  "HYLL"
+//    4   1  encoding    0 dense, 1 sparse
+//    5   3  0
+//    8   8  the last count, little-endian; the highest bit set if it is out of date, which here it always is
+//   16   …  dense: 16,384 registers of 6 bits, the lowest bits first
+//           sparse: 00nnnnnn n+1 zeros; 01nnnnnn nnnnnnnn n+1 zeros; 1vvvvvnn n+1 registers of v+1
+//
+// The hash is MurmurHash2 of 64 bits (Appleby), the estimate that of Ertl, "New cardinality estimation algorithms for
+// HyperLogLog sketches", 2017, §4.
+import { Blob } from '../keyspace/blob.ts'
+import { textOf } from '../keyspace/values.ts'
+import type { Call, Handlers } from './call.ts'
+import { fail } from './errors.ts'
+
+const REGISTERS = 16_384
+const INDEX_BITS = 14n
+const HASH_BITS = 50
+const HEADER_BYTES = 16
+const DENSE_BYTES = HEADER_BYTES + (REGISTERS * 6) / 8
+/** Beyond this a sparse one becomes dense: hll-sparse-max-bytes. */
+const MAX_SPARSE_BYTES = 3000
+const MAX_SPARSE_VALUE = 32
+const ALPHA = 0.5 / Math.LN2
+const MULTIPLIER = 0xc6a4a7935bd1e995n
+const SEED = 0xadc83b19n
+const NOT_VALID = 'WRONGTYPE Key is not a valid HyperLogLog string value.'
+const CORRUPTED = 'INVALIDOBJ Corrupted HLL object detected'
+
+export const HYPERLOGLOG_COMMANDS: Handlers = {
+  pfadd(call, args) {
+    const key = args[1] as string
+    const existing = registersAt(call, key)
+    const registers = existing?.registers ?? new Uint8Array(REGISTERS)
+    let isChanged = existing === undefined
+    for (let i = 2; i < args.length; i++) {
+      const { index, value } = observe(args[i] as string)
+      if ((registers[index] as number) >= value) continue
+      registers[index] = value
+      isChanged = true
+    }
+    if (isChanged) {
+      write(call, key, registers, existing?.isDense === true)
+      call.changed(key, '$', 'pfadd')
+    }
+    call.reply.integer(isChanged ? 1 : 0)
+  },
+
+  pfcount(call, args) {
+    const all = args.slice(1).map((key) => registersAt(call, key)?.registers)
+    call.reply.integer(estimate(merge(all)))
+  },
+
+  /** PFMERGE destination source...; the destination takes part. */
+  pfmerge(call, args) {
+    const all = args.slice(1).map((key) => registersAt(call, key))
+    const isDense = all.some((one) => one?.isDense === true)
+    const key = args[1] as string
+    write(call, key, merge(all.map((one) => one?.registers)), isDense)
+    call.changed(key, '$', 'pfadd')
+    call.reply.ok()
+  },
+}
+
+interface Registers {
+  readonly registers: Uint8Array
+  readonly isDense: boolean
+}
+
+/** The registers of a key, one byte each; undefined if the key is not there. @throws CommandError if it is no HyperLogLog. */
+function registersAt(call: Call, key: string): Registers | undefined {
+  const value = call.string(key)
+  if (value === undefined) return undefined
+  const bytes = Buffer.from(textOf(value), 'latin1')
+  const encoding = bytes[4]
+  const isDense = encoding === 0
+  if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 4) !== 'HYLL' || (!isDense && encoding !== 1)) {
+    fail(NOT_VALID)
+  }
+  if (isDense && bytes.length !== DENSE_BYTES) fail(NOT_VALID)
+  const registers = isDense ? readDense(bytes) : readSparse(bytes)
+  return { registers: registers ?? fail(CORRUPTED), isDense }
+}
+
+function readDense(bytes: Uint8Array): Uint8Array {
+  const registers = new Uint8Array(REGISTERS)
+  for (let i = 0; i < REGISTERS; i++) {
+    const bit = i * 6
+    const at = HEADER_BYTES + (bit >> 3)
+    const pair = (bytes[at] as number) | ((bytes[at + 1] ?? 0) << 8)
+    registers[i] = (pair >> (bit & 7)) & 63
+  }
+  return registers
+}
+
+/** Undefined if the runs do not make exactly all registers. */
+function readSparse(bytes: Uint8Array): Uint8Array | undefined {
+  const registers = new Uint8Array(REGISTERS)
+  let index = 0
+  for (let at = HEADER_BYTES; at < bytes.length; at++) {
+    const code = bytes[at] as number
+    let length = (code & 0x3f) + 1
+    if ((code & 0x80) !== 0) {
+      length = (code & 3) + 1
+      if (index + length > REGISTERS) return undefined
+      registers.fill(((code >> 2) & 0x1f) + 1, index, index + length)
+    } else if ((code & 0x40) !== 0) {
+      const low = bytes[++at]
+      if (low === undefined) return undefined
+      length = (((code & 0x3f) << 8) | low) + 1
+    }
+    index += length
+  }
+  return index === REGISTERS ? registers : undefined
+}
+
+function write(call: Call, key: string, registers: Uint8Array, isDense: boolean): void {
+  const sparse = isDense ? undefined : encodeSparse(registers)
+  const body = sparse ?? encodeDense(registers)
+  const header = Buffer.from([0x48, 0x59, 0x4c, 0x4c, sparse === undefined ? 0 : 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80])
+  const text = header.toString('latin1') + Buffer.from(body).toString('latin1')
+  call.db.set(key, sparse === undefined ? new Blob(text, DENSE_BYTES) : text, true)
+}
+
+function encodeDense(registers: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(DENSE_BYTES - HEADER_BYTES)
+  for (let i = 0; i < REGISTERS; i++) {
+    const bit = i * 6
+    const at = bit >> 3
+    const shifted = (registers[i] as number) << (bit & 7)
+    bytes[at] = (bytes[at] as number) | (shifted & 0xff)
+    if (at + 1 < bytes.length) bytes[at + 1] = (bytes[at + 1] as number) | (shifted >> 8)
+  }
+  return bytes
+}
+
+/** Undefined if it would be too long, or a register too large. */
+function encodeSparse(registers: Uint8Array): number[] | undefined {
+  const bytes: number[] = []
+  for (let i = 0; i < REGISTERS; ) {
+    const value = registers[i] as number
+    if (value > MAX_SPARSE_VALUE) return undefined
+    const longest = value === 0 ? REGISTERS : 4
+    let length = 1
+    while (length < longest && i + length < REGISTERS && registers[i + length] === value) length++
+    if (value > 0) bytes.push(0x80 | ((value - 1) << 2) | (length - 1))
+    else if (length <= 64) bytes.push(length - 1)
+    else bytes.push(0x40 | ((length - 1) >> 8), (length - 1) & 0xff)
+    if (bytes.length + HEADER_BYTES > MAX_SPARSE_BYTES) return undefined
+    i += length
+  }
+  return bytes
+}
+
+function merge(all: readonly (Uint8Array | undefined)[]): Uint8Array {
+  const merged = new Uint8Array(REGISTERS)
+  for (const registers of all) {
+    if (registers === undefined) continue
+    for (let i = 0; i < REGISTERS; i++) {
+      if ((registers[i] as number) > (merged[i] as number)) merged[i] = registers[i] as number
+    }
+  }
+  return merged
+}
+
+/** The register of an element, and one more than the zeros that follow in its hash. */
+function observe(element: string): { index: number; value: number } {
+  const hash = murmur64(element)
+  let rest = hash >> INDEX_BITS
+  let value = 1
+  while (value <= HASH_BITS && (rest & 1n) === 0n) {
+    rest >>= 1n
+    value++
+  }
+  return { index: Number(hash & BigInt(REGISTERS - 1)), value }
+}
+
+function murmur64(text: string): bigint {
+  const bytes = Buffer.from(text, 'latin1')
+  const whole = bytes.length - (bytes.length % 8)
+  let hash = SEED ^ times(BigInt(bytes.length))
+  for (let i = 0; i < whole; i += 8) {
+    let word = times(bytes.readBigUInt64LE(i))
+    word ^= word >> 47n
+    hash = times(hash ^ times(word))
+  }
+  if (whole < bytes.length) {
+    let word = 0n
+    for (let i = bytes.length - 1; i >= whole; i--) word = (word << 8n) | BigInt(bytes[i] as number)
+    hash = times(hash ^ word)
+  }
+  hash = times(hash ^ (hash >> 47n))
+  return hash ^ (hash >> 47n)
+}
+
+function times(value: bigint): bigint {
+  return BigInt.asUintN(64, value * MULTIPLIER)
+}
+
+function estimate(registers: Uint8Array): number {
+  const counts = new Array<number>(64).fill(0)
+  for (const value of registers) counts[value] = (counts[value] as number) + 1
+  let z = REGISTERS * tau((REGISTERS - (counts[HASH_BITS + 1] as number)) / REGISTERS)
+  for (let value = HASH_BITS; value >= 1; value--) z = (z + (counts[value] as number)) * 0.5
+  z += REGISTERS * sigma((counts[0] as number) / REGISTERS)
+  return Math.round((ALPHA * REGISTERS * REGISTERS) / z)
+}
+
+function sigma(start: number): number {
+  if (start === 1) return Number.POSITIVE_INFINITY
+  let [x, y, z, previous] = [start, 1, start, Number.NaN]
+  while (z !== previous) {
+    x *= x
+    previous = z
+    z += x * y
+    y += y
+  }
+  return z
+}
+
+function tau(start: number): number {
+  if (start === 0 || start === 1) return 0
+  let [x, y, z, previous] = [start, 1, 1 - start, Number.NaN]
+  while (z !== previous) {
+    x = Math.sqrt(x)
+    previous = z
+    y *= 0.5
+    z -= (1 - x) ** 2 * y
+  }
+  return z / 3
+}

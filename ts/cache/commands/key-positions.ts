@@ -1,0 +1,44 @@
+// Which arguments of a command are keys: for COMMAND GETKEYS, ACL and cluster slots.
+import { parseSafeInteger } from '../keyspace/numbers.ts'
+import type { CommandSpec } from './specs.ts'
+
+/** Commands that say how many keys follow, and where they say it. */
+const COUNTED: ReadonlyMap<string, number> = new Map([
+  ...['lmpop', 'zmpop', 'sintercard', 'zunion', 'zinter', 'zdiff', 'zintercard'].map((name) => [name, 1] as const),
+  ...['blmpop', 'bzmpop', 'zunionstore', 'zinterstore', 'zdiffstore'].map((name) => [name, 2] as const),
+])
+/** Commands that name a destination after a keyword. */
+const STORING: ReadonlyMap<string, readonly string[]> = new Map([
+  ['sort', ['STORE']],
+  ['georadius', ['STORE', 'STOREDIST']],
+  ['georadiusbymember', ['STORE', 'STOREDIST']],
+])
+
+/** The indexes of the keys among `args`, whose first is the name; undefined if the command's own syntax is not kept. */
+export function keyPositions(command: CommandSpec, args: readonly string[]): number[] | undefined {
+  const { name, firstKey, lastKey, step } = command
+  const positions: number[] = []
+  if (firstKey > 0) {
+    const last = lastKey < 0 ? args.length + lastKey : Math.min(lastKey, args.length - 1)
+    for (let i = firstKey; i <= last; i += step) positions.push(i)
+  }
+  const counted = COUNTED.get(name)
+  if (counted !== undefined) {
+    const count = parseSafeInteger(args[counted] ?? '')
+    if (count === undefined || count < 1 || counted + count >= args.length) return undefined
+    for (let i = 1; i <= count; i++) positions.push(counted + i)
+  }
+  const keywords = STORING.get(name)
+  if (keywords !== undefined) {
+    for (let i = firstKey + 1; i + 1 < args.length; i++) {
+      if (keywords.includes((args[i] as string).toUpperCase())) positions.push(i + 1)
+    }
+  }
+  if (name === 'xread' || name === 'xreadgroup') {
+    const streams = args.findIndex((arg) => arg.toUpperCase() === 'STREAMS')
+    const count = args.length - streams - 1
+    if (streams === -1 || count % 2 !== 0) return undefined
+    for (let i = 1; i <= count / 2; i++) positions.push(streams + i)
+  }
+  return positions
+}

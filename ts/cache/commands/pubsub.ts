@@ -1,0 +1,85 @@
+// SUBSCRIBE and its kin. Each channel of a command is confirmed on its own, with the number of subscriptions that are left.
+import { Glob } from '../keyspace/glob.ts'
+import type { Call, Handler, Handlers } from './call.ts'
+
+export const PUBSUB_COMMANDS: Handlers = {
+  subscribe: subscribe(false),
+  ssubscribe: subscribe(true),
+  unsubscribe: unsubscribe(false),
+  sunsubscribe: unsubscribe(true),
+  psubscribe,
+  punsubscribe,
+  publish: (call, [, channel = '', message = '']) => call.reply.integer(call.engine.publish(channel, message)),
+  spublish: (call, [, channel = '', message = '']) => call.reply.integer(call.engine.publish(channel, message, true)),
+  'pubsub|channels': (call, args) => listChannels(call, call.engine.pubsub.channels, args[2]),
+  'pubsub|shardchannels': (call, args) => listChannels(call, call.engine.pubsub.shardChannels, args[2]),
+  'pubsub|numsub': (call, args) => countListeners(call, call.engine.pubsub.channels, args.slice(2)),
+  'pubsub|shardnumsub': (call, args) => countListeners(call, call.engine.pubsub.shardChannels, args.slice(2)),
+  'pubsub|numpat': (call) => call.reply.integer(call.engine.pubsub.patterns.size),
+}
+
+function subscribe(isSharded: boolean): Handler {
+  return (call, args) => {
+    for (const channel of args.slice(1)) {
+      call.engine.pubsub.subscribe(call.session, channel, isSharded)
+      confirm(call, isSharded ? 'ssubscribe' : 'subscribe', channel, countOf(call, isSharded))
+    }
+  }
+}
+
+function unsubscribe(isSharded: boolean): Handler {
+  return (call, args) => {
+    const kind = isSharded ? 'sunsubscribe' : 'unsubscribe'
+    const own = isSharded ? call.session.shardChannels : call.session.channels
+    const channels = args.length > 1 ? args.slice(1) : [...own]
+    for (const channel of channels) {
+      call.engine.pubsub.unsubscribe(call.session, channel, isSharded)
+      confirm(call, kind, channel, countOf(call, isSharded))
+    }
+    if (channels.length === 0) confirm(call, kind, undefined, countOf(call, isSharded))
+  }
+}
+
+function psubscribe(call: Call, args: readonly string[]): void {
+  for (const pattern of args.slice(1)) {
+    call.engine.pubsub.subscribePattern(call.session, pattern)
+    confirm(call, 'psubscribe', pattern, countOf(call, false))
+  }
+}
+
+function punsubscribe(call: Call, args: readonly string[]): void {
+  const patterns = args.length > 1 ? args.slice(1) : [...call.session.patterns]
+  for (const pattern of patterns) {
+    call.engine.pubsub.unsubscribePattern(call.session, pattern)
+    confirm(call, 'punsubscribe', pattern, countOf(call, false))
+  }
+  if (patterns.length === 0) confirm(call, 'punsubscribe', undefined, countOf(call, false))
+}
+
+function confirm({ reply }: Call, kind: string, name: string | undefined, count: number): void {
+  reply.push(3)
+  reply.bulk(kind)
+  reply.bulkOrNil(name)
+  reply.integer(count)
+}
+
+function countOf({ session }: Call, isSharded: boolean): number {
+  return isSharded ? session.shardChannels.size : session.channels.size + session.patterns.size
+}
+
+function listChannels({ reply }: Call, channels: ReadonlyMap<string, unknown>, pattern = '*'): void {
+  const glob = new Glob(pattern)
+  reply.bulks([...channels.keys()].filter((channel) => glob.matches(channel)))
+}
+
+function countListeners(
+  call: Call,
+  channels: ReadonlyMap<string, ReadonlySet<unknown>>,
+  names: readonly string[],
+): void {
+  call.reply.map(names.length)
+  for (const name of names) {
+    call.reply.bulk(name)
+    call.reply.integer(channels.get(name)?.size ?? 0)
+  }
+}

@@ -1,0 +1,56 @@
+import { ReplyWriter } from '../../wire/resp/index.ts'
+import type { TypeName } from '../keyspace/values.ts'
+import type { CommandSpec } from './specs.ts'
+
+/** A command that waits for keys. */
+export interface Blocked {
+  readonly command: CommandSpec
+  /** The arguments to run it with once a key is there. */
+  readonly args: readonly string[]
+  readonly database: number
+  readonly keys: readonly string[]
+  /** Only a key of this type can serve it. */
+  readonly type: TypeName
+  /** Milliseconds since 1970; undefined waits for ever. */
+  readonly untilMs: number | undefined
+}
+
+export interface WatchedKey {
+  readonly database: number
+  readonly key: string
+}
+
+export interface Transaction {
+  readonly queue: { readonly command: CommandSpec; readonly args: readonly string[] }[]
+  /** A command could not be queued: EXEC will refuse. */
+  isBroken: boolean
+}
+
+/** One connection, as far as the engine knows it. A driver reads `reply` and the fields; commands change them. */
+export class Session {
+  readonly id: number
+  /** Where replies and messages to this session are written. */
+  readonly reply = new ReplyWriter()
+  /** The number of the selected database. */
+  database = 0
+  name = ''
+  transaction: Transaction | undefined
+  watched: WatchedKey[] = []
+  /** A watched key was changed: EXEC will do nothing. */
+  isTouched = false
+  readonly channels = new Set<string>()
+  readonly patterns = new Set<string>()
+  readonly shardChannels = new Set<string>()
+  blocked: Blocked | undefined
+  /** What CLIENT REPLY asked for; `skip` is for the next command. */
+  replies: 'on' | 'off' | 'skip' = 'on'
+
+  constructor(id: number) {
+    this.id = id
+  }
+
+  /** True if a RESP2 connection may only subscribe and unsubscribe now. */
+  get isSubscribed(): boolean {
+    return this.channels.size + this.patterns.size + this.shardChannels.size > 0
+  }
+}

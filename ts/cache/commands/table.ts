@@ -1,0 +1,65 @@
+// Specs and handlers, put together.
+import { BITMAP_COMMANDS } from './bitmaps.ts'
+import type { Handlers } from './call.ts'
+import type { Command } from './command.ts'
+import { CONNECTION_COMMANDS } from './connection.ts'
+import { fail, SYNTAX_ERROR } from './errors.ts'
+import { EXPIRY_COMMANDS } from './expiry.ts'
+import { GEO_COMMANDS } from './geo.ts'
+import { HASH_COMMANDS } from './hashes.ts'
+import { HYPERLOGLOG_COMMANDS } from './hyperloglogs.ts'
+import { INTROSPECTION_COMMANDS } from './introspection.ts'
+import { KEY_COMMANDS } from './keys.ts'
+import { LIST_COMMANDS } from './lists.ts'
+import { PUBSUB_COMMANDS } from './pubsub.ts'
+import { SCAN_COMMANDS } from './scan.ts'
+import { SET_COMMANDS } from './sets.ts'
+import { SORT_COMMANDS } from './sort.ts'
+import { SORTED_SET_COMMANDS } from './sorted-sets.ts'
+import { COMMAND_SPECS } from './specs.ts'
+import { STREAM_COMMANDS } from './streams.ts'
+import { STRING_COMMANDS } from './strings.ts'
+import { TRANSACTION_COMMANDS } from './transactions.ts'
+
+const GROUPS: readonly Handlers[] = [
+  CONNECTION_COMMANDS,
+  INTROSPECTION_COMMANDS,
+  KEY_COMMANDS,
+  EXPIRY_COMMANDS,
+  SCAN_COMMANDS,
+  STRING_COMMANDS,
+  BITMAP_COMMANDS,
+  HASH_COMMANDS,
+  LIST_COMMANDS,
+  SET_COMMANDS,
+  SORTED_SET_COMMANDS,
+  TRANSACTION_COMMANDS,
+  PUBSUB_COMMANDS,
+  SORT_COMMANDS,
+  STREAM_COMMANDS,
+  HYPERLOGLOG_COMMANDS,
+  GEO_COMMANDS,
+]
+
+/** All commands by name, containers with their subcommands. */
+export const COMMANDS: ReadonlyMap<string, Command> = buildTable()
+
+function buildTable(): Map<string, Command> {
+  const handlers = new Map(GROUPS.flatMap((group) => Object.entries(group)))
+  const table = new Map<string, Command>()
+  for (const spec of COMMAND_SPECS.values()) {
+    const [container = '', name] = spec.name.split('|')
+    const handler = handlers.get(spec.name) ?? refuse
+    if (name === undefined) table.set(spec.name, { ...spec, handler, subcommands: new Map() })
+    else {
+      const subcommands = table.get(container)?.subcommands as Map<string, Command>
+      subcommands.set(name, { ...spec, handler, subcommands: new Map() })
+    }
+  }
+  return table
+}
+
+/** For containers, whose handlers are never run: an unknown subcommand is refused before. */
+function refuse(): never {
+  return fail(SYNTAX_ERROR)
+}

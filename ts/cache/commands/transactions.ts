@@ -1,0 +1,52 @@
+// MULTI, EXEC, DISCARD, WATCH. The engine queues; here the queue is run or thrown away.
+import type { Call, Handlers } from './call.ts'
+import { fail } from './errors.ts'
+
+export const TRANSACTION_COMMANDS: Handlers = {
+  multi(call) {
+    if (call.session.transaction !== undefined) fail('ERR MULTI calls can not be nested')
+    call.session.transaction = { queue: [], isBroken: false }
+    call.reply.ok()
+  },
+
+  exec(call) {
+    const { engine, session, reply } = call
+    const { transaction } = session
+    if (transaction === undefined) fail('ERR EXEC without MULTI')
+    // A watched key whose time has come since is deleted by this, which counts as a change.
+    for (const { database, key } of session.watched) engine.databases[database]?.find(key)
+    const { isTouched } = session
+    session.transaction = undefined
+    engine.unwatch(session)
+    if (transaction.isBroken) fail('EXECABORT Transaction discarded because of previous errors.')
+    if (isTouched) return reply.nilArray()
+    reply.array(transaction.queue.length)
+    for (const { command, args } of transaction.queue) {
+      const refusal = engine.refusal(session, command, args)
+      if (refusal === undefined) engine.run(session, command, args, false)
+      else reply.error(refusal)
+    }
+  },
+
+  discard(call) {
+    if (call.session.transaction === undefined) fail('ERR DISCARD without MULTI')
+    discard(call)
+    call.reply.ok()
+  },
+
+  watch(call, args) {
+    if (call.session.transaction !== undefined) fail('ERR WATCH inside MULTI is not allowed')
+    for (const key of args.slice(1)) call.engine.watch(call.session, key)
+    call.reply.ok()
+  },
+
+  unwatch(call) {
+    call.engine.unwatch(call.session)
+    call.reply.ok()
+  },
+}
+
+function discard({ engine, session }: Call): void {
+  session.transaction = undefined
+  engine.unwatch(session)
+}
