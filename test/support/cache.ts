@@ -51,7 +51,7 @@ export class CacheBed {
   }
 }
 
-export function plain(reply: Reply): Plain {
+function plain(reply: Reply): Plain {
   switch (reply.kind) {
     case 'simple':
     case 'bulk':

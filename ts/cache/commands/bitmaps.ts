@@ -73,8 +73,13 @@ function parseRange(call: Call, args: readonly string[], lengthBytes: number): B
 
 /** BITCOUNT key [start end [BYTE | BIT]] */
 function bitcount(call: Call, args: readonly string[]): void {
+  const value = call.string(args[1] as string)
+  if (value === undefined) {
+    call.reply.integer(0)
+    return
+  }
   if (args.length === 3 || args.length > 5) fail(SYNTAX_ERROR)
-  const bytes = bytesOf(call.string(args[1] as string))
+  const bytes = bytesOf(value)
   const range = parseRange(call, args.slice(2), bytes.length)
   if (range === undefined) {
     call.reply.integer(0)

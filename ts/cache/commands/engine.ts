@@ -386,7 +386,7 @@ export class Engine implements Host, DatabaseListener {
 }
 
 /** The command that `args` names, or the text of the error if there is none. */
-export function findCommand(args: readonly string[]): Command | string {
+function findCommand(args: readonly string[]): Command | string {
   const [name = '', subcommand] = args
   const command = COMMANDS.get(name) ?? COMMANDS.get(name.toLowerCase())
   if (command === undefined) {

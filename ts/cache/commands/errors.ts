@@ -19,3 +19,9 @@ export const WRONG_TYPE = 'WRONGTYPE Operation against a key holding the wrong k
 export function fail(text: string): never {
   throw new CommandError(text)
 }
+
+/** For options of a subcommand that are wrong. @throws CommandError always. */
+export function failSubcommand([command = '', subcommand = '']: readonly string[]): never {
+  const name = subcommand.slice(0, 128)
+  return fail(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${command.toUpperCase()} HELP.`)
+}

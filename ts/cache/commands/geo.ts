@@ -1,4 +1,5 @@
 // Positions: https://redis.io/commands/?group=geo. They are members of sorted sets, whose scores are their cells.
+import { formatDouble } from '../../wire/resp/index.ts'
 import { parseDouble } from '../keyspace/numbers.ts'
 import { SortedSet } from '../keyspace/sorted-set.ts'
 import type { Call, Handler, Handlers } from './call.ts'
@@ -100,9 +101,14 @@ function parsePosition(args: readonly string[], at: number): Position {
   const longitude = parseDouble(args[at] as string) ?? fail(NOT_A_FLOAT)
   const latitude = parseDouble(args[at + 1] as string) ?? fail(NOT_A_FLOAT)
   if (Math.abs(longitude) > MAX_LONGITUDE || Math.abs(latitude) > MAX_LATITUDE) {
-    fail(`ERR invalid longitude,latitude pair ${longitude.toFixed(6)},${latitude.toFixed(6)}`)
+    fail(`ERR invalid longitude,latitude pair ${fixed(longitude)},${fixed(latitude)}`)
   }
   return { longitude, latitude }
+}
+
+/** As C prints with %f. */
+function fixed(value: number): string {
+  return Number.isFinite(value) ? value.toFixed(6) : formatDouble(value)
 }
 
 function parseUnit(text: string | undefined): number {
@@ -199,7 +205,7 @@ function radius(call: Call, args: readonly string[], form: { isByMember: boolean
   const first = form.isByMember ? 5 : 6
   if (!form.isByMember) shape.centre = parsePosition(args, 2)
   else if (zset !== undefined) shape.centre = memberPosition(zset, args[2] as string)
-  parseRadius(args, first - 2, shape)
+  if (shape.centre !== undefined) parseRadius(args, first - 2, shape) // as Redis: not if there is no key to look at
   const options = newOptions()
   for (let i = first; i < args.length; i++) {
     const last = parseCommon(call, args, i, options)

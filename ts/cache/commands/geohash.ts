@@ -8,7 +8,7 @@ export interface Position {
 
 export const MAX_LATITUDE = 85.05112878
 export const MAX_LONGITUDE = 180
-export const MAX_STEP = 26
+const MAX_STEP = 26
 const EARTH_RADIUS_M = 6372797.560856
 /** Half of the equator on the map. */
 const MERCATOR_MAX_M = 20037726.37

@@ -70,7 +70,10 @@ export const KEY_COMMANDS: Handlers = {
   'object|idletime': inspect((call, { usedAtSeconds }) => {
     call.reply.integer(Math.max(0, Math.floor(call.now / 1000) - usedAtSeconds))
   }),
-  'object|refcount': inspect((call) => call.reply.integer(1)),
+  'object|refcount': inspect((call, { value }) => {
+    // Redis shares its first ten thousand numbers among all who use them.
+    call.reply.integer(typeof value === 'number' && value >= 0 && value < 10_000 ? 2_147_483_647 : 1)
+  }),
   'object|freq': inspect(() => fail(NOT_LFU)),
   'object|help'(call) {
     call.reply.array(OBJECT_HELP.length)

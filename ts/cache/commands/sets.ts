@@ -48,8 +48,8 @@ export const SET_COMMANDS: Handlers = {
 
   smove(call, [, source = '', destination = '', member = '']) {
     const from = call.set(source)
-    const to = call.set(destination)
     if (from === undefined) return call.reply.integer(0)
+    const to = call.set(destination)
     if (from === to) return call.reply.integer(from.has(member) ? 1 : 0)
     if (!from.delete(member)) return call.reply.integer(0)
     removed(call, source, from, 'srem', 1)
@@ -159,8 +159,8 @@ function storedCombination(operation: Operation): Handler {
   }
 }
 
-/** numkeys key... [LIMIT limit], for SINTERCARD and ZINTERCARD; a limit of 0 is none. */
-export function parseCardinality(call: Call, args: readonly string[]): { keys: string[]; limit: number } {
+/** numkeys key... [LIMIT limit]; a limit of 0 is none. */
+function parseCardinality(call: Call, args: readonly string[]): { keys: string[]; limit: number } {
   const { keys, next } = parseKeys(call, args, 1)
   if (next > args.length) fail("ERR Number of keys can't be greater than number of args")
   let limit = 0

@@ -5,9 +5,8 @@ import { SortedSet } from '../keyspace/sorted-set.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, WRONG_TYPE } from './errors.ts'
-import { parseCardinality } from './sets.ts'
 
-type Operation = 'zunion' | 'zinter' | 'zdiff'
+type Operation = 'zunion' | 'zinter' | 'zdiff' | 'zintercard'
 type Source = SortedSet | MemberSet | undefined
 
 interface Combination {
@@ -15,6 +14,8 @@ interface Combination {
   readonly weights: readonly number[]
   readonly aggregate: (a: number, b: number) => number
   readonly withScores: boolean
+  /** Of ZINTERCARD; 0 is none. */
+  readonly limit: number
 }
 
 export const SORTED_SET_COMBINATIONS: Handlers = {
@@ -27,8 +28,7 @@ export const SORTED_SET_COMBINATIONS: Handlers = {
 
   /** ZINTERCARD numkeys key... [LIMIT limit] */
   zintercard(call, args) {
-    const { keys, limit } = parseCardinality(call, args)
-    const sources = keys.map((key) => sourceAt(call, key))
+    const { sources, limit } = parseCombination(call, args, 1, 'zintercard')
     const bySize = [...sources].sort((a, b) => (a?.size ?? 0) - (b?.size ?? 0))
     let count = 0
     for (const member of membersOf(bySize[0])) {
@@ -66,24 +66,29 @@ function parseCombination(call: Call, args: readonly string[], at: number, opera
   let weights: readonly number[] = sources.map(() => 1)
   let aggregate = (a: number, b: number): number => (Number.isNaN(a + b) ? 0 : a + b)
   let withScores = false
+  let limit = 0
+  const isWeighed = operation === 'zunion' || operation === 'zinter'
   while (i < args.length) {
     const left = args.length - i
-    if (operation !== 'zdiff' && isWord(args[i], 'WEIGHTS') && left >= count + 1) {
+    if (isWeighed && isWord(args[i], 'WEIGHTS') && left >= count + 1) {
       weights = args
         .slice(i + 1, i + 1 + count)
         .map((text) => parseDouble(text) ?? fail('ERR weight value is not a float'))
       i += count + 1
-    } else if (operation !== 'zdiff' && isWord(args[i], 'AGGREGATE') && left >= 2) {
+    } else if (isWeighed && isWord(args[i], 'AGGREGATE') && left >= 2) {
       if (isWord(args[i + 1], 'MIN')) aggregate = Math.min
       else if (isWord(args[i + 1], 'MAX')) aggregate = Math.max
       else if (!isWord(args[i + 1], 'SUM')) fail(SYNTAX_ERROR)
       i += 2
-    } else if (!stores && isWord(args[i], 'WITHSCORES')) {
+    } else if (operation === 'zintercard' && isWord(args[i], 'LIMIT') && left >= 2) {
+      limit = call.bounded(args[i + 1] as string, 0, Number.MAX_SAFE_INTEGER, "ERR LIMIT can't be negative")
+      i += 2
+    } else if (!stores && operation !== 'zintercard' && isWord(args[i], 'WITHSCORES')) {
       withScores = true
       i++
     } else fail(SYNTAX_ERROR)
   }
-  return { sources, weights, aggregate, withScores }
+  return { sources, weights, aggregate, withScores, limit }
 }
 
 function combine(call: Call, operation: Operation, { sources, weights, aggregate }: Combination): SortedSet {

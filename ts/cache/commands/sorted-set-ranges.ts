@@ -121,7 +121,8 @@ function scoreRange(low: string, high: string): Range {
 
 function parseScore(text: string): { score: number; isExcluded: boolean } {
   const isExcluded = text.startsWith('(')
-  const score = parseDouble(isExcluded ? text.slice(1) : text) ?? fail(NOT_A_SCORE)
+  const digits = isExcluded ? text.slice(1) : text
+  const score = digits === '' ? 0 : (parseDouble(digits) ?? fail(NOT_A_SCORE)) // C's strtod reads nothing as 0
   return { score, isExcluded }
 }
 

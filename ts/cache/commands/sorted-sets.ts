@@ -16,19 +16,9 @@ export const SORTED_SET_COMMANDS: Handlers = {
   ...SORTED_SET_RANGES,
   ...SORTED_SET_COMBINATIONS,
 
-  zadd(call, args) {
-    let first = 2
-    const flags = new Set<string>()
-    while (first < args.length && ADD_FLAGS.has((args[first] as string).toUpperCase())) {
-      flags.add((args[first++] as string).toUpperCase())
-    }
-    addMembers(call, args, first, flags)
-  },
-
-  zincrby(call, args) {
-    const [, , by = '', member = ''] = args
-    addMembers(call, ['ZINCRBY', args[1] as string, by, member], 2, new Set(['INCR']))
-  },
+  zadd: (call, args) => add(call, args, new Set()),
+  /** Takes the flags of ZADD as well. */
+  zincrby: (call, args) => add(call, args, new Set(['INCR'])),
 
   zrem(call, args) {
     const key = args[1] as string
@@ -84,6 +74,14 @@ export const SORTED_SET_COMMANDS: Handlers = {
   },
 
   zrandmember,
+}
+
+function add(call: Call, args: readonly string[], flags: Set<string>): void {
+  let first = 2
+  while (first < args.length && ADD_FLAGS.has((args[first] as string).toUpperCase())) {
+    flags.add((args[first++] as string).toUpperCase())
+  }
+  addMembers(call, args, first, flags)
 }
 
 function replyScore({ reply }: Call, score: number | undefined): void {

@@ -12,7 +12,7 @@ const TWO_STRATEGIES = 'ERR syntax error, MAXLEN and MINID options at the same t
 const NODE_ENTRIES = 100
 const APPROXIMATE_LIMIT = 100 * NODE_ENTRIES
 
-export const MAX_UINT64 = 2n ** 64n - 1n
+const MAX_UINT64 = 2n ** 64n - 1n
 
 /** An ID as it is written. @param missing - The sequence if none is. @throws CommandError */
 export function idOf(text: string, missing = 0n): StreamId {

@@ -3,7 +3,7 @@ import { type Consumer, type Group, makeGroup, type Pending, Stream } from '../k
 import { formatId, parseId, type StreamId, ZERO_ID } from '../keyspace/stream-id.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, SYNTAX_ERROR } from './errors.ts'
+import { fail, failSubcommand, SYNTAX_ERROR } from './errors.ts'
 import { groupAt, idOf, lowerId, replyEntry, upperId } from './stream-arguments.ts'
 import { assign, consumerOf, createConsumer, propagateClaim } from './stream-reading.ts'
 
@@ -24,7 +24,7 @@ export const STREAM_GROUP_COMMANDS: Handlers = {
       if (isWord(args[i], 'MKSTREAM')) makes = true
       else if (isWord(args[i], 'ENTRIESREAD') && i + 1 < args.length)
         entriesRead = parseEntriesRead(call, args[++i] as string)
-      else fail(SYNTAX_ERROR)
+      else failSubcommand(args)
     }
     const existing = call.stream(key)
     if (existing === undefined && !makes) fail(NEEDS_KEY)
@@ -42,7 +42,7 @@ export const STREAM_GROUP_COMMANDS: Handlers = {
     const [, , key = '', name = '', idText = ''] = args
     let entriesRead: number | undefined
     if (args.length > 5) {
-      if (args.length !== 7 || !isWord(args[5], 'ENTRIESREAD')) fail(SYNTAX_ERROR)
+      if (args.length !== 7 || !isWord(args[5], 'ENTRIESREAD')) failSubcommand(args)
       entriesRead = parseEntriesRead(call, args[6] as string)
     }
     const { stream, group } = existingGroup(call, key, name)
@@ -209,13 +209,17 @@ function xclaim(call: Call, args: readonly string[]): void {
   if (lastId > group.lastId) {
     group.lastId = lastId
     call.dirty++
+    call.propagate('XGROUP', 'SETID', key, name, formatId(lastId), 'ENTRIESREAD', String(group.entriesRead ?? -1))
   }
   const claimed: StreamId[] = []
   for (const id of ids) {
     const pending = group.pending.get(id)
     if (stream.get(id) === undefined) {
       // What was deleted from the stream can only be forgotten.
-      if (forget(group, id)) call.dirty++
+      if (forget(group, id)) {
+        call.dirty++
+        call.propagate('XACK', key, name, formatId(id))
+      }
       continue
     }
     if (pending === undefined && !forces) continue

@@ -3,7 +3,7 @@ import type { Group, Stream } from '../keyspace/stream.ts'
 import { formatId, MAX_ID, type StreamId, ZERO_ID } from '../keyspace/stream-id.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, NO_SUCH_KEY, SYNTAX_ERROR } from './errors.ts'
+import { fail, failSubcommand, NO_SUCH_KEY } from './errors.ts'
 import { replyEntry } from './stream-arguments.ts'
 import { inOrder } from './stream-groups.ts'
 
@@ -13,10 +13,10 @@ export const STREAM_INFO_COMMANDS: Handlers = {
   /** XINFO STREAM key [FULL [COUNT count]] */
   'xinfo|stream'(call, args) {
     const [, , key = '', full, word, countText] = args
-    if (full !== undefined && !isWord(full, 'FULL')) fail(SYNTAX_ERROR)
-    if (word !== undefined && (!isWord(word, 'COUNT') || args.length !== 6)) fail(SYNTAX_ERROR)
-    const given = countText === undefined ? DEFAULT_COUNT : call.position(countText)
     const stream = call.stream(key) ?? fail(NO_SUCH_KEY)
+    if (full !== undefined && !isWord(full, 'FULL')) failSubcommand(args)
+    if (word !== undefined && (!isWord(word, 'COUNT') || args.length !== 6)) failSubcommand(args)
+    const given = countText === undefined ? DEFAULT_COUNT : call.position(countText)
     if (full === undefined) describeShortly(call, stream)
     else describeFully(call, stream, given === 0 ? Number.POSITIVE_INFINITY : given < 0 ? DEFAULT_COUNT : given)
   },

@@ -20,8 +20,9 @@ export const STREAM_COMMANDS: Handlers = {
   xdel(call, args) {
     const key = args[1] as string
     const stream = call.stream(key)
+    if (stream === undefined) return call.reply.integer(0)
     const ids = args.slice(2).map((text) => idOf(text))
-    const count = ids.filter((id) => stream?.delete(id) === true).length
+    const count = ids.filter((id) => stream.delete(id)).length
     if (count > 0) call.changed(key, 't', 'xdel', count)
     call.reply.integer(count)
   },
@@ -55,10 +56,11 @@ function xadd(call: Call, args: readonly string[]): void {
   })
   const idText = args[next]
   const fields = args.slice(next + 1)
+  const written = idText === undefined || idText === '*' ? undefined : idOf(idText.replace(/-\*$/, ''))
   if (idText === undefined || fields.length < 2 || fields.length % 2 !== 0) {
     fail("ERR wrong number of arguments for 'xadd' command")
   }
-  if (idText !== '*' && !idText.endsWith('-*') && idOf(idText) === ZERO_ID) {
+  if (written === ZERO_ID && !idText.endsWith('-*')) {
     fail('ERR The ID specified in XADD must be greater than 0-0')
   }
   const existing = call.stream(key)

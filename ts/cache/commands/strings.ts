@@ -198,11 +198,14 @@ function getex(call: Call, args: readonly string[]): void {
   const kind = TIMES.get((option ?? '').toUpperCase())
   const persists = isWord(option, 'PERSIST') && args.length === 3
   if (option !== undefined && !persists && (kind === undefined || args.length !== 4)) fail(SYNTAX_ERROR)
-  const at = kind === undefined ? undefined : parseTime(call, time as string, kind, 1n)
   const value = call.string(key)
-  replyString(call, value)
   const entry = call.db.find(key)
-  if (entry === undefined) return
+  if (entry === undefined) {
+    call.reply.nil()
+    return
+  }
+  const at = kind === undefined ? undefined : parseTime(call, time as string, kind, 1n)
+  replyString(call, value)
   if (at !== undefined && at <= call.now) expireNow(call, key)
   else if (at !== undefined) {
     call.db.expire(entry, at)

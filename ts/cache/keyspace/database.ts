@@ -77,6 +77,9 @@ export class Database {
 
   /** Adds a key that is not there. */
   add(key: string, value: Value): Entry {
+    // Where nothing is deleted for its time, what has expired may still lie there.
+    const stale = this.deletesExpired ? undefined : this.#entries.get(key)
+    if (stale !== undefined) this.#remove(stale)
     const usedAtSeconds = Math.floor(this.now / 1000)
     const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
     this.#entries.set(key, entry)

@@ -36,8 +36,8 @@ export function parseSafeInteger(text: string): number | undefined {
   return isNegative ? -value : value
 }
 
-/** True if both are of 64 bits; says whether their sum is as well. */
-export function isInt64(value: number | bigint): boolean {
+/** Whether a whole number is of 64 bits. */
+function isInt64(value: number | bigint): boolean {
   return typeof value === 'number' ? Number.isSafeInteger(value) : value >= MIN_INT64 && value <= MAX_INT64
 }
 
@@ -52,7 +52,7 @@ export function addIntegers(a: number | bigint, b: number | bigint): number | bi
 }
 
 /** A number where that is exact. */
-export function narrow(value: bigint): number | bigint {
+function narrow(value: bigint): number | bigint {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value
 }

@@ -15,11 +15,11 @@ export function makeId(ms: bigint, sequence: bigint): StreamId {
   return encode(ms) + encode(sequence)
 }
 
-export function msOf(id: StreamId): bigint {
+function msOf(id: StreamId): bigint {
   return decode(id, 0)
 }
 
-export function sequenceOf(id: StreamId): bigint {
+function sequenceOf(id: StreamId): bigint {
   return decode(id, 8)
 }
 
@@ -55,7 +55,7 @@ export function parseId(text: string, missing: bigint): StreamId | undefined {
 }
 
 /** A whole number of 64 bits without sign. */
-export function parseUint64(text: string): bigint | undefined {
+function parseUint64(text: string): bigint | undefined {
   if (!/^\d{1,20}$/.test(text)) return undefined
   const value = BigInt(text)
   return value > MAX_UINT64 ? undefined : value

@@ -8,7 +8,6 @@ export {
   DEFAULT_LIMITS,
   MAX_STRING_BYTES,
   type Reply,
-  type RespLimits,
   RespProtocolError,
   UNAUTHENTICATED_LIMITS,
 } from './types.ts'
