@@ -62,6 +62,29 @@ describe('a decoder of commands', () => {
     expect(decoder.next()).toBeUndefined()
   })
 
+  it('counts what arguments cost beside their bytes', () => {
+    const decoder = new CommandDecoder({ ...new CommandDecoder().limits, messageBytes: 1600 })
+    decoder.push(Buffer.from(`*101\r\n${'$0\r\n\r\n'.repeat(101)}`))
+    expect(errorOf(() => drain(decoder))?.message).toBe('Protocol error: too big request')
+  })
+
+  it('reads what follows a large string byte by byte, without the memory of the large one', () => {
+    const decoder = new CommandDecoder()
+    const large = encode(['SET', 'k', 'x'.repeat(2 ** 20)])
+    const bytes = Buffer.from(`${large}${encode(['GET', 'k'])}PING\r\n`)
+    const rest = large.length + 1 // with the first byte of what follows
+    for (let at = 0; at < rest; at += 1000) decoder.push(bytes.subarray(at, Math.min(rest, at + 1000)))
+    expect(decoder.next()?.[2]?.length).toBe(2 ** 20)
+    expect(decoder.next()).toBeUndefined()
+    expect(decoder.bufferedBytes).toBe(1)
+    const found: string[][] = []
+    for (let at = rest; at < bytes.length; at++) {
+      decoder.push(bytes.subarray(at, at + 1))
+      found.push(...drain(decoder))
+    }
+    expect(found).toEqual([['GET', 'k'], ['PING']])
+  })
+
   it('gives the same commands however the bytes are split', () => {
     const argument = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes).toString('latin1'))
     const commands = fc.array(fc.array(argument, { minLength: 1, maxLength: 5 }), { maxLength: 8 })

@@ -11,6 +11,8 @@ import { DEFAULT_LIMITS, type RespLimits, RespProtocolError } from './types.ts'
 
 const STAR = 0x2a
 const DOLLAR = 0x24
+/** What an argument costs beside its bytes: else a command of empty ones could take many times what was sent. */
+const ARGUMENT_BYTES = 16
 
 /**
  * Decodes what a client sends. Arguments are strings with one character of 0 to 255 a byte ("latin1").
@@ -121,7 +123,7 @@ export class CommandDecoder {
         const isEarly = this.limits.bulkBytes <= 16 * 1024
         throw new RespProtocolError(isEarly ? 'unauthenticated bulk length' : 'invalid bulk length')
       }
-      this.#commandBytes += length + line.length
+      this.#commandBytes += length + ARGUMENT_BYTES
       if (this.#commandBytes > this.limits.messageBytes) throw new RespProtocolError('too big request')
       this.#length = length
     }

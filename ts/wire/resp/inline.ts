@@ -35,9 +35,12 @@ export function splitInline(line: string): string[] | undefined {
   }
 }
 
-/** One argument; a quote may open anywhere in it, but ends it. */
+/**
+ * One argument; a quote may open anywhere in it, but ends it. Words are joined from their characters: a text to which V8 adds
+ * one character at a time is a tree of 32 bytes a character until it is read.
+ */
 function readWord(text: string, start: number): { text: string; end: number } | undefined {
-  let word = ''
+  const word: string[] = []
   let at = start
   while (at < text.length) {
     const character = text.charAt(at)
@@ -47,31 +50,31 @@ function readWord(text: string, start: number): { text: string; end: number } | 
       if (quoted === undefined) return undefined
       const after = text.charAt(quoted.end)
       if (after !== '' && !SPACE.test(after)) return undefined
-      return { text: word + quoted.text, end: quoted.end }
+      return { text: word.join('') + quoted.text, end: quoted.end }
     }
-    word += character
+    word.push(character)
     at++
   }
-  return { text: word, end: at }
+  return { text: word.join(''), end: at }
 }
 
 /** From after the opening quote to after the closing one. */
 function readDouble(text: string, start: number): { text: string; end: number } | undefined {
-  let word = ''
+  const word: string[] = []
   for (let at = start; at < text.length; at++) {
     const character = text.charAt(at)
-    if (character === '"') return { text: word, end: at + 1 }
+    if (character === '"') return { text: word.join(''), end: at + 1 }
     if (character !== '\\' || at + 1 >= text.length) {
-      word += character
+      word.push(character)
       continue
     }
     const byte = /^x([0-9a-fA-F]{2})/.exec(text.slice(at + 1, at + 4))?.[1]
     if (byte === undefined) {
       const escaped = text.charAt(at + 1)
-      word += ESCAPES.get(escaped) ?? escaped
+      word.push(ESCAPES.get(escaped) ?? escaped)
       at += 1
     } else {
-      word += String.fromCharCode(Number.parseInt(byte, 16))
+      word.push(String.fromCharCode(Number.parseInt(byte, 16)))
       at += 3
     }
   }
@@ -79,14 +82,14 @@ function readDouble(text: string, start: number): { text: string; end: number } 
 }
 
 function readSingle(text: string, start: number): { text: string; end: number } | undefined {
-  let word = ''
+  const word: string[] = []
   for (let at = start; at < text.length; at++) {
     const character = text.charAt(at)
-    if (character === "'") return { text: word, end: at + 1 }
+    if (character === "'") return { text: word.join(''), end: at + 1 }
     if (character === '\\' && text.charAt(at + 1) === "'") {
-      word += "'"
+      word.push("'")
       at++
-    } else word += character
+    } else word.push(character)
   }
   return undefined
 }

@@ -2,6 +2,10 @@
 
 /** Below this length a loop over characters is faster than a call into V8's decoder. */
 const SHORT_TEXT_BYTES = 12
+/** The same for a search. */
+const SHORT_SEARCH_BYTES = 32
+/** A buffer of ours that is larger is given back when little of it is left to be read. */
+const KEPT_BYTES = 64 * 1024
 
 /** A queue of bytes. What is whole in one piece is read where it lies; what is not is copied, each byte a bounded number of times. */
 export class ReceiveBuffer {
@@ -56,9 +60,13 @@ export class ReceiveBuffer {
   /** The offset of the first `byte`, -1 if there is none yet. */
   find(byte: number): number {
     if (this.#searched !== byte) this.#searchedBytes = 0
-    const from = this.#start + this.#searchedBytes
-    const found = this.#bytes.indexOf(byte, from)
-    if (found !== -1 && found < this.#end) return found - this.#start
+    const bytes = this.#bytes
+    let at = this.#start + this.#searchedBytes
+    const near = Math.min(this.#end, at + SHORT_SEARCH_BYTES)
+    for (; at < near; at++) if (bytes[at] === byte) return at - this.#start
+    // No further than what has arrived: behind it lies whatever the memory held before.
+    const found = at < this.#end ? bytes.subarray(at, this.#end).indexOf(byte) : -1
+    if (found !== -1) return at + found - this.#start
     this.#searched = byte
     this.#searchedBytes = this.length
     return -1
@@ -78,10 +86,12 @@ export class ReceiveBuffer {
     this.#start += count
     this.#searchedBytes = 0
     this.#searched = -1
-    if (this.#start < this.#end) return
-    this.#bytes = EMPTY
+    const left = this.length
+    if (left > 0 && !(this.#isOwn && this.#bytes.length > KEPT_BYTES && left < this.#bytes.length / 4)) return
+    // What is left of a large buffer moves into one of its size, so that an idle connection holds no more than it needs.
+    this.#bytes = left === 0 ? EMPTY : Buffer.from(this.#bytes.subarray(this.#start, this.#end))
     this.#start = 0
-    this.#end = 0
+    this.#end = left
     this.#isOwn = false
   }
 }

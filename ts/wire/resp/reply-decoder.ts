@@ -24,6 +24,8 @@ const NULL: Reply = { kind: 'null' }
 const INTEGER = /^[+-]?\d{1,20}$/
 const BIG_NUMBER = /^[+-]?\d+$/
 const DOUBLE = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
+/** What an element costs beside its bytes. */
+const ELEMENT_BYTES = 32
 /** Conversion of a big number takes time that grows with the square of its digits. */
 const MAX_BIG_NUMBER_DIGITS = 4096
 
@@ -216,7 +218,7 @@ export class ReplyDecoder {
   }
 
   #count(bytes: number): void {
-    this.#messageBytes += bytes + 2
+    this.#messageBytes += bytes + ELEMENT_BYTES
     if (this.#messageBytes > this.limits.messageBytes) throw new RespProtocolError('too big reply')
   }
 }

@@ -119,7 +119,11 @@ export class ReplyWriter {
 
   /** As Redis 7.0 prints doubles: 17 digits where they are needed. */
   double(value: number): void {
-    const text = formatDouble(value)
+    this.doubleText(formatDouble(value))
+  }
+
+  /** A double that is printed already. */
+  doubleText(text: string): void {
     if (this.protocol === 3) this.#line(0x2c, text)
     else this.bulk(text)
   }

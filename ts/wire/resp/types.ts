@@ -12,7 +12,7 @@ export interface RespLimits {
   readonly bulkBytes: number
   /** Elements of one command, or of one aggregate of a reply. */
   readonly multibulkCount: number
-  /** Bytes of one whole command or reply, all elements together. */
+  /** Bytes of one whole command or reply, all elements together, each with what it costs to hold it. */
   readonly messageBytes: number
   /** Aggregates within aggregates of a reply; commands have one level. */
   readonly depth: number
