@@ -135,6 +135,27 @@ describe('transactions', () => {
     )
   })
 
+  it('notice on a replica, which deletes nothing by itself, that the time of a watched key has come', () => {
+    const bed = new CacheBed()
+    bed.run('SET a 1 PX 10')
+    for (const database of bed.engine.databases) database.deletesExpired = false
+    expectReplies(bed, ['WATCH a none', 'OK'], ['MULTI', 'OK'])
+    bed.now += 11
+    expectReplies(bed, ['PING', 'QUEUED'], ['EXEC', null])
+    // A key that was gone when WATCH was called is none that goes later.
+    expectReplies(bed, ['WATCH a', 'OK'], ['MULTI', 'OK'], ['PING', 'QUEUED'], ['EXEC', ['PONG']])
+  })
+
+  it('are given up where EXEC itself is refused', () => {
+    const bed = new CacheBed()
+    expectReplies(
+      bed,
+      ['MULTI', 'OK'],
+      ['EXEC now', "Error: EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command"],
+      ['PING', 'PONG'],
+    )
+  })
+
   it('do nothing if a watched key was changed', () => {
     const bed = new CacheBed()
     const other = bed.engine.connect()
@@ -216,6 +237,46 @@ describe('blocked commands', () => {
     expect(bed.received(second)).toEqual(['x'])
     expect(bed.received(third)).toEqual([['c', 'x']])
     expect(bed.run('DBSIZE')).toBe(0)
+  })
+
+  it('are served with the key that was written first, after the transaction', () => {
+    const bed = new CacheBed()
+    const [list, zset, stream] = [bed.engine.connect(), bed.engine.connect(), bed.engine.connect()]
+    bed.run('BLPOP a b 0', list)
+    bed.run('BZMPOP 0 2 c d MIN', zset)
+    bed.run('XREAD BLOCK 0 STREAMS e f 0 0', stream)
+    for (const line of [
+      'MULTI',
+      'RPUSH b 1',
+      'RPUSH a 2',
+      'ZADD d 1 x',
+      'ZADD c 1 y',
+      'XADD f 1-1 k v',
+      'XADD e 1-1 k v',
+    ]) {
+      bed.run(line)
+      expect([list, zset, stream].map((session) => bed.received(session))).toEqual([[], [], []])
+    }
+    bed.run('EXEC')
+    expect(bed.received(list)).toEqual([['b', '1']])
+    expect(bed.received(zset)).toEqual([['d', [['x', '1']]]])
+    expect(bed.received(stream)).toEqual([[['f', [['1-1', ['k', 'v']]]]]])
+  })
+
+  it('are told when a stream or a group that they read from is gone', () => {
+    const bed = new CacheBed()
+    const waiting = bed.engine.connect()
+    for (const [end, text] of [
+      ['XGROUP DESTROY x g', 'Error: NOGROUP the consumer group this client was blocked on no longer exists'],
+      ['DEL x', 'Error: UNBLOCKED the stream key no longer exists'],
+      ['SET x text', 'Error: UNBLOCKED the stream key no longer exists'],
+    ]) {
+      bed.run('DEL x')
+      bed.run('XGROUP CREATE x g $ MKSTREAM')
+      bed.run('XREADGROUP GROUP g me BLOCK 0 STREAMS x >', waiting)
+      bed.run(end as string)
+      expect(bed.received(waiting)).toEqual([text])
+    }
   })
 
   it('are not woken by what is gone again or of another type', () => {
@@ -320,6 +381,24 @@ describe('publishing', () => {
       ['__keyevent@0__:expire', 'a'],
       ['__keyspace@0__:a', 'expired'],
       ['__keyevent@0__:expired', 'a'],
+    ])
+  })
+})
+
+describe('events that must be asked for by name', () => {
+  it('tell of keys that are new and of keys that reads have missed', () => {
+    const bed = new CacheBed()
+    const listener = bed.engine.connect()
+    bed.call(['PSUBSCRIBE', '__keyevent*'], listener)
+    bed.received(listener)
+    bed.engine.notifiedEvents = 'Emn'
+    for (const line of ['GET a', 'SET a 1', 'SET a 2', 'EXISTS a b', 'RENAME a c', 'DEL none', 'OBJECT ENCODING none'])
+      bed.run(line)
+    expect(bed.received(listener).map((message) => (message as string[]).slice(2))).toEqual([
+      ['__keyevent@0__:keymiss', 'a'],
+      ['__keyevent@0__:new', 'a'],
+      ['__keyevent@0__:keymiss', 'b'],
+      ['__keyevent@0__:new', 'c'],
     ])
   })
 })

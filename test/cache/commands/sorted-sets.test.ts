@@ -130,7 +130,7 @@ describe('sorted sets', () => {
       ['EXISTS z', 0],
     )
     bed.run('ZADD z 1 a 2 b')
-    expect(bed.run('ZRANDMEMBER z 5 WITHSCORES')).toEqual(['a', '1', 'b', '2'])
+    expect(bed.run('ZRANDMEMBER z 5 WITHSCORES')).toEqual(['b', '2', 'a', '1'])
     expect(bed.run('ZRANDMEMBER z -5')).toHaveLength(5)
     bed.run('HELLO 3')
     expectReplies(

@@ -5,7 +5,8 @@ import { type Expiry, ExpiryHeap } from '../../../ts/cache/keyspace/expiry-heap.
 import { Glob } from '../../../ts/cache/keyspace/glob.ts'
 import { IndexedMap } from '../../../ts/cache/keyspace/indexed-map.ts'
 import { List } from '../../../ts/cache/keyspace/list.ts'
-import { addDecimals, addIntegers, parseDouble, parseInteger } from '../../../ts/cache/keyspace/numbers.ts'
+import { addLongDoubles, formatLongDouble, parseLongDouble } from '../../../ts/cache/keyspace/long-double.ts'
+import { addIntegers, parseDouble, parseInteger } from '../../../ts/cache/keyspace/numbers.ts'
 import { SortedSet } from '../../../ts/cache/keyspace/sorted-set.ts'
 import { formatId, MAX_ID, makeId, nextId, parseId, previousId, ZERO_ID } from '../../../ts/cache/keyspace/stream-id.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
@@ -185,6 +186,13 @@ describe('numbers', () => {
     ['1 ', undefined],
     ['', undefined],
     ['.', undefined],
+    ['1e400', undefined],
+    ['-1e400', undefined],
+    ['1e-400', undefined],
+    ['0e-400', 0],
+    ['0x1p2000', undefined],
+    [`${'1'.repeat(5000)}x`, undefined],
+    [`0.${'1'.repeat(6000)}`, undefined],
   ])('read %j as a double', (text, value) => {
     expect(parseDouble(text)).toBe(value)
   })
@@ -193,10 +201,56 @@ describe('numbers', () => {
     expect(addIntegers(2 ** 53 - 1, 2)).toBe(9007199254740993n)
     expect(addIntegers(9223372036854775807n, 1)).toBeUndefined()
     expect(addIntegers(9007199254740993n, -3)).toBe(9007199254740990)
-    expect(addDecimals('0.1', '0.2')).toBe('0.3')
-    expect(addDecimals('-0.1', '0.1')).toBe('0')
-    expect(addDecimals('1e-30', '0')).toBe('0')
-    expect(addDecimals('x', '1')).toBeUndefined()
+  })
+})
+
+describe('long doubles', () => {
+  // What x86-64 says: printf("%.17Lf"), strtold.
+  it.each([
+    ['0.1', '0.2', '0.3'],
+    ['-0.1', '0.1', '0'],
+    ['123456.789', '0', '123456.78900000000000148'],
+    ['9223372036854775807', '-0.25', '9223372036854775807'],
+    ['1e-30', '0', '0'],
+    ['5.0e3', '-0', '5000'],
+    ['0x1.8p1', '.5', '3.5'],
+    ['1e20', '1', '100000000000000000000'],
+    ['4e-4951', '0', '0'],
+  ])('add %j and %j', (a, b, sum) => {
+    const added = addLongDoubles(parseLongDouble(a)!, parseLongDouble(b)!)
+    expect(formatLongDouble(added!)).toBe(sum)
+  })
+
+  it('refuse what strtold refuses, however it is written', () => {
+    const texts = [
+      '',
+      '.',
+      '-',
+      'nan',
+      '1 ',
+      ' 1',
+      '1e',
+      '0x',
+      '1e5000',
+      '1e-5000',
+      `1${'0'.repeat(5119)}`,
+      '1e999999999',
+    ]
+    expect(texts.map(parseLongDouble)).toEqual(texts.map(() => undefined))
+    expect(parseLongDouble('0e999999999')).toEqual({ mantissa: 0n, exponent: 0 })
+    const infinite = parseLongDouble('-infinity')!
+    expect(addLongDoubles(infinite, parseLongDouble('1')!)).toBeUndefined()
+    const largest = parseLongDouble('1.18e4932')!
+    expect(addLongDoubles(largest, largest)).toBeUndefined()
+  })
+
+  it('keep what a double holds', () => {
+    const random = seededRandom(4)
+    for (let i = 0; i < 2000; i++) {
+      const value = (random.next() - 0.5) * 2 ** (below(random, 100) - 50)
+      const { mantissa, exponent } = parseLongDouble(String(value))!
+      expect(Number(mantissa) * 2 ** exponent).toBe(value)
+    }
   })
 })
 

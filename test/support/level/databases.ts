@@ -49,6 +49,7 @@ export const LEVELS: readonly LevelSetting[] = [
   ...(native?.openLsm ? [{ name: 'LsmLevel on the native engine', Level: asEither(NativeLsmLevel) }] : []),
 ]
 
+/** Whether a subclass of the one has the type of the other, or its own, depends on what the compiler looked at before. */
 function asEither(Level: unknown): LevelSetting['Level'] {
   return Level as LevelSetting['Level']
 }

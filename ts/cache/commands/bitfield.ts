@@ -1,13 +1,14 @@
 // BITFIELD: whole numbers of 1 to 64 bits at any offset of a string.
+import { MAX_STRING_BYTES } from '../../wire/resp/index.ts'
 import { Blob } from '../keyspace/blob.ts'
 import { parseSafeInteger } from '../keyspace/numbers.ts'
-import { type StringValue, textOf } from '../keyspace/values.ts'
+import { lengthOf, type StringValue, textOf } from '../keyspace/values.ts'
 import type { Call } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
 import { blobAt } from './strings.ts'
 
-const MAX_BITS = 2 ** 32
+const MAX_BITS = 8 * MAX_STRING_BYTES
 const BAD_OFFSET = 'ERR bit offset is not an integer or out of range'
 const BAD_TYPE = 'ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is.'
 
@@ -27,7 +28,7 @@ interface Operation {
   readonly overflow: Overflow
 }
 
-/** An offset in bits, below 2^32: 512 MiB. @throws CommandError */
+/** An offset in bits of the longest string there can be. @throws CommandError */
 export function parseBitOffset(text: string, unitBits = 1): number {
   const offset = (parseSafeInteger(text) ?? fail(BAD_OFFSET)) * unitBits
   return offset < 0 || offset >= MAX_BITS ? fail(BAD_OFFSET) : offset
@@ -40,11 +41,12 @@ export function bitfield(call: Call, args: readonly string[], isReadOnly: boolea
   const writes = operations.filter(({ name }) => name !== 'GET')
   if (isReadOnly && writes.length > 0) fail('ERR BITFIELD_RO only supports the GET subcommand')
   const value = call.string(key)
+  const oldLength = value === undefined ? -1 : lengthOf(value)
   let blob = value instanceof Blob ? value : new Blob(textOf((value ?? '') as StringValue))
   if (writes.length > 0) {
     blob = blobAt(call, key)
     // As in Redis, the string grows to hold every field that may be written, even if none is in the end.
-    blob.grow(Math.max(...writes.map(({ offset, type }) => Math.ceil((offset + type.bits) / 8))))
+    blob.grow(writes.reduce((longest, { offset, type }) => Math.max(longest, Math.ceil((offset + type.bits) / 8)), 0))
   }
   call.reply.array(operations.length)
   let changes = 0
@@ -54,16 +56,21 @@ export function bitfield(call: Call, args: readonly string[], isReadOnly: boolea
       call.reply.integer(old)
       continue
     }
-    const wanted = operation.name === 'SET' ? operation.value : old + operation.value
+    const wanted = operation.name === 'SET' ? settable(operation) : old + operation.value
     const written = clamp(wanted, operation)
     if (written === undefined) call.reply.nil()
     else {
       write(blob, operation, written)
-      changes++
+      if (written !== old || blob.length > oldLength) changes++
       call.reply.integer(operation.name === 'SET' ? old : written)
     }
   }
   if (changes > 0) call.changed(key, '$', 'setbit', changes)
+  else if (blob.length > oldLength) {
+    // Longer all the same. Redis forgets to tell its replicas.
+    call.dirty++
+    call.db.touch(key)
+  }
 }
 
 function parseOperations(call: Call, args: readonly string[]): Operation[] {
@@ -102,7 +109,8 @@ function parseType(text: string): FieldType {
 
 /** `#n` counts in fields of the type. */
 function parseOffset(text: string, { bits }: FieldType): number {
-  return text.startsWith('#') ? parseBitOffset(text.slice(1), bits) : parseBitOffset(text)
+  const offset = text.startsWith('#') ? parseBitOffset(text.slice(1), bits) : parseBitOffset(text)
+  return offset + bits > MAX_BITS ? fail(BAD_OFFSET) : offset
 }
 
 function read(blob: Blob, { offset, type }: Operation): bigint {
@@ -123,6 +131,11 @@ function write(blob: Blob, { offset, type }: Operation, value: bigint): void {
     const byte = blob.byte(Math.floor(at / 8))
     blob.setByte(Math.floor(at / 8), isSet === 1n ? byte | mask : byte & ~mask)
   }
+}
+
+/** What SET sets: a negative number is a large one to a field without sign. */
+function settable({ type, value }: Operation): bigint {
+  return type.isSigned ? value : BigInt.asUintN(64, value)
 }
 
 /** The value in the field's range; undefined if it does not fit and OVERFLOW is FAIL. */

@@ -1,6 +1,6 @@
 // Strings as arrays of bits: bit 0 is the highest bit of byte 0. https://redis.io/commands/?group=bitmap
 import { Blob } from '../keyspace/blob.ts'
-import { type StringValue, textOf } from '../keyspace/values.ts'
+import { lengthOf, type StringValue, textOf } from '../keyspace/values.ts'
 import { bitfield, parseBitOffset } from './bitfield.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
@@ -13,14 +13,16 @@ export const BITMAP_COMMANDS: Handlers = {
   setbit(call, [, key = '', offsetText = '', bitText = '']) {
     const offset = parseBitOffset(offsetText)
     if (bitText !== '0' && bitText !== '1') fail('ERR bit is not an integer or out of range')
-    call.string(key)
-    const blob = blobAt(call, key, Math.floor(offset / 8) + 1)
+    const value = call.string(key)
     const index = Math.floor(offset / 8)
     const mask = 0x80 >> (offset % 8)
+    const isLonger = value === undefined || lengthOf(value) <= index
+    const blob = blobAt(call, key, index + 1)
     blob.grow(index + 1)
     const byte = blob.byte(index)
-    blob.setByte(index, bitText === '1' ? byte | mask : byte & ~mask)
-    call.changed(key, '$', 'setbit')
+    const changed = bitText === '1' ? byte | mask : byte & ~mask
+    blob.setByte(index, changed)
+    if (isLonger || changed !== byte) call.changed(key, '$', 'setbit')
     call.reply.integer((byte & mask) === 0 ? 0 : 1)
   },
 
@@ -55,20 +57,19 @@ interface BitRange {
   readonly last: number
 }
 
-/** A range of bytes or bits of a string as arguments give it, negative ones from the end; undefined if it is empty. */
-function parseRange(call: Call, args: readonly string[], lengthBytes: number): BitRange | undefined {
-  const [startText = '0', endText, unit] = args
-  if (unit !== undefined && !isWord(unit, 'BIT') && !isWord(unit, 'BYTE')) fail(SYNTAX_ERROR)
-  const isBits = isWord(unit, 'BIT')
-  let start = call.position(startText)
-  let end = endText === undefined ? -1 : call.position(endText)
+/** A range of bytes or bits of a string, where negative ends count from its end; undefined if it is empty. */
+function makeRange(startGiven: number, endGiven: number, isBits: boolean, lengthBytes: number): BitRange | undefined {
   const length = isBits ? 8 * lengthBytes : lengthBytes
-  if (start < 0 && end < 0 && start > end) return undefined
-  if (start < 0) start = Math.max(0, length + start)
-  if (end < 0) end = Math.max(0, length + end)
-  end = Math.min(end, length - 1)
+  const start = startGiven < 0 ? Math.max(0, length + startGiven) : startGiven
+  const end = Math.min(endGiven < 0 ? Math.max(0, length + endGiven) : endGiven, length - 1)
   if (start > end) return undefined
   return isBits ? { first: start, last: end } : { first: 8 * start, last: 8 * end + 7 }
+}
+
+/** Whether ranges count in bits. */
+function parseUnit(text: string | undefined): boolean {
+  const isBits = isWord(text, 'BIT')
+  return isBits || text === undefined || isWord(text, 'BYTE') ? isBits : fail(SYNTAX_ERROR)
 }
 
 /** BITCOUNT key [start end [BYTE | BIT]] */
@@ -79,8 +80,11 @@ function bitcount(call: Call, args: readonly string[]): void {
     return
   }
   if (args.length === 3 || args.length > 5) fail(SYNTAX_ERROR)
+  const [start, end] =
+    args.length === 2 ? [0, -1] : [call.position(args[2] as string), call.position(args[3] as string)]
+  const isInverse = start < 0 && end < 0 && start > end
   const bytes = bytesOf(value)
-  const range = parseRange(call, args.slice(2), bytes.length)
+  const range = isInverse ? undefined : makeRange(start, end, parseUnit(args[4]), bytes.length)
   if (range === undefined) {
     call.reply.integer(0)
     return
@@ -104,14 +108,17 @@ function bitpos(call: Call, args: readonly string[]): void {
   const [, key = '', bitText = ''] = args
   const bit = call.integer(bitText)
   if (bit !== 0 && bit !== 1) fail('ERR The bit argument must be 1 or 0.')
-  if (args.length > 6) fail(SYNTAX_ERROR)
   const value = call.string(key)
   if (value === undefined) {
     call.reply.integer(bit === 1 ? -1 : 0)
     return
   }
+  if (args.length > 6) fail(SYNTAX_ERROR)
+  const start = args[3] === undefined ? 0 : call.position(args[3])
+  const isBits = parseUnit(args[5])
+  const end = args[4] === undefined ? -1 : call.position(args[4])
   const bytes = bytesOf(value)
-  const range = parseRange(call, args.slice(3), bytes.length)
+  const range = makeRange(start, end, isBits, bytes.length)
   if (range === undefined) {
     call.reply.integer(-1)
     return
@@ -137,18 +144,25 @@ function bitop(call: Call, args: readonly string[]): void {
   const operation = operationText.toUpperCase()
   if (!['AND', 'OR', 'XOR', 'NOT'].includes(operation)) fail(SYNTAX_ERROR)
   if (operation === 'NOT' && keys.length !== 1) fail('ERR BITOP NOT must be called with a single source key.')
-  const sources = keys.map((key) => bytesOf(call.string(key)))
-  const length = sources.reduce((longest, source) => Math.max(longest, source.length), 0)
-  const result = Buffer.alloc(length)
-  for (let i = 0; i < length; i++) {
-    let byte = sources[0]?.[i] ?? 0
-    if (operation === 'NOT') byte = ~byte
-    for (let source = 1; source < sources.length; source++) {
-      const other = sources[source]?.[i] ?? 0
-      byte = operation === 'AND' ? byte & other : operation === 'OR' ? byte | other : byte ^ other
-    }
-    result[i] = byte
+  const values = keys.map((key) => call.string(key) ?? '')
+  const length = values.reduce((longest: number, value) => Math.max(longest, lengthOf(value)), 0)
+  const result = new Uint8Array(length)
+  // One source after the other, so that no more than one is in memory as bytes.
+  for (const [index, value] of values.entries()) {
+    const source = bytesOf(value)
+    if (operation === 'NOT') for (let i = 0; i < length; i++) result[i] = ~(source[i] as number)
+    else if (index === 0) result.set(source)
+    else combine(operation, result, source)
   }
-  call.store(destination, length === 0 ? undefined : new Blob(result.toString('latin1')), '$', 'set')
+  call.store(destination, length === 0 ? undefined : Blob.of(result), '$', 'set')
   call.reply.integer(length)
+}
+
+/** Changes `result` to what it gives with `other`, which counts as zeros beyond its end. */
+function combine(operation: string, result: Uint8Array, other: Uint8Array): void {
+  for (let i = 0; i < other.length; i++) {
+    const [a, b] = [result[i] as number, other[i] as number]
+    result[i] = operation === 'AND' ? a & b : operation === 'OR' ? a | b : a ^ b
+  }
+  if (operation === 'AND') result.fill(0, other.length)
 }

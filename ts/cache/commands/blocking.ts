@@ -14,6 +14,15 @@ export function parseTimeout(call: Call, text: string): number | undefined {
   return seconds === 0 ? undefined : call.now + Math.ceil(seconds * 1000)
 }
 
+/** The arguments of a command with `numkeys key...` at index `at`, asking for one key alone. */
+export function onlyKey(
+  args: readonly string[],
+  at: number,
+  keys: readonly string[],
+): (key: string) => readonly string[] {
+  return (key) => [...args.slice(0, at), '1', key, ...args.slice(at + 1 + keys.length)]
+}
+
 /** `numkeys key...` beginning at index `at`: the keys and the index after them. */
 export function parseKeys(call: Call, args: readonly string[], at: number): { keys: string[]; next: number } {
   const count = call.bounded(args[at] as string, 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')

@@ -16,6 +16,7 @@ import type { Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 
 const MAX_SAFE = Number.MAX_SAFE_INTEGER
+const NOT_32_BITS = 'ERR value is out of range, value must between -2147483648 and 2147483647'
 
 /**
  * Runs one command: reads `args` (the name is the first), changes the keyspace, and writes exactly one reply to `call.reply`.
@@ -109,6 +110,13 @@ export class Call {
     return value < low || value > high ? fail(error) : value
   }
 
+  /** 32 bits, as for the numbers of databases. @param error - What is said instead of Redis's own two texts. */
+  small(text: string, error?: string): number {
+    const value = this.position(text, error)
+    const isSmall = value >= -(2 ** 31) && value < 2 ** 31
+    return isSmall ? value : fail(error ?? NOT_32_BITS)
+  }
+
   double(text: string, error = NOT_A_FLOAT): number {
     return parseDouble(text) ?? fail(error)
   }
@@ -146,8 +154,8 @@ export class Call {
     }
   }
 
-  /** Propagates this, which has the same effect, in place of the command as it came. */
-  propagate(...args: readonly string[]): void {
+  /** Propagates this, which has the same effect, in place of the command as it came. A list, since V8 spreads only so many. */
+  propagate(args: readonly string[]): void {
     this.instead ??= []
     this.instead.push(args)
   }

@@ -1,7 +1,7 @@
 // PING, HELLO, SELECT and the parts of CLIENT that need no sockets. AUTH, CLIENT LIST, CLIENT KILL and the like are the server's.
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, SYNTAX_ERROR } from './errors.ts'
+import { fail, SYNTAX_ERROR, shown } from './errors.ts'
 
 /** The version of Redis whose behaviour this is. */
 const REDIS_VERSION = '7.0.15'
@@ -38,7 +38,7 @@ export const CONNECTION_COMMANDS: Handlers = {
   },
 
   select(call, [, number = '']) {
-    const index = call.position(number)
+    const index = call.small(number)
     if (call.engine.databases[index] === undefined) fail('ERR DB index is out of range')
     call.session.database = index
     call.reply.ok()
@@ -98,7 +98,7 @@ function hello(call: Call, args: readonly string[]): void {
     else if (isWord(args[i], 'SETNAME') && i + 1 < args.length) {
       name = args[++i] as string
       if (!isName(name)) fail(BAD_NAME)
-    } else fail(`ERR Syntax error in HELLO option '${args[i]}'`)
+    } else fail(`ERR Syntax error in HELLO option '${shown(args[i] as string)}'`)
   }
   if (name !== undefined) session.name = name
   if (version !== undefined) reply.protocol = version as 2 | 3

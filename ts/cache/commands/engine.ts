@@ -2,11 +2,13 @@
 import type { Random } from '../../io/random.ts'
 import { Database, type DatabaseListener } from '../keyspace/database.ts'
 import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encoding.ts'
+import { ExpiryHeap } from '../keyspace/expiry-heap.ts'
+import type { Stream } from '../keyspace/stream.ts'
 import { typeOf } from '../keyspace/values.ts'
 import { Call } from './call.ts'
 import type { Command } from './command.ts'
 import type { Effect } from './effects.ts'
-import { CommandError } from './errors.ts'
+import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
 import { notifyKeyspace } from './notifications.ts'
 import { PubSub } from './pubsub-registry.ts'
@@ -38,6 +40,8 @@ const SUBSCRIBED_COMMANDS: ReadonlySet<string> = new Set(
 )
 const UNQUEUED_COMMANDS: ReadonlySet<string> = new Set('exec discard multi watch quit reset'.split(' '))
 const SHOWN_BYTES = 128
+/** Those that read and yet tell no `keymiss`. */
+const SILENT_COMMANDS = /^(?:object\||scan$|keys$|randomkey$)/
 
 /**
  * A Redis-compatible engine. Single-threaded; every call is complete when it returns.
@@ -67,9 +71,10 @@ export class Engine implements Host, DatabaseListener {
   readonly #watchers = new Map<string, Set<Session>>()
   /** Sessions that wait for a key, the longest waiting first, by `database key`. */
   readonly #waiting = new Map<string, Set<Session>>()
-  readonly #blocked = new Set<Session>()
-  /** Keys that were changed while somebody waits for them. */
-  #ready: { readonly database: number; readonly key: string }[] = []
+  /** Sessions whose waiting ends, by when. */
+  readonly #timeouts = new ExpiryHeap<Session>()
+  /** Keys that were changed while somebody waits for them, by `database key`, in the order of their first change. */
+  #ready = new Map<string, { readonly database: number; readonly key: string }>()
   #effects: Effect[] = []
   /** What is to be propagated at the end of the present command or transaction. */
   #pending: { readonly database: number; readonly args: readonly string[] }[] = []
@@ -126,24 +131,27 @@ export class Engine implements Host, DatabaseListener {
    */
   tick(now: number, budget = DEFAULT_EXPIRY_BUDGET): readonly Effect[] {
     this.#begin(now)
-    for (const session of this.#blocked) {
-      const until = session.blocked?.untilMs
-      if (until !== undefined && until <= now) this.release(session, () => session.reply.nilArray())
+    for (let first = this.#timeouts.first(); first !== undefined && first.at <= now; first = this.#timeouts.first()) {
+      const { owner } = first
+      if (!this.release(owner, () => owner.reply.nilArray())) this.#timeouts.remove(first)
     }
     let left = budget
     for (const database of this.databases) left -= database.expireDue(left)
-    this.#propagatePending()
+    // Keys that were due have nothing to do with one another: no transaction.
+    for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
+    this.#pending = []
+    this.#serveReady()
     return this.#finish()
   }
 
-  /** When `tick` will next have something to do; undefined if never. O(blocked sessions). */
+  /** When `tick` will next have something to do; undefined if never. O(databases). */
   nextTickMs(): number | undefined {
-    const times = [...this.#blocked].map(({ blocked }) => blocked?.untilMs)
-    times.push(...this.databases.map((database) => database.nextExpiry()))
-    return times.reduce<number | undefined>(
-      (first, at) => (at === undefined || (first ?? at) < at ? first : at),
-      undefined,
-    )
+    let first = this.#timeouts.first()?.at
+    for (const database of this.databases) {
+      const at = database.nextExpiry()
+      if (at !== undefined && (first === undefined || at < first)) first = at
+    }
+    return first
   }
 
   // For handlers.
@@ -205,29 +213,29 @@ export class Engine implements Host, DatabaseListener {
 
   watch(session: Session, key: string): void {
     const { database } = session
-    if (session.watched.some((watched) => watched.key === key && watched.database === database)) return
-    this.databases[database]?.find(key) // a key that has expired is deleted now: that is no change later
-    session.watched.push({ database, key })
     const id = idOf(database, key)
+    if (session.watched.has(id)) return
+    // A key that has expired is deleted now: that is no change later.
+    const wasThere = this.databases[database]?.find(key) !== undefined
+    session.watched.set(id, { database, key, wasThere })
     const watchers = this.#watchers.get(id)
     if (watchers === undefined) this.#watchers.set(id, new Set([session]))
     else watchers.add(session)
   }
 
   unwatch(session: Session): void {
-    for (const { database, key } of session.watched) {
-      const id = idOf(database, key)
+    for (const id of session.watched.keys()) {
       const watchers = this.#watchers.get(id)
       watchers?.delete(session)
       if (watchers?.size === 0) this.#watchers.delete(id)
     }
-    session.watched = []
+    session.watched.clear()
     session.isTouched = false
   }
 
   block(session: Session, blocked: Blocked): void {
     session.blocked = blocked
-    this.#blocked.add(session)
+    if (blocked.untilMs !== undefined) session.timeout ??= this.#timeouts.add(blocked.untilMs, session)
     for (const key of blocked.keys) {
       const id = idOf(blocked.database, key)
       const waiting = this.#waiting.get(id)
@@ -241,8 +249,9 @@ export class Engine implements Host, DatabaseListener {
   release(session: Session, write: () => void): boolean {
     if (session.blocked === undefined) return false
     this.#unblock(session)
+    const mark = session.reply.length
     write()
-    this.#effects.push({ kind: 'reply', session })
+    this.#told(session, mark)
     return true
   }
 
@@ -264,7 +273,20 @@ export class Engine implements Host, DatabaseListener {
     if (this.#watchers.size === 0 && this.#waiting.size === 0) return
     const id = idOf(database.index, key)
     for (const session of this.#watchers.get(id) ?? []) session.isTouched = true
-    if (this.#waiting.has(id)) this.#ready.push({ database: database.index, key })
+    if (this.#waiting.has(id)) this.#ready.set(id, { database: database.index, key })
+  }
+
+  added(database: Database, key: string): void {
+    this.notify('n', 'new', key, database.index)
+  }
+
+  missed(database: Database, key: string): void {
+    if (!this.notifiedEvents.includes('m')) return
+    // Commands that write look for what is not there as a matter of course, and some look without asking.
+    const command = this.#calls[this.#depth - 1]?.command
+    if (command?.flags.has('readonly') === true && !SILENT_COMMANDS.test(command.name)) {
+      this.notify('m', 'keymiss', key, database.index)
+    }
   }
 
   expired(database: Database, key: string): void {
@@ -286,8 +308,14 @@ export class Engine implements Host, DatabaseListener {
     const command = findCommand(args)
     const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
     if (refusal !== undefined) {
-      if (session.transaction !== undefined) session.transaction.isBroken = true
-      session.reply.error(refusal)
+      const isExec = typeof command !== 'string' && command.name === 'exec'
+      if (isExec) {
+        // What cannot be executed is given up.
+        session.transaction = undefined
+        this.unwatch(session)
+      } else if (session.transaction !== undefined) session.transaction.isBroken = true
+      const text = isExec ? `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}` : refusal
+      session.reply.error(text)
       return
     }
     const known = command as Command
@@ -331,11 +359,11 @@ export class Engine implements Host, DatabaseListener {
 
   /** Runs the commands of those who wait for keys that are there now; that may make further keys. */
   #serveReady(): void {
-    while (this.#ready.length > 0) {
+    while (this.#ready.size > 0) {
       const ready = this.#ready
-      this.#ready = []
-      for (const { database, key } of ready) {
-        for (const session of [...(this.#waiting.get(idOf(database, key)) ?? [])]) this.#serve(session, key)
+      this.#ready = new Map()
+      for (const [id, { key }] of ready) {
+        for (const session of [...(this.#waiting.get(id) ?? [])]) this.#serve(session, key)
       }
     }
   }
@@ -349,6 +377,13 @@ export class Engine implements Host, DatabaseListener {
       if (blocked.command.name === 'xreadgroup') {
         this.release(session, () => session.reply.error('UNBLOCKED the stream key no longer exists'))
       }
+      this.#propagatePending() // the key may just have expired
+      return
+    }
+    const args = blocked.argsFor(key)
+    if (blocked.command.name === 'xreadgroup' && !(entry.value as Stream).groups.has(args[2] as string)) {
+      const text = 'NOGROUP the consumer group this client was blocked on no longer exists'
+      this.release(session, () => session.reply.error(text))
       return
     }
     const selected = session.database
@@ -356,19 +391,24 @@ export class Engine implements Host, DatabaseListener {
     session.database = blocked.database
     // A command that is still not served blocks again and keeps its place: it was never taken out of the queues.
     session.blocked = undefined
-    const effects = this.#effects.length
-    this.run(session, blocked.command, blocked.args, true)
+    this.run(session, blocked.command, args, true)
     session.database = selected
     const isAgain = session.blocked !== undefined
     if (isAgain) {
       session.blocked = blocked
-      this.#effects.length = effects
+      if (this.#effects.at(-1)?.kind === 'block') this.#effects.pop()
     } else {
       session.blocked = blocked
       this.#unblock(session)
-      if (session.reply.length > mark) this.#effects.push({ kind: 'reply', session })
+      this.#told(session, mark)
       this.#propagatePending()
     }
+  }
+
+  /** Tells the driver of what was written since `mark` to a session that waited, unless it asked for silence. */
+  #told(session: Session, mark: number): void {
+    if (session.replies === 'off') session.reply.truncate(mark)
+    else if (session.reply.length > mark) this.#effects.push({ kind: 'reply', session })
   }
 
   #unblock(session: Session): void {
@@ -380,7 +420,8 @@ export class Engine implements Host, DatabaseListener {
       waiting?.delete(session)
       if (waiting?.size === 0) this.#waiting.delete(id)
     }
-    this.#blocked.delete(session)
+    if (session.timeout !== undefined) this.#timeouts.remove(session.timeout)
+    session.timeout = undefined
     session.blocked = undefined
   }
 }
@@ -390,23 +431,25 @@ function findCommand(args: readonly string[]): Command | string {
   const [name = '', subcommand] = args
   const command = COMMANDS.get(name) ?? COMMANDS.get(name.toLowerCase())
   if (command === undefined) {
-    let shown = ''
-    for (let i = 1; i < args.length && shown.length < SHOWN_BYTES; i++) {
-      shown += `'${(args[i] as string).slice(0, SHOWN_BYTES - shown.length)}' `
+    let list = ''
+    for (let i = 1; i < args.length && list.length < SHOWN_BYTES; i++) {
+      list += `'${shown(args[i] as string, SHOWN_BYTES - list.length)}' `
     }
-    return `ERR unknown command '${name.slice(0, SHOWN_BYTES)}', with args beginning with: ${shown}`
+    return `ERR unknown command '${shown(name, SHOWN_BYTES)}', with args beginning with: ${list}`
   }
   if (command.subcommands.size === 0 || subcommand === undefined) return command
   const found = command.subcommands.get(subcommand.toLowerCase())
   if (found !== undefined) return found
-  return `ERR unknown subcommand '${subcommand.slice(0, SHOWN_BYTES)}'. Try ${name.toUpperCase()} HELP.`
+  return `ERR unknown subcommand '${shown(subcommand, SHOWN_BYTES)}'. Try ${name.toUpperCase()} HELP.`
 }
 
 function textOfError(error: unknown): string {
   if (error instanceof CommandError) return error.message
-  // V8 refuses strings beyond its limit with a RangeError; nothing else of ours may fail.
-  if (error instanceof RangeError) return 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
-  throw error
+  // V8 refuses what is beyond its limits with a RangeError; nothing else of ours may fail.
+  if (!(error instanceof RangeError)) throw error
+  return error.message.startsWith('Map') || error.message.startsWith('Set')
+    ? 'OOM a database or a value holds at most 16777216 keys or elements'
+    : 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
 }
 
 function idOf(database: number, key: string): string {

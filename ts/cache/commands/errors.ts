@@ -20,8 +20,15 @@ export function fail(text: string): never {
   throw new CommandError(text)
 }
 
+/** What an error shows of an argument: as C prints it, up to the first zero byte. */
+export function shown(text: string, limit = text.length): string {
+  const zero = text.indexOf('\0')
+  return text.slice(0, zero === -1 ? limit : Math.min(zero, limit))
+}
+
 /** For options of a subcommand that are wrong. @throws CommandError always. */
 export function failSubcommand([command = '', subcommand = '']: readonly string[]): never {
-  const name = subcommand.slice(0, 128)
-  return fail(`ERR unknown subcommand or wrong number of arguments for '${name}'. Try ${command.toUpperCase()} HELP.`)
+  return fail(
+    `ERR unknown subcommand or wrong number of arguments for '${shown(subcommand, 128)}'. Try ${command.toUpperCase()} HELP.`,
+  )
 }

@@ -2,10 +2,12 @@
 import type { Entry } from '../keyspace/database.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail } from './errors.ts'
+import { fail, shown } from './errors.ts'
 
 const MAX_INT64 = 2n ** 63n - 1n
 const MIN_INT64 = -(2n ** 63n)
+/** The last millisecond of 64 bits that a number can tell. */
+const LAST_MS = 2 ** 63 - 1024
 
 export interface TimeArgument {
   /** Milliseconds in one unit of the argument: 1000 or 1. */
@@ -43,7 +45,7 @@ export function parseTime(call: Call, text: string, kind: TimeArgument, minimum?
   const at = kind.isAbsolute ? ms : ms + BigInt(Math.floor(call.now))
   if (minimum !== undefined && value < minimum) fail(invalid)
   if (ms > MAX_INT64 || ms < MIN_INT64 || at > MAX_INT64) fail(invalid)
-  return Number(at)
+  return Math.min(Number(at), LAST_MS)
 }
 
 /** Deletes a key that was told to expire in the past, and propagates that. */
@@ -51,7 +53,7 @@ export function expireNow(call: Call, key: string): void {
   call.db.delete(key)
   call.dirty++
   call.engine.notify('g', 'del', key, call.db.index)
-  call.propagate('DEL', key)
+  call.propagate(['DEL', key])
 }
 
 /** EXPIRE key time [NX | XX | GT | LT] */
@@ -66,7 +68,7 @@ function expire(kind: TimeArgument): Handler {
     else {
       call.db.expire(entry, at)
       call.changed(key, 'g', 'expire')
-      call.propagate('PEXPIREAT', key, String(at))
+      call.propagate(['PEXPIREAT', key, String(at)])
     }
     call.reply.integer(1)
   }
@@ -75,7 +77,7 @@ function expire(kind: TimeArgument): Handler {
 function parseFlags(args: readonly string[]): ReadonlySet<string> {
   const flags = new Set<string>()
   for (const arg of args.slice(3)) {
-    if (!['NX', 'XX', 'GT', 'LT'].some((flag) => isWord(arg, flag))) fail(`ERR Unsupported option ${arg}`)
+    if (!['NX', 'XX', 'GT', 'LT'].some((flag) => isWord(arg, flag))) fail(`ERR Unsupported option ${shown(arg)}`)
     flags.add(arg.toUpperCase())
   }
   if (flags.has('NX') && flags.size > 1) {

@@ -147,7 +147,7 @@ function forEachMember(show: (call: Call, position: Position | undefined) => voi
 
 function replyPosition({ reply }: Call, { longitude, latitude }: Position): void {
   reply.array(2)
-  for (const angle of [longitude, latitude]) reply.bulk(angle.toFixed(17).replace(/\.?0+$/, ''))
+  for (const angle of [longitude, latitude]) reply.doubleText(angle.toFixed(17).replace(/\.?0+$/, ''))
 }
 
 function memberPosition(zset: SortedSet, member: string): Position {
@@ -215,7 +215,7 @@ function radius(call: Call, args: readonly string[], form: { isByMember: boolean
       options.destination = args[++i] as string
     } else fail(SYNTAX_ERROR)
   }
-  answer(call, zset, shape, options, 'STORE option in GEORADIUS')
+  answer(call, zset, shape, options, { option: 'STORE option in GEORADIUS', event: 'georadiusstore' })
 }
 
 /** GEOSEARCH key FROMMEMBER member | FROMLONLAT longitude latitude BYRADIUS radius unit | BYBOX width height unit [option...] */
@@ -248,18 +248,24 @@ function search(call: Call, args: readonly string[], keyAt: 1 | 2): void {
   }
   refuseWithout(origin, `exactly one of FROMMEMBER or FROMLONLAT can be specified for ${args[0]}`)
   refuseWithout(shape.radius ?? shape.box, `exactly one of BYRADIUS and BYBOX can be specified for ${args[0]}`)
-  answer(call, zset, shape, options, 'GEOSEARCHSTORE')
+  answer(call, zset, shape, options, { option: 'GEOSEARCHSTORE', event: 'geosearchstore' })
 }
 
 function refuseWithout(value: unknown, text: string): void {
   if (value === undefined) fail(`ERR ${text}`)
 }
 
-function answer(call: Call, zset: SortedSet | undefined, shape: Shape, options: Options, storer: string): void {
+/** What stores the result: how errors name it, and the keyspace event that tells of it. */
+interface Storer {
+  readonly option: string
+  readonly event: string
+}
+
+function answer(call: Call, zset: SortedSet | undefined, shape: Shape, options: Options, storer: Storer): void {
   const { reply } = call
   const { destination, withDistance, withHash, withPosition, count, takesAny } = options
   if (destination !== undefined && (withDistance || withHash || withPosition)) {
-    fail(`ERR ${storer} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`)
+    fail(`ERR ${storer.option} is not compatible with WITHDIST, WITHHASH and WITHCOORD options`)
   }
   if (takesAny && count === 0) fail('ERR the ANY argument requires COUNT argument')
   const found = zset === undefined ? [] : find(zset, shape, takesAny ? count : Number.POSITIVE_INFINITY)
@@ -271,7 +277,7 @@ function answer(call: Call, zset: SortedSet | undefined, shape: Shape, options: 
     for (const { member, score, metres } of shown) {
       result.set(member, options.storesDistance ? metres / shape.unit : score, call.limits)
     }
-    call.store(destination, result.size === 0 ? undefined : result, 'z', 'geosearchstore')
+    call.store(destination, result.size === 0 ? undefined : result, 'z', storer.event)
     reply.integer(result.size)
     return
   }
@@ -281,7 +287,7 @@ function answer(call: Call, zset: SortedSet | undefined, shape: Shape, options: 
     if (extras > 0) reply.array(1 + extras)
     reply.bulk(member)
     if (withDistance) reply.bulk((metres / shape.unit).toFixed(4))
-    if (withHash) reply.integer(score)
+    if (withHash) reply.integer(Math.trunc(score))
     if (withPosition) replyPosition(call, position)
   }
 }

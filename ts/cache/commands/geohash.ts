@@ -25,9 +25,13 @@ export function encode(position: Position): number {
 export function decode(score: number): Position {
   const { x, y } = separate(score)
   const cells = 2 ** MAX_STEP
-  const longitude = ((x + 0.5) / cells) * 2 * MAX_LONGITUDE - MAX_LONGITUDE
-  const latitude = ((y + 0.5) / cells) * 2 * MAX_LATITUDE - MAX_LATITUDE
-  return { longitude, latitude }
+  // Half of the sum of both edges, each rounded by itself, as Redis has it: clients see all 17 digits.
+  const middle = (cell: number, limit: number): number => {
+    const low = -limit + (cell / cells) * (2 * limit)
+    const high = -limit + ((cell + 1) / cells) * (2 * limit)
+    return Math.max(-limit, Math.min(limit, (low + high) / 2))
+  }
+  return { longitude: middle(x, MAX_LONGITUDE), latitude: middle(y, MAX_LATITUDE) }
 }
 
 /** The eleven characters of geohash.org, whose latitudes reach to the poles; only 52 bits are known, so the last one is 0. */
@@ -136,9 +140,9 @@ function gather(bits: number): number {
 }
 
 function radians(angle: number): number {
-  return (angle * Math.PI) / 180
+  return angle * (Math.PI / 180)
 }
 
 function degrees(angle: number): number {
-  return (angle * 180) / Math.PI
+  return angle / (Math.PI / 180)
 }

@@ -1,9 +1,10 @@
 // Hashes: https://redis.io/commands/?group=hash
 import { Hash } from '../keyspace/hash.ts'
-import { addDecimals, addIntegers, parseDouble, parseInteger } from '../keyspace/numbers.ts'
+import { addLongDoubles, formatLongDouble, parseLongDouble } from '../keyspace/long-double.ts'
+import { addIntegers, parseInteger } from '../keyspace/numbers.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, SYNTAX_ERROR } from './errors.ts'
+import { fail, NOT_A_FLOAT, SYNTAX_ERROR } from './errors.ts'
 import { parseRandomCount, randomPositions } from './random-elements.ts'
 
 export const HASH_COMMANDS: Handlers = {
@@ -67,13 +68,13 @@ export const HASH_COMMANDS: Handlers = {
   },
 
   hincrbyfloat(call, [, key = '', field = '', by = '']) {
-    if (!Number.isFinite(call.double(by))) fail('ERR value is NaN or Infinity')
-    const old = call.hash(key)?.fields.get(field) ?? '0'
-    if (parseDouble(old) === undefined) fail('ERR hash value is not a float')
-    const sum = addDecimals(old, by) ?? fail('ERR increment would produce NaN or Infinity')
+    const increment = parseLongDouble(by) ?? fail(NOT_A_FLOAT)
+    if (!Number.isFinite(increment.exponent)) fail('ERR value is NaN or Infinity')
+    const old = parseLongDouble(call.hash(key)?.fields.get(field) ?? '0') ?? fail('ERR hash value is not a float')
+    const sum = formatLongDouble(addLongDoubles(old, increment) ?? fail('ERR increment would produce NaN or Infinity'))
     hashAt(call, key).set(field, sum, call.limits)
     call.changed(key, 'h', 'hincrbyfloat')
-    call.propagate('HSET', key, field, sum)
+    call.propagate(['HSET', key, field, sum])
     call.reply.bulk(sum)
   },
 

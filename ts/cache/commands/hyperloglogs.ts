@@ -3,22 +3,27 @@
 //    0   4  "HYLL"
 //    4   1  encoding    0 dense, 1 sparse
 //    5   3  0
-//    8   8  the last count, little-endian; the highest bit set if it is out of date, which here it always is
+//    8   8  the last count, little-endian; the highest bit set if it is out of date
 //   16   …  dense: 16,384 registers of 6 bits, the lowest bits first
 //           sparse: 00nnnnnn n+1 zeros; 01nnnnnn nnnnnnnn n+1 zeros; 1vvvvvnn n+1 registers of v+1
 //
 // The hash is MurmurHash2 of 64 bits (Appleby), the estimate that of Ertl, "New cardinality estimation algorithms for
 // HyperLogLog sketches", 2017, §4.
 import { Blob } from '../keyspace/blob.ts'
-import { textOf } from '../keyspace/values.ts'
+import { lengthOf, textOf } from '../keyspace/values.ts'
 import type { Call, Handlers } from './call.ts'
 import { fail } from './errors.ts'
+import { blobAt } from './strings.ts'
 
 const REGISTERS = 16_384
 const INDEX_BITS = 14n
 const HASH_BITS = 50
 const HEADER_BYTES = 16
+const COUNT_AT = 8
+const COUNT_BYTES = 8
 const DENSE_BYTES = HEADER_BYTES + (REGISTERS * 6) / 8
+/** The longest there can be: a sparse one with two bytes for each register. */
+const MAX_BYTES = HEADER_BYTES + 2 * REGISTERS
 /** Beyond this a sparse one becomes dense: hll-sparse-max-bytes. */
 const MAX_SPARSE_BYTES = 3000
 const MAX_SPARSE_VALUE = 32
@@ -48,31 +53,50 @@ export const HYPERLOGLOG_COMMANDS: Handlers = {
   },
 
   pfcount(call, args) {
-    const all = args.slice(1).map((key) => registersAt(call, key)?.registers)
-    call.reply.integer(estimate(merge(all)))
+    if (args.length > 2) call.reply.integer(estimate(merged(call, args).registers))
+    else countOne(call, args[1] as string)
   },
 
   /** PFMERGE destination source...; the destination takes part. */
   pfmerge(call, args) {
-    const all = args.slice(1).map((key) => registersAt(call, key))
-    const isDense = all.some((one) => one?.isDense === true)
+    const { registers, isDense } = merged(call, args)
     const key = args[1] as string
-    write(call, key, merge(all.map((one) => one?.registers)), isDense)
+    write(call, key, registers, isDense)
     call.changed(key, '$', 'pfadd')
     call.reply.ok()
   },
 }
 
+/** Counts one sketch and keeps the count in it, until it is changed. */
+function countOne(call: Call, key: string): void {
+  const sketch = registersAt(call, key)
+  if (sketch === undefined || sketch.count !== undefined) {
+    call.reply.integer(sketch?.count ?? 0)
+    return
+  }
+  const count = estimate(sketch.registers)
+  const bytes = Buffer.alloc(COUNT_BYTES)
+  bytes.writeUIntLE(count, 0, 6)
+  blobAt(call, key).write(bytes.toString('latin1'), COUNT_AT)
+  call.dirty++
+  call.db.touch(key)
+  call.reply.integer(count)
+}
+
 interface Registers {
   readonly registers: Uint8Array
   readonly isDense: boolean
+  /** The count that was kept, if it still holds. */
+  readonly count?: bigint | undefined
 }
 
 /** The registers of a key, one byte each; undefined if the key is not there. @throws CommandError if it is no HyperLogLog. */
 function registersAt(call: Call, key: string): Registers | undefined {
   const value = call.string(key)
   if (value === undefined) return undefined
-  const bytes = Buffer.from(textOf(value), 'latin1')
+  // What cannot be a sketch is not copied to be looked at.
+  const text = lengthOf(value) > MAX_BYTES ? '' : textOf(value)
+  const bytes = Buffer.from(text, 'latin1')
   const encoding = bytes[4]
   const isDense = encoding === 0
   if (bytes.length < HEADER_BYTES || bytes.toString('latin1', 0, 4) !== 'HYLL' || (!isDense && encoding !== 1)) {
@@ -80,7 +104,8 @@ function registersAt(call: Call, key: string): Registers | undefined {
   }
   if (isDense && bytes.length !== DENSE_BYTES) fail(NOT_VALID)
   const registers = isDense ? readDense(bytes) : readSparse(bytes)
-  return { registers: registers ?? fail(CORRUPTED), isDense }
+  const kept = bytes.readBigUInt64LE(COUNT_AT)
+  return { registers: registers ?? fail(CORRUPTED), isDense, count: kept >> 63n === 0n ? kept : undefined }
 }
 
 function readDense(bytes: Uint8Array): Uint8Array {
@@ -153,15 +178,19 @@ function encodeSparse(registers: Uint8Array): number[] | undefined {
   return bytes
 }
 
-function merge(all: readonly (Uint8Array | undefined)[]): Uint8Array {
-  const merged = new Uint8Array(REGISTERS)
-  for (const registers of all) {
-    if (registers === undefined) continue
-    for (let i = 0; i < REGISTERS; i++) {
-      if ((registers[i] as number) > (merged[i] as number)) merged[i] = registers[i] as number
+/** The largest registers of all keys that are named; dense if one of them is. */
+function merged(call: Call, args: readonly string[]): Registers {
+  const registers = new Uint8Array(REGISTERS)
+  let isDense = false
+  for (let i = 1; i < args.length; i++) {
+    const one = registersAt(call, args[i] as string)
+    if (one === undefined) continue
+    isDense ||= one.isDense
+    for (let at = 0; at < REGISTERS; at++) {
+      if ((one.registers[at] as number) > (registers[at] as number)) registers[at] = one.registers[at] as number
     }
   }
-  return merged
+  return { registers, isDense }
 }
 
 /** The register of an element, and one more than the zeros that follow in its hash. */

@@ -13,6 +13,12 @@ const STORING: ReadonlyMap<string, readonly string[]> = new Map([
   ['georadius', ['STORE', 'STOREDIST']],
   ['georadiusbymember', ['STORE', 'STOREDIST']],
 ])
+/** Words of SORT that are followed by so many arguments, which may look like STORE. */
+const SORT_WORDS: ReadonlyMap<string, number> = new Map([
+  ['LIMIT', 2],
+  ['GET', 1],
+  ['BY', 1],
+])
 
 /** The indexes of the keys among `args`, whose first is the name; undefined if the command's own syntax is not kept. */
 export function keyPositions(command: CommandSpec, args: readonly string[]): number[] | undefined {
@@ -30,15 +36,20 @@ export function keyPositions(command: CommandSpec, args: readonly string[]): num
   }
   const keywords = STORING.get(name)
   if (keywords !== undefined) {
+    // The last one counts.
+    let destination: number | undefined
     for (let i = firstKey + 1; i + 1 < args.length; i++) {
-      if (keywords.includes((args[i] as string).toUpperCase())) positions.push(i + 1)
+      const word = (args[i] as string).toUpperCase()
+      if (keywords.includes(word)) destination = i + 1
+      else if (name === 'sort') i += SORT_WORDS.get(word) ?? 0
     }
+    if (destination !== undefined) positions.push(destination)
   }
   if (name === 'xread' || name === 'xreadgroup') {
     const streams = args.findIndex((arg) => arg.toUpperCase() === 'STREAMS')
     const count = args.length - streams - 1
-    if (streams === -1 || count % 2 !== 0) return undefined
-    for (let i = 1; i <= count / 2; i++) positions.push(streams + i)
+    if (streams === -1) return undefined
+    for (let i = 1; i <= Math.floor(count / 2); i++) positions.push(streams + i)
   }
   return positions
 }

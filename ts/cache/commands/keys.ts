@@ -12,21 +12,11 @@ const NOT_LFU =
   'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between ' +
   'policies at runtime LRU and LFU data will take some time to adjust.'
 const OBJECT_HELP = [
-  'OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:',
-  'ENCODING <key>',
-  '    Return the kind of internal representation used in order to store the value',
-  '    associated with a <key>.',
-  'FREQ <key>',
-  '    Return the access frequency index of the <key>. The returned integer is',
-  '    proportional to the logarithm of the recent access frequency of the key.',
-  'IDLETIME <key>',
-  '    Return the idle time of the <key>, that is the approximated number of',
-  '    seconds elapsed since the last access to the key.',
-  'REFCOUNT <key>',
-  '    Return the number of references of the value associated with the specified',
-  '    <key>.',
-  'HELP',
-  '    Prints this help.',
+  'OBJECT ENCODING key   how the value is kept',
+  'OBJECT FREQ key       how often it was used of late, where the policy counts that',
+  'OBJECT IDLETIME key   seconds since it was used last',
+  'OBJECT REFCOUNT key   how many share the value',
+  'OBJECT HELP           this',
 ]
 
 export const KEY_COMMANDS: Handlers = {
@@ -83,8 +73,8 @@ export const KEY_COMMANDS: Handlers = {
   dbsize: ({ db, reply }) => reply.integer(db.size),
 
   swapdb(call, [, first = '', second = '']) {
-    const a = call.position(first, 'ERR invalid first DB index')
-    const b = call.position(second, 'ERR invalid second DB index')
+    const a = call.small(first, 'ERR invalid first DB index')
+    const b = call.small(second, 'ERR invalid second DB index')
     const { databases } = call.engine
     if (databases[a] === undefined || databases[b] === undefined) fail(NO_SUCH_DATABASE)
     if (a !== b) call.engine.swap(a, b)
@@ -147,7 +137,7 @@ function copy(call: Call, args: readonly string[]): void {
   for (let i = 3; i < args.length; i++) {
     if (isWord(args[i], 'REPLACE')) replaces = true
     else if (isWord(args[i], 'DB') && i + 1 < args.length) {
-      target = call.engine.databases[call.position(args[++i] as string)] ?? fail(NO_SUCH_DATABASE)
+      target = call.engine.databases[call.small(args[++i] as string)] ?? fail(NO_SUCH_DATABASE)
     } else fail(SYNTAX_ERROR)
   }
   if (target === call.db && source === destination) fail(SAME_OBJECT)
@@ -166,7 +156,7 @@ function copy(call: Call, args: readonly string[]): void {
 }
 
 function move(call: Call, [, key = '', number = '']: readonly string[]): void {
-  const target = call.engine.databases[call.position(number)] ?? fail(NO_SUCH_DATABASE)
+  const target = call.engine.databases[call.small(number)] ?? fail(NO_SUCH_DATABASE)
   if (target === call.db) fail(SAME_OBJECT)
   const entry = call.db.find(key)
   if (entry === undefined || target.find(key) !== undefined) {
@@ -189,7 +179,7 @@ function inspect(show: (call: Call, entry: Entry) => void): Handler {
   }
 }
 
-/** SYNC and ASYNC are the same here: dropping a table is O(1), the garbage collector does the rest. */
+/** SYNC and ASYNC are the same here: the tables are dropped, and the garbage collector does the rest. */
 function flush(databases: (call: Call) => readonly Database[]): Handler {
   return (call, args) => {
     const [, mode] = args

@@ -1,8 +1,8 @@
 // LCS: the longest common subsequence of two strings, by dynamic programming (Wagner & Fischer, 1974).
-import { textOf } from '../keyspace/values.ts'
+import { isString, textOf } from '../keyspace/values.ts'
 import type { Call } from './call.ts'
 import { isWord } from './call.ts'
-import { CommandError, fail, SYNTAX_ERROR } from './errors.ts'
+import { fail, SYNTAX_ERROR } from './errors.ts'
 
 /** Redis bounds the table by proto-max-bulk-len. */
 const MAX_TABLE_BYTES = 2 ** 29
@@ -17,7 +17,10 @@ interface Match {
 /** LCS key1 key2 [LEN] [IDX] [MINMATCHLEN length] [WITHMATCHLEN] */
 export function lcs(call: Call, args: readonly string[]): void {
   const { reply } = call
-  const [first, second] = [stringAt(call, args[1] as string), stringAt(call, args[2] as string)]
+  // Both keys are looked for before the type of either is judged.
+  const [a, b] = [call.db.use(args[1] as string)?.value ?? '', call.db.use(args[2] as string)?.value ?? '']
+  if (!isString(a) || !isString(b)) fail('ERR The specified keys must contain string values')
+  const [first, second] = [textOf(a), textOf(b)]
   let wantsLength = false
   let wantsIndexes = false
   let withLengths = false
@@ -57,15 +60,6 @@ export function lcs(call: Call, args: readonly string[]): void {
   }
   reply.bulk('len')
   reply.integer(text.length)
-}
-
-function stringAt(call: Call, key: string): string {
-  try {
-    return textOf(call.string(key) ?? '')
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error
-    return fail('ERR The specified keys must contain string values')
-  }
 }
 
 /** O(a x b) time and memory. Matches come from the last to the first. */

@@ -1,6 +1,6 @@
 // Lists: https://redis.io/commands/?group=list
 import { List } from '../keyspace/list.ts'
-import { parseKeys, parseTimeout } from './blocking.ts'
+import { onlyKey, parseKeys, parseTimeout } from './blocking.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX_ERROR } from './errors.ts'
@@ -114,7 +114,7 @@ export const LIST_COMMANDS: Handlers = {
   blmpop(call, args) {
     const untilMs = parseTimeout(call, args[1] as string)
     const { keys, end, count } = parsePop(call, args, 2)
-    if (!popFirst(call, keys, end, count)) call.block({ args, keys, type: 'list', untilMs })
+    if (!popFirst(call, keys, end, count)) call.block({ argsFor: onlyKey(args, 2, keys), keys, type: 'list', untilMs })
   },
 }
 
@@ -210,7 +210,7 @@ function popFirst(call: Call, keys: readonly string[], end: End, count: number):
     call.reply.bulk(key)
     const popped = Math.min(count, list.length)
     popMany(call, key, list, end, count)
-    call.propagate(end === 'left' ? 'LPOP' : 'RPOP', key, String(popped))
+    call.propagate([end === 'left' ? 'LPOP' : 'RPOP', key, String(popped)])
     return true
   }
   return false
@@ -228,9 +228,9 @@ function blockingPop(end: End): Handler {
       call.reply.bulk(key)
       call.reply.bulk(take(list, end))
       taken(call, key, list, end, 1)
-      return call.propagate(end === 'left' ? 'LPOP' : 'RPOP', key)
+      return call.propagate([end === 'left' ? 'LPOP' : 'RPOP', key])
     }
-    call.block({ args, keys, type: 'list', untilMs })
+    call.block({ argsFor: (key) => [args[0] as string, key, '0'], keys, type: 'list', untilMs })
   }
 }
 
@@ -261,9 +261,9 @@ function transfer(call: Call, { source, destination, from, to }: Transfer): bool
 function blockingTransfer(call: Call, args: readonly string[], what: Transfer, timeout: string): void {
   const untilMs = parseTimeout(call, timeout)
   if (transfer(call, what)) {
-    if (what.from === 'right' && what.to === 'left') call.propagate('RPOPLPUSH', what.source, what.destination)
-    else call.propagate('LMOVE', what.source, what.destination, what.from.toUpperCase(), what.to.toUpperCase())
-  } else if (call.mayBlock) call.block({ args, keys: [what.source], type: 'list', untilMs })
+    if (what.from === 'right' && what.to === 'left') call.propagate(['RPOPLPUSH', what.source, what.destination])
+    else call.propagate(['LMOVE', what.source, what.destination, what.from.toUpperCase(), what.to.toUpperCase()])
+  } else if (call.mayBlock) call.block({ argsFor: () => args, keys: [what.source], type: 'list', untilMs })
   else call.reply.nil()
 }
 

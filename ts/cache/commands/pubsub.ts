@@ -1,6 +1,7 @@
 // SUBSCRIBE and its kin. Each channel of a command is confirmed on its own, with the number of subscriptions that are left.
 import { Glob } from '../keyspace/glob.ts'
 import type { Call, Handler, Handlers } from './call.ts'
+import { failSubcommand } from './errors.ts'
 
 export const PUBSUB_COMMANDS: Handlers = {
   subscribe: subscribe(false),
@@ -11,8 +12,8 @@ export const PUBSUB_COMMANDS: Handlers = {
   punsubscribe,
   publish: (call, [, channel = '', message = '']) => call.reply.integer(call.engine.publish(channel, message)),
   spublish: (call, [, channel = '', message = '']) => call.reply.integer(call.engine.publish(channel, message, true)),
-  'pubsub|channels': (call, args) => listChannels(call, call.engine.pubsub.channels, args[2]),
-  'pubsub|shardchannels': (call, args) => listChannels(call, call.engine.pubsub.shardChannels, args[2]),
+  'pubsub|channels': (call, args) => listChannels(call, call.engine.pubsub.channels, args),
+  'pubsub|shardchannels': (call, args) => listChannels(call, call.engine.pubsub.shardChannels, args),
   'pubsub|numsub': (call, args) => countListeners(call, call.engine.pubsub.channels, args.slice(2)),
   'pubsub|shardnumsub': (call, args) => countListeners(call, call.engine.pubsub.shardChannels, args.slice(2)),
   'pubsub|numpat': (call) => call.reply.integer(call.engine.pubsub.patterns.size),
@@ -67,8 +68,9 @@ function countOf({ session }: Call, isSharded: boolean): number {
   return isSharded ? session.shardChannels.size : session.channels.size + session.patterns.size
 }
 
-function listChannels({ reply }: Call, channels: ReadonlyMap<string, unknown>, pattern = '*'): void {
-  const glob = new Glob(pattern)
+function listChannels({ reply }: Call, channels: ReadonlyMap<string, unknown>, args: readonly string[]): void {
+  if (args.length > 3) failSubcommand(args)
+  const glob = new Glob(args[2] ?? '*')
   reply.bulks([...channels.keys()].filter((channel) => glob.matches(channel)))
 }
 
@@ -77,7 +79,7 @@ function countListeners(
   channels: ReadonlyMap<string, ReadonlySet<unknown>>,
   names: readonly string[],
 ): void {
-  call.reply.map(names.length)
+  call.reply.array(2 * names.length)
   for (const name of names) {
     call.reply.bulk(name)
     call.reply.integer(channels.get(name)?.size ?? 0)

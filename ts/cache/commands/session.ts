@@ -1,12 +1,13 @@
 import { ReplyWriter } from '../../wire/resp/index.ts'
+import type { Expiry } from '../keyspace/expiry-heap.ts'
 import type { TypeName } from '../keyspace/values.ts'
 import type { CommandSpec } from './specs.ts'
 
 /** A command that waits for keys. */
 export interface Blocked {
   readonly command: CommandSpec
-  /** The arguments to run it with once a key is there. */
-  readonly args: readonly string[]
+  /** The arguments to run it with once a key is there: that key is then the only one it asks for. */
+  readonly argsFor: (key: string) => readonly string[]
   readonly database: number
   readonly keys: readonly string[]
   /** Only a key of this type can serve it. */
@@ -18,6 +19,8 @@ export interface Blocked {
 export interface WatchedKey {
   readonly database: number
   readonly key: string
+  /** Whether it was there when WATCH was called. */
+  readonly wasThere: boolean
 }
 
 export interface Transaction {
@@ -35,13 +38,16 @@ export class Session {
   database = 0
   name = ''
   transaction: Transaction | undefined
-  watched: WatchedKey[] = []
+  /** By `database key`. */
+  readonly watched = new Map<string, WatchedKey>()
   /** A watched key was changed: EXEC will do nothing. */
   isTouched = false
   readonly channels = new Set<string>()
   readonly patterns = new Set<string>()
   readonly shardChannels = new Set<string>()
   blocked: Blocked | undefined
+  /** When the waiting ends; the engine's own. */
+  timeout: Expiry<Session> | undefined
   /** What CLIENT REPLY asked for; `skip` is for the next command. */
   replies: 'on' | 'off' | 'skip' = 'on'
 

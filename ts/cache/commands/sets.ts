@@ -85,25 +85,31 @@ function removed(call: Call, key: string, set: MemberSet, event: string, count: 
   call.dropIfEmpty(key, set.size)
 }
 
+/** See `randomPositions`; all members come in the order of SMEMBERS. */
+function randomMembers({ random }: Call, set: MemberSet | undefined, count: number): readonly string[] {
+  if (set === undefined) return []
+  if (count >= set.size) return [...set.members()]
+  return randomPositions(random, set.size, count).map((position) => set.at(position))
+}
+
 /** SPOP key [count] */
 function spop(call: Call, args: readonly string[]): void {
   const [, key = '', countText] = args
   if (args.length > 3) fail(SYNTAX_ERROR)
   const wanted = countText === undefined ? 1 : call.bounded(countText, 0, Number.MAX_SAFE_INTEGER, NOT_POSITIVE)
   const set = call.set(key)
-  const positions = randomPositions(call.random, set?.size ?? 0, wanted)
-  const members = positions.map((position) => set?.at(position) as string)
+  const members = randomMembers(call, set, wanted)
   if (countText === undefined) call.reply.bulkOrNil(members[0])
   else replySet(call, members)
   if (set === undefined || members.length === 0) return
   for (const member of members) set.delete(member)
   removed(call, key, set, 'spop', members.length)
   if (set.size === 0) {
-    call.propagate('DEL', key)
+    call.propagate(['DEL', key])
     return
   }
   for (let i = 0; i < members.length; i += MEMBERS_A_COMMAND) {
-    call.propagate('SREM', key, ...members.slice(i, i + MEMBERS_A_COMMAND))
+    call.propagate(['SREM', key, ...members.slice(i, i + MEMBERS_A_COMMAND)])
   }
 }
 
@@ -113,7 +119,7 @@ function srandmember(call: Call, args: readonly string[]): void {
   if (args.length > 3) fail(SYNTAX_ERROR)
   const count = countText === undefined ? 1 : parseRandomCount(call, countText)
   const set = call.set(key)
-  const members = randomPositions(call.random, set?.size ?? 0, count).map((position) => set?.at(position) as string)
+  const members = randomMembers(call, set, count)
   if (countText === undefined) call.reply.bulkOrNil(members[0])
   else call.reply.bulks(members)
 }
@@ -164,9 +170,9 @@ function parseCardinality(call: Call, args: readonly string[]): { keys: string[]
   const { keys, next } = parseKeys(call, args, 1)
   if (next > args.length) fail("ERR Number of keys can't be greater than number of args")
   let limit = 0
-  if (args.length > next) {
-    if (args.length !== next + 2 || !isWord(args[next], 'LIMIT')) fail(SYNTAX_ERROR)
-    limit = call.bounded(args[next + 1] as string, 0, Number.MAX_SAFE_INTEGER, "ERR LIMIT can't be negative")
+  for (let i = next; i < args.length; i += 2) {
+    if (!isWord(args[i], 'LIMIT') || args[i + 1] === undefined) fail(SYNTAX_ERROR)
+    limit = call.bounded(args[i + 1] as string, 0, Number.MAX_SAFE_INTEGER, "ERR LIMIT can't be negative")
   }
   return { keys, limit }
 }

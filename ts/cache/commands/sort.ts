@@ -1,7 +1,7 @@
 // SORT key [BY pattern] [LIMIT offset count] [GET pattern]... [ASC | DESC] [ALPHA] [STORE destination]
 import type { Database } from '../keyspace/database.ts'
 import { List } from '../keyspace/list.ts'
-import { parseDouble } from '../keyspace/numbers.ts'
+import { scanDouble } from '../keyspace/numbers.ts'
 import { isString, textOf, type Value } from '../keyspace/values.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
@@ -11,6 +11,9 @@ export const SORT_COMMANDS: Handlers = {
   sort: (call, args) => sort(call, args, false),
   sort_ro: (call, args) => sort(call, args, true),
 }
+
+/** More results in one reply would only fill the memory. */
+const MAX_OUTPUT = 2 ** 26
 
 interface SortOptions {
   isDescending: boolean
@@ -45,6 +48,7 @@ function sort(call: Call, args: readonly string[], isReadOnly: boolean): void {
   const start = Math.min(Math.max(0, options.offset), sorted.length)
   const end = options.limit < 0 ? sorted.length : Math.min(sorted.length, start + options.limit)
   const shown = sorted.slice(start, end)
+  if (shown.length * gets.length > MAX_OUTPUT) fail('ERR value is out of range')
   const output =
     gets.length === 0 ? shown : shown.flatMap((element) => gets.map((get) => lookUp(call.db, get, element)))
   if (destination === undefined) {
@@ -94,6 +98,7 @@ function elementsOf(value: Value | undefined): string[] {
     case 'set':
       return [...value.members()]
     case 'zset':
+      value.encoding = 'skiplist' // as Redis does it, to be asked for scores
       return value.slice(0, value.size)
     default:
       return fail(WRONG_TYPE)
@@ -105,7 +110,7 @@ function sortElements(call: Call, elements: readonly string[], options: SortOpti
   const weighed = elements.map((element): Weighed => {
     const text = by === undefined ? element : lookUp(call.db, by, element)
     if (isAlphabetic) return { element, score: 0, text }
-    const score = text === undefined ? 0 : parseDouble(text === '' ? '0' : text.trimStart())
+    const score = text === undefined ? 0 : scanDouble(text)
     if (score === undefined) fail("ERR One or more scores can't be converted into double")
     return { element, score, text: undefined }
   })

@@ -76,8 +76,9 @@ function parseCombination(call: Call, args: readonly string[], at: number, opera
         .map((text) => parseDouble(text) ?? fail('ERR weight value is not a float'))
       i += count + 1
     } else if (isWeighed && isWord(args[i], 'AGGREGATE') && left >= 2) {
-      if (isWord(args[i + 1], 'MIN')) aggregate = Math.min
-      else if (isWord(args[i + 1], 'MAX')) aggregate = Math.max
+      // Not Math.min and Math.max, which tell 0 and -0 apart.
+      if (isWord(args[i + 1], 'MIN')) aggregate = (a, b) => (b < a ? b : a)
+      else if (isWord(args[i + 1], 'MAX')) aggregate = (a, b) => (b > a ? b : a)
       else if (!isWord(args[i + 1], 'SUM')) fail(SYNTAX_ERROR)
       i += 2
     } else if (operation === 'zintercard' && isWord(args[i], 'LIMIT') && left >= 2) {
@@ -119,6 +120,7 @@ function combine(call: Call, operation: Operation, { sources, weights, aggregate
     }
   }
   const result = new SortedSet()
+  result.encoding = 'skiplist'
   for (const [member, score] of scores) result.set(member, score, call.limits)
   return result
 }
@@ -141,6 +143,7 @@ function combined(operation: Operation): Handler {
 function stored(operation: Operation): Handler {
   return (call, args) => {
     const result = combine(call, operation, parseCombination(call, args, 2, operation))
+    result.compact(call.limits)
     call.store(args[1] as string, result.size === 0 ? undefined : result, 'z', `${operation}store`)
     call.reply.integer(result.size)
   }

@@ -1,5 +1,5 @@
 // Ranges of sorted sets, by rank, by score and by member. Each comes down to a range of ranks, which a binary search finds.
-import { parseDouble } from '../keyspace/numbers.ts'
+import { scanDouble } from '../keyspace/numbers.ts'
 import { SortedSet } from '../keyspace/sorted-set.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
@@ -122,7 +122,7 @@ function scoreRange(low: string, high: string): Range {
 function parseScore(text: string): { score: number; isExcluded: boolean } {
   const isExcluded = text.startsWith('(')
   const digits = isExcluded ? text.slice(1) : text
-  const score = digits === '' ? 0 : (parseDouble(digits) ?? fail(NOT_A_SCORE)) // C's strtod reads nothing as 0
+  const score = scanDouble(digits) ?? fail(NOT_A_SCORE)
   return { score, isExcluded }
 }
 

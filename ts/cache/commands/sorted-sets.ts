@@ -1,6 +1,6 @@
 // Sorted sets: https://redis.io/commands/?group=sorted-set. Ranges and combinations have files of their own.
 import { SortedSet } from '../keyspace/sorted-set.ts'
-import { parseKeys, parseTimeout } from './blocking.ts'
+import { onlyKey, parseKeys, parseTimeout } from './blocking.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
@@ -70,7 +70,7 @@ export const SORTED_SET_COMMANDS: Handlers = {
   bzmpop(call, args) {
     const untilMs = parseTimeout(call, args[1] as string)
     const { keys, end, count } = parsePop(call, args, 2)
-    if (!popFirst(call, keys, end, count)) call.block({ args, keys, type: 'zset', untilMs })
+    if (!popFirst(call, keys, end, count)) call.block({ argsFor: onlyKey(args, 2, keys), keys, type: 'zset', untilMs })
   },
 
   zrandmember,
@@ -176,9 +176,9 @@ function blockingPop(end: End): Handler {
       call.reply.bulk(key)
       call.reply.bulk(member)
       call.reply.double(score)
-      return call.propagate(`ZPOP${end}`, key)
+      return call.propagate([`ZPOP${end}`, key])
     }
-    call.block({ args, keys, type: 'zset', untilMs })
+    call.block({ argsFor: (key) => [args[0] as string, key, '0'], keys, type: 'zset', untilMs })
   }
 }
 
@@ -202,7 +202,7 @@ function popFirst(call: Call, keys: readonly string[], end: End, count: number):
     call.reply.array(2)
     call.reply.bulk(key)
     replyPairs(call, taken, true)
-    call.propagate(`ZPOP${end}`, key, String(taken.length))
+    call.propagate([`ZPOP${end}`, key, String(taken.length)])
     return true
   }
   return false
@@ -215,8 +215,12 @@ function zrandmember(call: Call, args: readonly string[]): void {
   if (args.length > 4 || (option !== undefined && !isWord(option, 'WITHSCORES'))) fail(SYNTAX_ERROR)
   const count = countText === undefined ? 1 : parseRandomCount(call, countText)
   const zset = call.zset(key)
-  const positions = randomPositions(call.random, zset?.size ?? 0, count)
-  const members = positions.map((position) => zset?.memberAt(position) as string)
+  const size = zset?.size ?? 0
+  // All of them come from the last to the first.
+  const members =
+    count >= size
+      ? (zset?.slice(0, size) ?? []).reverse()
+      : randomPositions(call.random, size, count).map((position) => zset?.memberAt(position) as string)
   if (countText === undefined) reply.bulkOrNil(members[0])
   else if (option === undefined) reply.bulks(members)
   else {

@@ -1,251 +1,252 @@
-// Every command that the engine has: facts of Redis 7.0.15 as COMMAND tells them. One line a command:
+// Every command that the engine has, with what COMMAND tells of it in Redis 7.0. Facts alone, in a form of their own; where they come
+// from, and how they are checked, says docs/decisions/0010-facts-of-redis.md.
 //
-//   name arity flags firstKey lastKey step categories
+//   @category                            of all commands below, beside those that follow from flags; @ for none
+//   name arity keys flags [+category]    with further categories
 //
-// Arity counts the name; a negative one is a minimum. A last key of -1 is the last argument. `-` is an empty list. Categories
-// are those that do not follow from the flags. Subcommands are written `container|name`.
+// Arity counts the name; a negative one is a minimum. Keys are arguments: `1`, `1..2`, `1..-1` to the last one, `1..-1/2` every
+// second one. `-` stands for none. Subcommands are written `container|name`, behind their container.
 
-const SPECS = `
-  // connection
-  ping -1 fast 0 0 0 connection
-  echo 2 loading,stale,fast 0 0 0 connection
-  hello -1 noscript,loading,stale,fast,no_auth,allow_busy 0 0 0 connection
-  quit -1 allow_busy,noscript,loading,stale,fast,no_auth 0 0 0 connection
-  reset 1 noscript,loading,stale,fast,no_auth,allow_busy 0 0 0 connection
-  select 2 loading,stale,fast 0 0 0 connection
-  client -2 - 0 0 0 -
-  client|id 2 noscript,loading,stale 0 0 0 connection
-  client|getname 2 noscript,loading,stale 0 0 0 connection
-  client|setname 3 noscript,loading,stale 0 0 0 connection
-  client|unblock -3 admin,noscript,loading,stale 0 0 0 connection
-  client|reply 3 noscript,loading,stale 0 0 0 connection
-  command -1 loading,stale 0 0 0 connection
-  command|count 2 loading,stale 0 0 0 connection
-  command|info -2 loading,stale 0 0 0 connection
-  command|list -2 loading,stale 0 0 0 connection
-  command|getkeys -4 loading,stale 0 0 0 connection
-  command|docs -2 loading,stale 0 0 0 connection
-  // generic
-  del -2 write 1 -1 1 keyspace
-  unlink -2 write,fast 1 -1 1 keyspace
-  exists -2 readonly,fast 1 -1 1 keyspace
-  type 2 readonly,fast 1 1 1 keyspace
-  keys 2 readonly 0 0 0 keyspace,dangerous
-  scan -2 readonly 0 0 0 keyspace
-  randomkey 1 readonly 0 0 0 keyspace
-  rename 3 write 1 2 1 keyspace
-  renamenx 3 write,fast 1 2 1 keyspace
-  copy -3 write,denyoom 1 2 1 keyspace
-  touch -2 readonly,fast 1 -1 1 keyspace
-  object -2 - 0 0 0 -
-  object|encoding 3 readonly 2 2 1 keyspace
-  object|freq 3 readonly 2 2 1 keyspace
-  object|idletime 3 readonly 2 2 1 keyspace
-  object|refcount 3 readonly 2 2 1 keyspace
-  object|help 2 loading,stale 0 0 0 keyspace
-  dbsize 1 readonly,fast 0 0 0 keyspace
-  swapdb 3 write,fast 0 0 0 keyspace,dangerous
-  move 3 write,fast 1 1 1 keyspace
-  flushdb -1 write 0 0 0 keyspace,dangerous
-  flushall -1 write 0 0 0 keyspace,dangerous
-  expire -3 write,fast 1 1 1 keyspace
-  pexpire -3 write,fast 1 1 1 keyspace
-  expireat -3 write,fast 1 1 1 keyspace
-  pexpireat -3 write,fast 1 1 1 keyspace
-  ttl 2 readonly,fast 1 1 1 keyspace
-  pttl 2 readonly,fast 1 1 1 keyspace
-  expiretime 2 readonly,fast 1 1 1 keyspace
-  pexpiretime 2 readonly,fast 1 1 1 keyspace
-  persist 2 write,fast 1 1 1 keyspace
-  sort -2 write,denyoom,movablekeys 1 1 1 set,sortedset,list,dangerous
-  sort_ro -2 readonly,movablekeys 1 1 1 set,sortedset,list,dangerous
-  // string
-  get 2 readonly,fast 1 1 1 string
-  set -3 write,denyoom 1 1 1 string
-  setnx 3 write,denyoom,fast 1 1 1 string
-  setex 4 write,denyoom 1 1 1 string
-  psetex 4 write,denyoom 1 1 1 string
-  getset 3 write,denyoom,fast 1 1 1 string
-  getdel 2 write,fast 1 1 1 string
-  getex -2 write,fast 1 1 1 string
-  append 3 write,denyoom,fast 1 1 1 string
-  strlen 2 readonly,fast 1 1 1 string
-  setrange 4 write,denyoom 1 1 1 string
-  getrange 4 readonly 1 1 1 string
-  substr 4 readonly 1 1 1 string
-  incr 2 write,denyoom,fast 1 1 1 string
-  decr 2 write,denyoom,fast 1 1 1 string
-  incrby 3 write,denyoom,fast 1 1 1 string
-  decrby 3 write,denyoom,fast 1 1 1 string
-  incrbyfloat 3 write,denyoom,fast 1 1 1 string
-  mget -2 readonly,fast 1 -1 1 string
-  mset -3 write,denyoom 1 -1 2 string
-  msetnx -3 write,denyoom 1 -1 2 string
-  lcs -3 readonly 1 2 1 string
-  // bitmap
-  setbit 4 write,denyoom 1 1 1 bitmap
-  getbit 3 readonly,fast 1 1 1 bitmap
-  bitcount -2 readonly 1 1 1 bitmap
-  bitpos -3 readonly 1 1 1 bitmap
-  bitop -4 write,denyoom 2 -1 1 bitmap
-  bitfield -2 write,denyoom 1 1 1 bitmap
-  bitfield_ro -2 readonly,fast 1 1 1 bitmap
-  // hash
-  hset -4 write,denyoom,fast 1 1 1 hash
-  hmset -4 write,denyoom,fast 1 1 1 hash
-  hsetnx 4 write,denyoom,fast 1 1 1 hash
-  hget 3 readonly,fast 1 1 1 hash
-  hmget -3 readonly,fast 1 1 1 hash
-  hgetall 2 readonly 1 1 1 hash
-  hdel -3 write,fast 1 1 1 hash
-  hlen 2 readonly,fast 1 1 1 hash
-  hstrlen 3 readonly,fast 1 1 1 hash
-  hexists 3 readonly,fast 1 1 1 hash
-  hkeys 2 readonly 1 1 1 hash
-  hvals 2 readonly 1 1 1 hash
-  hincrby 4 write,denyoom,fast 1 1 1 hash
-  hincrbyfloat 4 write,denyoom,fast 1 1 1 hash
-  hscan -3 readonly 1 1 1 hash
-  hrandfield -2 readonly 1 1 1 hash
-  // list
-  lpush -3 write,denyoom,fast 1 1 1 list
-  rpush -3 write,denyoom,fast 1 1 1 list
-  lpushx -3 write,denyoom,fast 1 1 1 list
-  rpushx -3 write,denyoom,fast 1 1 1 list
-  lpop -2 write,fast 1 1 1 list
-  rpop -2 write,fast 1 1 1 list
-  llen 2 readonly,fast 1 1 1 list
-  lindex 3 readonly 1 1 1 list
-  lset 4 write,denyoom 1 1 1 list
-  lrange 4 readonly 1 1 1 list
-  ltrim 4 write 1 1 1 list
-  lrem 4 write 1 1 1 list
-  linsert 5 write,denyoom 1 1 1 list
-  lpos -3 readonly 1 1 1 list
-  lmove 5 write,denyoom 1 2 1 list
-  rpoplpush 3 write,denyoom 1 2 1 list
-  lmpop -4 write,movablekeys 0 0 0 list
-  blpop -3 write,noscript,blocking 1 -2 1 list
-  brpop -3 write,noscript,blocking 1 -2 1 list
-  blmove 6 write,denyoom,noscript,blocking 1 2 1 list
-  brpoplpush 4 write,denyoom,noscript,blocking 1 2 1 list
-  blmpop -5 write,blocking,movablekeys 0 0 0 list
-  // set
-  sadd -3 write,denyoom,fast 1 1 1 set
-  srem -3 write,fast 1 1 1 set
-  scard 2 readonly,fast 1 1 1 set
-  sismember 3 readonly,fast 1 1 1 set
-  smismember -3 readonly,fast 1 1 1 set
-  smembers 2 readonly 1 1 1 set
-  spop -2 write,fast 1 1 1 set
-  srandmember -2 readonly 1 1 1 set
-  smove 4 write,fast 1 2 1 set
-  sinter -2 readonly 1 -1 1 set
-  sunion -2 readonly 1 -1 1 set
-  sdiff -2 readonly 1 -1 1 set
-  sinterstore -3 write,denyoom 1 -1 1 set
-  sunionstore -3 write,denyoom 1 -1 1 set
-  sdiffstore -3 write,denyoom 1 -1 1 set
-  sintercard -3 readonly,movablekeys 0 0 0 set
-  sscan -3 readonly 1 1 1 set
-  // sorted_set
-  zadd -4 write,denyoom,fast 1 1 1 sortedset
-  zincrby 4 write,denyoom,fast 1 1 1 sortedset
-  zrem -3 write,fast 1 1 1 sortedset
-  zcard 2 readonly,fast 1 1 1 sortedset
-  zscore 3 readonly,fast 1 1 1 sortedset
-  zmscore -3 readonly,fast 1 1 1 sortedset
-  zcount 4 readonly,fast 1 1 1 sortedset
-  zlexcount 4 readonly,fast 1 1 1 sortedset
-  zrank 3 readonly,fast 1 1 1 sortedset
-  zrevrank 3 readonly,fast 1 1 1 sortedset
-  zrange -4 readonly 1 1 1 sortedset
-  zrevrange -4 readonly 1 1 1 sortedset
-  zrangebyscore -4 readonly 1 1 1 sortedset
-  zrevrangebyscore -4 readonly 1 1 1 sortedset
-  zrangebylex -4 readonly 1 1 1 sortedset
-  zrevrangebylex -4 readonly 1 1 1 sortedset
-  zrangestore -5 write,denyoom 1 2 1 sortedset
-  zremrangebyrank 4 write 1 1 1 sortedset
-  zremrangebyscore 4 write 1 1 1 sortedset
-  zremrangebylex 4 write 1 1 1 sortedset
-  zpopmin -2 write,fast 1 1 1 sortedset
-  zpopmax -2 write,fast 1 1 1 sortedset
-  bzpopmin -3 write,noscript,fast,blocking 1 -2 1 sortedset
-  bzpopmax -3 write,noscript,fast,blocking 1 -2 1 sortedset
-  zmpop -4 write,movablekeys 0 0 0 sortedset
-  bzmpop -5 write,blocking,movablekeys 0 0 0 sortedset
-  zunion -3 readonly,movablekeys 0 0 0 sortedset
-  zinter -3 readonly,movablekeys 0 0 0 sortedset
-  zdiff -3 readonly,movablekeys 0 0 0 sortedset
-  zunionstore -4 write,denyoom,movablekeys 1 1 1 sortedset
-  zinterstore -4 write,denyoom,movablekeys 1 1 1 sortedset
-  zdiffstore -4 write,denyoom,movablekeys 1 1 1 sortedset
-  zintercard -3 readonly,movablekeys 0 0 0 sortedset
-  zrandmember -2 readonly 1 1 1 sortedset
-  zscan -3 readonly 1 1 1 sortedset
-  // transactions
-  multi 1 noscript,loading,stale,fast,allow_busy 0 0 0 transaction
-  exec 1 noscript,loading,stale,skip_slowlog 0 0 0 transaction
-  discard 1 noscript,loading,stale,fast,allow_busy 0 0 0 transaction
-  watch -2 noscript,loading,stale,fast,allow_busy 1 -1 1 transaction
-  unwatch 1 noscript,loading,stale,fast,allow_busy 0 0 0 transaction
-  // pubsub
-  subscribe -2 pubsub,noscript,loading,stale 0 0 0 -
-  unsubscribe -1 pubsub,noscript,loading,stale 0 0 0 -
-  psubscribe -2 pubsub,noscript,loading,stale 0 0 0 -
-  punsubscribe -1 pubsub,noscript,loading,stale 0 0 0 -
-  ssubscribe -2 pubsub,noscript,loading,stale 1 -1 1 -
-  sunsubscribe -1 pubsub,noscript,loading,stale 1 -1 1 -
-  publish 3 pubsub,loading,stale,fast,may_replicate 0 0 0 -
-  spublish 3 pubsub,loading,stale,fast,may_replicate 1 1 1 -
-  pubsub -2 - 0 0 0 -
-  pubsub|channels -2 pubsub,loading,stale 0 0 0 -
-  pubsub|numsub -2 pubsub,loading,stale 0 0 0 -
-  pubsub|numpat 2 pubsub,loading,stale 0 0 0 -
-  pubsub|shardchannels -2 pubsub,loading,stale 0 0 0 -
-  pubsub|shardnumsub -2 pubsub,loading,stale 0 0 0 -
-  // server
-  time 1 loading,stale,fast 0 0 0 -
-  // stream
-  xadd -5 write,denyoom,fast 1 1 1 stream
-  xlen 2 readonly,fast 1 1 1 stream
-  xrange -4 readonly 1 1 1 stream
-  xrevrange -4 readonly 1 1 1 stream
-  xdel -3 write,fast 1 1 1 stream
-  xtrim -4 write 1 1 1 stream
-  xread -4 blocking,readonly,blocking,movablekeys 0 0 0 stream
-  xreadgroup -7 blocking,write,movablekeys 0 0 0 stream
-  xack -4 write,fast 1 1 1 stream
-  xpending -3 readonly 1 1 1 stream
-  xclaim -6 write,fast 1 1 1 stream
-  xautoclaim -6 write,fast 1 1 1 stream
-  xsetid -3 write,denyoom,fast 1 1 1 stream
-  xgroup -2 - 0 0 0 -
-  xgroup|create -5 write,denyoom 2 2 1 stream
-  xgroup|createconsumer 5 write,denyoom 2 2 1 stream
-  xgroup|delconsumer 5 write 2 2 1 stream
-  xgroup|destroy 4 write 2 2 1 stream
-  xgroup|setid -5 write 2 2 1 stream
-  xinfo -2 - 0 0 0 -
-  xinfo|stream -3 readonly 2 2 1 stream
-  xinfo|groups 3 readonly 2 2 1 stream
-  xinfo|consumers 4 readonly 2 2 1 stream
-  // hyperloglog
-  pfadd -2 write,denyoom,fast 1 1 1 hyperloglog
-  pfcount -2 readonly,may_replicate 1 -1 1 hyperloglog
-  pfmerge -2 write,denyoom 1 -1 1 hyperloglog
-  // geo
-  geoadd -5 write,denyoom 1 1 1 geo
-  geopos -2 readonly 1 1 1 geo
-  geodist -4 readonly 1 1 1 geo
-  geohash -2 readonly 1 1 1 geo
-  georadius -6 write,denyoom,movablekeys 1 1 1 geo
-  georadius_ro -6 readonly 1 1 1 geo
-  georadiusbymember -5 write,denyoom,movablekeys 1 1 1 geo
-  georadiusbymember_ro -5 readonly 1 1 1 geo
-  geosearch -7 readonly 1 1 1 geo
-  geosearchstore -8 write,denyoom 1 2 1 geo
+const TABLE = `
+  @
+    client -2 - -
+    object -2 - -
+    sort -2 1 write,denyoom,movablekeys +set,sortedset,list,dangerous
+    sort_ro -2 1 readonly,movablekeys +set,sortedset,list,dangerous
+    subscribe -2 - pubsub,noscript,loading,stale
+    unsubscribe -1 - pubsub,noscript,loading,stale
+    psubscribe -2 - pubsub,noscript,loading,stale
+    punsubscribe -1 - pubsub,noscript,loading,stale
+    ssubscribe -2 1..-1 pubsub,noscript,loading,stale
+    sunsubscribe -1 1..-1 pubsub,noscript,loading,stale
+    publish 3 - pubsub,loading,stale,fast
+    spublish 3 1 pubsub,loading,stale,fast
+    pubsub -2 - -
+    pubsub|channels -2 - pubsub,loading,stale
+    pubsub|numsub -2 - pubsub,loading,stale
+    pubsub|numpat 2 - pubsub,loading,stale
+    pubsub|shardchannels -2 - pubsub,loading,stale
+    pubsub|shardnumsub -2 - pubsub,loading,stale
+    time 1 - loading,stale,fast
+    xgroup -2 - -
+    xinfo -2 - -
+  @connection
+    ping -1 - fast
+    echo 2 - loading,stale,fast
+    hello -1 - noscript,loading,stale,fast,no_auth,allow_busy
+    quit -1 - allow_busy,noscript,loading,stale,fast,no_auth
+    reset 1 - noscript,loading,stale,fast,no_auth,allow_busy
+    select 2 - loading,stale,fast
+    client|id 2 - noscript,loading,stale
+    client|getname 2 - noscript,loading,stale
+    client|setname 3 - noscript,loading,stale
+    client|unblock -3 - admin,noscript,loading,stale
+    client|reply 3 - noscript,loading,stale
+    command -1 - loading,stale
+    command|count 2 - loading,stale
+    command|info -2 - loading,stale
+    command|list -2 - loading,stale
+    command|getkeys -4 - loading,stale
+    command|docs -2 - loading,stale
+  @keyspace
+    del -2 1..-1 write
+    unlink -2 1..-1 write,fast
+    exists -2 1..-1 readonly,fast
+    type 2 1 readonly,fast
+    keys 2 - readonly +dangerous
+    scan -2 - readonly
+    randomkey 1 - readonly
+    rename 3 1..2 write
+    renamenx 3 1..2 write,fast
+    copy -3 1..2 write,denyoom
+    touch -2 1..-1 readonly,fast
+    object|encoding 3 2 readonly
+    object|freq 3 2 readonly
+    object|idletime 3 2 readonly
+    object|refcount 3 2 readonly
+    object|help 2 - loading,stale
+    dbsize 1 - readonly,fast
+    swapdb 3 - write,fast +dangerous
+    move 3 1 write,fast
+    flushdb -1 - write +dangerous
+    flushall -1 - write +dangerous
+    expire -3 1 write,fast
+    pexpire -3 1 write,fast
+    expireat -3 1 write,fast
+    pexpireat -3 1 write,fast
+    ttl 2 1 readonly,fast
+    pttl 2 1 readonly,fast
+    expiretime 2 1 readonly,fast
+    pexpiretime 2 1 readonly,fast
+    persist 2 1 write,fast
+  @string
+    get 2 1 readonly,fast
+    set -3 1 write,denyoom
+    setnx 3 1 write,denyoom,fast
+    setex 4 1 write,denyoom
+    psetex 4 1 write,denyoom
+    getset 3 1 write,denyoom,fast
+    getdel 2 1 write,fast
+    getex -2 1 write,fast
+    append 3 1 write,denyoom,fast
+    strlen 2 1 readonly,fast
+    setrange 4 1 write,denyoom
+    getrange 4 1 readonly
+    substr 4 1 readonly
+    incr 2 1 write,denyoom,fast
+    decr 2 1 write,denyoom,fast
+    incrby 3 1 write,denyoom,fast
+    decrby 3 1 write,denyoom,fast
+    incrbyfloat 3 1 write,denyoom,fast
+    mget -2 1..-1 readonly,fast
+    mset -3 1..-1/2 write,denyoom
+    msetnx -3 1..-1/2 write,denyoom
+    lcs -3 1..2 readonly
+  @bitmap
+    setbit 4 1 write,denyoom
+    getbit 3 1 readonly,fast
+    bitcount -2 1 readonly
+    bitpos -3 1 readonly
+    bitop -4 2..-1 write,denyoom
+    bitfield -2 1 write,denyoom
+    bitfield_ro -2 1 readonly,fast
+  @hash
+    hset -4 1 write,denyoom,fast
+    hmset -4 1 write,denyoom,fast
+    hsetnx 4 1 write,denyoom,fast
+    hget 3 1 readonly,fast
+    hmget -3 1 readonly,fast
+    hgetall 2 1 readonly
+    hdel -3 1 write,fast
+    hlen 2 1 readonly,fast
+    hstrlen 3 1 readonly,fast
+    hexists 3 1 readonly,fast
+    hkeys 2 1 readonly
+    hvals 2 1 readonly
+    hincrby 4 1 write,denyoom,fast
+    hincrbyfloat 4 1 write,denyoom,fast
+    hscan -3 1 readonly
+    hrandfield -2 1 readonly
+  @list
+    lpush -3 1 write,denyoom,fast
+    rpush -3 1 write,denyoom,fast
+    lpushx -3 1 write,denyoom,fast
+    rpushx -3 1 write,denyoom,fast
+    lpop -2 1 write,fast
+    rpop -2 1 write,fast
+    llen 2 1 readonly,fast
+    lindex 3 1 readonly
+    lset 4 1 write,denyoom
+    lrange 4 1 readonly
+    ltrim 4 1 write
+    lrem 4 1 write
+    linsert 5 1 write,denyoom
+    lpos -3 1 readonly
+    lmove 5 1..2 write,denyoom
+    rpoplpush 3 1..2 write,denyoom
+    lmpop -4 - write,movablekeys
+    blpop -3 1..-2 write,noscript,blocking
+    brpop -3 1..-2 write,noscript,blocking
+    blmove 6 1..2 write,denyoom,noscript,blocking
+    brpoplpush 4 1..2 write,denyoom,noscript,blocking
+    blmpop -5 - write,blocking,movablekeys
+  @set
+    sadd -3 1 write,denyoom,fast
+    srem -3 1 write,fast
+    scard 2 1 readonly,fast
+    sismember 3 1 readonly,fast
+    smismember -3 1 readonly,fast
+    smembers 2 1 readonly
+    spop -2 1 write,fast
+    srandmember -2 1 readonly
+    smove 4 1..2 write,fast
+    sinter -2 1..-1 readonly
+    sunion -2 1..-1 readonly
+    sdiff -2 1..-1 readonly
+    sinterstore -3 1..-1 write,denyoom
+    sunionstore -3 1..-1 write,denyoom
+    sdiffstore -3 1..-1 write,denyoom
+    sintercard -3 - readonly,movablekeys
+    sscan -3 1 readonly
+  @sortedset
+    zadd -4 1 write,denyoom,fast
+    zincrby 4 1 write,denyoom,fast
+    zrem -3 1 write,fast
+    zcard 2 1 readonly,fast
+    zscore 3 1 readonly,fast
+    zmscore -3 1 readonly,fast
+    zcount 4 1 readonly,fast
+    zlexcount 4 1 readonly,fast
+    zrank 3 1 readonly,fast
+    zrevrank 3 1 readonly,fast
+    zrange -4 1 readonly
+    zrevrange -4 1 readonly
+    zrangebyscore -4 1 readonly
+    zrevrangebyscore -4 1 readonly
+    zrangebylex -4 1 readonly
+    zrevrangebylex -4 1 readonly
+    zrangestore -5 1..2 write,denyoom
+    zremrangebyrank 4 1 write
+    zremrangebyscore 4 1 write
+    zremrangebylex 4 1 write
+    zpopmin -2 1 write,fast
+    zpopmax -2 1 write,fast
+    bzpopmin -3 1..-2 write,noscript,fast,blocking
+    bzpopmax -3 1..-2 write,noscript,fast,blocking
+    zmpop -4 - write,movablekeys
+    bzmpop -5 - write,blocking,movablekeys
+    zunion -3 - readonly,movablekeys
+    zinter -3 - readonly,movablekeys
+    zdiff -3 - readonly,movablekeys
+    zunionstore -4 1 write,denyoom,movablekeys
+    zinterstore -4 1 write,denyoom,movablekeys
+    zdiffstore -4 1 write,denyoom,movablekeys
+    zintercard -3 - readonly,movablekeys
+    zrandmember -2 1 readonly
+    zscan -3 1 readonly
+  @transaction
+    multi 1 - noscript,loading,stale,fast,allow_busy
+    exec 1 - noscript,loading,stale,skip_slowlog
+    discard 1 - noscript,loading,stale,fast,allow_busy
+    watch -2 1..-1 noscript,loading,stale,fast,allow_busy
+    unwatch 1 - noscript,loading,stale,fast,allow_busy
+  @stream
+    xadd -5 1 write,denyoom,fast
+    xlen 2 1 readonly,fast
+    xrange -4 1 readonly
+    xrevrange -4 1 readonly
+    xdel -3 1 write,fast
+    xtrim -4 1 write
+    xread -4 - blocking,readonly,movablekeys
+    xreadgroup -7 - blocking,write,movablekeys
+    xack -4 1 write,fast
+    xpending -3 1 readonly
+    xclaim -6 1 write,fast
+    xautoclaim -6 1 write,fast
+    xsetid -3 1 write,denyoom,fast
+    xgroup|create -5 2 write,denyoom
+    xgroup|createconsumer 5 2 write,denyoom
+    xgroup|delconsumer 5 2 write
+    xgroup|destroy 4 2 write
+    xgroup|setid -5 2 write
+    xinfo|stream -3 2 readonly
+    xinfo|groups 3 2 readonly
+    xinfo|consumers 4 2 readonly
+  @hyperloglog
+    pfadd -2 1 write,denyoom,fast
+    pfcount -2 1..-1 readonly
+    pfmerge -2 1..-1 write,denyoom
+  @geo
+    geoadd -5 1 write,denyoom
+    geopos -2 1 readonly
+    geodist -4 1 readonly
+    geohash -2 1 readonly
+    georadius -6 1 write,denyoom,movablekeys
+    georadius_ro -6 1 readonly
+    georadiusbymember -5 1 write,denyoom,movablekeys
+    georadiusbymember_ro -5 1 readonly
+    geosearch -7 1 readonly
+    geosearchstore -8 1..2 write,denyoom
 `
 
 /** What is known of a command beside its handler. */
@@ -267,26 +268,34 @@ export interface CommandInfo extends CommandSpec {
 }
 
 /** All specs by name. */
-export const COMMAND_SPECS: ReadonlyMap<string, CommandSpec> = new Map(
-  SPECS.split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '' && !line.startsWith('//'))
-    .map(parseSpec)
-    .map((spec) => [spec.name, spec]),
-)
+export const COMMAND_SPECS: ReadonlyMap<string, CommandSpec> = readTable()
 
-function parseSpec(line: string): CommandSpec {
-  const [name = '', arity, flagList = '', firstKey, lastKey, step, categoryList = ''] = line.split(' ')
-  const flags = new Set(words(flagList))
-  return {
-    name,
-    arity: Number(arity),
-    flags,
-    firstKey: Number(firstKey),
-    lastKey: Number(lastKey),
-    step: Number(step),
-    categories: [...words(categoryList), ...impliedCategories(flags)],
+function readTable(): Map<string, CommandSpec> {
+  const specs = new Map<string, CommandSpec>()
+  let category = ''
+  for (const line of TABLE.trim().split('\n')) {
+    const text = line.trim()
+    if (text.startsWith('@')) category = text.slice(1)
+    else {
+      const spec = readSpec(text, category)
+      specs.set(spec.name, spec)
+    }
   }
+  return specs
+}
+
+function readSpec(line: string, category: string): CommandSpec {
+  const [name = '', arity, keys = '-', flagList = '-', more = '+'] = line.split(' ')
+  const flags = new Set(words(flagList))
+  const categories = [category, ...words(more.slice(1)), ...impliedCategories(flags)].filter((each) => each !== '')
+  return { name, arity: Number(arity), flags, ...readKeys(keys), categories }
+}
+
+function readKeys(text: string): Pick<CommandSpec, 'firstKey' | 'lastKey' | 'step'> {
+  if (text === '-') return { firstKey: 0, lastKey: 0, step: 0 }
+  const [range = '', step = '1'] = text.split('/')
+  const [first, last = first] = range.split('..')
+  return { firstKey: Number(first), lastKey: Number(last), step: Number(step) }
 }
 
 /** The categories that follow from flags (server.c, setImplicitACLCategories). */
@@ -302,5 +311,5 @@ function impliedCategories(flags: ReadonlySet<string>): string[] {
 }
 
 function words(list: string): string[] {
-  return list === '-' ? [] : list.split(',')
+  return list === '-' || list === '' ? [] : list.split(',')
 }

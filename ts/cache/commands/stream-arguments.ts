@@ -4,7 +4,7 @@ import type { Group, Stream, StreamEntry } from '../keyspace/stream.ts'
 import { formatId, MAX_ID, makeId, nextId, parseId, previousId, type StreamId, ZERO_ID } from '../keyspace/stream-id.ts'
 import type { Call } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, SYNTAX_ERROR } from './errors.ts'
+import { fail, SYNTAX_ERROR, shown } from './errors.ts'
 
 const BAD_ID = 'ERR Invalid stream ID specified as stream command argument'
 const TWO_STRATEGIES = 'ERR syntax error, MAXLEN and MINID options at the same time are not compatible'
@@ -32,9 +32,13 @@ export function upperId(text: string): StreamId {
 }
 
 function boundary(text: string, missing: bigint, isStrict = false): StreamId {
-  if (!isStrict && text === '-') return ZERO_ID
-  if (!isStrict && text === '+') return MAX_ID
-  return idOf(text, missing)
+  return isStrict ? idOf(text, missing) : looseId(text, missing)
+}
+
+/** An ID, or `-` or `+` for the first and the last that there can be. */
+export function looseId(text: string, missing = 0n): StreamId {
+  if (text === '-') return ZERO_ID
+  return text === '+' ? MAX_ID : idOf(text, missing)
 }
 
 export interface Trimming {
@@ -89,13 +93,16 @@ export function parseTrimming(
 
 /** @returns How many entries were deleted. */
 export function trim(stream: Stream, { by, maxLength, minId, isApproximate, limit }: Trimming): number {
-  let count = by === 'MAXLEN' ? Math.max(0, stream.length - maxLength) : stream.countBelow(minId)
-  if (isApproximate) {
-    if (limit > 0) count = Math.min(count, limit)
-    count -= count % NODE_ENTRIES
-  }
+  const removable = by === 'MAXLEN' ? Math.max(0, stream.length - maxLength) : stream.countBelow(minId)
+  const count = isApproximate ? wholeNodes(stream.length, removable, limit) : removable
   if (count > 0) stream.trim(count)
   return count
+}
+
+/** How many entries lie in the nodes at the head that may go as a whole; the last node may have few. */
+function wholeNodes(length: number, removable: number, limit: number): number {
+  const most = limit > 0 ? Math.min(removable, limit) : removable
+  return most === length ? length : most - (most % NODE_ENTRIES)
 }
 
 /** An entry as an array of its ID and its fields; null fields if the entry is gone. */
@@ -111,7 +118,7 @@ export function groupAt(call: Call, key: string, name: string, suffix = ''): { s
   const stream = call.stream(key)
   const group = stream?.groups.get(name)
   if (stream === undefined || group === undefined) {
-    return fail(`NOGROUP No such key '${key}' or consumer group '${name}'${suffix}`)
+    return fail(`NOGROUP No such key '${shown(key)}' or consumer group '${shown(name)}'${suffix}`)
   }
   return { stream, group }
 }

@@ -3,8 +3,8 @@ import { type Consumer, type Group, makeGroup, type Pending, Stream } from '../k
 import { formatId, parseId, type StreamId, ZERO_ID } from '../keyspace/stream-id.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, failSubcommand, SYNTAX_ERROR } from './errors.ts'
-import { groupAt, idOf, lowerId, replyEntry, upperId } from './stream-arguments.ts'
+import { fail, failSubcommand, SYNTAX_ERROR, shown } from './errors.ts'
+import { groupAt, idOf, looseId, lowerId, replyEntry, upperId } from './stream-arguments.ts'
 import { assign, consumerOf, createConsumer, propagateClaim } from './stream-reading.ts'
 
 const NEEDS_KEY =
@@ -41,12 +41,12 @@ export const STREAM_GROUP_COMMANDS: Handlers = {
   'xgroup|setid'(call, args) {
     const [, , key = '', name = '', idText = ''] = args
     let entriesRead: number | undefined
-    if (args.length > 5) {
-      if (args.length !== 7 || !isWord(args[5], 'ENTRIESREAD')) failSubcommand(args)
-      entriesRead = parseEntriesRead(call, args[6] as string)
+    for (let i = 5; i < args.length; i += 2) {
+      if (!isWord(args[i], 'ENTRIESREAD') || i + 1 >= args.length) failSubcommand(args)
+      entriesRead = parseEntriesRead(call, args[i + 1] as string)
     }
     const { stream, group } = existingGroup(call, key, name)
-    group.lastId = idText === '$' ? stream.lastId : idOf(idText)
+    group.lastId = idText === '$' ? stream.lastId : looseId(idText)
     group.entriesRead = entriesRead
     call.changed(key, 't', 'xgroup-setid')
     call.reply.ok()
@@ -71,11 +71,10 @@ export const STREAM_GROUP_COMMANDS: Handlers = {
     const { group } = existingGroup(call, key, name)
     const consumer = group.consumers.get(consumerName)
     if (consumer === undefined) return call.reply.integer(0)
-    const pending = consumer.pending.from(ZERO_ID, consumer.pending.size)
-    for (const { id } of pending) group.pending.delete(id)
+    for (const { id } of consumer.pending.from(ZERO_ID)) group.pending.delete(id)
     group.consumers.delete(consumerName)
     call.changed(key, 't', 'xgroup-delconsumer')
-    call.reply.integer(pending.length)
+    call.reply.integer(consumer.pending.size)
   },
 
   xack(call, args) {
@@ -107,7 +106,7 @@ function existingGroup(call: Call, key: string, name: string): { stream: Stream;
   const stream = call.stream(key) ?? fail(NEEDS_KEY)
   const group = stream.groups.get(name)
   return group === undefined
-    ? fail(`NOGROUP No such consumer group '${name}' for key name '${key}'`)
+    ? fail(`NOGROUP No such consumer group '${shown(name)}' for key name '${shown(key)}'`)
     : { stream, group }
 }
 
@@ -137,7 +136,7 @@ function xpending(call: Call, args: readonly string[]): void {
   const { group } = groupAt(call, key, name)
   const list = consumerName === undefined ? group.pending : group.consumers.get(consumerName)?.pending
   const found: Pending[] = []
-  for (const pending of list?.from(low, list.size) ?? []) {
+  for (const pending of list?.from(low) ?? []) {
     if (pending.id > high || found.length >= count) break
     if (call.now - pending.deliveredAtMs >= minIdleMs) found.push(pending)
   }
@@ -203,13 +202,13 @@ function xclaim(call: Call, args: readonly string[]): void {
     else if (isWord(args[i], 'TIME') && hasMore) deliveredAtMs = call.position(args[++i] as string, invalid)
     else if (isWord(args[i], 'RETRYCOUNT') && hasMore) retryCount = call.position(args[++i] as string, invalid)
     else if (isWord(args[i], 'LASTID') && hasMore) lastId = idOf(args[++i] as string)
-    else fail(`ERR Unrecognized XCLAIM option '${args[i]}'`)
+    else fail(`ERR Unrecognized XCLAIM option '${shown(args[i] as string)}'`)
   }
   if (deliveredAtMs < 0 || deliveredAtMs > call.now) deliveredAtMs = call.now
   if (lastId > group.lastId) {
     group.lastId = lastId
     call.dirty++
-    call.propagate('XGROUP', 'SETID', key, name, formatId(lastId), 'ENTRIESREAD', String(group.entriesRead ?? -1))
+    call.propagate(['XGROUP', 'SETID', key, name, formatId(lastId), 'ENTRIESREAD', String(group.entriesRead ?? -1)])
   }
   const claimed: StreamId[] = []
   for (const id of ids) {
@@ -218,7 +217,7 @@ function xclaim(call: Call, args: readonly string[]): void {
       // What was deleted from the stream can only be forgotten.
       if (forget(group, id)) {
         call.dirty++
-        call.propagate('XACK', key, name, formatId(id))
+        call.propagate(['XACK', key, name, formatId(id)])
       }
       continue
     }
@@ -258,7 +257,7 @@ function xautoclaim(call: Call, args: readonly string[]): void {
     else fail(SYNTAX_ERROR)
   }
   const { stream, group } = groupAt(call, key, name)
-  const candidates = group.pending.from(start, count * ATTEMPTS + 1)
+  const candidates = group.pending.slice(start, count * ATTEMPTS + 1)
   const claimed: StreamId[] = []
   const deleted: StreamId[] = []
   let seen = 0
@@ -269,7 +268,7 @@ function xautoclaim(call: Call, args: readonly string[]): void {
       forget(group, id)
       deleted.push(id)
       call.dirty++
-      call.propagate('XACK', key, name, formatId(id))
+      call.propagate(['XACK', key, name, formatId(id)])
       continue
     }
     if (call.now - deliveredAtMs < minIdleMs) continue

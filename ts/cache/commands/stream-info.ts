@@ -3,7 +3,7 @@ import type { Group, Stream } from '../keyspace/stream.ts'
 import { formatId, MAX_ID, type StreamId, ZERO_ID } from '../keyspace/stream-id.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, failSubcommand, NO_SUCH_KEY } from './errors.ts'
+import { fail, failSubcommand, NO_SUCH_KEY, shown } from './errors.ts'
 import { replyEntry } from './stream-arguments.ts'
 import { inOrder } from './stream-groups.ts'
 
@@ -38,7 +38,7 @@ export const STREAM_INFO_COMMANDS: Handlers = {
   'xinfo|consumers'(call, [, , key = '', groupName = '']) {
     const stream = call.stream(key) ?? fail(NO_SUCH_KEY)
     const group = stream.groups.get(groupName)
-    if (group === undefined) fail(`NOGROUP No such consumer group '${groupName}' for key name '${key}'`)
+    if (group === undefined) fail(`NOGROUP No such consumer group '${shown(groupName)}' for key name '${shown(key)}'`)
     call.reply.array(group.consumers.size)
     for (const { name, pending, seenAtMs } of inOrder(group.consumers)) {
       call.reply.map(3)
@@ -113,7 +113,7 @@ function describeFully(call: Call, stream: Stream, count: number): void {
     numbered(call, 'lag', lagOf(stream, group))
     numbered(call, 'pel-count', group.pending.size)
     reply.bulk('pending')
-    const pending = group.pending.from(ZERO_ID, count)
+    const pending = group.pending.slice(ZERO_ID, count)
     reply.array(pending.length)
     for (const each of pending) replyPending(call, each.id, each.consumer.name, each)
     reply.bulk('consumers')
@@ -124,7 +124,7 @@ function describeFully(call: Call, stream: Stream, count: number): void {
       numbered(call, 'seen-time', consumer.seenAtMs)
       numbered(call, 'pel-count', consumer.pending.size)
       reply.bulk('pending')
-      const own = consumer.pending.from(ZERO_ID, count)
+      const own = consumer.pending.slice(ZERO_ID, count)
       reply.array(own.length)
       for (const each of own) replyPending(call, each.id, undefined, each)
     }

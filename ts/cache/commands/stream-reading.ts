@@ -32,7 +32,8 @@ interface ReadRequest {
 export function xread(call: Call, args: readonly string[], isGroup: boolean): void {
   const request = parseRequest(call, args, isGroup)
   const { keys, ids, group, count } = request
-  const reads = keys.map((key, i) => plan(call, key, ids[i] as string, request))
+  const delivered = new Map<string, StreamId>()
+  const reads = keys.map((key, i) => plan(call, key, ids[i] as string, request, delivered))
   const ready = reads.filter(({ isReady }) => isReady)
   if (ready.length > 0) {
     if (group !== undefined) call.instead = []
@@ -56,8 +57,10 @@ export function xread(call: Call, args: readonly string[], isGroup: boolean): vo
   const head = group === undefined ? ['XREAD'] : ['XREADGROUP', 'GROUP', group, request.consumer]
   const tail = request.acknowledges ? [] : ['NOACK']
   const untilMs = request.blockMs === 0 ? undefined : call.now + request.blockMs
-  const again = [...head, ...limit, 'BLOCK', String(request.blockMs), ...tail, 'STREAMS', ...keys, ...after]
-  call.block({ args: again, keys, type: 'stream', untilMs })
+  const argsFor = (key: string): string[] => {
+    return [...head, ...limit, 'BLOCK', '0', ...tail, 'STREAMS', key, after[keys.indexOf(key)] as string]
+  }
+  call.block({ argsFor, keys, type: 'stream', untilMs })
 }
 
 function parseRequest(call: Call, args: readonly string[], isGroup: boolean): ReadRequest {
@@ -102,7 +105,8 @@ interface Read {
   readonly isReady: boolean
 }
 
-function plan(call: Call, key: string, idText: string, request: ReadRequest): Read {
+/** @param delivered - Up to where new entries of a group will have been read by what was planned before. */
+function plan(call: Call, key: string, idText: string, request: ReadRequest, delivered: Map<string, StreamId>): Read {
   if (request.group === undefined) {
     const stream = call.stream(key)
     if (idText === '>') fail(NEW_MESSAGES_ONLY)
@@ -112,9 +116,16 @@ function plan(call: Call, key: string, idText: string, request: ReadRequest): Re
   }
   const { stream, group } = groupAt(call, key, request.group, ' in XREADGROUP with GROUP option')
   if (idText === '$') fail(MEANINGLESS_ID)
-  const isHistory = idText !== '>'
-  const after = isHistory ? idOf(idText) : group.lastId
-  return { key, stream, group, after, isHistory, isReady: isHistory || lastIdOf(stream) > after }
+  // To Redis the greatest ID is the same as `>`.
+  const id = idText === '>' ? MAX_ID : idOf(idText)
+  const isHistory = id !== MAX_ID
+  const after = isHistory ? id : (delivered.get(key) ?? group.lastId)
+  const isReady = isHistory || lastIdOf(stream) > after
+  if (isReady && !isHistory) {
+    const end = Math.min(stream.length, stream.countBelow(nextId(after) as StreamId) + request.count)
+    delivered.set(key, stream.at(end - 1).id)
+  }
+  return { key, stream, group, after, isHistory, isReady }
 }
 
 /** The ID of the last entry that is there. */
@@ -137,7 +148,7 @@ function deliver(call: Call, read: Read, request: ReadRequest): void {
   const consumer = consumerOf(call, group, request.consumer, { key, name })
   call.dirty++
   if (isHistory) {
-    const pending = after === MAX_ID ? [] : consumer.pending.from(nextId(after) as StreamId, request.count)
+    const pending = consumer.pending.slice(nextId(after) as StreamId, request.count)
     call.reply.array(pending.length)
     for (const each of pending) {
       const entry = stream.get(each.id)
@@ -163,9 +174,10 @@ function deliver(call: Call, read: Read, request: ReadRequest): void {
     propagateClaim(call, key, name, group, pending)
   }
   call.db.touch(key)
-  if (request.acknowledges || size === 0) return
+  if (size === 0) return
+  // After XCLAIM too, which does not tell how many entries the group has read.
   const entriesRead = String(group.entriesRead ?? -1)
-  call.propagate('XGROUP', 'SETID', key, name, formatId(group.lastId), 'ENTRIESREAD', entriesRead)
+  call.propagate(['XGROUP', 'SETID', key, name, formatId(group.lastId), 'ENTRIESREAD', entriesRead])
 }
 
 /** The consumer of a name, made if it is new; it counts as seen now. */
@@ -193,14 +205,14 @@ export function createConsumer(
   group.consumers.set(consumerName, consumer)
   call.dirty++
   call.engine.notify('t', 'xgroup-createconsumer', where.key, call.db.index)
-  call.propagate('XGROUP', 'CREATECONSUMER', where.key, where.name, consumerName)
+  call.propagate(['XGROUP', 'CREATECONSUMER', where.key, where.name, consumerName])
   return consumer
 }
 
 /** Makes an entry pending for a consumer, whoever had it before. */
 export function assign(group: Group, id: StreamId, consumer: Consumer): Pending {
   const existing = group.pending.get(id)
-  const pending = existing ?? { id, consumer, deliveredAtMs: 0, deliveryCount: 0 }
+  const pending = existing ?? { id, consumer, deliveredAtMs: 0, deliveryCount: 1 }
   if (existing === undefined) group.pending.set(pending)
   else existing.consumer.pending.delete(id)
   pending.consumer = consumer
@@ -221,5 +233,5 @@ export function propagateClaim(call: Call, key: string, name: string, group: Gro
   const { id, consumer, deliveredAtMs, deliveryCount } = pending
   const head = ['XCLAIM', key, name, consumer.name, '0', formatId(id)]
   const times = ['TIME', String(deliveredAtMs), 'RETRYCOUNT', String(deliveryCount)]
-  call.propagate(...head, ...times, 'FORCE', 'JUSTID', 'LASTID', formatId(group.lastId))
+  call.propagate([...head, ...times, 'FORCE', 'JUSTID', 'LASTID', formatId(group.lastId)])
 }

@@ -22,7 +22,7 @@ export const STREAM_COMMANDS: Handlers = {
     const stream = call.stream(key)
     if (stream === undefined) return call.reply.integer(0)
     const ids = args.slice(2).map((text) => idOf(text))
-    const count = ids.filter((id) => stream.delete(id)).length
+    const count = stream.delete(ids)
     if (count > 0) call.changed(key, 't', 'xdel', count)
     call.reply.integer(count)
   },
@@ -35,7 +35,7 @@ export const STREAM_COMMANDS: Handlers = {
     const count = stream === undefined ? 0 : trim(stream, trimming)
     if (count > 0) {
       call.changed(key, 't', 'xtrim', count)
-      call.propagate('XTRIM', key, 'MAXLEN', '=', String(stream?.length))
+      call.propagate(['XTRIM', key, 'MAXLEN', '=', String(stream?.length)])
     }
     call.reply.integer(count)
   },
@@ -50,7 +50,10 @@ function xadd(call: Call, args: readonly string[]): void {
   const key = args[1] as string
   let makes = true
   const { trimming, next } = parseTrimming(call, args, 2, (index) => {
-    if (!isWord(args[index], 'NOMKSTREAM')) return false
+    if (!isWord(args[index], 'NOMKSTREAM')) {
+      if (args[index] !== '*') idOf((args[index] as string).replace(/-\*$/, ''))
+      return false
+    }
     makes = false
     return true
   })
@@ -76,7 +79,7 @@ function xadd(call: Call, args: readonly string[]): void {
   const trimmed = trimming === undefined ? 0 : trim(stream, trimming)
   if (trimmed > 0) call.engine.notify('t', 'xtrim', key, call.db.index)
   const kept = trimmed > 0 ? ['MAXLEN', '=', String(stream.length)] : []
-  call.propagate('XADD', key, ...kept, formatId(id), ...fields)
+  call.propagate(['XADD', key, ...kept, formatId(id), ...fields])
   call.reply.bulk(formatId(id))
 }
 

@@ -1,7 +1,8 @@
 // Strings: https://redis.io/commands/?group=string
 import { MAX_STRING_BYTES } from '../../wire/resp/index.ts'
 import { Blob } from '../keyspace/blob.ts'
-import { addDecimals, addIntegers, parseDouble, parseInteger } from '../keyspace/numbers.ts'
+import { addLongDoubles, formatLongDouble, parseLongDouble } from '../keyspace/long-double.ts'
+import { addIntegers, parseInteger } from '../keyspace/numbers.ts'
 import { compact, lengthOf, type StringValue, textOf } from '../keyspace/values.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
@@ -10,6 +11,8 @@ import { expireNow, parseTime, type TimeArgument } from './expiry.ts'
 import { lcs } from './lcs.ts'
 
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+/** No number that Redis reads is longer. */
+const MAX_NUMBER_CHARACTERS = 5119
 const TIMES: ReadonlyMap<string, TimeArgument> = new Map([
   ['EX', { unitMs: 1000, isAbsolute: false }],
   ['PX', { unitMs: 1, isAbsolute: false }],
@@ -33,7 +36,7 @@ export const STRING_COMMANDS: Handlers = {
   getset(call, [, key = '', value = '']) {
     replyString(call, call.string(key))
     assign(call, key, value)
-    call.propagate('SET', key, value)
+    call.propagate(['SET', key, value])
   },
 
   getdel(call, [, key = '']) {
@@ -172,12 +175,12 @@ function set(call: Call, args: readonly string[]): void {
   call.dirty++
   call.engine.notify('$', 'set', key, call.db.index)
   if (at === undefined) {
-    if (flags.has('GET')) call.propagate(...args.filter((arg, i) => i < 3 || !isWord(arg, 'GET')))
+    if (flags.has('GET')) call.propagate(args.filter((arg, i) => i < 3 || !isWord(arg, 'GET')))
     return
   }
   call.db.expire(entry, at)
   call.engine.notify('g', 'expire', key, call.db.index)
-  call.propagate('SET', key, text, 'PXAT', String(at))
+  call.propagate(['SET', key, text, 'PXAT', String(at)])
 }
 
 /** SETEX key time value */
@@ -187,7 +190,7 @@ function setWithTime(kind: TimeArgument): Handler {
     call.db.expire(call.db.set(key, compact(text)), at)
     call.changed(key, '$', 'set')
     call.engine.notify('g', 'expire', key, call.db.index)
-    call.propagate('SET', key, text, 'PXAT', String(at))
+    call.propagate(['SET', key, text, 'PXAT', String(at)])
     call.reply.ok()
   }
 }
@@ -210,10 +213,10 @@ function getex(call: Call, args: readonly string[]): void {
   else if (at !== undefined) {
     call.db.expire(entry, at)
     call.changed(key, 'g', 'expire')
-    call.propagate('PEXPIREAT', key, String(at))
+    call.propagate(['PEXPIREAT', key, String(at)])
   } else if (persists && call.db.persist(entry)) {
     call.changed(key, 'g', 'persist')
-    call.propagate('PERSIST', key)
+    call.propagate(['PERSIST', key])
   }
 }
 
@@ -239,7 +242,7 @@ function getrange(call: Call, [, key = '', startText = '', endText = '']: readon
 
 function increment(call: Call, [, key = '']: readonly string[], by: number | bigint): void {
   const value = call.string(key) ?? 0
-  const current = typeof value === 'number' ? value : (parseInteger(textOf(value)) ?? fail(NOT_AN_INTEGER))
+  const current = typeof value === 'number' ? value : (parseInteger(shortText(value)) ?? fail(NOT_AN_INTEGER))
   const sum = addIntegers(current, by) ?? fail('ERR increment or decrement would overflow')
   call.db.set(key, typeof sum === 'number' ? compact(String(sum)) : String(sum), true)
   call.dirty++
@@ -247,14 +250,18 @@ function increment(call: Call, [, key = '']: readonly string[], by: number | big
   call.reply.integer(sum)
 }
 
+/** The text of a value that may be a number; nothing for one that is too long to be one, whose text would be a copy of it. */
+function shortText(value: StringValue): string {
+  return lengthOf(value) > MAX_NUMBER_CHARACTERS ? '' : textOf(value)
+}
+
 function incrbyfloat(call: Call, [, key = '', by = '']: readonly string[]): void {
-  const current = textOf(call.string(key) ?? '0')
-  if (parseDouble(current) === undefined) fail(NOT_A_FLOAT)
-  call.double(by)
-  const sum = addDecimals(current, by) ?? fail('ERR increment would produce NaN or Infinity')
-  call.db.set(key, compact(sum), true)
+  const current = parseLongDouble(shortText(call.string(key) ?? '0')) ?? fail(NOT_A_FLOAT)
+  const added = addLongDoubles(current, parseLongDouble(by) ?? fail(NOT_A_FLOAT))
+  const sum = formatLongDouble(added ?? fail('ERR increment would produce NaN or Infinity'))
+  call.db.set(key, sum, true)
   call.dirty++
   call.engine.notify('$', 'incrbyfloat', key, call.db.index)
-  call.propagate('SET', key, sum, 'KEEPTTL') // replicas must not add once more, with other roundings
+  call.propagate(['SET', key, sum, 'KEEPTTL']) // replicas must not add once more, with other roundings
   call.reply.bulk(sum)
 }

@@ -13,9 +13,12 @@ export const TRANSACTION_COMMANDS: Handlers = {
     const { engine, session, reply } = call
     const { transaction } = session
     if (transaction === undefined) fail('ERR EXEC without MULTI')
-    // A watched key whose time has come since is deleted by this, which counts as a change.
-    for (const { database, key } of session.watched) engine.databases[database]?.find(key)
-    const { isTouched } = session
+    // Looking for a key whose time has come deletes it; where nothing is deleted, on a replica, it counts as changed all the same.
+    let isGone = false
+    for (const { database, key, wasThere } of session.watched.values()) {
+      if (engine.databases[database]?.find(key) === undefined && wasThere) isGone = true
+    }
+    const isTouched = session.isTouched || isGone
     session.transaction = undefined
     engine.unwatch(session)
     if (transaction.isBroken) fail('EXECABORT Transaction discarded because of previous errors.')

@@ -13,6 +13,19 @@ export class Blob {
     this.#length = this.#bytes.write(text, 0, 'latin1')
   }
 
+  /** One that holds `bytes` themselves: they are its own from now on. */
+  static of(bytes: Uint8Array): Blob {
+    const blob = new Blob('')
+    blob.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    blob.#length = bytes.length
+    return blob
+  }
+
+  /** A blob of its own, equal to this one. */
+  clone(): Blob {
+    return Blob.of(Uint8Array.from(this.bytes()))
+  }
+
   get length(): number {
     return this.#length
   }

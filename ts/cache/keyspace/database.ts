@@ -17,6 +17,10 @@ export interface Entry {
 
 /** Whoever has to know what happens to keys. */
 export interface DatabaseListener {
+  /** A key was looked for that is not there. */
+  missed(database: Database, key: string): void
+  /** A key was added. */
+  added(database: Database, key: string): void
   /** The key's value was set, changed or deleted. */
   changed(database: Database, key: string): void
   /** A key was deleted because its time had come. */
@@ -53,8 +57,9 @@ export class Database {
   /** The entry of a key that has not expired. One that has is deleted. O(1). */
   find(key: string): Entry | undefined {
     const entry = this.#entries.get(key)
-    if (entry === undefined || entry.expiry === undefined) return entry
-    return this.#isExpired(entry) ? undefined : entry
+    if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) return entry
+    this.#listener.missed(this, key)
+    return undefined
   }
 
   /** The same for commands that use the key: it counts as used now. */
@@ -84,6 +89,7 @@ export class Database {
     const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
     this.#entries.set(key, entry)
     this.#dense.push(entry)
+    this.#listener.added(this, key)
     this.#listener.changed(this, key)
     return entry
   }

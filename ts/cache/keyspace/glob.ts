@@ -1,106 +1,81 @@
 // Redis's patterns (util.c, stringmatchlen): * any run, ? any byte, [abc] [^abc] [a-z] a class, \ takes the next byte as it is.
 // A class that is not closed ends with the pattern. Matching goes back to the last star only, so it takes O(pattern x text) at
-// most, where going back to every star would take exponential time.
+// most, where going back to every star would take exponential time. The pattern is read where it is: it may be as long as a value.
 
-type Token =
-  | { readonly kind: 'byte'; readonly byte: number }
-  | { readonly kind: 'any' }
-  | { readonly kind: 'run' }
-  | { readonly kind: 'class'; readonly isNegated: boolean; readonly ranges: readonly (readonly [number, number])[] }
+const STAR = 0x2a
+const QUESTION_MARK = 0x3f
+const OPENING = 0x5b
+const CLOSING = 0x5d
+const CARET = 0x5e
+const HYPHEN = 0x2d
+const BACKSLASH = 0x5c
 
-/** A pattern made ready to be matched against many texts. */
+/** A pattern to be matched against many texts. */
 export class Glob {
   /** True for `*`: everything matches. */
   readonly matchesAll: boolean
-  readonly #tokens: readonly Token[]
+  readonly #pattern: string
 
   /** @param pattern - Characters of 0 to 255; every pattern is valid. */
   constructor(pattern: string) {
-    this.#tokens = parse(pattern)
+    this.#pattern = pattern
     this.matchesAll = pattern === '*'
   }
 
   matches(text: string): boolean {
     if (this.matchesAll) return true
-    const tokens = this.#tokens
+    const pattern = this.#pattern
     let token = 0
     let at = 0
-    let star = -1
+    let afterStar = -1
     let starAt = 0
-    // Invariant: the tokens before `token` match the text before `at`, with the last run as short as it can be.
+    // Invariant: the pattern before `token` matches the text before `at`, with the last run as short as it can be.
     while (at < text.length) {
-      const current = tokens[token]
-      if (current?.kind === 'run') {
-        star = token++
+      if (pattern.charCodeAt(token) === STAR) {
+        afterStar = ++token
         starAt = at
-      } else if (current !== undefined && matchesByte(current, text.charCodeAt(at))) {
-        token++
+        if (token === pattern.length) return true
+        continue
+      }
+      const next = token < pattern.length ? matchByte(pattern, token, text.charCodeAt(at)) : -1
+      if (next !== -1) {
+        token = next
         at++
-      } else if (star !== -1) {
-        token = star + 1
+      } else if (afterStar !== -1) {
+        token = afterStar
         at = ++starAt
       } else return false
     }
-    while (tokens[token]?.kind === 'run') token++
-    return token === tokens.length
+    while (pattern.charCodeAt(token) === STAR) token++
+    return token === pattern.length
   }
 }
 
-function matchesByte(token: Token, byte: number): boolean {
-  switch (token.kind) {
-    case 'byte':
-      return token.byte === byte
-    case 'any':
-      return true
-    case 'class':
-      return token.ranges.some(([low, high]) => byte >= low && byte <= high) !== token.isNegated
-    default:
-      return false
-  }
+/** Where the element of the pattern at `token` ends if it matches the byte, else -1. */
+function matchByte(pattern: string, token: number, byte: number): number {
+  const character = pattern.charCodeAt(token)
+  if (character === QUESTION_MARK) return token + 1
+  if (character === OPENING) return matchClass(pattern, token + 1, byte)
+  const isEscaped = character === BACKSLASH && token + 1 < pattern.length
+  const literal = isEscaped ? token + 1 : token
+  return pattern.charCodeAt(literal) === byte ? literal + 1 : -1
 }
 
-function parse(pattern: string): Token[] {
-  const tokens: Token[] = []
-  let at = 0
-  while (at < pattern.length) {
-    const character = pattern.charAt(at)
-    if (character === '*') {
-      if (tokens.at(-1)?.kind !== 'run') tokens.push({ kind: 'run' })
-      at++
-    } else if (character === '?') {
-      tokens.push({ kind: 'any' })
-      at++
-    } else if (character === '[') {
-      const { token, end } = parseClass(pattern, at + 1)
-      tokens.push(token)
-      at = end
-    } else {
-      if (character === '\\' && at + 1 < pattern.length) at++
-      tokens.push({ kind: 'byte', byte: pattern.charCodeAt(at++) })
-    }
-  }
-  return tokens
-}
-
-/** From after the bracket to after the closing one. */
-function parseClass(pattern: string, start: number): { token: Token; end: number } {
+/** The same for a class, from after its opening bracket. */
+function matchClass(pattern: string, start: number, byte: number): number {
   let at = start
-  const isNegated = pattern.charAt(at) === '^'
+  const isNegated = pattern.charCodeAt(at) === CARET
   if (isNegated) at++
-  const ranges: [number, number][] = []
-  while (at < pattern.length && pattern.charAt(at) !== ']') {
-    if (pattern.charAt(at) === '\\' && at + 1 < pattern.length) {
-      const byte = pattern.charCodeAt(at + 1)
-      ranges.push([byte, byte])
+  let isFound = false
+  while (at < pattern.length && pattern.charCodeAt(at) !== CLOSING) {
+    if (pattern.charCodeAt(at) === BACKSLASH && at + 1 < pattern.length) {
+      if (pattern.charCodeAt(at + 1) === byte) isFound = true
       at += 2
-    } else if (pattern.charAt(at + 1) === '-' && at + 2 < pattern.length) {
+    } else if (pattern.charCodeAt(at + 1) === HYPHEN && at + 2 < pattern.length) {
       const [from, to] = [pattern.charCodeAt(at), pattern.charCodeAt(at + 2)]
-      ranges.push([Math.min(from, to), Math.max(from, to)])
+      if (byte >= Math.min(from, to) && byte <= Math.max(from, to)) isFound = true
       at += 3
-    } else {
-      const byte = pattern.charCodeAt(at++)
-      ranges.push([byte, byte])
-    }
+    } else if (pattern.charCodeAt(at++) === byte) isFound = true
   }
-  return { token: { kind: 'class', isNegated, ranges }, end: Math.min(at + 1, pattern.length) }
+  return isFound === isNegated ? -1 : Math.min(at + 1, pattern.length)
 }

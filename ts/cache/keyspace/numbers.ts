@@ -3,7 +3,9 @@
 const MIN_INT64 = -(2n ** 63n)
 const MAX_INT64 = 2n ** 63n - 1n
 const HEXADECIMAL = /^([+-]?)0[xX]([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?(?:[pP]([+-]?\d+))?$/
-const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
+const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$/
+/** Mantissas and exponents beyond this say nothing about a double; Redis reads 5,119 characters where it reads `long double`s. */
+const MAX_DOUBLE_CHARACTERS = 5119
 
 /**
  * A whole number of 64 bits: no spaces, no plus, no leading zeros, no -0. O(length).
@@ -57,73 +59,38 @@ function narrow(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value
 }
 
-/** A double as C's strtod takes it, the whole text: decimal, hexadecimal, infinite. Undefined for all else and for NaN. */
+/**
+ * A double as C's strtod takes it, the whole text: decimal, hexadecimal, infinite. O(length).
+ * @returns Undefined for all else, for NaN, and for numbers too large or too near to 0 for a double.
+ */
 export function parseDouble(text: string): number | undefined {
-  if (DECIMAL.test(text)) return Number(text)
+  if (text.length > MAX_DOUBLE_CHARACTERS) return undefined
+  if (DECIMAL.test(text)) return inRange(Number(text), /^[^eE]*[1-9]/.test(text))
   const infinite = /^([+-]?)inf(?:inity)?$/i.exec(text)
   if (infinite !== null) return infinite[1] === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
   const hexadecimal = HEXADECIMAL.exec(text)
   if (hexadecimal === null) return undefined
   const [, sign, whole = '', fraction = '', exponent = '0'] = hexadecimal
   if (whole === '' && fraction === '') return undefined
-  const value = Number.parseInt(whole + fraction, 16) * 2 ** (Number(exponent) - 4 * fraction.length)
-  return sign === '-' ? -value : value
+  const mantissa = Number.parseInt(whole + fraction, 16)
+  const value = inRange(mantissa * 2 ** (Number(exponent) - 4 * fraction.length), mantissa !== 0)
+  return value !== undefined && sign === '-' ? -value : value
 }
-
-interface Decimal {
-  readonly digits: bigint
-  /** The value is digits / 10^scale. */
-  readonly scale: number
-}
-
-const MAX_SCALE = 400
-const SHOWN_DIGITS = 17
 
 /**
- * The sum of two decimal texts as Redis's INCRBYFLOAT prints it: at most 17 digits after the point, none of them a zero at the
- * end. Redis adds `long double`s of 64 bits of mantissa; this adds exactly, so the two agree wherever those 64 bits suffice.
- * @returns Undefined if the sum is infinite or no number.
+ * A double as commands read it that ask C's strtod without further ado, as ranges of scores and SORT do: up to a zero byte, behind
+ * spaces, and nothing is 0.
+ * @returns Undefined if something is left over, and for NaN.
  */
-export function addDecimals(a: string, b: string): string | undefined {
-  const left = parseDecimal(a)
-  const right = parseDecimal(b)
-  if (left === undefined || right === undefined) {
-    const sum = (parseDouble(a) ?? Number.NaN) + (parseDouble(b) ?? Number.NaN)
-    if (!Number.isFinite(sum)) return undefined
-    return withoutZeros(sum.toFixed(SHOWN_DIGITS)) // beyond 1e21 toFixed has an exponent; parseDecimal has taken those
-  }
-  const scale = Math.max(left.scale, right.scale)
-  const sum = left.digits * 10n ** BigInt(scale - left.scale) + right.digits * 10n ** BigInt(scale - right.scale)
-  return printDecimal({ digits: sum, scale })
+export function scanDouble(text: string): number | undefined {
+  const zero = text.indexOf('\0')
+  const seen = zero === -1 ? text : text.slice(0, zero)
+  if (seen === '') return 0
+  const digits = seen.replace(/^[ \t\n\v\f\r]+/, '')
+  return DECIMAL.test(digits) ? Number(digits) : parseDouble(digits)
 }
 
-function parseDecimal(text: string): Decimal | undefined {
-  const parts = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text)
-  if (parts === null) return undefined
-  const [, sign, whole = '', fraction = '', exponent = '0'] = parts
-  if (whole === '' && fraction === '') return undefined
-  if (whole.length + fraction.length > MAX_SCALE) return undefined
-  const scale = fraction.length - Number(exponent)
-  if (Math.abs(scale) > MAX_SCALE) return undefined
-  const digits = BigInt(`${whole}${fraction}`) * (sign === '-' ? -1n : 1n)
-  return scale >= 0 ? { digits, scale } : { digits: digits * 10n ** BigInt(-scale), scale: 0 }
-}
-
-function printDecimal({ digits, scale }: Decimal): string {
-  const isNegative = digits < 0n
-  let magnitude = isNegative ? -digits : digits
-  let places = scale
-  if (places > SHOWN_DIGITS) {
-    const dropped = 10n ** BigInt(places - SHOWN_DIGITS)
-    magnitude = (magnitude + dropped / 2n) / dropped
-    places = SHOWN_DIGITS
-  }
-  const text = magnitude.toString().padStart(places + 1, '0')
-  const whole = places === 0 ? text : text.slice(0, -places)
-  const printed = places === 0 ? whole : withoutZeros(`${whole}.${text.slice(-places)}`)
-  return isNegative && printed !== '0' ? `-${printed}` : printed
-}
-
-function withoutZeros(digits: string): string {
-  return digits.includes('.') ? digits.replace(/\.?0+$/, '') : digits
+/** What strtod reports as out of range is no number to Redis. @param isWritten - Whether a digit other than 0 was given. */
+function inRange(value: number, isWritten: boolean): number | undefined {
+  return !Number.isFinite(value) || (value === 0 && isWritten) ? undefined : value
 }

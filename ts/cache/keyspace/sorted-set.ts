@@ -27,7 +27,8 @@ export class SortedSet {
   }
 
   /** @param score - No NaN. @returns True if the member is new. O(log n + MAX_RUN). */
-  set(member: string, score: number, limits: EncodingLimits): boolean {
+  set(member: string, given: number, limits: EncodingLimits): boolean {
+    const score = this.encoding === 'listpack' && given === 0 ? 0 : given // a listpack has no -0
     const old = this.#scores.get(member)
     if (old === score) return false
     if (old !== undefined) this.#take(old, member)
@@ -39,6 +40,18 @@ export class SortedSet {
       if (isTooLarge) this.encoding = 'skiplist'
     }
     return true
+  }
+
+  /** Takes the compact encoding if it is small enough for it, as Redis does with results of ZUNIONSTORE and its like. */
+  compact(limits: EncodingLimits): void {
+    const isShort = (member: string): boolean => member.length <= limits.zsetMaxListpackValue
+    if (this.size > limits.zsetMaxListpackEntries || !this.#scores.keys().every(isShort)) return
+    this.encoding = 'listpack'
+    for (const member of [...this.#scores.keys()]) {
+      if (!Object.is(this.score(member), -0)) continue
+      this.delete(member)
+      this.set(member, 0, limits)
+    }
   }
 
   /** @returns False if it was not there. */

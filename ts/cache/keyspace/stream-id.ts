@@ -3,6 +3,8 @@
 
 const MAX_UINT64 = 2n ** 64n - 1n
 const HALF = 2 ** 32
+/** Redis looks at no more. */
+const MAX_ID_CHARACTERS = 127
 
 /** 16 bytes. */
 export type StreamId = string
@@ -48,15 +50,16 @@ export function previousId(id: StreamId): StreamId | undefined {
  * @returns Undefined if it is no ID.
  */
 export function parseId(text: string, missing: bigint): StreamId | undefined {
+  if (text.length > MAX_ID_CHARACTERS) return undefined
   const [msText = '', sequenceText, ...rest] = text.split('-')
   const ms = parseUint64(msText)
   const sequence = sequenceText === undefined ? missing : parseUint64(sequenceText)
   return ms === undefined || sequence === undefined || rest.length > 0 ? undefined : makeId(ms, sequence)
 }
 
-/** A whole number of 64 bits without sign. */
+/** A whole number of 64 bits; spaces, a plus and zeros may come first, as C's strtoull has it. */
 function parseUint64(text: string): bigint | undefined {
-  if (!/^\d{1,20}$/.test(text)) return undefined
+  if (!/^[ \t\n\v\f\r]*\+?\d+$/.test(text)) return undefined
   const value = BigInt(text)
   return value > MAX_UINT64 ? undefined : value
 }

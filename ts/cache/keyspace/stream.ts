@@ -4,6 +4,11 @@ import { DEFAULT_ENCODING_LIMITS } from './encoding.ts'
 import { SortedSet } from './sorted-set.ts'
 import { type StreamId, ZERO_ID } from './stream-id.ts'
 
+/** How many pending entries are taken out of the order at a time. */
+const CHUNK = 1000
+/** Up to so many entries are deleted one by one. */
+const MAX_SPLICED = 16
+
 export interface StreamEntry {
   readonly id: StreamId
   /** Fields and values in turn. */
@@ -43,15 +48,23 @@ export class PendingList {
     return this.#order.delete(id)
   }
 
-  /** At most `count` of those from `from` on. */
-  from(from: StreamId, count: number): Pending[] {
+  /** Those from `from` on, in order, a thousand at a time; the list must not change meanwhile. */
+  *from(from: StreamId): Generator<Pending, void> {
+    const first = this.#order.countBefore((_, id) => id < from)
+    for (let start = first; start < this.size; start += CHUNK) {
+      for (const id of this.#order.slice(start, Math.min(this.size, start + CHUNK))) yield this.#byId.get(id) as Pending
+    }
+  }
+
+  /** At most `count` of those from `from` on, a list of its own. */
+  slice(from: StreamId, count: number): Pending[] {
     const start = this.#order.countBefore((_, id) => id < from)
     const ids = this.#order.slice(start, Math.min(this.size, start + count))
     return ids.map((id) => this.#byId.get(id) as Pending)
   }
 
   first(): Pending | undefined {
-    return this.from(ZERO_ID, 1)[0]
+    return this.slice(ZERO_ID, 1)[0]
   }
 
   last(): Pending | undefined {
@@ -123,13 +136,18 @@ export class Stream {
     return entry?.id === id ? entry : undefined
   }
 
-  /** @returns False if there is no such entry. */
-  delete(id: StreamId): boolean {
-    const index = this.countBelow(id)
-    if (index === this.length || this.at(index).id !== id) return false
-    this.#entries.splice(this.#first + index, 1)
-    if (id > this.maxDeletedId) this.maxDeletedId = id
-    return true
+  /** Deletes the entries of these IDs that are there. O(length + ids x log length), however many. @returns How many there were. */
+  delete(ids: readonly StreamId[]): number {
+    const gone = new Set(ids.filter((id) => this.get(id) !== undefined))
+    for (const id of gone) if (id > this.maxDeletedId) this.maxDeletedId = id
+    if (gone.size <= MAX_SPLICED) {
+      // V8 moves what lies behind at the speed of memory, which is fast for a few but not for thousands.
+      for (const id of gone) this.#entries.splice(this.#first + this.countBelow(id), 1)
+    } else {
+      this.#entries = this.#entries.slice(this.#first).filter(({ id }) => !gone.has(id))
+      this.#first = 0
+    }
+    return gone.size
   }
 
   /** Deletes the first `count` entries. O(count). */
@@ -167,7 +185,7 @@ export class Stream {
 
   /** True if an entry between `from` and `to` may have been deleted, so that counting up from one to the other is wrong. */
   hasGap(from: StreamId, to: StreamId): boolean {
-    if (this.length === 0 || this.maxDeletedId === ZERO_ID) return false
+    if (this.length === 0 || this.maxDeletedId < this.firstId) return false
     return from <= this.maxDeletedId && this.maxDeletedId <= to
   }
 }
@@ -181,7 +199,7 @@ function cloneGroup(group: Group): Group {
   for (const { name, seenAtMs } of group.consumers.values()) {
     copy.consumers.set(name, { name, seenAtMs, pending: new PendingList() })
   }
-  for (const pending of group.pending.from(ZERO_ID, group.pending.size)) {
+  for (const pending of group.pending.from(ZERO_ID)) {
     const consumer = copy.consumers.get(pending.consumer.name) as Consumer
     const copied = { ...pending, consumer }
     copy.pending.set(copied)

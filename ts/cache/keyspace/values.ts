@@ -27,7 +27,9 @@ export function typeOf(value: Value): TypeName {
 export function encodingOf(value: Value): string {
   if (typeof value === 'number') return 'int'
   if (typeof value === 'string') {
-    if (value.length <= 20 && parseInteger(value) !== undefined) return 'int'
+    // Whole numbers of few digits are numbers here, unless Redis keeps them as texts, as INCRBYFLOAT does.
+    const isLarge = value.length <= 20 && parseSafeInteger(value) === undefined
+    if (isLarge && parseInteger(value) !== undefined) return 'int'
     return value.length <= MAX_EMBEDDED_BYTES ? 'embstr' : 'raw'
   }
   if (value instanceof Blob) return 'raw'
@@ -57,6 +59,5 @@ export function lengthOf(value: StringValue): number {
 
 /** A value of its own, equal to the given one. O(size). */
 export function cloneValue(value: Value): Value {
-  if (typeof value === 'number' || typeof value === 'string') return value
-  return value instanceof Blob ? new Blob(value.text()) : value.clone()
+  return typeof value === 'number' || typeof value === 'string' ? value : value.clone()
 }
