@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 /** The Debian package that holds each program used by the external tests. */
 const PACKAGES = {
   python3: 'python3',
+  'redis-server': 'redis-server',
 } as const
 
 export type Program = keyof typeof PACKAGES
