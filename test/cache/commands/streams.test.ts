@@ -50,6 +50,7 @@ describe('streams', () => {
       ['XLEN x', 1],
       ['XTRIM x MAXLEN -1', 'Error: ERR The MAXLEN argument must be >= 0.'],
       ['XTRIM x LIMIT 1', `${SYNTAX_ERROR}, LIMIT cannot be used without specifying a trimming strategy`],
+      ['XTRIM x LIMIT 0', `${SYNTAX_ERROR}, XTRIM must be called with a trimming strategy`],
       ['XADD x MAXLEN = 1 * a 1', '1700000000000-0'],
       ['XLEN x', 1],
       ['XSETID x 1', 'Error: ERR The ID specified in XSETID is smaller than the target stream top item'],

@@ -82,9 +82,10 @@ export function parseTrimming(
       if (limit < 0) fail('ERR The LIMIT argument must be >= 0.')
     } else if (!other(i)) break
   }
-  if (limit !== -1 && by === undefined) {
+  if (limit > 0 && by === undefined) {
     fail('ERR syntax error, LIMIT cannot be used without specifying a trimming strategy')
   }
+  if (by === undefined && call.command.name === 'xtrim') return { trimming: undefined, next: i }
   if (limit !== -1 && !isApproximate) fail('ERR syntax error, LIMIT cannot be used without the special ~ option')
   if (by === undefined) return { trimming: undefined, next: i }
   const bound = limit === -1 ? (isApproximate ? APPROXIMATE_LIMIT : 0) : limit
