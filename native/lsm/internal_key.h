@@ -3,6 +3,7 @@
 #ifndef BEDPLATE_LSM_INTERNAL_KEY_H_
 #define BEDPLATE_LSM_INTERNAL_KEY_H_
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -56,7 +57,7 @@ class InternalKey {
   InternalKey(uint32_t tree_id, Bytes key) : size_(kTreeIdBytes + key.size()) {
     const uint32_t big_endian = __builtin_bswap32(tree_id);
     std::memcpy(bytes_.data(), &big_endian, kTreeIdBytes);
-    if (!key.empty()) std::memcpy(bytes_.data() + kTreeIdBytes, key.data(), key.size());
+    std::ranges::copy(key, bytes_.data() + kTreeIdBytes);
   }
   InternalKey(const InternalKey&) = delete;
   InternalKey& operator=(const InternalKey&) = delete;
