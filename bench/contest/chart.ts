@@ -3,8 +3,8 @@ import { type Cell, findCell, type ResultRow, type Results } from './results.ts'
 import { amount } from './table.ts'
 
 const WIDTH = 760
-const LABEL_WIDTH = 150
-const BAR_WIDTH = 460
+const LABEL_WIDTH = 180
+const BAR_WIDTH = 430
 const BAR_HEIGHT = 13
 const BAR_STEP = 17
 const TITLE_STEP = 24
