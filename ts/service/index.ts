@@ -1,0 +1,14 @@
+// The service kit: one way to be a server.
+export { createLogger, type Logger } from './logger.ts'
+export { type Metric, metric } from './metrics.ts'
+export { runServer } from './run.ts'
+export { Door, isLoopback, type Server } from './server.ts'
+export {
+  numberSetting,
+  parseSettingsFile,
+  readSettings,
+  SERVER_SETTINGS,
+  textSetting,
+  type ValuesOf,
+  variableOf,
+} from './settings.ts'
