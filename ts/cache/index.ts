@@ -1,4 +1,5 @@
-// The Redis-compatible cache. So far its engine, which a server drives: commands and time in, replies and effects out.
+// The Redis-compatible cache: its engine (commands and time in, replies and effects out), and a server that drives it.
 export type { Effect } from './commands/effects.ts'
 export { Engine, type EngineOptions } from './commands/engine.ts'
 export type { Session } from './commands/session.ts'
+export { CacheServer, type CacheServerOptions } from './server/server.ts'

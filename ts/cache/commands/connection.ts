@@ -1,4 +1,4 @@
-// PING, HELLO, SELECT and the parts of CLIENT that need no sockets. AUTH, CLIENT LIST, CLIENT KILL and the like are the server's.
+// PING, HELLO, SELECT and the parts of CLIENT that need no sockets; the others are in server.ts.
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, shown } from './errors.ts'
@@ -34,6 +34,7 @@ export const CONNECTION_COMMANDS: Handlers = {
     session.name = ''
     session.replies = 'on'
     reply.protocol = 2
+    engine.server?.reset(session)
     reply.simple('RESET')
   },
 
@@ -84,7 +85,10 @@ export const CONNECTION_COMMANDS: Handlers = {
   },
 }
 
-/** HELLO [version [AUTH user password] [SETNAME name]]. Passwords are checked by the engine's `refuse`, before this. */
+const HELLO_NEEDS_AUTH =
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time'
+
+/** HELLO [version [AUTH user password] [SETNAME name]] */
 function hello(call: Call, args: readonly string[]): void {
   const { reply, session } = call
   let version: number | undefined
@@ -93,13 +97,17 @@ function hello(call: Call, args: readonly string[]): void {
     if (version !== 2 && version !== 3) fail('NOPROTO unsupported protocol version')
   }
   let name: string | undefined
+  let login: readonly [string, string] | undefined
   for (let i = 2; i < args.length; i++) {
-    if (isWord(args[i], 'AUTH') && i + 2 < args.length) i += 2
+    if (isWord(args[i], 'AUTH') && i + 2 < args.length) login = [args[++i] as string, args[++i] as string]
     else if (isWord(args[i], 'SETNAME') && i + 1 < args.length) {
       name = args[++i] as string
       if (!isName(name)) fail(BAD_NAME)
     } else fail(`ERR Syntax error in HELLO option '${shown(args[i] as string)}'`)
   }
+  const refusal = login && call.engine.server?.authenticate(session, ...login)
+  if (refusal !== undefined) fail(refusal)
+  if (!session.isAuthenticated) fail(HELLO_NEEDS_AUTH)
   if (name !== undefined) session.name = name
   if (version !== undefined) reply.protocol = version as 2 | 3
   reply.map(7)

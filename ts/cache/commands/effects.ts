@@ -6,7 +6,8 @@ import type { Session } from './session.ts'
  * - `propagate`: append to the append-only file and send to replicas; `database` is where it is to be run. Several that belong
  *   together are framed by MULTI and EXEC.
  * - `block`: read no more commands of this session until a `reply` for it comes. Call `tick` at `untilMs` (undefined: never).
- * - `reply`: bytes were added to the reply of a session that is running no command: a message, or the answer to a blocked one.
+ * - `reply`: bytes were added to the reply of a session that is running no command: a message, or the answer to a blocked one,
+ *   which may be empty where CLIENT REPLY asked for none.
  * - `close`: send what the session has got, then close its connection.
  */
 export type Effect =

@@ -1,4 +1,5 @@
 // The cache as a deterministic machine: commands and time come in, replies and effects go out. No socket, no timer, no disk.
+import { assert } from '../../base/errors.ts'
 import type { Random } from '../../io/random.ts'
 import { Database, type DatabaseListener } from '../keyspace/database.ts'
 import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encoding.ts'
@@ -12,6 +13,7 @@ import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
 import { notifyKeyspace } from './notifications.ts'
 import { PubSub } from './pubsub-registry.ts'
+import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 import { COMMANDS } from './table.ts'
@@ -40,6 +42,11 @@ const SUBSCRIBED_COMMANDS: ReadonlySet<string> = new Set(
 )
 const UNQUEUED_COMMANDS: ReadonlySet<string> = new Set('exec discard multi watch quit reset'.split(' '))
 const SHOWN_BYTES = 128
+/** What the commands of one transaction may cost, as much as Redis lets a client send at once. */
+const MAX_TRANSACTION_BYTES = 2 ** 30
+/** What a command and an argument cost beside their bytes, about. */
+const COMMAND_BYTES = 64
+const ARGUMENT_BYTES = 24
 /** Those that read and yet tell no `keymiss`. */
 const SILENT_COMMANDS = /^(?:object\||scan$|keys$|randomkey$)/
 
@@ -60,11 +67,15 @@ export class Engine implements Host, DatabaseListener {
   readonly pubsub = new PubSub()
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
+  /** Set by a server before its first connection. */
+  server: ServerDoor | undefined
   readonly #options: EngineOptions
   /** One for each depth of commands within commands. */
   readonly #calls: Call[] = []
   #depth = 0
   #now = 0
+  /** A call has begun. If it is still true when the next one begins, the state is what a bug left of it. */
+  #isRunning = false
   readonly #sessions = new Map<number, Session>()
   #nextSession = 1
   /** Sessions that watch a key, by `database key`. */
@@ -112,12 +123,15 @@ export class Engine implements Host, DatabaseListener {
    * @param args - The name and its arguments, one character of 0 to 255 a byte; not empty.
    * @param now - Milliseconds since 1970; should not go back.
    * @returns What the driver has to do, in order; it may be read until the next call.
+   * @throws INTERNAL if the session waits, and in every call after one that failed.
    */
   execute(session: Session, args: readonly string[], now: number): readonly Effect[] {
+    assert(session.blocked === undefined, 'a session that waits runs no command')
     this.#begin(now)
     const mark = session.reply.length
     const silence = session.replies
     this.#dispatch(session, args)
+    session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#propagatePending()
     this.#serveReady()
     if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
@@ -295,12 +309,15 @@ export class Engine implements Host, DatabaseListener {
   }
 
   #begin(now: number): void {
+    assert(!this.#isRunning, 'the engine failed before: its state cannot be trusted')
+    this.#isRunning = true
     if (this.#effects.length > 0) this.#effects = []
     this.#now = now
     for (const database of this.databases) database.now = now
   }
 
   #finish(): readonly Effect[] {
+    this.#isRunning = false
     return this.#effects.length === 0 ? NO_EFFECTS : this.#effects
   }
 
@@ -321,7 +338,15 @@ export class Engine implements Host, DatabaseListener {
     const known = command as Command
     if (session.transaction !== undefined && !UNQUEUED_COMMANDS.has(known.name)) {
       const { queue, isBroken } = session.transaction
-      if (!isBroken && !session.isTouched) queue.push({ command: known, args })
+      if (!isBroken && !session.isTouched) {
+        session.transaction.bytes += costOf(args)
+        if (session.transaction.bytes > MAX_TRANSACTION_BYTES) {
+          session.transaction = { queue: [], bytes: 0, isBroken: true }
+          session.reply.error('ERR the transaction is too large')
+          return
+        }
+        queue.push({ command: known, args })
+      }
       session.reply.simple('QUEUED')
       return
     }
@@ -407,8 +432,10 @@ export class Engine implements Host, DatabaseListener {
 
   /** Tells the driver of what was written since `mark` to a session that waited, unless it asked for silence. */
   #told(session: Session, mark: number): void {
-    if (session.replies === 'off') session.reply.truncate(mark)
-    else if (session.reply.length > mark) this.#effects.push({ kind: 'reply', session })
+    if (session.replies === 'off' || session.isSilentWait) session.reply.truncate(mark)
+    session.isSilentWait = false
+    // Told even if nothing was written: the session reads on.
+    this.#effects.push({ kind: 'reply', session })
   }
 
   #unblock(session: Session): void {
@@ -450,6 +477,13 @@ function textOfError(error: unknown): string {
   return error.message.startsWith('Map') || error.message.startsWith('Set')
     ? 'OOM a database or a value holds at most 16777216 keys or elements'
     : 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+}
+
+/** What a queued command costs in memory, about. */
+function costOf(args: readonly string[]): number {
+  let bytes = COMMAND_BYTES
+  for (const arg of args) bytes += arg.length + ARGUMENT_BYTES
+  return bytes
 }
 
 function idOf(database: number, key: string): string {

@@ -3,6 +3,7 @@ import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { Effect } from './effects.ts'
 import type { PubSub } from './pubsub-registry.ts'
+import type { ServerDoor } from './server-door.ts'
 import type { Blocked, Session } from './session.ts'
 import type { CommandInfo, CommandSpec } from './specs.ts'
 
@@ -14,6 +15,8 @@ export interface Host {
   readonly pubsub: PubSub
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
+  /** Who serves the connections; undefined for an engine on its own. */
+  readonly server: ServerDoor | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents: string
   /** Runs a command as part of another one. */

@@ -1,7 +1,10 @@
 // SUBSCRIBE and its kin. Each channel of a command is confirmed on its own, with the number of subscriptions that are left.
 import { Glob } from '../keyspace/glob.ts'
 import type { Call, Handler, Handlers } from './call.ts'
-import { failSubcommand } from './errors.ts'
+import { fail, failSubcommand } from './errors.ts'
+
+/** What one connection may listen to; Redis has no such bound. */
+const MAX_SUBSCRIPTIONS = 2 ** 17
 
 export const PUBSUB_COMMANDS: Handlers = {
   subscribe: subscribe(false),
@@ -21,6 +24,7 @@ export const PUBSUB_COMMANDS: Handlers = {
 
 function subscribe(isSharded: boolean): Handler {
   return (call, args) => {
+    checkRoom(call, args)
     for (const channel of args.slice(1)) {
       call.engine.pubsub.subscribe(call.session, channel, isSharded)
       confirm(call, isSharded ? 'ssubscribe' : 'subscribe', channel, countOf(call, isSharded))
@@ -42,6 +46,7 @@ function unsubscribe(isSharded: boolean): Handler {
 }
 
 function psubscribe(call: Call, args: readonly string[]): void {
+  checkRoom(call, args)
   for (const pattern of args.slice(1)) {
     call.engine.pubsub.subscribePattern(call.session, pattern)
     confirm(call, 'psubscribe', pattern, countOf(call, false))
@@ -55,6 +60,13 @@ function punsubscribe(call: Call, args: readonly string[]): void {
     confirm(call, 'punsubscribe', pattern, countOf(call, false))
   }
   if (patterns.length === 0) confirm(call, 'punsubscribe', undefined, countOf(call, false))
+}
+
+/** @throws CommandError if that is more than one connection may listen to. */
+function checkRoom({ session }: Call, args: readonly string[]): void {
+  const { channels, patterns, shardChannels } = session
+  const count = channels.size + patterns.size + shardChannels.size + args.length - 1
+  if (count > MAX_SUBSCRIPTIONS) fail(`ERR a connection listens to at most ${MAX_SUBSCRIPTIONS} channels and patterns`)
 }
 
 function confirm({ reply }: Call, kind: string, name: string | undefined, count: number): void {

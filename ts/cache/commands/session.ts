@@ -25,6 +25,8 @@ export interface WatchedKey {
 
 export interface Transaction {
   readonly queue: { readonly command: CommandSpec; readonly args: readonly string[] }[]
+  /** What the queue costs, about. */
+  bytes: number
   /** A command could not be queued: EXEC will refuse. */
   isBroken: boolean
 }
@@ -50,6 +52,10 @@ export class Session {
   timeout: Expiry<Session> | undefined
   /** What CLIENT REPLY asked for; `skip` is for the next command. */
   replies: 'on' | 'off' | 'skip' = 'on'
+  /** The command that waits was to be answered with nothing. */
+  isSilentWait = false
+  /** False until a client has said who it is, where it must. */
+  isAuthenticated = true
 
   constructor(id: number) {
     this.id = id

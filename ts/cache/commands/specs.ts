@@ -28,9 +28,15 @@ const TABLE = `
     pubsub|shardchannels -2 - pubsub,loading,stale
     pubsub|shardnumsub -2 - pubsub,loading,stale
     time 1 - loading,stale,fast
+    info -1 - loading,stale +dangerous
+    config -2 - -
+    config|get -3 - admin,noscript,loading,stale
+    config|set -4 - admin,noscript,loading,stale
+    config|resetstat 2 - admin,noscript,loading,stale
     xgroup -2 - -
     xinfo -2 - -
   @connection
+    auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast
     echo 2 - loading,stale,fast
     hello -1 - noscript,loading,stale,fast,no_auth,allow_busy
@@ -42,6 +48,12 @@ const TABLE = `
     client|setname 3 - noscript,loading,stale
     client|unblock -3 - admin,noscript,loading,stale
     client|reply 3 - noscript,loading,stale
+    client|info 2 - noscript,loading,stale
+    client|list -2 - admin,noscript,loading,stale
+    client|kill -3 - admin,noscript,loading,stale
+    client|pause -3 - admin,noscript,loading,stale
+    client|unpause 2 - admin,noscript,loading,stale
+    client|no-evict 3 - admin,noscript,loading,stale
     command -1 - loading,stale
     command|count 2 - loading,stale
     command|info -2 - loading,stale

@@ -13,6 +13,7 @@ import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SCAN_COMMANDS } from './scan.ts'
+import { SERVER_COMMANDS } from './server.ts'
 import { SET_COMMANDS } from './sets.ts'
 import { SORT_COMMANDS } from './sort.ts'
 import { SORTED_SET_COMMANDS } from './sorted-sets.ts'
@@ -23,6 +24,7 @@ import { TRANSACTION_COMMANDS } from './transactions.ts'
 
 const GROUPS: readonly Handlers[] = [
   CONNECTION_COMMANDS,
+  SERVER_COMMANDS,
   INTROSPECTION_COMMANDS,
   KEY_COMMANDS,
   EXPIRY_COMMANDS,

@@ -5,7 +5,7 @@ import { fail } from './errors.ts'
 export const TRANSACTION_COMMANDS: Handlers = {
   multi(call) {
     if (call.session.transaction !== undefined) fail('ERR MULTI calls can not be nested')
-    call.session.transaction = { queue: [], isBroken: false }
+    call.session.transaction = { queue: [], bytes: 0, isBroken: false }
     call.reply.ok()
   },
 

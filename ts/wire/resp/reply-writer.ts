@@ -25,6 +25,10 @@ const LF = 0x0a
 export class ReplyWriter {
   /** What the client asked for with HELLO. */
   protocol: 2 | 3 = 2
+  /** What may lie here untaken. Beyond it everything is forgotten, and what is written is nothing that may be sent. */
+  limitBytes = Number.POSITIVE_INFINITY
+  /** The limit was exceeded: the connection has to be closed. */
+  isOverLimit = false
   #bytes: Buffer = Buffer.allocUnsafe(FIRST_BYTES)
   #length = 0
 
@@ -49,7 +53,7 @@ export class ReplyWriter {
 
   /** Forgets what was written since `length` was `mark`. */
   truncate(mark = 0): void {
-    this.#length = mark
+    this.#length = Math.min(mark, this.#length) // beyond its limit a writer holds less than it held
     if (mark === 0 && this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(FIRST_BYTES)
   }
 
@@ -235,9 +239,15 @@ export class ReplyWriter {
   }
 
   #reserve(count: number): void {
-    const wanted = this.#length + count
+    let wanted = this.#length + count
     if (wanted <= this.#bytes.length) return
-    const larger = Buffer.allocUnsafe(Math.max(wanted, 2 * this.#bytes.length))
+    if (wanted > this.limitBytes) {
+      this.isOverLimit = true
+      this.#length = 0
+      wanted = count
+      if (wanted <= this.#bytes.length) return
+    }
+    const larger = Buffer.allocUnsafe(Math.max(wanted, Math.min(2 * this.#bytes.length, this.limitBytes)))
     this.#bytes.copy(larger, 0, 0, this.#length)
     this.#bytes = larger
   }

@@ -1,0 +1,69 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import { createInterface } from 'node:readline'
+import { afterEach, describe, expect, it } from 'vitest'
+import { RawClient } from '../support/cache-server.ts'
+import { binary, runCommand } from '../support/run-command.ts'
+
+const children: ChildProcess[] = []
+
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+})
+
+/** Starts a server and waits for the line that says that it is ready. */
+async function start(args: readonly string[], env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, [binary('cache-server'), ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  children.push(child)
+  const [line] = (await once(createInterface({ input: child.stdout }), 'line')) as [string]
+  return { child, line }
+}
+
+describe('cache-server', () => {
+  it('says as JSON where it is, serves, and ends with 0 at SIGTERM', async () => {
+    const { child, line } = await start(['--port=0', '--json', '--admin-port=0'])
+    const { event, host, port, adminPort, pid } = JSON.parse(line)
+    expect({ event, host, pid }).toEqual({ event: 'ready', host: '127.0.0.1', pid: child.pid })
+    const client = new RawClient(createConnection({ host, port }))
+    client.send('SET k v\r\nGET k\r\n')
+    await client.expect('+OK\r\n$1\r\nv\r\n')
+    const metrics = await (await fetch(`http://127.0.0.1:${adminPort}/metrics`)).text()
+    expect(metrics).toContain('\nbedplate_cache_commands_total 2\n')
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await client.closed()).toBe('')
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('takes settings from the environment', async () => {
+    const { line } = await start([], { BEDPLATE_CACHE_PORT: '0', BEDPLATE_CACHE_REQUIREPASS: 'grün' })
+    const port = Number(/^Cache server ready on redis:\/\/127\.0\.0\.1:(\d+)$/.exec(line)?.[1])
+    const client = new RawClient(createConnection({ host: '127.0.0.1', port }))
+    client.send(Buffer.from('GET k\r\nAUTH grün\r\n').toString('latin1'))
+    await client.expect('-NOAUTH Authentication required.\r\n+OK\r\n')
+  })
+
+  it.each([
+    [['--port=x'], 2, /--port must be a whole number from 0 to 65535, got "x"/],
+    [['--prot=1'], 2, /unknown option '--prot=1'/],
+    [['--host=0.0.0.0', '--port=0'], 1, /refusing to listen on 0\.0\.0\.0 without authentication\nhint: /],
+    [['--port=0', '--tls-cert=none.pem'], 1, /TLS needs both --tls-cert and --tls-key/],
+    [['--port=0', '--config=none.conf'], 1, /--config: cannot read .*none\.conf/],
+  ])('refuses %j', (args, status, message) => {
+    const ended = runCommand('cache-server', args)
+    expect(ended.stderr).toMatch(message)
+    expect({ status: ended.status, stdout: ended.stdout }).toEqual({ status, stdout: '' })
+  })
+
+  it('says that its port is taken', async () => {
+    const { line } = await start(['--port=0', '--json'])
+    const { port } = JSON.parse(line)
+    const { status, stderr } = runCommand('cache-server', [`--port=${port}`])
+    expect(status).toBe(1)
+    expect(stderr).toContain(`127.0.0.1:${port} is taken by another program\nhint: `)
+  })
+})

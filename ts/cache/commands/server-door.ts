@@ -1,0 +1,35 @@
+import type { Session } from './session.ts'
+
+/** A connection, as CLIENT LIST and CLIENT KILL see it. */
+export interface ClientView {
+  readonly session: Session
+  /** `host:port` of the client, and of ours that it is connected to. */
+  readonly address: string
+  readonly localAddress: string
+  /** What CLIENT LIST tells of it, without a line's end. */
+  readonly line: string
+}
+
+/** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
+export interface ServerDoor {
+  /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */
+  authenticate(session: Session, user: string | undefined, password: string): string | undefined
+  /** Takes back what a client was given since it connected, for RESET. */
+  reset(session: Session): void
+  /** All connections, the oldest first. */
+  clients(): readonly ClientView[]
+  client(session: Session): ClientView
+  /** Closes a connection; that of the command itself after its reply. */
+  kill(session: Session): void
+  /** Lets commands wait; those alone that write unless `all`. @param untilMs - Milliseconds since 1970. */
+  pause(untilMs: number, all: boolean): void
+  unpause(): void
+  protect(session: Session, isProtected: boolean): void
+  /** The text of INFO. @param sections - In lower case; none for the usual ones. */
+  info(sections: readonly string[]): string
+  /** Names and values of the settings that one of the patterns fits. */
+  settings(matches: (name: string) => boolean): readonly (readonly [string, string])[]
+  /** Changes all of them or none. @returns What is wrong, as the reply. */
+  change(settings: ReadonlyMap<string, string>): string | undefined
+  resetFigures(): void
+}

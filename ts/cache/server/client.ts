@@ -1,0 +1,88 @@
+import type { Connection } from '../../io/network.ts'
+import { CommandDecoder, DEFAULT_LIMITS, UNAUTHENTICATED_LIMITS } from '../../wire/resp/index.ts'
+import type { ClientView } from '../commands/server-door.ts'
+import type { Session } from '../commands/session.ts'
+
+/** A connection with what was read from it and what the engine knows of it. */
+export class Client {
+  readonly connection: Connection
+  readonly session: Session
+  readonly decoder: CommandDecoder
+  readonly connectedMs: number
+  /** When its last command came. */
+  usedMs: number
+  lastCommand = 'NULL'
+  /** A command that was read and may not run yet: CLIENT PAUSE. */
+  held: string[] | undefined
+  /** Nothing more is run; what was written is sent, then it is closed. */
+  isClosing = false
+  isClosed = false
+  /** It does not read what it is sent: until it has, nothing more is run. */
+  isSlow = false
+  /** Nothing is read from its connection. */
+  isUnread = false
+  /** CLIENT NO-EVICT. */
+  isProtected = false
+
+  constructor(connection: Connection, session: Session, nowMs: number) {
+    this.connection = connection
+    this.session = session
+    this.decoder = new CommandDecoder()
+    this.connectedMs = nowMs
+    this.usedMs = nowMs
+    this.applyLimits()
+  }
+
+  /** Commands may be run now. */
+  get isFree(): boolean {
+    return !this.isClosing && !this.isClosed && !this.isSlow && this.session.blocked === undefined
+  }
+
+  /** Gives it the limits of those who have said who they are, or of those who have not. */
+  applyLimits(): void {
+    this.decoder.limits = this.session.isAuthenticated ? DEFAULT_LIMITS : UNAUTHENTICATED_LIMITS
+  }
+
+  /** What CLIENT LIST tells (networking.c, catClientInfoString), with zero for what there is not. */
+  view(nowMs: number): ClientView {
+    const { connection, session, decoder } = this
+    const { remote, local } = connection
+    const flags = `${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${session.blocked === undefined ? '' : 'b'}`
+    const fields: Readonly<Record<string, string | number>> = {
+      id: session.id,
+      addr: remote,
+      laddr: local,
+      fd: -1,
+      name: session.name,
+      age: seconds(nowMs - this.connectedMs),
+      idle: seconds(nowMs - this.usedMs),
+      flags: `${flags}${this.isProtected ? 'e' : ''}` || 'N',
+      db: session.database,
+      sub: session.channels.size,
+      psub: session.patterns.size,
+      ssub: session.shardChannels.size,
+      multi: session.transaction?.queue.length ?? -1,
+      qbuf: decoder.bufferedBytes,
+      'qbuf-free': 0,
+      'argv-mem': 0,
+      'multi-mem': session.transaction?.bytes ?? 0,
+      rbs: 0,
+      rbp: 0,
+      obl: session.reply.length,
+      oll: 0,
+      omem: connection.waitingBytes,
+      'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
+      events: this.isUnread ? 'w' : 'r',
+      cmd: this.lastCommand,
+      user: 'default',
+      redir: -1,
+      resp: session.reply.protocol,
+    }
+    const line = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
+    return { session, address: remote, localAddress: local, line: line.join(' ') }
+  }
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.floor(ms / 1000))
+}

@@ -1,0 +1,537 @@
+// The cache over TCP. One turn of the event loop runs the commands that have arrived and writes each client's replies once.
+import { BedplateError } from '../../base/errors.ts'
+import type { Cancel, Clock } from '../../io/clock.ts'
+import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
+import type { Random } from '../../io/random.ts'
+import { Door, isLoopback, type Logger, type Metric, metric, type Server } from '../../service/index.ts'
+import { DEFAULT_LIMITS, RespProtocolError } from '../../wire/resp/index.ts'
+import type { Effect } from '../commands/effects.ts'
+import { Engine } from '../commands/engine.ts'
+import type { ClientView, ServerDoor } from '../commands/server-door.ts'
+import type { Session } from '../commands/session.ts'
+import { Client } from './client.ts'
+import { renderInfo, type Totals } from './info.ts'
+import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
+
+export interface CacheServerOptions extends Address {
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly tls?: TlsFiles | undefined
+  /** What clients have to give with AUTH; '' for nothing. */
+  readonly password: string
+  readonly maxClients: number
+  readonly databases: number
+  /** Bytes of the heap in use, for INFO. */
+  readonly memoryBytes: () => number
+}
+
+/** Commands of one client that are run before the others get their turn. */
+const COMMANDS_PER_TURN = 256
+/** So many bytes of replies are sent without waiting for the end of the turn. */
+const EARLY_WRITE_BYTES = 256 * 1024
+/** A client that leaves so many bytes unread has no more commands run until it has read them. */
+const SLOW_BYTES = 1024 * 1024
+/** A client that leaves so many unread is closed: one that asks, and one that listens (client-output-buffer-limit pubsub). */
+const MAX_OUTPUT_BYTES = 2 ** 30
+const MAX_PUBSUB_OUTPUT_BYTES = 32 * 2 ** 20
+/** What is read ahead from a client whose commands may not run now. */
+const READ_AHEAD_BYTES = 64 * 1024
+/** How long a client that is closed may take to read what it was sent. */
+const LINGER_MS = 10_000
+/** Node's timers hold no more; the next time is asked for again then. */
+const MAX_TIMER_MS = 60_000
+const MAX_NAME_LENGTH = 32
+const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
+const NO_PASSWORD =
+  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
+/** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
+const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
+
+/**
+ * A Redis-compatible server in this process.
+ *
+ * @example
+ * const server = new CacheServer({ host: '127.0.0.1', port: 0, network: realNetwork, ... })
+ * const { port } = await server.start() // redis://127.0.0.1:port
+ */
+export class CacheServer implements Server {
+  /** Rejects if the engine has failed: the server then answers nobody any more. */
+  readonly failed: Promise<never>
+  readonly #options: CacheServerOptions
+  readonly #engine: Engine
+  readonly #door: Door
+  readonly #clients = new Map<Session, Client>()
+  #fail: (error: unknown) => void = () => {}
+  #hasFailed = false
+  /** Clients with replies to be written at the end of this turn, and those that have commands left for the next one. */
+  #unwritten = new Set<Client>()
+  #waiting = new Set<Client>()
+  #isTurnPlanned = false
+  #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined
+  /** CLIENT PAUSE. */
+  #pause: { readonly untilMs: number; readonly all: boolean; readonly cancel: Cancel } | undefined
+  #isDraining = false
+  /** Whose command is being run. */
+  #running: Session | undefined
+  #password: string
+  #startedMs = 0
+  #port = 0
+  readonly #runId: string
+  readonly #settings: LiveSettings
+  #totals: Totals = noTotals()
+
+  /** @throws INVALID_INPUT if others could reach it without a password. */
+  constructor(options: CacheServerOptions) {
+    this.#options = options
+    const { network, logger, host, port, tls, random, databases, maxClients } = options
+    this.#password = options.password
+    this.failed = new Promise((_, reject) => {
+      this.#fail = reject
+    })
+    this.failed.catch(() => {}) // whoever runs the server listens, or nobody
+    this.#runId = Buffer.from(random.bytes(20)).toString('hex')
+    this.#engine = new Engine({
+      random,
+      databases,
+      refuse: (session, { flags }) =>
+        session.isAuthenticated || flags.has('no_auth') ? undefined : 'NOAUTH Authentication required.',
+    })
+    this.#engine.server = this.#serverDoor()
+    this.#settings = this.#liveSettings()
+    const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
+    const hasAuthentication = options.password !== ''
+    const door = { network, logger, host, port, tls, hasAuthentication, maxConnections: maxClients, fullReply }
+    this.#door = new Door(door)
+  }
+
+  async start(): Promise<Address> {
+    this.#startedMs = this.#options.clock.now()
+    const address = await this.#door.open((connection) => this.#connect(connection))
+    this.#port = address.port
+    return address
+  }
+
+  ready(): boolean {
+    return this.#door.isOpen && !this.#isDraining && !this.#hasFailed
+  }
+
+  /** Clients get the replies to what they have sent; those that wait for keys are let go. */
+  drain(): Promise<void> {
+    this.#isDraining = true
+    this.#door.close()
+    for (const client of this.#clients.values()) if (!this.#waiting.has(client)) this.#close(client)
+    return this.#door.empty()
+  }
+
+  async stop(): Promise<void> {
+    this.#isDraining = true
+    this.#door.close()
+    this.#door.clear()
+    this.#timer?.cancel()
+    this.#pause?.cancel()
+    await this.#door.empty()
+  }
+
+  metrics(): readonly Metric[] {
+    const { connections, commands, bytesIn, bytesOut, slowClients } = this.#totals
+    const keys = this.#engine.databases.map(({ index, size }) => ({ value: size, labels: { db: String(index) } }))
+    return [
+      metric('gauge', 'bedplate_cache_clients', 'Connections that are open.', this.#clients.size),
+      metric('counter', 'bedplate_cache_connections_total', 'Connections that were accepted.', connections),
+      metric(
+        'counter',
+        'bedplate_cache_rejected_connections_total',
+        'Connections for which there was no room.',
+        this.#door.rejectedCount,
+      ),
+      metric('counter', 'bedplate_cache_commands_total', 'Commands that were run.', commands),
+      metric('counter', 'bedplate_cache_received_bytes_total', 'Bytes that clients have sent.', bytesIn),
+      metric('counter', 'bedplate_cache_sent_bytes_total', 'Bytes that were written to clients.', bytesOut),
+      metric('counter', 'bedplate_cache_slow_clients_total', 'Clients that were closed unread.', slowClients),
+      metric('gauge', 'bedplate_cache_heap_bytes', 'Heap in use.', this.#options.memoryBytes()),
+      { kind: 'gauge', name: 'bedplate_cache_keys', help: 'Keys by database.', samples: keys },
+    ]
+  }
+
+  inspect(): unknown {
+    const databases = this.#engine.databases.map(({ index, size, expiringCount }) => ({ index, size, expiringCount }))
+    const nowMs = this.#options.clock.now()
+    const clients = [...this.#clients.values()].map((client) => client.view(nowMs).line)
+    return { clients, databases: databases.filter(({ size }) => size > 0), totals: { ...this.#totals } }
+  }
+
+  // Connections.
+
+  #connect(connection: Connection): ConnectionEvents {
+    const session = this.#engine.connect()
+    session.isAuthenticated = this.#password === ''
+    session.reply.limitBytes = MAX_OUTPUT_BYTES
+    const client = new Client(connection, session, this.#options.clock.now())
+    this.#clients.set(session, client)
+    this.#totals.connections++
+    this.#options.logger.debug('client connected', { remote: connection.remote, id: session.id })
+    return {
+      data: (bytes) => {
+        this.#totals.bytesIn += bytes.length
+        if (client.isClosing) return
+        client.decoder.push(bytes)
+        // One that has had its part of this turn waits for the next.
+        if (this.#waiting.has(client)) this.#regulate(client)
+        else this.#run(client)
+      },
+      drained: () => {
+        if (!client.isSlow) return
+        client.isSlow = false
+        this.#later(client)
+      },
+      closed: () => this.#forget(client),
+    }
+  }
+
+  #forget(client: Client): void {
+    client.isClosed = true
+    this.#clients.delete(client.session)
+    this.#waiting.delete(client)
+    this.#unwritten.delete(client)
+    this.#engine.disconnect(client.session)
+    this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
+  }
+
+  /** Runs what a client has sent, as far as it may now. */
+  #run(client: Client): void {
+    if (this.#hasFailed) return
+    const nowMs = this.#options.clock.now()
+    let left = COMMANDS_PER_TURN
+    while (client.isFree) {
+      if (left-- === 0) {
+        this.#later(client)
+        break
+      }
+      const args = client.held ?? this.#next(client)
+      if (args === undefined) break
+      client.held = undefined
+      if (this.#isHeld(args, nowMs)) {
+        client.held = args
+        break
+      }
+      this.#execute(client, args, nowMs)
+      if (client.session.reply.length > EARLY_WRITE_BYTES) this.#write(client)
+    }
+    this.#unwritten.add(client)
+    this.#planTurn()
+    this.#regulate(client)
+  }
+
+  #next(client: Client): string[] | undefined {
+    try {
+      return client.decoder.next()
+    } catch (error) {
+      if (!(error instanceof RespProtocolError)) throw error
+      const { remote } = client.connection
+      this.#options.logger.debug('client broke the protocol', { remote, error: error.message })
+      client.session.reply.error(`ERR ${error.message}`)
+      client.isClosing = true
+      return undefined
+    }
+  }
+
+  #execute(client: Client, args: readonly string[], nowMs: number): void {
+    client.usedMs = nowMs
+    client.lastCommand = nameOf(args)
+    this.#totals.commands++
+    let effects: readonly Effect[]
+    try {
+      this.#running = client.session
+      effects = this.#engine.execute(client.session, args, nowMs)
+    } catch (error) {
+      this.#break(error)
+      return
+    } finally {
+      this.#running = undefined
+    }
+    if (effects.length > 0) this.#perform(effects)
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === 'propagate') continue // neither files nor replicas yet
+      const client = this.#clients.get(effect.session)
+      if (client === undefined) continue
+      if (effect.kind === 'close') this.#close(client)
+      else if (effect.kind === 'reply') {
+        this.#unwritten.add(client)
+        if (client.session.reply.length > MAX_PUBSUB_OUTPUT_BYTES) this.#write(client)
+        if (client.isFree) this.#later(client)
+      }
+    }
+  }
+
+  /** A bug of ours: what the engine holds cannot be trusted any more. */
+  #break(error: unknown): void {
+    this.#hasFailed = true
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    this.#options.logger.error('the engine failed', { error: text })
+    this.#door.clear()
+    this.#fail(
+      new BedplateError('INTERNAL', 'the cache engine failed', { cause: error, hint: 'start the server again' }),
+    )
+  }
+
+  /** Nothing more is run for this client; it gets what was written for it. */
+  #close(client: Client): void {
+    client.isClosing = true
+    this.#unwritten.add(client)
+    this.#planTurn()
+  }
+
+  /** Stops reading from a client whose commands may not run, and goes on when they may. */
+  #regulate(client: Client): void {
+    const isStopped = client.held !== undefined || !client.isFree || this.#waiting.has(client)
+    const isUnread = isStopped && !client.isClosing && client.decoder.bufferedBytes > READ_AHEAD_BYTES
+    if (isUnread === client.isUnread || client.isClosed) return
+    client.isUnread = isUnread
+    if (isUnread) client.connection.pause()
+    else client.connection.resume()
+  }
+
+  // Turns and time.
+
+  #later(client: Client): void {
+    this.#waiting.add(client)
+    this.#planTurn()
+  }
+
+  #planTurn(): void {
+    if (this.#isTurnPlanned) return
+    this.#isTurnPlanned = true
+    void this.#options.clock.turn().then(() => this.#turn())
+  }
+
+  #turn(): void {
+    this.#isTurnPlanned = false
+    const waiting = this.#waiting
+    this.#waiting = new Set()
+    for (const client of waiting) {
+      this.#run(client)
+      if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
+    }
+    const unwritten = this.#unwritten
+    this.#unwritten = new Set()
+    for (const client of unwritten) this.#write(client)
+    this.#planTick()
+  }
+
+  /** Hands a client's replies to its connection. */
+  #write(client: Client): void {
+    const { connection, session } = client
+    if (client.isClosed) return
+    const { reply } = session
+    const bytes = connection.waitingBytes + reply.length
+    const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
+    if (reply.isOverLimit || bytes > limit) {
+      this.#totals.slowClients++
+      this.#options.logger.warn('client closed: it does not read', { remote: connection.remote, bytes, limit })
+      this.#drop(client)
+      return
+    }
+    if (reply.length > 0) {
+      this.#totals.bytesOut += reply.length
+      connection.write(reply.take())
+    }
+    if (client.isClosing) {
+      this.#regulate(client) // it is read, and not listened to, to see it go
+      connection.end()
+      this.#options.clock.timer(LINGER_MS, () => {
+        if (!client.isClosed) connection.destroy()
+      })
+    } else if (connection.waitingBytes > SLOW_BYTES) client.isSlow = true
+  }
+
+  #drop(client: Client): void {
+    client.isClosing = true
+    client.session.reply.truncate()
+    client.connection.destroy()
+  }
+
+  /** Wakes when a key is due or somebody's waiting ends. */
+  #planTick(): void {
+    if (this.#hasFailed) return
+    const atMs = this.#engine.nextTickMs()
+    if (atMs === undefined || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
+    this.#timer?.cancel()
+    const afterMs = Math.min(MAX_TIMER_MS, Math.max(0, atMs - this.#options.clock.now()))
+    const cancel = this.#options.clock.timer(afterMs, () => this.#tick())
+    this.#timer = { atMs, cancel }
+  }
+
+  #tick(): void {
+    this.#timer = undefined
+    if (this.#hasFailed) return
+    try {
+      this.#perform(this.#engine.tick(this.#options.clock.now()))
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    this.#planTurn()
+  }
+
+  #isHeld(args: readonly string[], nowMs: number): boolean {
+    if (this.#pause === undefined) return false
+    if (nowMs >= this.#pause.untilMs) return false
+    if (this.#pause.all) return true
+    const command = this.#engine.find(args)
+    return typeof command !== 'string' && (command.flags.has('write') || WRITE_LIKE.has(command.name))
+  }
+
+  #resume(): void {
+    this.#pause?.cancel()
+    this.#pause = undefined
+    for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
+  }
+
+  // What commands ask for.
+
+  #serverDoor(): ServerDoor {
+    const { clock } = this.#options
+    const viewOf = (client: Client): ClientView => client.view(clock.now())
+    return {
+      authenticate: (session, user, password) => this.#authenticate(session, user, password),
+      reset: (session) => {
+        session.isAuthenticated = this.#password === ''
+        const client = this.#clientOf(session)
+        client.isProtected = false
+        client.applyLimits()
+      },
+      clients: () => [...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+      client: (session) => viewOf(this.#clientOf(session)),
+      kill: (session) => {
+        const client = this.#clientOf(session)
+        if (session === this.#running) this.#close(client)
+        else this.#drop(client)
+      },
+      pause: (untilMs, all) => {
+        const current = this.#pause
+        const until = Math.max(untilMs, current?.untilMs ?? 0)
+        current?.cancel()
+        const cancel = clock.timer(Math.min(until - clock.now(), 2 ** 31 - 1), () => this.#resume())
+        this.#pause = { untilMs: until, all: all || current?.all === true, cancel }
+      },
+      unpause: () => this.#resume(),
+      protect: (session, isProtected) => {
+        this.#clientOf(session).isProtected = isProtected
+      },
+      info: (sections) => this.#info(sections),
+      settings: (matches) =>
+        [...this.#settings].filter(([name]) => matches(name)).map(([name, { get }]) => [name, get()] as const),
+      change: (wanted) => changeSettings(this.#settings, wanted),
+      resetFigures: () => {
+        this.#totals = noTotals()
+      },
+    }
+  }
+
+  #clientOf(session: Session): Client {
+    const client = this.#clients.get(session)
+    if (client === undefined) throw new BedplateError('INTERNAL', `session ${session.id} has no connection`)
+    return client
+  }
+
+  /** Passwords are compared in a time that does not tell where they differ. */
+  #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
+    if (this.#password === '' && user === undefined) return NO_PASSWORD
+    const isKnown = (user ?? 'default') === 'default'
+    if (!isKnown || (this.#password !== '' && !equalsSlowly(password, this.#password))) {
+      this.#options.logger.warn('wrong password', { remote: this.#clientOf(session).connection.remote })
+      return WRONG_PASSWORD
+    }
+    session.isAuthenticated = true
+    this.#clientOf(session).applyLimits()
+    return undefined
+  }
+
+  #info(sections: readonly string[]): string {
+    const { clock, memoryBytes, maxClients } = this.#options
+    const { databases, pubsub } = this.#engine
+    return renderInfo(sections, {
+      nowMs: clock.now(),
+      startedMs: this.#startedMs,
+      port: this.#port,
+      runId: this.#runId,
+      memoryBytes: memoryBytes(),
+      connectedClients: this.#clients.size,
+      blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
+      maxClients,
+      pubsubChannels: pubsub.channels.size,
+      pubsubPatterns: pubsub.patterns.size,
+      rejected: this.#door.rejectedCount,
+      totals: this.#totals,
+      databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
+    })
+  }
+
+  #liveSettings(): LiveSettings {
+    const { host, maxClients, databases } = this.#options
+    const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
+    return new Map<string, LiveSetting>([
+      ['appendonly', fixed('no')],
+      ['bind', fixed(host)],
+      ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
+      ['cluster-enabled', fixed('no')],
+      ['databases', fixed(databases)],
+      ['maxclients', fixed(maxClients)],
+      ['maxmemory', fixed(0)],
+      ['maxmemory-policy', fixed('noeviction')],
+      ['notify-keyspace-events', this.#eventSetting()],
+      ['port', { get: () => String(this.#port) }],
+      ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
+      ['requirepass', this.#passwordSetting()],
+      ['save', fixed('')],
+      ['timeout', fixed(0)],
+    ])
+  }
+
+  #eventSetting(): LiveSetting {
+    return {
+      get: () => showEventClasses(this.#engine.notifiedEvents),
+      prepare: (value) => {
+        const classes = parseEventClasses(value)
+        if (classes === undefined) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
+        return () => {
+          this.#engine.notifiedEvents = classes
+        }
+      },
+    }
+  }
+
+  #passwordSetting(): LiveSetting {
+    return {
+      get: () => this.#password,
+      prepare: (value) => {
+        if (value === '' && !isLoopback(this.#options.host))
+          return 'other machines reach this server: it needs a password'
+        return () => {
+          this.#password = value
+        }
+      },
+    }
+  }
+}
+
+function noTotals(): Totals {
+  return { connections: 0, commands: 0, bytesIn: 0, bytesOut: 0, slowClients: 0 }
+}
+
+/** What CLIENT LIST shows of a command: its name, no more than one may be long. */
+function nameOf([name = '']: readonly string[]): string {
+  const shown = name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name
+  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
+}
+
+function equalsSlowly(given: string, right: string): boolean {
+  let difference = given.length ^ right.length
+  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ right.charCodeAt(i % right.length)
+  return difference === 0
+}

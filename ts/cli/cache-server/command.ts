@@ -1,0 +1,142 @@
+// The command line of cache-server: settings from flags, environment and file, then a server until a signal comes.
+import { readFileSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { BedplateError, isCode } from '../../base/errors.ts'
+import { CacheServer } from '../../cache/index.ts'
+import { realClock } from '../../io/clock.ts'
+import { type Address, realNetwork, showAddress, type TlsFiles } from '../../io/network.ts'
+import { realRandom } from '../../io/random.ts'
+import {
+  createLogger,
+  numberSetting,
+  parseSettingsFile,
+  readSettings,
+  runServer,
+  SERVER_SETTINGS,
+  textSetting,
+  type ValuesOf,
+  variableOf,
+} from '../../service/index.ts'
+import { complain } from '../kit/output.ts'
+import { runProgram, UsageError } from '../kit/program.ts'
+
+const SETTINGS = {
+  port: {
+    ...numberSetting('the port to listen on; 0: any that is free', 6379, { high: 65_535 }),
+    placeholder: '<port>',
+  },
+  requirepass: textSetting('the password that clients have to give', '<password>'),
+  databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
+  ...SERVER_SETTINGS,
+}
+const SYSTEM = 'CACHE'
+const MAX_FILE_BYTES = 1024 * 1024
+
+const EXAMPLES = `
+Examples:
+  $ cache-server
+  $ cache-server --port=0 --json
+  $ cache-server --host 0.0.0.0 --requirepass secret --tls-cert cert.pem --tls-key key.pem
+
+Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
+"port 6379"; a flag is worth more than the environment, and that more than the file. Data is in memory: a stop forgets it.
+Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.`
+
+/** Runs `cache-server ...args` and gives its exit status. */
+export async function run(args: readonly string[]): Promise<number> {
+  return runProgram(args, 'cache-server', (program) => {
+    program.description('A Redis-compatible server. Data is in memory.').addHelpText('after', EXAMPLES)
+    for (const [name, { summary, placeholder, fallback }] of Object.entries(SETTINGS)) {
+      const known = fallback === undefined || fallback === '' ? '' : ` (${fallback})`
+      program.option(`--${name} ${placeholder}`, summary + known)
+    }
+    program
+      .option('--config <file>', 'read settings from it')
+      .option('--json', 'say that it is ready as one line of JSON')
+      .action(serve)
+  })
+}
+
+type Values = ValuesOf<typeof SETTINGS>
+
+async function serve(options: Record<string, string | true | undefined>): Promise<void> {
+  const values = settingsOf(options)
+  const logger = createLogger({ name: 'cache-server', level: values['log-level'], now: realClock.now, write: complain })
+  const server = new CacheServer({
+    network: realNetwork,
+    clock: realClock,
+    random: realRandom,
+    logger,
+    host: values.host,
+    port: values.port,
+    tls: tlsOf(values),
+    password: Buffer.from(values.requirepass).toString('latin1'),
+    maxClients: values['max-clients'],
+    databases: values.databases,
+    memoryBytes: () => process.memoryUsage().heapUsed,
+  })
+  const scheme = values['tls-cert'] === '' ? 'redis' : 'rediss'
+  await runServer({
+    server,
+    logger,
+    clock: realClock,
+    signals: process,
+    exit: (status) => process.exit(status),
+    adminPort: values['admin-port'],
+    drainMs: values['drain-ms'],
+    failed: server.failed,
+    onReady: (address, admin) => {
+      const line =
+        options['json'] === true
+          ? readyJson(address, admin)
+          : `Cache server ready on ${scheme}://${showAddress(address)}`
+      process.stdout.write(`${line}\n`)
+    },
+  })
+}
+
+function readyJson({ host, port }: Address, admin: Address | undefined): string {
+  return JSON.stringify({ event: 'ready', host, port, adminPort: admin?.port, pid: process.pid })
+}
+
+/** Commander names options in camel case. @throws UsageError if one is wrong, wherever it comes from */
+function settingsOf(options: Record<string, string | true | undefined>): Values {
+  const flags: Record<string, string | undefined> = {}
+  for (const name of Object.keys(SETTINGS)) {
+    const value = options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
+    if (typeof value === 'string') flags[name] = value
+  }
+  const { config } = options
+  const sources = { flags, environment: process.env, system: SYSTEM }
+  const text = typeof config === 'string' ? Buffer.from(readFile('--config', config)).toString() : ''
+  try {
+    return readSettings(SETTINGS, { ...sources, file: parseSettingsFile(text) })
+  } catch (error) {
+    if (!isCode(error, 'INVALID_INPUT')) throw error
+    const { message, hint } = error as BedplateError
+    throw new UsageError(message, hint)
+  }
+}
+
+function tlsOf(values: Values): TlsFiles | undefined {
+  const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca } = values
+  if (cert === '' && key === '' && ca === '') return undefined
+  if (cert === '' || key === '') {
+    throw new BedplateError('INVALID_INPUT', 'TLS needs both --tls-cert and --tls-key')
+  }
+  return {
+    cert: readFile('--tls-cert', cert),
+    key: readFile('--tls-key', key),
+    ca: ca === '' ? undefined : readFile('--tls-ca', ca),
+  }
+}
+
+function readFile(flag: string, path: string): Uint8Array {
+  try {
+    if (statSync(path).size > MAX_FILE_BYTES) throw new Error('it is longer than 1 MiB')
+    return readFileSync(path)
+  } catch (cause) {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    throw new BedplateError('NOT_FOUND', `${flag}: cannot read ${resolve(path)}: ${text}`, { cause })
+  }
+}
