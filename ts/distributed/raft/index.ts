@@ -1,8 +1,11 @@
-// A Raft group as a pure engine, and sessions for its clients. Drivers give it time, disk and network.
+// A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
+export { Driver, RaftError } from './driver.ts'
+export { type Journal, openJournal } from './journal.ts'
 export { RaftNode } from './node.ts'
 export type { NodeStatus } from './replica.ts'
 export { encodeCommand, type SessionCommand } from './session-codec.ts'
 export { SessionMachine, type SessionResult } from './sessions.ts'
+export { SnapshotFiles } from './snapshot-files.ts'
 export type { StateMachine } from './state-machine.ts'
 export type {
   Effect,

@@ -1,0 +1,417 @@
+// Runs one node of one group: turns the engine's effects into writes, messages and answers, and what comes of them into events.
+//
+//   propose, read, ... --+                      +--> journal.append ---- durable ---> persisted(write), held back messages
+//   receive(message) ----+--> RaftNode.step ----+--> send, at once or behind the write it waits for
+//   timer ---------------+                      +--> state machine, answers
+//
+// Nothing here waits: a leader's messages leave in the same turn in which its own write begins (dissertation, §10.2.1). What
+// is asked in one turn of the event loop is one event, so that many clients share one append and one fsync.
+import { BedplateError, isCode } from '../../base/errors.ts'
+import type { Cancel, Clock } from '../../io/clock.ts'
+import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
+import type { Journal } from './journal.ts'
+import { RaftNode } from './node.ts'
+import type { NodeStatus } from './replica.ts'
+import type { SnapshotFiles } from './snapshot-files.ts'
+import type { StateMachine } from './state-machine.ts'
+import type {
+  Effect,
+  Event,
+  LogIndex,
+  Membership,
+  Message,
+  NodeId,
+  Outcome,
+  Proposal,
+  RaftOptions,
+  Role,
+  SnapshotMeta,
+  Term,
+} from './types.ts'
+
+/** A group of the process, and what it stands on. */
+export interface DriverOptions {
+  /** Which group of the journal. */
+  readonly group: number
+  /** In force before the first entry; not used once there is a snapshot. Equal on all founding members. */
+  readonly founding: Membership
+  readonly machine: StateMachine
+  readonly journal: Journal
+  readonly snapshots: SnapshotFiles
+  readonly clock: Clock
+  /** The length of a tick. Default 30 ms: elections begin after 0.3 to 0.6 s of silence. */
+  readonly tickMs?: number
+  /** A snapshot is made when commands of so many bytes were applied since the last. Default 16 MiB. */
+  readonly snapshotBytes?: number
+  readonly raft: RaftOptions
+  /** Takes a message for another node, which may be lost. Must not call back before it returns. */
+  readonly send: (to: NodeId, message: Message) => void
+  /** Is told who leads, as far as this node knows, whenever that changes. */
+  readonly onRole?: ((change: RoleChange) => void) | undefined
+  /** Is told once if the node has ended by itself: its disk or its state machine failed. */
+  readonly onFailure?: ((error: Error) => void) | undefined
+}
+
+export interface RoleChange {
+  readonly role: Role
+  readonly term: Term
+  readonly leader: NodeId | undefined
+}
+
+/** What became of a command. */
+export interface Applied {
+  readonly index: LogIndex
+  /** What the state machine gave. */
+  readonly result: Uint8Array
+}
+
+/** A request that did not succeed. */
+export class RaftError extends BedplateError {
+  /** `refused`: nothing has happened and nothing will. `unknown`: it may have happened, or happen yet. */
+  readonly outcome: 'refused' | 'unknown'
+  /** Who leads, if that is known. */
+  readonly leader: NodeId | undefined
+
+  constructor(outcome: Exclude<Outcome, { kind: 'done' }>) {
+    super(...describeOutcome(outcome))
+    this.outcome = outcome.kind
+    this.leader = outcome.leader
+  }
+}
+
+const DEFAULT_TICK_MS = 30
+const DEFAULT_SNAPSHOT_BYTES = 16 * 1024 * 1024
+/** A timer that fires a little early would only be set again. */
+const TIMER_SLACK_MS = 0.1
+/** What an applied entry counts, beside its command, towards the next snapshot. */
+const ENTRY_BYTES = 64
+const NO_RESULT = new Uint8Array(0)
+
+interface Pending {
+  readonly resolve: (applied: Applied) => void
+  readonly reject: (error: Error) => void
+}
+
+/** One node, from its start on disk to `close`. */
+export class Driver {
+  private readonly options: DriverOptions
+  private readonly node: RaftNode
+  private readonly tickMs: number
+  private readonly snapshotBytes: number
+  private readonly pending = new Map<number, Pending>()
+  private nextId = 1
+  private proposals: Proposal[] = []
+  private reads: number[] = []
+  private unsent: (Effect & { kind: 'send' })[] = []
+  private persistedWrite = 0
+  /** A snapshot that has come in is being made durable; what is written later waits for it. */
+  private finishing: Promise<unknown> | undefined
+  private making: Promise<LogIndex> | undefined
+  private lastSnapshot: LogIndex
+  private discardedBelow: LogIndex = 0
+  private appliedBytes = 0
+  private cancelTimer: Cancel | undefined
+  private ended: Error | undefined
+
+  /**
+   * Starts from what is on disk.
+   * @throws CORRUPTION if that cannot be what a node has left there; INVALID_INPUT for bad options.
+   */
+  constructor(options: DriverOptions) {
+    const { group, journal, snapshots, machine, founding, raft } = options
+    if ((raft.maxCommandBytes ?? 0) > LARGEST_COMMAND_BYTES) {
+      throw new BedplateError('INVALID_INPUT', `Driver: maxCommandBytes must be at most ${LARGEST_COMMAND_BYTES}`)
+    }
+    this.options = options
+    this.tickMs = options.tickMs ?? DEFAULT_TICK_MS
+    this.snapshotBytes = options.snapshotBytes ?? DEFAULT_SNAPSHOT_BYTES
+    const { hardState, snapshot, entries } = journal.state(group)
+    snapshots.clean(snapshot?.index)
+    if (snapshot !== undefined) machine.restore(snapshots.read(snapshot))
+    this.lastSnapshot = snapshot?.index ?? 0
+    this.node = new RaftNode(raft, {
+      ...{ hardState, snapshot, entries: [...entries] },
+      membership: founding,
+      nowTick: this.nowTick,
+    })
+    this.step({ kind: 'tick' })
+  }
+
+  get status(): NodeStatus {
+    return this.node.status
+  }
+
+  /** Why the node has ended; undefined while it runs. */
+  get failure(): Error | undefined {
+    return this.ended
+  }
+
+  /** A message has come in. */
+  receive(from: NodeId, message: Message): void {
+    this.step({ kind: 'message', from, message })
+  }
+
+  /**
+   * Has a command executed by all members. The bytes must not be changed later.
+   * @returns When a majority has it on disk and this node has applied it.
+   * @throws RaftError (see its `outcome`); CLOSED, or what ended the node: then the outcome is unknown.
+   */
+  propose(command: Uint8Array): Promise<Applied> {
+    return this.ask((id) => {
+      this.proposals.push({ id, command })
+    })
+  }
+
+  /**
+   * Resolves when the state machine of this node shows everything that was committed before the call. In the same turn of
+   * the event loop it may be read. @throws RaftError
+   */
+  async readable(): Promise<LogIndex> {
+    const { index } = await this.ask((id) => {
+      this.reads.push(id)
+    })
+    return index
+  }
+
+  /** Changes who is a member; whoever is in neither list leaves. @throws RaftError */
+  async changeMembership(voters: readonly NodeId[], learners: readonly NodeId[] = []): Promise<LogIndex> {
+    const { index } = await this.ask((id) => this.step({ kind: 'change', id, voters, learners }))
+    return index
+  }
+
+  /** Hands leadership over. Resolves when the heir campaigns. @throws RaftError */
+  async transfer(to: NodeId): Promise<void> {
+    await this.ask((id) => this.step({ kind: 'transfer', id, to }))
+  }
+
+  /**
+   * Makes a snapshot of what is applied now, and lets go of the log behind it.
+   * @returns Its index, once it is durable. One that is under way already counts.
+   * @throws UNAVAILABLE while a snapshot comes in from the leader.
+   */
+  snapshot(): Promise<LogIndex> {
+    this.making ??= this.makeSnapshot().finally(() => {
+      this.making = undefined
+    })
+    return this.making
+  }
+
+  /** Ends: nothing is answered any more. What is being written goes on being written. */
+  async close(): Promise<void> {
+    this.end(new BedplateError('CLOSED', 'the Raft node was closed'))
+    await this.making?.catch(() => {})
+    await this.finishing?.catch(() => {})
+  }
+
+  private get nowTick(): number {
+    return Math.floor(this.options.clock.monotonic() / 1e6 / this.tickMs)
+  }
+
+  /** Gives a request a number and hands it on; what is gathered becomes an event at the end of the turn. */
+  private ask(hand: (id: number) => void): Promise<Applied> {
+    if (this.ended !== undefined) return Promise.reject(this.ended)
+    return new Promise((resolve, reject) => {
+      const id = this.nextId++
+      this.pending.set(id, { resolve, reject })
+      if (this.proposals.length + this.reads.length === 0) queueMicrotask(() => this.askGathered())
+      hand(id)
+    })
+  }
+
+  private askGathered(): void {
+    const { proposals, reads } = this
+    this.proposals = []
+    this.reads = []
+    if (proposals.length > 0) this.step({ kind: 'propose', proposals })
+    if (reads.length > 0) this.step({ kind: 'read', ids: reads })
+  }
+
+  private step(event: Event): void {
+    if (this.ended !== undefined) return
+    try {
+      this.perform(this.node.step(event, this.nowTick))
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private perform(effects: readonly Effect[]): void {
+    const results = new Map<LogIndex, Uint8Array>()
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case 'persist':
+          this.persist(effect)
+          break
+        case 'send':
+          if (effect.after <= this.persistedWrite) this.send(effect)
+          else this.unsent.push(effect)
+          break
+        case 'storeChunk':
+          this.options.snapshots.storeChunk(effect.snapshot, effect.offset, effect.data)
+          break
+        case 'restore':
+          this.options.machine.restore(this.options.snapshots.read(effect.snapshot))
+          this.lastSnapshot = effect.snapshot.index
+          this.appliedBytes = 0
+          break
+        case 'apply':
+          this.apply(effect, results)
+          break
+        case 'readable':
+          for (const id of effect.ids) this.settle(id, { kind: 'done', index: effect.index }, results)
+          break
+        case 'reply':
+          this.settle(effect.id, effect.outcome, results)
+          break
+        case 'discard':
+          this.discardedBelow = effect.snapshotsBelow
+          this.options.snapshots.removeBelow(effect.snapshotsBelow)
+          this.options.journal.discard(this.options.group, effect.upTo)
+          break
+        case 'timer':
+          this.setTimer(effect.atTick)
+          break
+        case 'role':
+          this.options.onRole?.({ role: effect.role, term: effect.term, leader: effect.leader })
+          break
+      }
+    }
+    this.snapshotIfDue()
+  }
+
+  /** Begins a write; the next one may begin before it has ended. */
+  private persist({ write, ...change }: Effect & { kind: 'persist' }): void {
+    const { journal, group } = this.options
+    const { hardState, snapshot, truncateFrom, entries } = change
+    const record = { group, hardState, snapshot, resets: snapshot !== undefined, truncateFrom, entries }
+    let done: Promise<unknown>
+    if (snapshot === undefined && this.finishing === undefined) done = journal.append(record)
+    else {
+      const finish = snapshot === undefined ? undefined : this.options.snapshots.finishIncoming(snapshot)
+      const before = this.finishing
+      done = (async () => {
+        await before
+        await finish?.()
+        await journal.append(record)
+      })()
+      this.finishing = done
+    }
+    done.then(
+      () => {
+        if (this.finishing === done) this.finishing = undefined
+        this.persisted(write)
+      },
+      (error: unknown) => this.fail(error),
+    )
+  }
+
+  private persisted(write: number): void {
+    this.persistedWrite = write
+    const ready = this.unsent.filter(({ after }) => after <= write)
+    if (ready.length > 0) this.unsent = this.unsent.filter(({ after }) => after > write)
+    for (const effect of ready) if (this.ended === undefined) this.send(effect)
+    this.step({ kind: 'persisted', write })
+  }
+
+  private send({ to, message }: Effect & { kind: 'send' }): void {
+    if (message.kind !== 'snapshotChunk') {
+      this.options.send(to, message)
+      return
+    }
+    const { snapshot, offset, lengthBytes } = message
+    if (snapshot.index < this.discardedBelow) return // it was held back, and nobody wants it any more
+    try {
+      const data = this.options.snapshots.readChunk(snapshot.index, offset, lengthBytes)
+      this.options.send(to, { ...message, data })
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  private apply({ entries }: Effect & { kind: 'apply' }, results: Map<LogIndex, Uint8Array>): void {
+    for (const entry of entries) {
+      this.appliedBytes += ENTRY_BYTES
+      if (entry.kind !== 'command') continue
+      this.appliedBytes += entry.command.length
+      results.set(entry.index, this.options.machine.apply(entry.command, entry.index))
+    }
+  }
+
+  private settle(id: number, outcome: Outcome, results: ReadonlyMap<LogIndex, Uint8Array>): void {
+    const pending = this.pending.get(id)
+    this.pending.delete(id)
+    if (outcome.kind !== 'done') pending?.reject(new RaftError(outcome))
+    else pending?.resolve({ index: outcome.index, result: results.get(outcome.index) ?? NO_RESULT })
+  }
+
+  private setTimer(atTick: number): void {
+    this.cancelTimer?.()
+    const { clock } = this.options
+    const afterMs = Math.max(0, atTick * this.tickMs - clock.monotonic() / 1e6) + TIMER_SLACK_MS
+    this.cancelTimer = clock.timer(afterMs, () => this.step({ kind: 'tick' }))
+  }
+
+  private snapshotIfDue(): void {
+    if (this.appliedBytes < this.snapshotBytes || this.making !== undefined) return
+    this.appliedBytes = 0
+    this.snapshot().catch((error: unknown) => {
+      if (!isCode(error, 'UNAVAILABLE')) this.fail(error)
+    })
+  }
+
+  private async makeSnapshot(): Promise<LogIndex> {
+    if (this.ended !== undefined) throw this.ended
+    const { machine, snapshots, journal, group } = this.options
+    const { appliedIndex } = this.node.status
+    if (appliedIndex === this.lastSnapshot) return appliedIndex
+    if (this.node.termAt(appliedIndex) === undefined) {
+      throw new BedplateError('UNAVAILABLE', 'a newer snapshot is just coming in from the leader')
+    }
+    const state = machine.snapshot()
+    const snapshot: SnapshotMeta = this.node.describeSnapshot(appliedIndex, state.length)
+    this.lastSnapshot = appliedIndex
+    this.appliedBytes = 0
+    await snapshots.write(snapshot, state)
+    const nothing = { hardState: undefined, truncateFrom: undefined, entries: [], resets: false }
+    await journal.append({ ...nothing, group, snapshot })
+    this.step({ kind: 'snapshotted', snapshot })
+    return appliedIndex
+  }
+
+  /** What a disk or a state machine has done wrong cannot be undone: the node ends, and starts again from its disk. */
+  private fail(error: unknown): void {
+    if (this.ended !== undefined) return
+    const failure = error instanceof Error ? error : new BedplateError('INTERNAL', String(error))
+    this.end(failure)
+    this.options.onFailure?.(failure)
+  }
+
+  private end(reason: Error): void {
+    this.ended ??= reason
+    this.cancelTimer?.()
+    this.unsent = []
+    for (const { reject } of this.pending.values()) reject(this.ended)
+    this.pending.clear()
+    this.options.snapshots.close()
+  }
+}
+
+function describeOutcome(
+  outcome: Exclude<Outcome, { kind: 'done' }>,
+): [code: 'INVALID_INPUT' | 'UNAVAILABLE', message: string, details: { hint: string }] {
+  const leader = outcome.leader === undefined ? 'nobody is known to lead' : `node ${outcome.leader} leads`
+  if (outcome.kind === 'unknown') {
+    const hint = 'it may still be executed: look, or repeat it in a session'
+    return ['UNAVAILABLE', `leadership was lost before the answer; ${leader}`, { hint }]
+  }
+  switch (outcome.reason) {
+    case 'not leader':
+      return ['UNAVAILABLE', `this node does not lead; ${leader}`, { hint: 'ask the leader, or wait for an election' }]
+    case 'bad membership':
+    case 'not a voter':
+    case 'too large':
+      return ['INVALID_INPUT', `refused: ${outcome.reason}`, { hint: 'the request can never succeed as it is' }]
+    default:
+      return ['UNAVAILABLE', `refused: ${outcome.reason}`, { hint: 'nothing has happened: try again a little later' }]
+  }
+}
