@@ -1,6 +1,16 @@
 // A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
 export { Driver, RaftError } from './driver.ts'
 export { type Journal, openJournal } from './journal.ts'
+export {
+  beginsLikeRaft,
+  checkHello,
+  encodeHello,
+  encodeMessage,
+  type Frame,
+  FrameDecoder,
+  type Hello,
+  PREAMBLE,
+} from './message-codec.ts'
 export { RaftNode } from './node.ts'
 export type { NodeStatus } from './replica.ts'
 export { encodeCommand, type SessionCommand } from './session-codec.ts'

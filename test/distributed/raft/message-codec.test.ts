@@ -1,0 +1,157 @@
+import { describe, expect, it } from 'vitest'
+import { BedplateError } from '../../../ts/base/errors.ts'
+import {
+  beginsLikeRaft,
+  checkHello,
+  encodeHello,
+  encodeMessage,
+  type Frame,
+  FrameDecoder,
+  type Hello,
+  type Message,
+  PREAMBLE,
+} from '../../../ts/distributed/raft/index.ts'
+import { seededRandom } from '../../../ts/io/random.ts'
+import { crc32c } from '../../../ts/storage/crc32c/index.ts'
+
+const HELLO: Hello = { clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000 }
+const MEMBERSHIP = { voters: [1, 2, 3], outgoing: [1], learners: [9] }
+const BIG = 2 ** 53 - 1
+
+const MESSAGES: readonly Message[] = [
+  { kind: 'requestVote', term: 7, isPre: true, lastIndex: BIG, lastTerm: 6, isTransfer: false },
+  { kind: 'requestVote', term: 7, isPre: false, lastIndex: 5, lastTerm: 6, isTransfer: true },
+  { kind: 'vote', term: 7, isPre: false, granted: true },
+  {
+    kind: 'append',
+    term: 7,
+    prevIndex: 3,
+    prevTerm: 2,
+    commit: 2,
+    entries: [
+      { kind: 'command', index: 4, term: 7, command: Uint8Array.of(0, 255, 1) },
+      { kind: 'empty', index: 5, term: 7 },
+      { kind: 'membership', index: 6, term: 7, membership: MEMBERSHIP },
+    ],
+  },
+  { kind: 'append', term: 7, prevIndex: 3, prevTerm: 2, commit: 2, entries: [] },
+  { kind: 'appended', term: 7, match: 6 },
+  { kind: 'refused', term: 7, prevIndex: 9, hintIndex: 8, hintTerm: 1 },
+  { kind: 'heartbeat', term: 7, commit: 4, round: 12 },
+  { kind: 'heartbeatAck', term: 7, round: 12 },
+  {
+    kind: 'snapshotChunk',
+    term: 7,
+    snapshot: { index: 4, term: 3, membership: MEMBERSHIP, sizeBytes: 10 },
+    offset: 2,
+    data: Uint8Array.of(5, 6, 7),
+    lengthBytes: 3,
+  },
+  { kind: 'chunkReceived', term: 7, index: 4, offset: 5, chunkOffset: 2 },
+  { kind: 'timeoutNow', term: 7 },
+  { kind: 'stale', term: 8 },
+]
+
+describe('a stream of frames', () => {
+  it('gives every message as it was sent, however the bytes are cut', () => {
+    const stream = Buffer.concat([encodeHello(HELLO), ...MESSAGES.map((message, i) => encodeMessage(i, message))])
+    const expected = [{ group: 0, message: HELLO }, ...MESSAGES.map((message, group) => ({ group, message }))]
+    const random = seededRandom(3)
+    for (const most of [1, 2, 7, 50, 1000]) {
+      const decoder = new FrameDecoder()
+      const frames: Frame[] = []
+      for (let at = 0; at < stream.length; ) {
+        const end = at + 1 + Math.floor(random.next() * most)
+        frames.push(...decoder.push(stream.subarray(at, end)))
+        at = end
+      }
+      expect(frames).toEqual(expected)
+    }
+  })
+
+  it('begins with a hello, and has no second one', () => {
+    expect(() => [...new FrameDecoder().push(encodeMessage(1, MESSAGES[0]!))]).toThrow(/a hello comes first/)
+    const twice = Buffer.concat([encodeHello(HELLO), encodeHello(HELLO)])
+    expect(() => [...new FrameDecoder().push(twice)]).toThrow(/and once/)
+  })
+
+  it('keeps 4 KiB of a stranger, not what its length says', () => {
+    const bytes = new Uint8Array(8)
+    new DataView(bytes.buffer).setUint32(0, 4097, true)
+    expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/says that it has 4097 bytes, and 4096 are allowed/)
+    const decoder = new FrameDecoder()
+    expect([...decoder.push(encodeHello(HELLO))]).toHaveLength(1)
+    expect([...decoder.push(bytes)]).toEqual([])
+    new DataView(bytes.buffer).setUint32(0, 2 ** 31, true)
+    expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/are allowed/)
+  })
+
+  it('refuses every byte that was changed on the way', () => {
+    const whole = encodeHello(HELLO)
+    for (let at = 4; at < whole.length; at++) {
+      const bytes = whole.slice()
+      bytes[at]! ^= 1
+      expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/does not match its checksum/)
+    }
+  })
+
+  it('refuses bodies that are anything else with a typed error, also under a right checksum', () => {
+    const random = seededRandom(11)
+    let refused = 0
+    for (let i = 0; i < 10_000; i++) {
+      const whole = encodeMessage(1, MESSAGES[i % MESSAGES.length]!)
+      const body = whole.slice(8, random.next() < 0.6 ? whole.length : 8 + Math.floor(random.next() * whole.length))
+      for (let flips = Math.floor(random.next() * 4); flips >= 0 && body.length > 0; flips--) {
+        body[Math.floor(random.next() * body.length)] = Math.floor(random.next() * 256)
+      }
+      const header = new Uint8Array(8)
+      new DataView(header.buffer).setUint32(0, body.length, true)
+      new DataView(header.buffer).setUint32(4, crc32c(body), true)
+      const decoder = new FrameDecoder()
+      expect([...decoder.push(encodeHello(HELLO))]).toHaveLength(1)
+      try {
+        for (const { message } of decoder.push(Buffer.concat([header, body]))) {
+          if (!('kind' in message)) throw new Error('a second hello')
+        }
+      } catch (error) {
+        refused++
+        if (!(error instanceof BedplateError) || error.code !== 'CORRUPTION') throw error
+      }
+    }
+    expect(refused).toBeGreaterThan(2000)
+  })
+})
+
+describe('the first bytes of a stream', () => {
+  it('tell nodes from everybody else, as soon as they can', () => {
+    expect(beginsLikeRaft(PREAMBLE)).toBe(true)
+    expect(beginsLikeRaft(PREAMBLE.subarray(0, 3))).toBe(undefined)
+    for (const text of ['GET / HTTP/1.1', 'POST /append', 'B', 'BPRX']) {
+      expect(beginsLikeRaft(Buffer.from(text))).toBe(text === 'B' ? undefined : false)
+    }
+  })
+
+  it('name another version', () => {
+    const later = PREAMBLE.slice()
+    later[4] = 2
+    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 2 of the protocol, and this one 1/)
+  })
+})
+
+describe('a hello', () => {
+  const own = { clusterId: 'orders', from: 1, members: [3, 2, 1], basePort: 8000 }
+
+  it('of the same cluster is welcome, in whatever order it lists the members', () => {
+    expect(() => checkHello(own, HELLO)).not.toThrow()
+  })
+
+  it.each([
+    [{ clusterId: 'bills' }, 'disagree on the cluster id: orders here, bills there'],
+    [{ members: [1, 2] }, 'disagree on the cluster list: 1,2,3 here, 1,2 there'],
+    [{ basePort: 9000 }, 'disagree on the base port: 8000 here, 9000 there'],
+    [{ to: 3 }, 'disagree on who is called: node 1 here, node 3 there'],
+    [{ from: 1 }, 'disagree on who has this id: this process here, another process there'],
+  ])('that says %j is refused, and both sides are named', (change, text) => {
+    expect(() => checkHello(own, { ...HELLO, ...change })).toThrow(text)
+  })
+})

@@ -1,0 +1,266 @@
+// Messages between nodes as frames on an ordered stream of bytes. Whole numbers are little-endian; see binary.ts.
+//
+//   stream     preamble, frame of the hello, frames; each side begins with preamble and hello
+//   preamble   "BPRF" | u8 version = 1 | three zeros: what tells Raft from HTTP on a shared port
+//   frame      u32 length of the body | u32 CRC32C of the body | body
+//   body       u8 type | u32 group | what the type has, in the order of `put` below
+//
+//   type  0 hello: text cluster id | u53 from | u53 to | list of u53: founding members | u53 base port
+//         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
+//         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
+import { BedplateError } from '../../base/errors.ts'
+import { crc32c } from '../../storage/crc32c/index.ts'
+import { ByteReader, ByteWriter } from './binary.ts'
+import { LARGEST_COMMAND_BYTES, putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
+import { MAX_MEMBERS, type Message, type NodeId } from './types.ts'
+
+/** What the two ends of a connection tell each other first. */
+export interface Hello {
+  /** A name; up to 255 bytes of UTF-8. */
+  readonly clusterId: string
+  readonly from: NodeId
+  /** Whom the sender takes the receiver for. */
+  readonly to: NodeId
+  /** The members that the cluster was founded with, in any order. */
+  readonly members: readonly NodeId[]
+  /** Node j listens on this port plus j; 0 if addresses are given one by one. */
+  readonly basePort: number
+}
+
+/** A message, and the group of the process that it is for. */
+export interface Frame {
+  readonly group: number
+  readonly message: Message | Hello
+}
+
+/** What a stream begins with. */
+export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x52, 0x46, 1, 0, 0, 0)
+
+const HEADER_BYTES = 8
+const MAGIC_BYTES = 4
+const VERSION_AT = 4
+/** Room for one command of the largest size, or a batch of others. */
+const MAX_FRAME_BYTES = LARGEST_COMMAND_BYTES + 1024 * 1024
+/** Before somebody has said who it is, a stranger costs no more memory than this. */
+const MAX_HELLO_BYTES = 4096
+const MAX_CLUSTER_ID_BYTES = 255
+
+const HELLO = 0
+const TYPES = [
+  'hello',
+  'requestVote',
+  'vote',
+  'append',
+  'appended',
+  'refused',
+  'heartbeat',
+  'heartbeatAck',
+  'snapshotChunk',
+  'chunkReceived',
+  'timeoutNow',
+  'stale',
+] as const
+
+/** @throws INVALID_INPUT for a cluster id that is too long. */
+export function encodeHello(hello: Hello): Uint8Array {
+  const { clusterId, from, to, members, basePort } = hello
+  if (Buffer.byteLength(clusterId) > MAX_CLUSTER_ID_BYTES) {
+    throw new BedplateError('INVALID_INPUT', `a cluster id has at most ${MAX_CLUSTER_ID_BYTES} bytes`)
+  }
+  const body = new ByteWriter().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
+  body.list(members, (id) => body.u53(id)).u53(basePort)
+  return frame(body.finish())
+}
+
+/** @throws INVALID_INPUT for a message that no receiver would take: batches are smaller than 64 MiB. */
+export function encodeMessage(group: number, message: Message): Uint8Array {
+  const body = new ByteWriter().u8(TYPES.indexOf(message.kind)).u32(group).u53(message.term)
+  put(body, message)
+  return frame(body.finish())
+}
+
+/**
+ * Says whether a stream is one of nodes, as far as its first bytes tell.
+ * @returns undefined if more bytes are needed.
+ * @throws INCOMPATIBLE for another version.
+ */
+export function beginsLikeRaft(first: Uint8Array): boolean | undefined {
+  const magic = Math.min(first.length, MAGIC_BYTES)
+  for (let i = 0; i < magic; i++) if (first[i] !== PREAMBLE[i]) return false
+  if (first.length < PREAMBLE.length) return undefined
+  if (first[VERSION_AT] === PREAMBLE[VERSION_AT]) return true
+  throw new BedplateError(
+    'INCOMPATIBLE',
+    `a node speaks version ${first[VERSION_AT]} of the protocol, and this one ${PREAMBLE[VERSION_AT]}`,
+    { hint: 'run the same version of bedplate on all nodes' },
+  )
+}
+
+/** Refuses somebody who means another cluster or another node; the text names both sides. @throws INVALID_INPUT */
+export function checkHello(own: Omit<Hello, 'to'>, theirs: Hello): void {
+  const differ = (what: string, ours: unknown, others: unknown): never => {
+    throw new BedplateError(
+      'INVALID_INPUT',
+      `node ${own.from} and node ${theirs.from} disagree on ${what}: ${ours} here, ${others} there`,
+      { hint: 'start all nodes of a cluster with the same cluster list, ports and cluster id' },
+    )
+  }
+  const sorted = (ids: readonly NodeId[]): string => [...ids].sort((a, b) => a - b).join(',')
+  if (own.clusterId !== theirs.clusterId) differ('the cluster id', own.clusterId, theirs.clusterId)
+  if (sorted(own.members) !== sorted(theirs.members)) {
+    differ('the cluster list', sorted(own.members), sorted(theirs.members))
+  }
+  if (own.basePort !== theirs.basePort) differ('the base port', own.basePort, theirs.basePort)
+  if (theirs.to !== own.from) differ('who is called', `node ${own.from}`, `node ${theirs.to}`)
+  if (theirs.from === own.from) differ('who has this id', 'this process', 'another process')
+}
+
+/** Takes frames out of a stream, behind its preamble. The first one must be a hello, and no other. */
+export class FrameDecoder {
+  private parts: Uint8Array[] = []
+  private size = 0
+  private needed = HEADER_BYTES
+  private isGreeted = false
+
+  /**
+   * Takes the next bytes, in pieces of any size. A frame that is not whole is kept: at most 65 MiB, and 4 KiB before the
+   * hello. Messages have memory of their own.
+   * @throws CORRUPTION for what no node sends: close the connection, and use the decoder no more.
+   */
+  push(bytes: Uint8Array): Frame[] {
+    const frames: Frame[] = []
+    this.parts.push(bytes)
+    this.size += bytes.length
+    if (this.size < this.needed) return frames
+    const buffer = this.parts.length === 1 ? bytes : new Uint8Array(Buffer.concat(this.parts))
+    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+    let at = 0
+    this.needed = HEADER_BYTES
+    while (buffer.length - at >= HEADER_BYTES) {
+      const end = at + HEADER_BYTES + this.checkLength(view.getUint32(at, true))
+      if (end > buffer.length) {
+        this.needed = end - at
+        break
+      }
+      const body = buffer.slice(at + HEADER_BYTES, end)
+      if (crc32c(body) !== view.getUint32(at + 4, true)) {
+        throw new BedplateError('CORRUPTION', `a frame of ${body.length} bytes does not match its checksum`)
+      }
+      at = end
+      frames.push(this.decode(body))
+    }
+    this.parts = at < buffer.length ? [buffer.slice(at)] : []
+    this.size = buffer.length - at
+    return frames
+  }
+
+  private checkLength(length: number): number {
+    const most = this.isGreeted ? MAX_FRAME_BYTES : MAX_HELLO_BYTES
+    if (length <= most) return length
+    throw new BedplateError('CORRUPTION', `a frame says that it has ${length} bytes, and ${most} are allowed`)
+  }
+
+  private decode(body: Uint8Array): Frame {
+    const reader = new ByteReader(body, 'message')
+    const type = reader.choice(TYPES.length)
+    if ((type === HELLO) === this.isGreeted) throw reader.corrupt('is out of place: a hello comes first, and once')
+    const group = reader.u32()
+    const message = type === HELLO ? takeHello(reader) : takeMessage(reader, type)
+    reader.end()
+    this.isGreeted = true
+    return { group, message }
+  }
+}
+
+function put(body: ByteWriter, message: Message): void {
+  switch (message.kind) {
+    case 'requestVote':
+      body.u8(Number(message.isPre)).u53(message.lastIndex).u53(message.lastTerm).u8(Number(message.isTransfer))
+      return
+    case 'vote':
+      body.u8(Number(message.isPre)).u8(Number(message.granted))
+      return
+    case 'append':
+      body.u53(message.prevIndex).u53(message.prevTerm).u53(message.commit)
+      putEntries(body, message.entries)
+      return
+    case 'appended':
+      body.u53(message.match)
+      return
+    case 'refused':
+      body.u53(message.prevIndex).u53(message.hintIndex).u53(message.hintTerm)
+      return
+    case 'heartbeat':
+      body.u53(message.commit).u53(message.round)
+      return
+    case 'heartbeatAck':
+      body.u53(message.round)
+      return
+    case 'snapshotChunk':
+      putSnapshotMeta(body, message.snapshot)
+      body.u53(message.offset).blob(message.data)
+      return
+    case 'chunkReceived':
+      body.u53(message.index).u53(message.offset).u53(message.chunkOffset)
+      return
+    default: // timeoutNow and stale have nothing but their term
+  }
+}
+
+/** Fields are read in the order in which object literals name them, which is that of `put`. */
+function takeMessage(reader: ByteReader, type: number): Message {
+  const kind = TYPES[type] as Message['kind']
+  const term = reader.u53()
+  switch (kind) {
+    case 'requestVote': {
+      const [isPre, lastIndex, lastTerm, isTransfer] = [reader.flag(), reader.u53(), reader.u53(), reader.flag()]
+      return { kind, term, isPre, lastIndex, lastTerm, isTransfer }
+    }
+    case 'vote':
+      return { kind, term, isPre: reader.flag(), granted: reader.flag() }
+    case 'append': {
+      const [prevIndex, prevTerm, commit] = [reader.u53(), reader.u53(), reader.u53()]
+      return { kind, term, prevIndex, prevTerm, entries: takeEntries(reader), commit }
+    }
+    case 'appended':
+      return { kind, term, match: reader.u53() }
+    case 'refused':
+      return { kind, term, prevIndex: reader.u53(), hintIndex: reader.u53(), hintTerm: reader.u53() }
+    case 'heartbeat':
+      return { kind, term, commit: reader.u53(), round: reader.u53() }
+    case 'heartbeatAck':
+      return { kind, term, round: reader.u53() }
+    case 'snapshotChunk': {
+      const snapshot = takeSnapshotMeta(reader)
+      const offset = reader.u53()
+      const data = reader.blob(MAX_FRAME_BYTES)
+      return { kind, term, snapshot, offset, data, lengthBytes: data.length }
+    }
+    case 'chunkReceived':
+      return { kind, term, index: reader.u53(), offset: reader.u53(), chunkOffset: reader.u53() }
+    default:
+      return { kind, term }
+  }
+}
+
+function takeHello(reader: ByteReader): Hello {
+  const clusterId = reader.text(MAX_CLUSTER_ID_BYTES)
+  const from = reader.u53()
+  const to = reader.u53()
+  const members = reader.list({ most: MAX_MEMBERS, itemBytes: 8 }, () => reader.u53())
+  return { clusterId, from, to, members, basePort: reader.u53() }
+}
+
+function frame(body: Uint8Array): Uint8Array {
+  if (body.length > MAX_FRAME_BYTES) {
+    throw new BedplateError('INVALID_INPUT', `a message has ${body.length} bytes, and ${MAX_FRAME_BYTES} are allowed`, {
+      hint: 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes',
+    })
+  }
+  const bytes = new Uint8Array(HEADER_BYTES + body.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, body.length, true)
+  view.setUint32(4, crc32c(body), true)
+  bytes.set(body, HEADER_BYTES)
+  return bytes
+}
