@@ -17,6 +17,7 @@ export { encodeCommand, type SessionCommand } from './session-codec.ts'
 export { SessionMachine, type SessionResult } from './sessions.ts'
 export { SnapshotFiles } from './snapshot-files.ts'
 export type { StateMachine } from './state-machine.ts'
+export { openTransport, type Transport } from './transport.ts'
 export type {
   Effect,
   Entry,
