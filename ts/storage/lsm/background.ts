@@ -186,7 +186,12 @@ export class Background {
 
   /** Resolves when a piece of the work has ended, or there is none. */
   private async pieceEnded(): Promise<void> {
-    if (this.running !== undefined) await new Promise<void>((resolve) => void this.watchers.push(resolve))
+    if (this.running !== undefined) await this.progressed()
+  }
+
+  /** Resolves when the next piece of the work has ended, well or not. */
+  progressed(): Promise<void> {
+    return new Promise<void>((resolve) => void this.watchers.push(resolve))
   }
 
   private tellWatchers(): void {

@@ -331,8 +331,17 @@ export class Engine {
 
   /** Resolves when everything up to `position` is durable. @throws DISK_FULL where that has to wait for space. */
   async flushedTo(position: number): Promise<void> {
-    if (this.isWaitingForSpace && position >= this.heldFrom) throw noSpace(this.path)
-    await this.log.flushedTo(position)
+    let isDone = false
+    const durable = this.log.flushedTo(position).then(() => {
+      isDone = true
+    })
+    durable.catch(() => {}) // it may end after this has
+    // What is held back waits for tables, and they may have to wait for space.
+    while (!isDone && position >= this.heldFrom) {
+      if (this.isWaitingForSpace) throw noSpace(this.path)
+      await Promise.race([durable, this.background.progressed()])
+    }
+    await durable
   }
 
   // -- inside ---------------------------------------------------------------------------------------------------
