@@ -3,7 +3,7 @@
 //
 //   Lookup lookup(key, sequence);
 //   for (each memtable, the newest first) if (memtable.LookUp(&lookup); lookup.is_done()) break;
-//   for (each run, the newest first; while not done) tables.LookUp(table of the run, ..., &lookup);
+//   if (!lookup.is_done()) tables.LookUpInRuns(all runs, the newest first, ..., &lookup);
 //   lookup.Finish(&value);
 #ifndef BEDPLATE_LSM_LOOKUP_H_
 #define BEDPLATE_LSM_LOOKUP_H_

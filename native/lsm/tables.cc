@@ -93,13 +93,6 @@ Status Tables::Read(const TableInfo& info, uint64_t offset, std::span<uint8_t> t
 
 // -- one key --------------------------------------------------------------------------------------
 
-Status Tables::LookUp(const TableInfo& table, Loading loading, Lookup* lookup, bool* missing) {
-  *missing = false;
-  if (table.least_sequence() > lookup->sequence()) return Status::Ok();
-  Search search{lookup, &table, nullptr, 0, nullptr};
-  return SearchTable(&search, loading, missing);
-}
-
 Status Tables::LookUpInRuns(std::span<const Run> runs, Loading loading, Lookup* lookup,
                             bool* missing) {
   *missing = false;

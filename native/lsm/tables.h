@@ -60,11 +60,9 @@ class Tables {
   // Reads from the file of a table, past the cache; less than asked for at its end.
   Status Read(const TableInfo& info, uint64_t offset, std::span<uint8_t> target, size_t* count);
 
-  // Adds to `lookup` what `table` knows of its key. With kAtHand, `*missing` is true if something
-  // is not in memory: the lookup is useless then, and has to be made anew with kBlocking.
-  Status LookUp(const TableInfo& table, Loading loading, Lookup* lookup, bool* missing);
-  // The same in all tables of `runs`, the newest first. Their filters are on their way before the
-  // first is asked.
+  // Adds to `lookup` what the tables of `runs` know of its key, the newest first. Their filters are
+  // on their way before the first is asked. With kAtHand, `*missing` is true if something is not in
+  // memory: the lookup is useless then, and has to be made anew with kBlocking.
   Status LookUpInRuns(std::span<const Run> runs, Loading loading, Lookup* lookup, bool* missing);
   // Keys that are looked for together: about as many as the processor can wait for lines of.
   static constexpr size_t kGroupSize = 16;

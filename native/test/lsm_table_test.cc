@@ -114,11 +114,8 @@ std::vector<ModelEntry> Walk(Tables* tables, const Run& run, const KeySpan& span
 // The value of a key in one run; "(none)" if it has none.
 std::string ValueIn(Tables* tables, const Run& run, const std::string& key, uint64_t sequence) {
   Lookup lookup(AsBytes(key), sequence);
-  const TableRef* table = TableFor(run, AsBytes(key));
   bool missing = false;
-  if (table != nullptr) {
-    EXPECT_OK(tables->LookUp(**table, Tables::Loading::kBlocking, &lookup, &missing));
-  }
+  EXPECT_OK(tables->LookUpInRuns({&run, 1}, Tables::Loading::kBlocking, &lookup, &missing));
   EXPECT_FALSE(missing);
   FoundValue value;
   EXPECT_OK(lookup.Finish(&value));
@@ -267,7 +264,7 @@ TEST(TableLookupTest, AtHandMeansWithoutTheDisk) {
   const auto is_missing = [&] {
     Lookup lookup(AsBytes(key), 9);
     bool missing = false;
-    EXPECT_OK(tables->LookUp(*run[0], Tables::Loading::kAtHand, &lookup, &missing));
+    EXPECT_OK(tables->LookUpInRuns({&run, 1}, Tables::Loading::kAtHand, &lookup, &missing));
     return missing;
   };
   EXPECT_TRUE(is_missing());

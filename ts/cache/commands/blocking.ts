@@ -1,7 +1,7 @@
 // What commands that wait have in common.
 import { parseDouble } from '../keyspace/numbers.ts'
-import type { Call } from './call.ts'
-import { fail } from './errors.ts'
+import { type Call, isWord } from './call.ts'
+import { fail, SYNTAX_ERROR } from './errors.ts'
 
 const BAD_TIMEOUT = 'ERR timeout is not a float or out of range'
 const MAX_INT64 = 2 ** 63
@@ -28,4 +28,21 @@ export function parseKeys(call: Call, args: readonly string[], at: number): { ke
   const count = call.bounded(args[at] as string, 1, Number.MAX_SAFE_INTEGER, 'ERR numkeys should be greater than 0')
   const next = at + 1 + count
   return { keys: args.slice(at + 1, next), next }
+}
+
+/** `numkeys key... end [COUNT count]`, beginning at index `at`. @param parseEnd - Fails for what is no end. */
+export function parsePop<End>(
+  call: Call,
+  args: readonly string[],
+  at: number,
+  parseEnd: (text: string | undefined) => End,
+): { keys: string[]; end: End; count: number } {
+  const { keys, next } = parseKeys(call, args, at)
+  const end = parseEnd(args[next])
+  let count = 1
+  if (args.length > next + 1) {
+    if (args.length !== next + 3 || !isWord(args[next + 1], 'COUNT')) fail(SYNTAX_ERROR)
+    count = call.bounded(args[next + 2] as string, 1, Number.MAX_SAFE_INTEGER, 'ERR count should be greater than 0')
+  }
+  return { keys, end, count }
 }

@@ -1,6 +1,6 @@
 // Lists: https://redis.io/commands/?group=list
 import { List } from '../keyspace/list.ts'
-import { onlyKey, parseKeys, parseTimeout } from './blocking.ts'
+import { onlyKey, parsePop, parseTimeout } from './blocking.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, NO_SUCH_KEY, OUT_OF_RANGE, SYNTAX_ERROR } from './errors.ts'
@@ -93,7 +93,7 @@ export const LIST_COMMANDS: Handlers = {
   },
 
   lmpop(call, args) {
-    const { keys, end, count } = parsePop(call, args, 1)
+    const { keys, end, count } = parsePop(call, args, 1, parseEnd)
     if (!popFirst(call, keys, end, count)) call.reply.nilArray()
   },
 
@@ -113,7 +113,7 @@ export const LIST_COMMANDS: Handlers = {
 
   blmpop(call, args) {
     const untilMs = parseTimeout(call, args[1] as string)
-    const { keys, end, count } = parsePop(call, args, 2)
+    const { keys, end, count } = parsePop(call, args, 2, parseEnd)
     if (!popFirst(call, keys, end, count)) call.block({ argsFor: onlyKey(args, 2, keys), keys, type: 'list', untilMs })
   },
 }
@@ -187,18 +187,6 @@ function popMany(call: Call, key: string, list: List, end: End, wanted: number):
   call.reply.array(count)
   for (let i = 0; i < count; i++) call.reply.bulk(take(list, end))
   if (count > 0) taken(call, key, list, end, count)
-}
-
-/** numkeys key... LEFT | RIGHT [COUNT count], beginning at index `at`. */
-function parsePop(call: Call, args: readonly string[], at: number): { keys: string[]; end: End; count: number } {
-  const { keys, next } = parseKeys(call, args, at)
-  const end = parseEnd(args[next])
-  let count = 1
-  if (args.length > next + 1) {
-    if (args.length !== next + 3 || !isWord(args[next + 1], 'COUNT')) fail(SYNTAX_ERROR)
-    count = call.bounded(args[next + 2] as string, 1, Number.MAX_SAFE_INTEGER, 'ERR count should be greater than 0')
-  }
-  return { keys, end, count }
 }
 
 /** Pops from the first list that is there and answers with its key and the elements. @returns False if none is. */

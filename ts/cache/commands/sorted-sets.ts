@@ -1,6 +1,6 @@
 // Sorted sets: https://redis.io/commands/?group=sorted-set. Ranges and combinations have files of their own.
 import { SortedSet } from '../keyspace/sorted-set.ts'
-import { onlyKey, parseKeys, parseTimeout } from './blocking.ts'
+import { onlyKey, parsePop, parseTimeout } from './blocking.ts'
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
@@ -63,13 +63,13 @@ export const SORTED_SET_COMMANDS: Handlers = {
   bzpopmax: blockingPop('MAX'),
 
   zmpop(call, args) {
-    const { keys, end, count } = parsePop(call, args, 1)
+    const { keys, end, count } = parsePop(call, args, 1, parseEnd)
     if (!popFirst(call, keys, end, count)) call.reply.nilArray()
   },
 
   bzmpop(call, args) {
     const untilMs = parseTimeout(call, args[1] as string)
-    const { keys, end, count } = parsePop(call, args, 2)
+    const { keys, end, count } = parsePop(call, args, 2, parseEnd)
     if (!popFirst(call, keys, end, count)) call.block({ argsFor: onlyKey(args, 2, keys), keys, type: 'zset', untilMs })
   },
 
@@ -182,16 +182,9 @@ function blockingPop(end: End): Handler {
   }
 }
 
-/** numkeys key... MIN | MAX [COUNT count], beginning at index `at`. */
-function parsePop(call: Call, args: readonly string[], at: number): { keys: string[]; end: End; count: number } {
-  const { keys, next } = parseKeys(call, args, at)
-  const end = isWord(args[next], 'MIN') ? 'MIN' : isWord(args[next], 'MAX') ? 'MAX' : fail(SYNTAX_ERROR)
-  let count = 1
-  if (args.length > next + 1) {
-    if (args.length !== next + 3 || !isWord(args[next + 1], 'COUNT')) fail(SYNTAX_ERROR)
-    count = call.bounded(args[next + 2] as string, 1, Number.MAX_SAFE_INTEGER, 'ERR count should be greater than 0')
-  }
-  return { keys, end, count }
+function parseEnd(text: string | undefined): End {
+  if (isWord(text, 'MIN')) return 'MIN'
+  return isWord(text, 'MAX') ? 'MAX' : fail(SYNTAX_ERROR)
 }
 
 function popFirst(call: Call, keys: readonly string[], end: End, count: number): boolean {
