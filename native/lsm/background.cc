@@ -48,7 +48,17 @@ Background::Background(BackgroundOptions options, Manifest manifest)
 
 Background::~Background() = default;
 
-Status NoSpace(const std::string& path) {
+bool IsShortage(ErrorCode code) {
+  return code == ErrorCode::kDiskFull || code == ErrorCode::kUnavailable;
+}
+
+Status ShortOf(const std::string& path, ErrorCode shortage) {
+  if (shortage == ErrorCode::kUnavailable) {
+    return Status::Error(
+        ErrorCode::kUnavailable, path + ": tables cannot be written: too many open files",
+        "close some files, or raise the limit (ulimit -n); nothing was lost, and it "
+        "is tried again by itself");
+  }
   return Status::Error(
       ErrorCode::kDiskFull, path + ": no space to write tables",
       "free some space on the disk; nothing was lost, and it is tried again by itself");
@@ -137,9 +147,9 @@ Status Background::Flush() {
     if (options_.has_failed()) return Status::Ok();  // who asked sees that for himself
     if (Status status = FlushOldest(); !status.ok()) {
       if (!PutOff(status)) return status;
-      Starve();
+      Starve(status);
       Wake();  // to try again
-      return NoSpace(options_.path);
+      return ShortOf(options_.path, status.code());
     }
     WakeCompaction();
   }
@@ -156,16 +166,16 @@ Status Background::CompactAll(const KeySpan& span) {
   Status status = Compact(std::move(compaction));
   if (!damage_.ok()) return damage_;
   if (status.ok()) return status;
-  return PutOff(status) ? NoSpace(options_.path) : status;
+  return PutOff(status) ? ShortOf(options_.path, status.code()) : status;
 }
 
 Status Background::DoAllThatIsDue() {
   {
     const std::lock_guard lock(flush_mutex_);
-    if (FlushAllFrozen()) return NoSpace(options_.path);
+    if (FlushAllFrozen()) return ShortOf(options_.path, shortage_);
   }
   const std::lock_guard lock(compaction_mutex_);
-  return CompactWhileDue() ? NoSpace(options_.path) : Status::Ok();
+  return CompactWhileDue() ? ShortOf(options_.path, ErrorCode::kDiskFull) : Status::Ok();
 }
 
 void Background::Abandon() {
@@ -188,12 +198,12 @@ Status Background::Close() {
   }
   RemoveObsolete();
   options_.janitor->Close();
-  return status.Is(ErrorCode::kDiskFull) ? Status::Ok() : status;
+  return IsShortage(status.code()) ? Status::Ok() : status;
 }
 
 bool Background::PutOff(const Status& status) {
   if (options_.has_failed() || status.Is(ErrorCode::kClosed)) return false;
-  if (status.Is(ErrorCode::kDiskFull)) return true;
+  if (IsShortage(status.code())) return true;
   options_.fail(status);
   options_.on_progress();
   return false;
@@ -219,14 +229,14 @@ bool Background::FlushAllFrozen() {
       continue;
     }
     if (!PutOff(status)) return false;
-    Starve();
+    Starve(status);
     return true;
   }
   return false;
 }
 
-void Background::Starve() {
-  is_starved_ = true;
+void Background::Starve(const Status& shortage) {
+  shortage_ = shortage.code();
   options_.on_progress();
 }
 
@@ -253,7 +263,7 @@ Status Background::FlushOldest() {
     flushed_bytes_ += oldest.memtable->content_bytes();
   }
   for (const TableRef& table : oldest.tables) flushed_bytes_ += table->content_bytes;
-  is_starved_ = false;
+  shortage_ = ErrorCode::kOk;
   options_.on_flushed(oldest.position);
   TellOf({.kind = Event::Kind::kFlush, .milliseconds = stopwatch.milliseconds()}, edit);
   return Status::Ok();
@@ -399,7 +409,7 @@ Status Background::Install(const std::vector<TableInfo>& made, const VersionEdit
   if (Lacks(options_.mutant, Rule::kTablesUntilReplaced)) RemoveReplaced(edit);
   Status status = ReplaceManifest(options_.disk, options_.path, next, options_.mutant);
   if (!status.ok()) {
-    if (!status.Is(ErrorCode::kDiskFull)) return status;
+    if (!IsShortage(status.code())) return status;
     for (const TableInfo& table : made) {
       Discard(options_.disk, vfs::JoinPath(options_.path, TableName(table.number)));
     }

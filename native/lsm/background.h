@@ -76,8 +76,10 @@ struct BackgroundStats {
   uint64_t written_bytes = 0;
 };
 
-// The error of the store at `path` for what waits for space.
-[[nodiscard]] Status NoSpace(const std::string& path);
+// True if nothing was changed, and the same may succeed later: no space, or too many open files.
+[[nodiscard]] bool IsShortage(ErrorCode code);
+// The error of the store at `path` for what waits for the end of a shortage.
+[[nodiscard]] Status ShortOf(const std::string& path, ErrorCode shortage);
 
 // Any thread may call it.
 class Background {
@@ -109,8 +111,9 @@ class Background {
   // Ends the threads, and nothing else.
   void Abandon();
 
-  // True if the last flush found no space.
-  [[nodiscard]] bool is_starved() const { return is_starved_; }
+  // What the last flush found no space or no file for; kOk if it did.
+  [[nodiscard]] ErrorCode shortage() const { return shortage_; }
+  [[nodiscard]] bool is_starved() const { return shortage_ != ErrorCode::kOk; }
   [[nodiscard]] BackgroundStats stats() const;
   // The manifest in force.
   [[nodiscard]] Manifest manifest() const;
@@ -133,7 +136,7 @@ class Background {
   Status TablesOf(const Memtable& memtable, std::vector<TableInfo>* made);
   // True if it is to be tried again later.
   bool FlushAllFrozen();
-  void Starve();
+  void Starve(const Status& shortage);
   // With `compaction_mutex_` held.
   bool CompactWhileDue();
   Status Compact(Compaction compaction);
@@ -144,7 +147,7 @@ class Background {
                const Retention& retention, uint64_t table_bytes, bool is_compaction,
                std::vector<TableInfo>* made);
   // Puts the version in force that `edit` makes of the present one, durably. `made` are its new
-  // tables: removed again if there is no space for a manifest.
+  // tables: removed again if that has to be put off.
   Status Install(const std::vector<TableInfo>& made, const VersionEdit& edit,
                  const Flushed* flushed);
   void RemoveObsolete();
@@ -158,10 +161,10 @@ class Background {
   const CompactionPlan plan_;
   Workshop workshop_;
   std::atomic<uint64_t> next_number_;
-  std::atomic<bool> is_starved_{false};
+  std::atomic<ErrorCode> shortage_{ErrorCode::kOk};
   std::atomic<bool> is_stopping_{false};
-  // True while merges make no room in level 0: what they read is damaged, or there is no space for
-  // what they write.
+  // True while merges make no room in level 0: what they read is damaged, or there is no space or
+  // no file for what they write.
   std::atomic<bool> are_merges_stuck_{false};
   std::atomic<uint64_t> flushes_{0};
   std::atomic<uint64_t> compactions_{0};

@@ -142,7 +142,11 @@ Status Engine::CloseFiles() {
   if (!status.ok() || held_from() == kNotHeld) return status.ok() ? log_->Close() : status;
   // What is logged behind tables that the manifest does not name must not be written.
   status = log_->SyncTo(held_from() - 1);
-  return status.ok() ? NoSpace(path()) : status;
+  if (!status.ok()) return status;
+  return Status::Error(ErrorCode::kDiskFull,
+                       path() + " was closed before there was space to name what was ingested",
+                       "what was ingested and written since then is not in the store: free some "
+                       "space, open it, and write that again");
 }
 
 Status Engine::CheckOpen() const {
@@ -184,15 +188,13 @@ void Engine::Fail(const Status& cause) {
 }
 
 Status Engine::Failed(Status status) {
-  if (!status.ok() && !status.Is(ErrorCode::kDiskFull) && !status.Is(ErrorCode::kUnavailable)) {
-    Fail(status);
-  }
+  if (!status.ok() && !IsShortage(status.code())) Fail(status);
   return status;
 }
 
 Status Engine::FailedHalfWay(const Status& status) {
   Fail(status);
-  return status.Is(ErrorCode::kDiskFull) ? CheckSound() : status;
+  return IsShortage(status.code()) ? CheckSound() : status;
 }
 
 // -- writing --------------------------------------------------------------------------------------
@@ -266,15 +268,14 @@ Status Engine::LogRecord(Bytes record, uint64_t* position) {
 Status Engine::Admit() {
   if (is_waiting_for_space()) {
     background_->Wake();
-    return NoSpace(path());
+    return ShortOf(path(), background_->shortage());
   }
   const uint64_t bytes = memory_->active()->bytes();
   if (bytes < options_.memtable_bytes || states_->frozen_count() < kMaxFrozenMemtables) {
     return Status::Ok();
   }
   if (background_->is_starved()) {
-    return Status::Error(ErrorCode::kDiskFull, path() + ": no space to write tables",
-                         "free some space on the disk; nothing was changed");
+    return ShortOf(path(), background_->shortage());
   }
   if (bytes < std::max(kMemtableOverrun * options_.memtable_bytes, kMemtableOverrunBytes)) {
     return Status::Ok();

@@ -114,7 +114,8 @@ std::shared_ptr<const Version> ReadTables(FieldReader* fields, uint64_t next_num
 
 // A failed sync leaves nothing known: also for want of space it is no refusal.
 Status Durably(const Status& status) {
-  if (status.ok() || !status.Is(ErrorCode::kDiskFull)) return status;
+  const bool is_refusal = status.Is(ErrorCode::kDiskFull) || status.Is(ErrorCode::kUnavailable);
+  if (status.ok() || !is_refusal) return status;
   return Status::Error(ErrorCode::kIo, status.message(), status.hint());
 }
 

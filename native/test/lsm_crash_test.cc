@@ -421,6 +421,27 @@ TEST(LsmCrashTest, AFullDiskRefusesWritesAndGoesOnOnceThereIsSpace) {
   ASSERT_OK(life->Reopen());
 }
 
+TEST(LsmCrashTest, TooManyOpenFilesPutOffFlushes) {
+  const LifeSettings settings;
+  std::unique_ptr<LsmLife> life;
+  ASSERT_OK(LsmLife::Begin(LsmLife::FreshDisk(settings), settings, LsmLife::Nothing(), &life));
+  vfs::FaultSpec spec;
+  spec.operation = vfs::DiskOperation::kCreate;
+  spec.path_part = ".sst";
+  spec.error = EMFILE;
+  spec.forever = true;
+  const auto fault = life->disk()->FailAt(spec);
+  ASSERT_OK(life->Apply({{Kind::kPut, "", "before", "v"}}));
+  EXPECT_EQ(life->Flush().code(), ErrorCode::kUnavailable);
+  ASSERT_OK(life->Apply({{Kind::kPut, "", "meanwhile", "v"}}));
+  ASSERT_OK(life->Check());
+  fault->Cancel();
+  ASSERT_OK(life->Flush());
+  ASSERT_OK(life->Check());
+  ASSERT_OK(life->Close());
+  ASSERT_OK(life->Reopen());
+}
+
 TEST(LsmCrashTest, WhatWasIngestedWaitsForSpaceAndHoldsBackWhatCameAfterIt) {
   for (const bool is_closed : {false, true}) {
     std::unique_ptr<LsmLife> life;

@@ -16,8 +16,8 @@ export type DiskOperation =
   | 'rmdir'
   | 'list'
 
-/** The system errors that a fault can raise. They come out as the real disk's would: DISK_FULL, PERMISSION or IO. */
-export type FaultError = 'EIO' | 'ENOSPC' | 'EACCES'
+/** The system errors that a fault can raise. They come out as the real disk's would: DISK_FULL, PERMISSION, UNAVAILABLE or IO. */
+export type FaultError = 'EIO' | 'ENOSPC' | 'EACCES' | 'EMFILE'
 
 /** Which call fails, and how. */
 export interface FaultSpec {

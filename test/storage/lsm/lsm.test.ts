@@ -193,6 +193,34 @@ describe('an LSM store', () => {
     expect([...store.range()]).toHaveLength(content.length + 1)
     await store.close()
   })
+
+  it('puts off flushes and merges that may open no more files, and says so to who waits for them', async () => {
+    const { store, disk, clock } = await make({ memtableBytes: 2048, level0Tables: 2 })
+    for (let i = 0; i < 60; i++) void store.put(key(i), 'v'.repeat(100))
+    await store.flush()
+    const fault = disk.failAt({ operation: 'create', path: /\.sst$/, nth: 1, error: 'EMFILE', forever: true })
+    await store.put('more', 'v')
+    const error = await errorOfAsync(store.flush())
+    expect(error).toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('too many open files') })
+    expect(error?.hint).toContain('ulimit')
+    expect(await codeOfAsync(store.compact())).toBe('UNAVAILABLE')
+    await store.put('and', 'more')
+    fault.cancel()
+    clock.advance(10_000)
+    await store.compact()
+    expect([store.get('more'), store.get('and'), store.stats().memtable.entries]).toEqual(['v', 'more', 0])
+    await store.close()
+  })
+
+  it('ends what waits for a merge or reads its tables when it is closed', async () => {
+    const { store, disk } = await make({ memtableBytes: 1 << 20, level0Tables: 100 })
+    for (let i = 0; i < 20_000; i++) void store.put(key(i), 'v'.repeat(100))
+    await store.flush()
+    const waiting = [codeOfAsync(store.compact()), codeOfAsync(store.verify())]
+    await store.close()
+    expect(await Promise.all(waiting)).toEqual(['CLOSED', 'CLOSED'])
+    expect([disk.openHandles, disk.heldLocks]).toEqual([0, 0])
+  })
 })
 
 async function make(settings: Partial<StoreSettings> = {}): Promise<Opened & { disk: SimulatedDisk }> {

@@ -1,6 +1,6 @@
 // When background work is done: flushes and compactions, one after the other, slice by slice between the turns of others. A
 // flush that becomes due goes before the rest of a compaction, unless level 0 is crowded: then writers wait for merges. A full
-// disk ends the work without a trace, and it is tried again later.
+// disk, or too many open files, end the work without a trace, and it is tried again later.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Cancel } from '../../io/clock.ts'
 import {
@@ -12,6 +12,7 @@ import {
   pickCompaction,
 } from './compaction.ts'
 import type { KeySpan } from './internal-key.ts'
+import { isShortage, shortOf } from './shortage.ts'
 import { TableWork, type TableWorkOptions } from './table-work.ts'
 import { RETRY_MS } from './types.ts'
 
@@ -30,7 +31,7 @@ interface Request {
   isDone: boolean
 }
 
-/** Thrown inside to leave work that closing has made needless. */
+/** Leaves work that closing has made needless. */
 const CANCELLED = new BedplateError('CLOSED', 'the work was cancelled: the store is being closed')
 /** Bounds of a wait for the next table to be too old: clocks jump. */
 const MIN_WATCH_MS = 1000
@@ -38,8 +39,8 @@ const MAX_WATCH_MS = 3_600_000
 
 export class Background {
   readonly work: TableWork
-  /** True if the last try found no space. */
-  isStarved = false
+  /** What the last try found no space or no file for. */
+  shortage: BedplateError | undefined
   private readonly options: BackgroundOptions
   private running: Promise<void> | undefined
   private requests: Request[] = []
@@ -47,8 +48,8 @@ export class Background {
   private watchers: (() => void)[] = []
   private cancelRetry: Cancel = () => {}
   private isClosing = false
-  /** The last merge found no space: it makes no room in level 0, so flushes do not wait for it. */
-  private lacksSpaceToMerge = false
+  /** The last merge found no space or no file: it makes no room in level 0, so flushes do not wait for it. */
+  private cannotMerge = false
   private failure: unknown
   /** What a compaction has read that is damaged: there are no more of them, and everything else goes on. */
   private damage: unknown
@@ -65,12 +66,13 @@ export class Background {
     this.running = this.run().finally(() => {
       this.running = undefined
       this.tellWatchers()
-      if (!this.isStarved) this.watchExpiry()
-      if (!this.isStarved) this.wake() // what became due while it was ending
+      if (this.shortage !== undefined) return
+      this.watchExpiry()
+      this.wake() // what became due while it was ending
     })
   }
 
-  /** Resolves when what waits in memory now is in tables. @throws DISK_FULL if there is no space for that. */
+  /** Resolves when what waits in memory now is in tables. @throws DISK_FULL, UNAVAILABLE if that has to be put off. */
   async flushed(): Promise<void> {
     const { memory } = this.options
     const [last] = memory.waiting
@@ -78,11 +80,11 @@ export class Background {
       this.wake()
       await this.pieceEnded()
       this.assertAlive()
-      if (this.isStarved && memory.waiting.includes(last)) throw noSpace(this.work.workshop.path)
+      if (memory.waiting.includes(last)) this.assertSupplied()
     }
   }
 
-  /** Merges all that is in tables now of the keys in `span` into one level. */
+  /** Merges all that is in tables now of the keys in `span` into one level. @throws CLOSED if closing cuts it off. */
   async compact(span: KeySpan): Promise<void> {
     await this.flushed()
     const request = { span, isDone: false }
@@ -93,8 +95,9 @@ export class Background {
         await this.pieceEnded()
         this.assertAlive()
         if (this.damage !== undefined) throw this.damage
-        if (this.isStarved) throw noSpace(this.work.workshop.path)
+        this.assertSupplied()
       }
+      if (!request.isDone) throw CANCELLED
     } finally {
       this.requests = this.requests.filter((other) => other !== request)
     }
@@ -114,7 +117,7 @@ export class Background {
     try {
       while (this.options.memory.waiting.length > 0) await this.work.flushOldest()
     } catch (error) {
-      if (!isCode(error, 'DISK_FULL')) throw this.failed(error)
+      if (!isShortage(error)) throw this.failed(error)
     }
   }
 
@@ -174,12 +177,12 @@ export class Background {
   private isFlushDue(): boolean {
     const { memory, versions, limits } = this.options
     if (memory.waiting.length === 0) return false
-    if (this.damage !== undefined || this.lacksSpaceToMerge) return true
+    if (this.damage !== undefined || this.cannotMerge) return true
     return !isCrowded(versions.current, this.work.manifest.plan, limits)
   }
 
   private pieceDone(): void {
-    this.isStarved = false
+    this.shortage = undefined
     this.options.onProgress()
     this.tellWatchers()
   }
@@ -208,11 +211,11 @@ export class Background {
 
   private putOff(error: unknown): void {
     if (error === CANCELLED) return
-    if (!isCode(error, 'DISK_FULL')) {
+    if (!isShortage(error)) {
       this.failed(error)
       return
     }
-    this.isStarved = true
+    this.shortage = error
     this.requests = []
     this.options.onProgress()
     this.cancelRetry = this.work.workshop.clock.timer(RETRY_MS, () => this.wake())
@@ -229,13 +232,17 @@ export class Background {
     if (this.failure !== undefined) throw this.failure
   }
 
+  private assertSupplied(): void {
+    if (this.shortage !== undefined) throw shortOf(this.work.workshop.path, this.shortage)
+  }
+
   /** Damaged bytes end compactions: what can be read still can, and nothing that is damaged is written again. */
   private async compactOrNoteDamage(compaction: Compaction): Promise<void> {
     try {
       await this.work.compact(compaction, () => this.letFlushesGoFirst())
-      this.lacksSpaceToMerge = false
+      this.cannotMerge = false
     } catch (error) {
-      this.lacksSpaceToMerge = isCode(error, 'DISK_FULL')
+      this.cannotMerge = isShortage(error)
       if (!isCode(error, 'CORRUPTION') && !isCode(error, 'INCOMPATIBLE')) throw error
       this.damage = error
     }
@@ -248,10 +255,4 @@ export class Background {
     await this.work.flushOldest()
     this.pieceDone()
   }
-}
-
-export function noSpace(path: string): BedplateError {
-  return new BedplateError('DISK_FULL', `${path}: no space to write tables`, {
-    hint: 'free some space on the disk; nothing was lost, and it is tried again by itself',
-  })
 }

@@ -6,7 +6,7 @@
 //   2. What a source holds of a key is newer than what any source behind it holds: memtables, level 0, level 1, ...
 //   3. Space in the log is reserved before anything in memory changes.
 //   4. After a failed write or sync nothing is accepted any more: what is on disk is unknown until reopened.
-import { BedplateError, isCode } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
 import type { Disk, DiskLock } from '../../io/disk.ts'
 import type { Durability, Log } from '../log/types.ts'
@@ -15,7 +15,7 @@ import { checkCommitBytes, contentBytes } from '../ordered/operation.ts'
 import { WHOLE_RANGE } from '../ordered/range.ts'
 import { notify, type WriteObserver } from '../ordered/read-set.ts'
 import { RecordWriter } from '../ordered/record.ts'
-import { Background, noSpace } from './background.ts'
+import { Background } from './background.ts'
 import type { Workshop } from './build-tables.ts'
 import type { Catalogue } from './catalogue.ts'
 import { encodeCommit, type LsmOperation } from './commit.ts'
@@ -26,6 +26,7 @@ import type { Manifest } from './manifest.ts'
 import type { Memory } from './memory.ts'
 import type { Mutant } from './mutant.ts'
 import type { ReadState } from './read-state.ts'
+import { closedBeforeNamed, isShortage, shortOf } from './shortage.ts'
 import { type TableInfo, withSequence } from './table-format.ts'
 import type { Tables } from './tables.ts'
 import { LEAST_CACHE_SHARE, MAX_FROZEN_MEMTABLES, MEMTABLE_OVERRUN, MEMTABLE_OVERRUN_BYTES } from './types.ts'
@@ -292,7 +293,7 @@ export class Engine {
       if (kept < this.position && this.parts.durability !== 'sync') throw failure
     } finally {
       this.endStall()
-      this.rejectAttached(this.failure ?? noSpace(this.path))
+      this.rejectAttached(this.failure ?? closedBeforeNamed(this.path))
       log.abandon()
       this.versions.close()
       this.tables.close()
@@ -308,7 +309,7 @@ export class Engine {
       return
     }
     await log.flushedTo(heldFrom - 1)
-    const error = noSpace(this.path)
+    const error = closedBeforeNamed(this.path)
     log.abandon(error)
     throw error
   }
@@ -326,7 +327,7 @@ export class Engine {
 
   /** True if the log is held back, and there is no space for what would end that. */
   get isWaitingForSpace(): boolean {
-    return this.isOpen && this.background.isStarved && this.heldFrom !== Number.POSITIVE_INFINITY
+    return this.isOpen && this.background.shortage !== undefined && this.heldFrom !== Number.POSITIVE_INFINITY
   }
 
   /** Resolves when everything up to `position` is durable. @throws DISK_FULL where that has to wait for space. */
@@ -338,7 +339,7 @@ export class Engine {
     durable.catch(() => {}) // it may end after this has
     // What is held back waits for tables, and they may have to wait for space.
     while (!isDone && position >= this.heldFrom) {
-      if (this.isWaitingForSpace) throw noSpace(this.path)
+      if (this.isWaitingForSpace) throw shortOf(this.path, this.background.shortage)
       await Promise.race([durable, this.background.progressed()])
     }
     await durable
@@ -385,16 +386,12 @@ export class Engine {
     const { memory, background } = this
     if (this.isWaitingForSpace) {
       background.wake()
-      throw noSpace(this.path)
+      throw shortOf(this.path, background.shortage)
     }
     const isFull = memory.active.bytes >= this.parts.memtableBytes && memory.frozenCount >= MAX_FROZEN_MEMTABLES
     if (!isFull) return
     background.wake()
-    if (background.isStarved) {
-      throw new BedplateError('DISK_FULL', `${this.path}: no space to write tables`, {
-        hint: 'free some space on the disk; nothing was changed',
-      })
-    }
+    if (background.shortage !== undefined) throw shortOf(this.path, background.shortage)
     if (memory.active.bytes < Math.max(MEMTABLE_OVERRUN * this.parts.memtableBytes, MEMTABLE_OVERRUN_BYTES)) return
     throw new BedplateError('UNAVAILABLE', `${this.path}: too much was written without waiting; nothing was changed`, {
       hint: 'await the promises of writes now and then',
@@ -410,7 +407,7 @@ export class Engine {
     try {
       this.log.reserve(bytes)
     } catch (error) {
-      if (!isCode(error, 'DISK_FULL') && !isCode(error, 'UNAVAILABLE')) this.fail(error)
+      if (!isShortage(error)) this.fail(error)
       throw error
     }
   }
@@ -430,7 +427,7 @@ export class Engine {
     if (memory.frozenCount < MAX_FROZEN_MEMTABLES) {
       memory.freeze()
       this.background.wake()
-    } else if (this.stall === undefined && !this.background.isStarved) this.beginStall()
+    } else if (this.stall === undefined && this.background.shortage === undefined) this.beginStall()
   }
 
   /** From here on the promises of writes wait for a flush. */
@@ -446,7 +443,8 @@ export class Engine {
   private endStall(): void {
     const { stall, memory } = this
     if (stall === undefined) return
-    const isOver = memory.frozenCount < MAX_FROZEN_MEMTABLES || this.background.isStarved || this.failure !== undefined
+    const isOver =
+      memory.frozenCount < MAX_FROZEN_MEMTABLES || this.background.shortage !== undefined || this.failure !== undefined
     if (!isOver && this.isOpen) return
     this.stall = undefined
     const milliseconds = (this.clock.monotonic() - stall.since) / 1e6

@@ -172,7 +172,10 @@ export class LsmHandle<K, V> extends StoreHandle<K, V, LsmTree<K, V>> implements
     const version = engine.versions.current
     const release = engine.versions.hold()
     try {
-      return await verifyTables(version, engine.tables, engine.clock)
+      return await verifyTables(version, engine.tables, {
+        clock: engine.clock,
+        assertOpen: () => engine.assertOpen(),
+      })
     } finally {
       release()
     }

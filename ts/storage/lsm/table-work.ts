@@ -3,7 +3,6 @@
 //
 // Order, each step durable before the next: tables and their names; the manifest that names them; and only then the log and
 // the tables that it makes needless are let go.
-import { isCode } from '../../base/errors.ts'
 import { joinPath } from '../../io/disk.ts'
 import { compareBytes } from '../compare.ts'
 import { lacks } from '../mutant.ts'
@@ -16,6 +15,7 @@ import { type Manifest, replaceManifest } from './manifest.ts'
 import type { Frozen, Ingested, Memory } from './memory.ts'
 import { MergeCursor } from './merge.ts'
 import { RangeTombstones } from './range-tombstones.ts'
+import { isShortage } from './shortage.ts'
 import { type Retention, SurvivorCursor, survivingTombstones } from './survivors.ts'
 import { RunCursor } from './table-cursor.ts'
 import { type TableInfo, tableName } from './table-format.ts'
@@ -136,7 +136,7 @@ export class TableWork {
     return made
   }
 
-  /** Puts `version` in force, durably. @param made - Its new tables: removed again if there is no space for a manifest. */
+  /** Puts `version` in force, durably. @param made - Its new tables: removed again if that has to be put off. */
   private async replace(
     made: readonly TableInfo[],
     version: Version,
@@ -149,7 +149,7 @@ export class TableWork {
     try {
       await replaceManifest(disk, path, next, { durably, mutant })
     } catch (error) {
-      if (isCode(error, 'DISK_FULL')) for (const { number } of made) discard(disk, joinPath(path, tableName(number)))
+      if (isShortage(error)) for (const { number } of made) discard(disk, joinPath(path, tableName(number)))
       throw error
     }
     this.manifest = next

@@ -144,7 +144,7 @@ export interface LsmTree<K = string, V = string> extends NamedTree<K, V> {
    * @param entries - In the order of their keys' bytes, without duplicates. May be without end in sight: they are not gathered.
    * @returns How many there were, once they are durable. What others write after that instant is not durable before.
    * @throws INVALID_INPUT, with the number of the entry, if a key is not greater than the one before; CONFLICT if the tree was
-   *   dropped meanwhile; DISK_FULL. Then nothing of it is there.
+   *   dropped meanwhile; DISK_FULL. Then nothing of it is there; a tree that was made for it stays, empty.
    *
    * @example
    * await store.ingest(function* () { for (let i = 0; i < 1e6; i++) yield [String(i).padStart(7, '0'), `value ${i}`] }())
@@ -167,6 +167,7 @@ export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K,
   /**
    * Flushes, then merges all tables, or with a range all that hold keys of it in the default tree: nothing deleted or
    * overwritten is left of it that no snapshot shows. In a `fifo` store, which never merges, it drops what is due.
+   * @throws CLOSED if the store is closed before it has ended.
    */
   compact(range?: KeyRange<K>): Promise<void>
   /**
@@ -188,7 +189,7 @@ export interface Lsm<K = string, V = string> extends TreeStore<K, V>, LsmTree<K,
    */
   on<E extends keyof LsmEvents>(event: E, listener: LsmListener<E>): () => void
   stats(): LsmStats
-  /** Reads the whole store and checks every rule of the format. */
+  /** Reads the whole store and checks every rule of the format. @throws CLOSED if the store is closed before it has ended. */
   verify(): Promise<LsmVerifyReport>
 }
 

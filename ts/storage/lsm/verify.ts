@@ -12,8 +12,19 @@ import type { Version } from './version.ts'
 
 const MAX_PROBLEMS = 100
 
-/** Checks all tables of `version`, which must be held while this runs. One block a turn. */
-export async function verifyTables(version: Version, tables: Tables, clock: Clock): Promise<LsmVerifyReport> {
+/** What a verification needs of a store. */
+interface Surroundings {
+  readonly clock: Clock
+  /** Asked before each block. @throws CLOSED once the store is closed. */
+  assertOpen(): void
+}
+
+/** Checks all tables of `version`, which must be held while this runs. One block a turn. @throws What `assertOpen` throws. */
+export async function verifyTables(
+  version: Version,
+  tables: Tables,
+  surroundings: Surroundings,
+): Promise<LsmVerifyReport> {
   const report: LsmVerifyReport = { ok: true, problems: [], tables: 0, blocks: 0, entries: 0 }
   const complain = (table: TableInfo, problem: string): void => {
     report.ok = false
@@ -23,7 +34,7 @@ export async function verifyTables(version: Version, tables: Tables, clock: Cloc
     if (level > 0) checkOrder(run, complain)
     for (const table of run) {
       report.tables++
-      await reportDamage(table, complain, () => verifyTable(table, tables, { report, complain, clock }))
+      await reportDamage(table, complain, () => verifyTable(table, tables, { ...surroundings, report, complain }))
     }
   }
   return report
@@ -52,12 +63,13 @@ async function reportDamage(table: TableInfo, complain: Complain, work: () => Pr
 async function verifyTable(
   table: TableInfo,
   tables: Tables,
-  { report, complain, clock }: { report: LsmVerifyReport; complain: Complain; clock: Clock },
+  { report, complain, clock, assertOpen }: Surroundings & { report: LsmVerifyReport; complain: Complain },
 ): Promise<void> {
   const meta = await tables.metaAsync(table)
   const seen = { entries: 0, deletions: 0, previous: undefined as Entry | undefined }
   for (const index of meta.index.handles.keys()) {
     await clock.turn()
+    assertOpen()
     await reportDamage(table, complain, async () => {
       const block = await tables.blockAsync(table, meta, index)
       report.blocks++

@@ -8,11 +8,11 @@ import { NativeStoreEngine } from '../../ordered/native/engine.ts'
 import { rangeFlags } from '../../ordered/native/walk.ts'
 import type { ByteRange } from '../../ordered/range.ts'
 import type { Codecs } from '../../ordered/reader.ts'
-import { noSpace } from '../background.ts'
 import { checkBackupPath, copyStore } from '../backup.ts'
 import { Emitter } from '../events.ts'
 import type { ByteEntries } from '../ingest.ts'
 import { decodeManifest, MANIFEST_FILE, type Manifest } from '../manifest.ts'
+import { shortOf } from '../shortage.ts'
 import { keepStatsFile } from '../stats.ts'
 import { Tables } from '../tables.ts'
 import type { LsmStats, LsmTree, LsmVerifyReport } from '../types.ts'
@@ -61,7 +61,7 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
   /** @throws DISK_FULL where that has to wait for space. */
   override async flushedTo(position: number): Promise<void> {
     const { core } = this
-    if (!core.readOnly && core.raw.waitsForSpace() === 1 && position >= core.raw.heldFrom()) throw noSpace(this.path)
+    if (!core.readOnly && core.raw.waitsForSpace() === 1 && position >= core.raw.heldFrom()) throw shortOf(this.path)
     await super.flushedTo(position)
   }
 
@@ -95,7 +95,11 @@ export class NativeLsmEngine extends NativeStoreEngine<NativeLsm> {
     core.assertUsable()
     const tables = new Tables({ disk, path, cacheBytes: VERIFY_CACHE_BYTES, maxOpenFiles: VERIFY_OPEN_FILES })
     try {
-      return await this.withManifest(({ version }) => verifyTables(version, tables, this.clock))
+      return await this.works.during(() =>
+        this.withManifest(({ version }) =>
+          verifyTables(version, tables, { clock: this.clock, assertOpen: () => core.assertUsable() }),
+        ),
+      )
     } finally {
       tables.close()
     }

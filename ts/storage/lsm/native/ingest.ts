@@ -1,14 +1,13 @@
 // Entries become tables by the TypeScript writer, since they come from this thread anyway; the native engine then takes those.
-import { isCode } from '../../../base/errors.ts'
 import type { Cancel, Clock } from '../../../io/clock.ts'
 import type { Disk } from '../../../io/disk.ts'
 import type { Random } from '../../../io/random.ts'
 import type { NativeLsm } from '../../../native/lsm.ts'
 import type { NativeCore } from '../../ordered/native/core.ts'
-import { noSpace } from '../background.ts'
 import { EMPTY_CATALOGUE } from '../catalogue.ts'
 import { attachEntries, type ByteEntries } from '../ingest.ts'
 import { encodeManifest, type Manifest } from '../manifest.ts'
+import { closedBeforeNamed, isShortage } from '../shortage.ts'
 import type { TableInfo } from '../table-format.ts'
 import { RETRY_MS } from '../types.ts'
 import { Version } from '../version.ts'
@@ -88,7 +87,7 @@ export class NativeIngestion {
     return named
   }
 
-  /** Resolves when the manifest names what was ingested; while there is no space for that, it is tried again. */
+  /** Resolves when the manifest names what was ingested; while that has to be put off, it is tried again. */
   private async named(): Promise<void> {
     const { core } = this
     for (;;) {
@@ -96,8 +95,8 @@ export class NativeIngestion {
         await core.run(core.raw.flushFrozen())
         return
       } catch (error) {
-        if (!isCode(error, 'DISK_FULL')) throw error
-        if (!core.isOpen) throw noSpace(core.path)
+        if (!isShortage(error)) throw error
+        if (!core.isOpen) throw closedBeforeNamed(core.path)
       }
       await this.pause()
     }
