@@ -39,7 +39,7 @@ export interface ClusterOptions {
   readonly durable?: (id: NodeId) => Durable | undefined
 }
 
-export const FIRST_CLIENT = 101
+const FIRST_CLIENT = 101
 
 export class Cluster {
   readonly simulation: Simulation<Wire>
@@ -110,6 +110,10 @@ export class Cluster {
     })
     this.clients.push(made as Client)
     return made as Client
+  }
+
+  get clientIds(): number[] {
+    return this.clients.map((_, i) => FIRST_CLIENT + i)
   }
 
   status(id: NodeId): NodeStatus {

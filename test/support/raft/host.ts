@@ -102,6 +102,11 @@ export class Host implements Process<Wire> {
     this.step({ kind: 'tick' })
   }
 
+  /** Entries on its disk. */
+  get entryCount(): number {
+    return this.durable.entries.length
+  }
+
   receive(from: number, message: Wire): void {
     if (message.kind === 'response') return
     if (message.kind !== 'request') {

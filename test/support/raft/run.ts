@@ -15,7 +15,7 @@ import {
   wholeBetween,
 } from '../../../ts/testing/simulation/index.ts'
 import type { ClientOptions } from './client.ts'
-import { Cluster, type ClusterOptions, describeWire, FIRST_CLIENT } from './cluster.ts'
+import { Cluster, type ClusterOptions, describeWire } from './cluster.ts'
 
 /** All that is drawn from a seed. */
 export interface Plan {
@@ -115,7 +115,7 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
       simulation,
       plan: faults.nemesis,
       targets: () => cluster.nodeIds,
-      everybody: () => [...cluster.nodeIds, ...cluster.clients.map((_, i) => FIRST_CLIENT + i)],
+      everybody: () => [...cluster.nodeIds, ...cluster.clientIds],
       favourite: () => cluster.leader,
     })
     const reorganise = new Reorganiser(cluster, plan, counts)
