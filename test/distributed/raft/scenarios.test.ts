@@ -16,7 +16,9 @@ import {
   outcomeOf,
   propose,
   slowLeader,
+  slowNewcomer,
   snapshotOfTwoLeaders,
+  stalledLeader,
   waitFor,
   zombieRead,
 } from '../../support/raft/scenarios.ts'
@@ -162,6 +164,19 @@ describe('the log (§5.3, §5.4.2)', () => {
     expect(cluster.status(behind).appliedIndex).toBe(cluster.status(leader).lastIndex)
   })
 
+  it('is led by another node when the disk of the leader stalls', () => expect(stalledLeader()).toBe(false))
+
+  it('is led by the only voter there is, whatever its disk does', () => {
+    const cluster = new Cluster({ seed: 1, nodeCount: 1, raft: { stallTicks: 5 } })
+    cluster.elect()
+    cluster.simulation.stall(1)
+    const command = propose(cluster, 1, 1)
+    cluster.simulation.runFor(5000)
+    expect([cluster.leader, cluster.outcomes.has(command)]).toEqual([1, false])
+    cluster.simulation.unstall(1)
+    expect(outcomeOf(cluster, command).kind).toBe('done')
+  })
+
   it('is committed by followers while the disk of the leader is slow (dissertation, §10.2.1)', () => {
     const cluster = new Cluster({ seed: 6, nodeCount: 3 })
     const leader = cluster.elect()
@@ -264,6 +279,40 @@ describe('membership (§6, dissertation §4)', () => {
     waitFor(cluster, 'a new one leads', () => [4, 5, 6].includes(cluster.leader ?? 0))
     for (const id of [1, 2, 3]) cluster.simulation.crash(id)
     expect(outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 2)).kind).toBe('done')
+  })
+
+  it('brings a new voter the log before its vote counts (dissertation, §4.2.1)', () =>
+    expect(slowNewcomer()).toBe(false))
+
+  it('is not changed for a new voter that does not answer (dissertation, §4.2.1)', () => {
+    const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const cluster = new Cluster({ seed: 2, nodeCount: 4, founding })
+    const leader = cluster.elect()
+    cluster.simulation.crash(4)
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4], learners: [] }))
+    const second = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2], learners: [] }))
+    expect(cluster.outcomes.get(second)).toMatchObject({ reason: 'change under way' })
+    expect(outcomeOf(cluster, change, 400)).toMatchObject({ kind: 'refused', reason: 'voter behind' })
+    expect(cluster.status(leader).membership).toEqual(founding)
+    const third = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2, 3], learners: [4] }))
+    expect(outcomeOf(cluster, third).kind).toBe('done')
+  })
+
+  it('is not changed for a new voter that is always further behind (dissertation, §4.2.1)', () => {
+    const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const raft = { maxBatchBytes: 1, maxInflightMessages: 1 }
+    const cluster = new Cluster({ seed: 2, nodeCount: 4, founding, raft })
+    const leader = cluster.elect()
+    // Entries come about as fast as one message after the other brings them.
+    const load = (): void => {
+      if (cluster.leader === leader) propose(cluster, leader, 1)
+      cluster.simulation.later(1, load)
+    }
+    load()
+    cluster.simulation.runFor(300)
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4], learners: [] }))
+    expect(outcomeOf(cluster, change, 60_000)).toMatchObject({ kind: 'refused', reason: 'voter behind' })
+    expect(cluster.status(leader).membership).toEqual(founding)
   })
 
   it('never lets two majorities decide without each other', () => {

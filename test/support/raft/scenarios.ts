@@ -293,6 +293,49 @@ export function deafNode(mutant?: Mutant): number {
   return Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)) - term
 }
 
+/**
+ * A leader whose disk takes nothing any more is asked for something, again and again.
+ * @returns Whether nobody else has led when its disk goes on after five election timeouts.
+ */
+export function stalledLeader(mutant?: Mutant): boolean {
+  const cluster = new Cluster({ seed: 10, nodeCount: 3, raft: { stallTicks: 20, mutant } })
+  const { simulation } = cluster
+  const stalled = cluster.elect()
+  simulation.runFor(100)
+  simulation.stall(stalled)
+  propose(cluster, stalled, 1)
+  simulation.runFor(500)
+  const isStuck = cluster.inRole('leader').every((id) => id === stalled)
+  if (!isStuck && outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 2)).kind !== 'done') return true
+  simulation.unstall(stalled)
+  cluster.converge(5000)
+  return isStuck
+}
+
+/**
+ * One of three voters is down, and a fourth is added whose disk is empty, behind a slow way (dissertation, §4.2.1).
+ * @returns Whether commands wait for it to receive the log.
+ */
+export function slowNewcomer(mutant?: Mutant): boolean {
+  const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+  const patience = [1, 2, 3, 4].map((id) => [id, (id - 1) / 4] as const)
+  const raft = { maxBatchBytes: 1, maxInflightMessages: 1, mutant }
+  const cluster = new Cluster({ seed: 11, nodeCount: 4, founding, patience, raft })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  for (let i = 0; i < 200; i++) propose(cluster, 1, i)
+  cluster.simulation.runFor(1000)
+  cluster.simulation.crash(3)
+  const change = cluster.ask(1, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4], learners: [] }))
+  cluster.simulation.runFor(100)
+  const isBehind = cluster.status(4).lastIndex < 200
+  const command = propose(cluster, 1, 999)
+  cluster.simulation.runFor(50)
+  const isHeldUp = cluster.outcomes.get(command)?.kind !== 'done'
+  if (outcomeOf(cluster, change).kind !== 'done' || !isBehind) return true
+  cluster.converge(5000)
+  return isHeldUp
+}
+
 /** A new leader is asked for a read before it knows what its predecessor has committed. @returns Whether it answers from the past. */
 export function hastyRead(mutant?: Mutant): boolean {
   const cluster = new Cluster({ seed: 9, nodeCount: 3, raft: { mutant } })

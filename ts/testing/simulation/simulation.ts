@@ -58,6 +58,8 @@ interface Host<Message> {
   /** Counts starts: what belongs to an earlier life does not happen. */
   life: number
   isPaused: boolean
+  /** A sync that has not ended since the disk stalls; undefined if it does not stall. */
+  stalled: Event<Message>[] | undefined
   /** What came while it stood still. */
   missed: Event<Message>[]
   /** Local milliseconds a millisecond of virtual time. */
@@ -126,6 +128,7 @@ export class Simulation<Message> {
       process: undefined,
       life: 0,
       isPaused: false,
+      stalled: undefined,
       missed: [],
       rate: drift === 0 ? 1 : between(this.random, 1 - drift, 1 + drift),
       localMs: 0,
@@ -217,11 +220,25 @@ export class Simulation<Message> {
     this.note(`${id} goes on`)
     const { missed } = host
     host.missed = []
-    for (const event of missed) {
-      event.timeMs = this.time
-      event.order = this.orders++
-      this.queue.push(event)
-    }
+    this.putOff(missed)
+  }
+
+  /** Lets no sync of a process end until `unstall`; everything else goes on. */
+  stall(id: ProcessId): void {
+    const host = this.hostOf(id)
+    if (host.stalled !== undefined) return
+    host.stalled = []
+    this.note(`the disk of ${id} stalls`)
+  }
+
+  /** Lets the disk of a process go on: a sync that was to end meanwhile ends now. */
+  unstall(id: ProcessId): void {
+    const host = this.hostOf(id)
+    const { stalled } = host
+    if (stalled === undefined) return
+    host.stalled = undefined
+    this.note(`the disk of ${id} goes on`)
+    this.putOff(stalled)
   }
 
   /** Lets the wall clock of a process jump. */
@@ -262,6 +279,7 @@ export class Simulation<Message> {
     this.storage = HEALTHY_STORAGE
     this.clock = HEALTHY_CLOCK
     for (const host of this.hosts.values()) {
+      this.unstall(host.id)
       this.resume(host.id)
       this.restart(host.id)
       this.setRate(host.id, 1)
@@ -307,6 +325,10 @@ export class Simulation<Message> {
       if (event.kind !== 'message' || host.missed.length < MAX_MISSED) host.missed.push(event)
       return
     }
+    if (event.kind === 'sync' && host?.stalled !== undefined) {
+      host.stalled.push(event)
+      return
+    }
     if (event.kind !== 'message') {
       this.trace.add(event, 0)
       event.fire?.()
@@ -333,6 +355,15 @@ export class Simulation<Message> {
     }
     this.queue.push(event)
     return event
+  }
+
+  /** Lets events that were held back happen now, in their order. */
+  private putOff(events: readonly Event<Message>[]): void {
+    for (const event of events) {
+      event.timeMs = this.time
+      event.order = this.orders++
+      this.queue.push(event)
+    }
   }
 
   private hostOf(id: ProcessId): Host<Message> {
