@@ -4,6 +4,7 @@ import type { Message, NodeId, Term } from '../../../ts/distributed/raft/index.t
 import { Cluster } from '../../support/raft/cluster.ts'
 import {
   cutOff,
+  damagedDisk,
   deafNode,
   disjointMajorities,
   diskOf,
@@ -535,6 +536,64 @@ describe('snapshots (§7)', () => {
     for (const id of cluster.nodeIds) cluster.simulation.crash(id)
     for (const id of cluster.nodeIds) cluster.simulation.restart(id)
     waitFor(cluster, 'fifty more', () => client.completed > 100, 20_000)
+    cluster.converge(5000)
+    expect(cluster.checkHistory()).toBe(true)
+  })
+})
+
+describe('a damaged disk', () => {
+  it.each(['rot', 'wipe'] as const)('ends its node, and nothing is lost while a majority has it: %s', (kind) => {
+    damagedDisk(kind, false)
+    expect(() => damagedDisk(kind, true)).toThrow(/leader completeness|durability/)
+  })
+
+  it('is replaced by a new node with a new id', () => {
+    const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const cluster = new Cluster({ seed: 3, nodeCount: 4, founding })
+    const leader = cluster.elect()
+    propose(cluster, leader, 1)
+    const lost = others(cluster, leader, 4)[0] as NodeId
+    cluster.damage('wipe', lost)
+    cluster.simulation.restart(lost)
+    expect(cluster.simulation.isUp(lost)).toBe(false)
+    const voters = others(cluster, lost)
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [] }))
+    expect(outcomeOf(cluster, change).kind).toBe('done')
+    cluster.simulation.crash(leader)
+    waitFor(cluster, 'the others go on', () => cluster.leader !== undefined)
+    expect(outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 2)).kind).toBe('done')
+    cluster.converge(5000)
+  })
+
+  it('is noticed when a snapshot is sent from it: that ends the node', () => {
+    const raft = { keptEntries: 0, chunkBytes: 8 }
+    const cluster = new Cluster({ seed: 1, nodeCount: 3, snapshotEvery: 10, raft })
+    const leader = cluster.elect()
+    const away = others(cluster, leader)[0] as NodeId
+    cluster.simulation.crash(away)
+    for (let i = 0; i < 50; i++) propose(cluster, leader, i)
+    cluster.simulation.runFor(300)
+    expect(cluster.damage('rot', leader, 'snapshot')).toBe(true)
+    cluster.simulation.restart(away)
+    waitFor(cluster, 'the leader ends', () => !cluster.simulation.isUp(leader))
+    cluster.converge(5000)
+  })
+})
+
+describe('a full disk', () => {
+  it('ends its node, which goes on from what it had when there is space again', () => {
+    const cluster = new Cluster({ seed: 2, nodeCount: 3 })
+    const client = cluster.addClient()
+    const leader = cluster.elect()
+    cluster.simulation.fill(leader)
+    waitFor(cluster, 'another one leads', () => cluster.leader !== undefined && cluster.leader !== leader)
+    expect(cluster.simulation.isUp(leader)).toBe(false)
+    cluster.simulation.restart(leader) // it starts, and ends with the first write
+    cluster.simulation.runFor(500)
+    expect(cluster.simulation.isUp(leader)).toBe(false)
+    cluster.simulation.free(leader)
+    cluster.simulation.restart(leader)
+    waitFor(cluster, 'the client goes on', () => client.completed > 50)
     cluster.converge(5000)
     expect(cluster.checkHistory()).toBe(true)
   })

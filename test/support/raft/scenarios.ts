@@ -3,7 +3,7 @@ import type { Entry, Message, NodeId, Outcome, Term } from '../../../ts/distribu
 import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
 import { HEALTHY_STORAGE } from '../../../ts/testing/simulation/index.ts'
 import { Cluster } from './cluster.ts'
-import type { Durable } from './durable.ts'
+import { type Durable, durableWith } from './durable.ts'
 import { Violation } from './invariants.ts'
 import { chainCommand } from './machine.ts'
 
@@ -12,7 +12,7 @@ export function diskOf(term: Term, terms: readonly Term[], votedFor?: NodeId): D
   const entries = terms.map((each, i): Entry => {
     return { index: i + 1, term: each, kind: 'command', command: chainCommand(each, i + 1) }
   })
-  return { hardState: { term, votedFor }, snapshots: new Map(), entries, incoming: [] }
+  return durableWith({ term, votedFor }, entries)
 }
 
 /** Lets nothing pass between `some` and other nodes. @returns What undoes it. */
@@ -291,6 +291,37 @@ export function deafNode(mutant?: Mutant): number {
   cluster.simulation.network.block([leader], [deaf])
   cluster.simulation.runFor(5000)
   return Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)) - term
+}
+
+/**
+ * An entry is on two of three nodes; of one the disk is damaged or wiped (the case of Alagappan et al., "Protocol-Aware Recovery
+ * for Consensus-Based Storage", FAST 2018).
+ * @param goesOn - What no driver may do: the node starts with what is left.
+ */
+export function damagedDisk(kind: 'rot' | 'wipe', goesOn: boolean): void {
+  const cluster = new Cluster({
+    seed: 12,
+    nodeCount: 3,
+    patience: [1, 2, 3].map((id) => [id, (id - 1) / 3]),
+    checksPromises: false,
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  const { simulation } = cluster
+  simulation.runFor(100)
+  const join = cutOff(cluster, [3])
+  if (outcomeOf(cluster, propose(cluster, 1, 1)).kind !== 'done') throw new Error('nodes 1 and 2 were to agree')
+  propose(cluster, 1, 2) // the records of later entries say that the earlier ones were durable
+  simulation.runFor(100)
+  for (const id of [1, 2]) simulation.crash(id)
+  if (!cluster.damage(kind, 2)) throw new Error('there was something to damage')
+  if (goesOn) cluster.forget(2, kind === 'rot' ? 2 : 1)
+  simulation.restart(2)
+  join()
+  simulation.runFor(3000)
+  if (cluster.leader !== undefined)
+    throw new Violation('durability', `${cluster.leader} leads without what was committed`)
+  simulation.restart(1)
+  cluster.converge(5000)
 }
 
 /**
