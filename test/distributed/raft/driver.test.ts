@@ -215,6 +215,29 @@ describe('on the real disk', () => {
   })
 })
 
+it('a snapshot that was damaged is not sent to others: the node ends', async () => {
+  let isCut = true
+  const bed = await DriverBed.open({
+    members: MEMBERS,
+    raft: { keptEntries: 0, chunkBytes: 16 },
+    mayLeave: (from, to) => !isCut || (from !== 3 && to !== 3),
+  })
+  for (let i = 0; i < 30; i++) await bed.propose(`command ${i}`)
+  const { driver } = bed.leader!
+  const disk = bed.disks.get(driver.status.id)!
+  await bed.ended(driver.snapshot())
+  await bed.propose('one more')
+  const [name] = disk.list('/snapshots')
+  const file = disk.open(`/snapshots/${name}`, 'write')
+  file.write(Uint8Array.of(0x7f), 40)
+  file.close()
+  isCut = false
+  await bed.run(() => driver.failure !== undefined)
+  expect(driver.failure).toMatchObject({ code: 'CORRUPTION', message: expect.stringContaining(`/snapshots/${name}`) })
+  expect(bed.nodes.get(3)!.machine.commands).toEqual([])
+  await bed.close()
+})
+
 describe('options', () => {
   it('that would write what cannot be read again are refused', async () => {
     const opening = openNode({

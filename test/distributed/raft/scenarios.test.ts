@@ -4,6 +4,7 @@ import type { Message, NodeId, Term } from '../../../ts/distributed/raft/index.t
 import { Cluster } from '../../support/raft/cluster.ts'
 import {
   cutOff,
+  damagedDisk,
   deafNode,
   disjointMajorities,
   diskOf,
@@ -16,7 +17,9 @@ import {
   outcomeOf,
   propose,
   slowLeader,
+  slowNewcomer,
   snapshotOfTwoLeaders,
+  stalledLeader,
   waitFor,
   zombieRead,
 } from '../../support/raft/scenarios.ts'
@@ -162,6 +165,19 @@ describe('the log (§5.3, §5.4.2)', () => {
     expect(cluster.status(behind).appliedIndex).toBe(cluster.status(leader).lastIndex)
   })
 
+  it('is led by another node when the disk of the leader stalls', () => expect(stalledLeader()).toBe(false))
+
+  it('is led by the only voter there is, whatever its disk does', () => {
+    const cluster = new Cluster({ seed: 1, nodeCount: 1, raft: { stallTicks: 5 } })
+    cluster.elect()
+    cluster.simulation.stall(1)
+    const command = propose(cluster, 1, 1)
+    cluster.simulation.runFor(5000)
+    expect([cluster.leader, cluster.outcomes.has(command)]).toEqual([1, false])
+    cluster.simulation.unstall(1)
+    expect(outcomeOf(cluster, command).kind).toBe('done')
+  })
+
   it('is committed by followers while the disk of the leader is slow (dissertation, §10.2.1)', () => {
     const cluster = new Cluster({ seed: 6, nodeCount: 3 })
     const leader = cluster.elect()
@@ -264,6 +280,40 @@ describe('membership (§6, dissertation §4)', () => {
     waitFor(cluster, 'a new one leads', () => [4, 5, 6].includes(cluster.leader ?? 0))
     for (const id of [1, 2, 3]) cluster.simulation.crash(id)
     expect(outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 2)).kind).toBe('done')
+  })
+
+  it('brings a new voter the log before its vote counts (dissertation, §4.2.1)', () =>
+    expect(slowNewcomer()).toBe(false))
+
+  it('is not changed for a new voter that does not answer (dissertation, §4.2.1)', () => {
+    const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const cluster = new Cluster({ seed: 2, nodeCount: 4, founding })
+    const leader = cluster.elect()
+    cluster.simulation.crash(4)
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4], learners: [] }))
+    const second = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2], learners: [] }))
+    expect(cluster.outcomes.get(second)).toMatchObject({ reason: 'change under way' })
+    expect(outcomeOf(cluster, change, 400)).toMatchObject({ kind: 'refused', reason: 'voter behind' })
+    expect(cluster.status(leader).membership).toEqual(founding)
+    const third = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2, 3], learners: [4] }))
+    expect(outcomeOf(cluster, third).kind).toBe('done')
+  })
+
+  it('is not changed for a new voter that is always further behind (dissertation, §4.2.1)', () => {
+    const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const raft = { maxBatchBytes: 1, maxInflightMessages: 1 }
+    const cluster = new Cluster({ seed: 2, nodeCount: 4, founding, raft })
+    const leader = cluster.elect()
+    // Entries come about as fast as one message after the other brings them.
+    const load = (): void => {
+      if (cluster.leader === leader) propose(cluster, leader, 1)
+      cluster.simulation.later(1, load)
+    }
+    load()
+    cluster.simulation.runFor(300)
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4], learners: [] }))
+    expect(outcomeOf(cluster, change, 60_000)).toMatchObject({ kind: 'refused', reason: 'voter behind' })
+    expect(cluster.status(leader).membership).toEqual(founding)
   })
 
   it('never lets two majorities decide without each other', () => {
@@ -486,6 +536,64 @@ describe('snapshots (§7)', () => {
     for (const id of cluster.nodeIds) cluster.simulation.crash(id)
     for (const id of cluster.nodeIds) cluster.simulation.restart(id)
     waitFor(cluster, 'fifty more', () => client.completed > 100, 20_000)
+    cluster.converge(5000)
+    expect(cluster.checkHistory()).toBe(true)
+  })
+})
+
+describe('a damaged disk', () => {
+  it.each(['rot', 'wipe'] as const)('ends its node, and nothing is lost while a majority has it: %s', (kind) => {
+    damagedDisk(kind, false)
+    expect(() => damagedDisk(kind, true)).toThrow(/leader completeness|durability/)
+  })
+
+  it('is replaced by a new node with a new id', () => {
+    const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+    const cluster = new Cluster({ seed: 3, nodeCount: 4, founding })
+    const leader = cluster.elect()
+    propose(cluster, leader, 1)
+    const lost = others(cluster, leader, 4)[0] as NodeId
+    cluster.damage('wipe', lost)
+    cluster.simulation.restart(lost)
+    expect(cluster.simulation.isUp(lost)).toBe(false)
+    const voters = others(cluster, lost)
+    const change = cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [] }))
+    expect(outcomeOf(cluster, change).kind).toBe('done')
+    cluster.simulation.crash(leader)
+    waitFor(cluster, 'the others go on', () => cluster.leader !== undefined)
+    expect(outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 2)).kind).toBe('done')
+    cluster.converge(5000)
+  })
+
+  it('is noticed when a snapshot is sent from it: that ends the node', () => {
+    const raft = { keptEntries: 0, chunkBytes: 8 }
+    const cluster = new Cluster({ seed: 1, nodeCount: 3, snapshotEvery: 10, raft })
+    const leader = cluster.elect()
+    const away = others(cluster, leader)[0] as NodeId
+    cluster.simulation.crash(away)
+    for (let i = 0; i < 50; i++) propose(cluster, leader, i)
+    cluster.simulation.runFor(300)
+    expect(cluster.damage('rot', leader, 'snapshot')).toBe(true)
+    cluster.simulation.restart(away)
+    waitFor(cluster, 'the leader ends', () => !cluster.simulation.isUp(leader))
+    cluster.converge(5000)
+  })
+})
+
+describe('a full disk', () => {
+  it('ends its node, which goes on from what it had when there is space again', () => {
+    const cluster = new Cluster({ seed: 2, nodeCount: 3 })
+    const client = cluster.addClient()
+    const leader = cluster.elect()
+    cluster.simulation.fill(leader)
+    waitFor(cluster, 'another one leads', () => cluster.leader !== undefined && cluster.leader !== leader)
+    expect(cluster.simulation.isUp(leader)).toBe(false)
+    cluster.simulation.restart(leader) // it starts, and ends with the first write
+    cluster.simulation.runFor(500)
+    expect(cluster.simulation.isUp(leader)).toBe(false)
+    cluster.simulation.free(leader)
+    cluster.simulation.restart(leader)
+    waitFor(cluster, 'the client goes on', () => client.completed > 50)
     cluster.converge(5000)
     expect(cluster.checkHistory()).toBe(true)
   })

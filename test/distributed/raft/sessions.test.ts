@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { encodeCommand, SessionMachine } from '../../../ts/distributed/raft/index.ts'
-import { decodeCommand, decodeSnapshot, MAX_RESULTS } from '../../../ts/distributed/raft/session-codec.ts'
+import {
+  decodeCommand,
+  decodeSnapshot,
+  MAX_RESULT_BYTES,
+  MAX_RESULTS,
+} from '../../../ts/distributed/raft/session-codec.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
 import { wholeBetween } from '../../../ts/testing/simulation/index.ts'
 import { codeOf } from '../../support/errors.ts'
@@ -77,6 +82,49 @@ it('the session that was used longest ago expires when there are too many', () =
   expect(machine.apply(run(2, 1), 5)).toEqual({ kind: 'expired' })
   expect(machine.apply(run(1, 2), 6).kind).toBe('done')
   expect(codeOf(() => new SessionMachine(new ChainMachine(), { maxSessions: 0 }))).toBe('INVALID_INPUT')
+})
+
+describe('the bytes of results', () => {
+  /** Gives so many bytes for every command. */
+  function giving(sizeBytes: number, options = {}) {
+    const inner = { apply: () => new Uint8Array(sizeBytes), snapshot: () => Uint8Array.of(), restore: () => {} }
+    const machine = new SessionMachine(inner, options)
+    for (const index of [1, 2, 3]) machine.apply(encodeCommand({ kind: 'open' }), index)
+    return { machine, inner }
+  }
+
+  it('are bounded in a session: then the client must acknowledge first', () => {
+    const { machine } = giving(MAX_RESULT_BYTES / 2)
+    expect(machine.apply(run(1, 1), 4).kind).toBe('done')
+    expect(machine.apply(run(1, 2), 5).kind).toBe('done')
+    expect(machine.apply(run(1, 3), 6).kind).toBe('too many results')
+    expect(machine.apply(run(2, 1), 7).kind).toBe('done')
+    expect(machine.apply(run(1, 4, 1), 8).kind).toBe('done')
+    expect(machine.resultBytes).toBe(1.5 * MAX_RESULT_BYTES)
+  })
+
+  it('are bounded in all: then the sessions that were used longest ago expire, the same ones after a snapshot', () => {
+    const { machine, inner } = giving(1000, { maxResultBytes: 3000 })
+    machine.apply(run(3, 1), 4)
+    machine.apply(run(1, 1), 5)
+    machine.apply(run(2, 1), 6)
+    const restored = new SessionMachine(inner, { maxResultBytes: 3000 })
+    restored.restore(machine.snapshot())
+    for (const each of [machine, restored]) {
+      expect(each.resultBytes).toBe(3000)
+      expect(each.apply(run(2, 2), 7).kind).toBe('done')
+      expect([each.sessionCount, each.resultBytes]).toEqual([2, 3000])
+      expect(each.apply(run(3, 1), 8)).toEqual({ kind: 'expired' })
+      expect(each.apply(run(1, 1), 9).kind).toBe('done')
+    }
+  })
+
+  it('are never too many for the session in use', () => {
+    const { machine } = giving(5000, { maxResultBytes: 1000 })
+    expect(machine.apply(run(2, 1), 4).kind).toBe('done')
+    expect(machine.apply(run(2, 1), 5).kind).toBe('done')
+    expect([machine.sessionCount, machine.resultBytes]).toEqual([1, 5000])
+  })
 })
 
 describe('the codec', () => {

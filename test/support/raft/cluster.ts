@@ -10,6 +10,7 @@ import type {
   Role,
 } from '../../../ts/distributed/raft/index.ts'
 import {
+  chance,
   checkLinearizable,
   type FaultPlan,
   mix,
@@ -39,7 +40,7 @@ export interface ClusterOptions {
   readonly durable?: (id: NodeId) => Durable | undefined
 }
 
-export const FIRST_CLIENT = 101
+const FIRST_CLIENT = 101
 
 export class Cluster {
   readonly simulation: Simulation<Wire>
@@ -53,6 +54,7 @@ export class Cluster {
   /** Sees every message between nodes; false loses it. */
   filter: (from: NodeId, to: NodeId, message: Message) => boolean = () => true
   private readonly hosts = new Map<NodeId, Host>()
+  private readonly disks = new Map<NodeId, Durable>()
   private nextRequest = -1
 
   constructor(options: ClusterOptions) {
@@ -73,7 +75,13 @@ export class Cluster {
         next: () => this.patience.get(id) ?? this.simulation.random.next(),
         bytes: (count: number) => this.simulation.random.bytes(count),
       }
+      this.disks.set(id, durable)
       this.simulation.add(id, () => {
+        // The journal's checksums say what is damaged. A node with less than it has promised must not take part.
+        if (this.isLost(id)) {
+          this.simulation.note(`${id} does not start: ${durable.damage} is damaged`)
+          return undefined
+        }
         const host = new Host(id, durable, {
           simulation: this.simulation,
           invariants: this.invariants,
@@ -83,6 +91,10 @@ export class Cluster {
           checksPromises: options.checksPromises ?? true,
           raft: { ...options.raft, random },
           mayLeave: (from, to, message) => this.filter(from, to, message),
+          failed: (code) => {
+            this.simulation.note(`${id} ends: ${code}`)
+            this.simulation.later(0, () => this.simulation.crash(id))
+          },
           ended: (request, outcome) => this.outcomes.set(request, outcome),
         })
         this.hosts.set(id, host)
@@ -110,6 +122,44 @@ export class Cluster {
     })
     this.clients.push(made as Client)
     return made as Client
+  }
+
+  /** What the node had on disk is damaged: it ends for good. */
+  isLost(id: NodeId): boolean {
+    return this.disks.get(id)?.damage !== undefined
+  }
+
+  /**
+   * Damages the disk of a node. Rot shows when it is read: the journal and the snapshot at the next start, a snapshot when it
+   * is sent. A damaged end of the journal could be a torn write, whose node goes on without it; so what rots is before that.
+   * @param rots - What rots; drawn if it is not said.
+   * @returns False if nothing that would show is there.
+   */
+  damage(kind: 'rot' | 'wipe', id: NodeId, rots = this.drawRotten(id)): boolean {
+    const durable = this.disks.get(id)
+    if (durable === undefined || durable.damage !== undefined) return false
+    if (kind === 'rot' && durable.provenRecords === 0) return false
+    durable.damage = kind === 'wipe' ? 'wipe' : rots
+    this.simulation.note(`the disk of ${id} is damaged: ${durable.damage}`)
+    if (kind === 'wipe') this.simulation.crash(id)
+    return true
+  }
+
+  private drawRotten(id: NodeId): 'snapshot' | 'journal' {
+    const hasSnapshot = (this.disks.get(id)?.snapshots.size ?? 0) > 0
+    return hasSnapshot && chance(this.simulation.random, 0.5) ? 'snapshot' : 'journal'
+  }
+
+  /** What no driver may do: goes on with a disk on which everything from `index` on is missing, and the vote as well. */
+  forget(id: NodeId, index: number): void {
+    const durable = this.disks.get(id) as Durable
+    durable.damage = undefined
+    durable.entries = durable.entries.filter((entry) => entry.index < index)
+    durable.hardState = { term: durable.entries.at(-1)?.term ?? 0, votedFor: undefined }
+  }
+
+  get clientIds(): number[] {
+    return this.clients.map((_, i) => FIRST_CLIENT + i)
   }
 
   status(id: NodeId): NodeStatus {
@@ -180,7 +230,7 @@ export class Cluster {
     return (
       appliedIndex === lastIndex &&
       membership.outgoing.length === 0 &&
-      members.every((id) => this.status(id).appliedIndex === lastIndex)
+      members.every((id) => this.isLost(id) || this.status(id).appliedIndex === lastIndex)
     )
   }
 }

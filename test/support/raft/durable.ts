@@ -9,8 +9,18 @@ export interface Durable {
   entries: Entry[]
   /** A snapshot that is coming in. */
   incoming: Uint8Array[]
+  /** Records of the journal; and how many of them are known to have been durable, since a later one says so. */
+  records: number
+  provenRecords: number
+  /** What no longer is what was written there. Nothing at all is there after a wipe. */
+  damage: 'journal' | 'snapshot' | 'wipe' | undefined
 }
 
 export function newDurable(): Durable {
-  return { hardState: { term: 0, votedFor: undefined }, snapshots: new Map(), entries: [], incoming: [] }
+  return durableWith({ term: 0, votedFor: undefined }, [])
+}
+
+export function durableWith(hardState: HardState, entries: Entry[]): Durable {
+  const unharmed = { records: 0, provenRecords: 0, damage: undefined }
+  return { hardState, snapshots: new Map(), entries, incoming: [], ...unharmed }
 }

@@ -54,6 +54,8 @@ export interface HostContext {
   readonly raft: Omit<RaftOptions, 'id'>
   /** Sees every message before the network; false if it shall not be sent. */
   readonly mayLeave: (from: NodeId, to: NodeId, message: Message) => boolean
+  /** The node ends, as the driver does when its disk fails. It may be in the middle of a step. */
+  readonly failed: (code: string) => void
   /** Hears how requests of the test, with ids below 0, have ended. */
   readonly ended: (id: number, outcome: Outcome) => void
 }
@@ -100,6 +102,18 @@ export class Host implements Process<Wire> {
       },
     )
     this.step({ kind: 'tick' })
+  }
+
+  /** Entries on its disk. */
+  get entryCount(): number {
+    return this.durable.entries.length
+  }
+
+  /** The membership in force is committed. */
+  get isSettled(): boolean {
+    const { appliedIndex, membership } = this.node.status
+    if (this.node.termAt(appliedIndex) === undefined) return false
+    return this.node.describeSnapshot(appliedIndex, 0).membership === membership
   }
 
   receive(from: number, message: Wire): void {
@@ -197,8 +211,16 @@ export class Host implements Process<Wire> {
     })
   }
 
+  /** Writes a record of the journal, which says how far the journal was durable when it was written. */
   private write(apply: () => void, done: () => void = () => {}): void {
-    this.context.simulation.write(this.id, apply, done)
+    const { durable } = this
+    const known = durable.records
+    const record = (): void => {
+      durable.records++
+      durable.provenRecords = Math.max(durable.provenRecords, known)
+      apply()
+    }
+    this.context.simulation.write(this.id, record, done, () => this.context.failed('DISK_FULL'))
   }
 
   private send(to: NodeId, message: Message): void {
@@ -209,6 +231,10 @@ export class Host implements Process<Wire> {
       return
     }
     const stored = this.durable.snapshots.get(message.snapshot.index)
+    if (this.durable.damage === 'snapshot' && message.offset === 0) {
+      this.context.failed('CORRUPTION')
+      return
+    }
     if (stored === undefined)
       throw new Error(`${this.id} sends a snapshot at ${message.snapshot.index} that it discarded`)
     const data = stored.bytes.subarray(message.offset, message.offset + message.lengthBytes)

@@ -29,6 +29,11 @@ export class Invariants {
     return Math.max(0, this.committed.length - 1)
   }
 
+  /** The entry that somebody has applied at `index`. */
+  entryAt(index: LogIndex): Entry | undefined {
+    return this.committed[index]?.entry
+  }
+
   /** A node says that it leads. */
   led(node: RaftNode, term: Term): void {
     const other = this.leaders.get(term)

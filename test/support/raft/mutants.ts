@@ -10,7 +10,9 @@ import {
   lateElection,
   lateTransfer,
   lostPromise,
+  slowNewcomer,
   snapshotOfTwoLeaders,
+  stalledLeader,
   zombieRead,
 } from './scenarios.ts'
 
@@ -23,6 +25,8 @@ const SCENARIOS: Readonly<Partial<Record<Rule, Scenario>>> = {
   'durable before reply': lostPromise,
   'commit own terms only': figure8,
   'joint phase': disjointMajorities,
+  'new voters catch up': slowNewcomer,
+  'stalled disks do not lead': stalledLeader,
   'reads ask a quorum': zombieRead,
   'reads after own commit': hastyRead,
   'no lease after transfer': lateTransfer,
@@ -41,6 +45,8 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
   'apply committed only': true,
   'sessions in snapshots': true,
   'joint phase': true,
+  'new voters catch up': true,
+  'stalled disks do not lead': true,
   'reads ask a quorum': true,
   'reads after own commit': true,
   'no lease after transfer': true,

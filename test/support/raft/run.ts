@@ -15,7 +15,7 @@ import {
   wholeBetween,
 } from '../../../ts/testing/simulation/index.ts'
 import type { ClientOptions } from './client.ts'
-import { Cluster, type ClusterOptions, describeWire, FIRST_CLIENT } from './cluster.ts'
+import { Cluster, type ClusterOptions, describeWire } from './cluster.ts'
 
 /** All that is drawn from a seed. */
 export interface Plan {
@@ -29,6 +29,8 @@ export interface Plan {
   /** Mean time between changes of membership and between transfers; Infinity for none. */
   readonly changeMs: number
   readonly transferMs: number
+  /** Mean time until an operator replaces a node whose disk is damaged; Infinity if no disk is ever damaged for good. */
+  readonly replaceMs: number
 }
 
 export interface RunOptions {
@@ -61,7 +63,8 @@ function drawPlan(seed: number): Plan {
   const random = seededRandom(seed)
   const nodeCount = pick(random, [3, 3, 4, 5, 5])
   const changes = chance(random, 0.4)
-  const spare = changes ? wholeBetween(random, 1, 3) : 0
+  const replaces = !changes && chance(random, 0.5)
+  const spare = changes || replaces ? wholeBetween(random, 1, 3) : 0
   const electionTicks = pick(random, [5, 10, 20])
   /** What an election takes. */
   const usualMs = 1.5 * electionTicks * TICK_MS
@@ -77,6 +80,7 @@ function drawPlan(seed: number): Plan {
       raft: {
         electionTicks,
         heartbeatTicks: pick(random, [1, 2, 4]),
+        stallTicks: electionTicks * pick(random, [1, 3, 10]),
         maxBatchBytes: pick(random, [1, 150, 100_000]),
         maxInflightMessages: pick(random, [1, 3, 64]),
         chunkBytes: pick(random, [16, 100, 65_536]),
@@ -93,6 +97,7 @@ function drawPlan(seed: number): Plan {
       readRate: pick(random, [0.1, 0.5]),
     },
     changeMs: changes ? usualMs * pick(random, [1, 3, 10]) : Number.POSITIVE_INFINITY,
+    replaceMs: replaces ? usualMs * pick(random, [1, 5]) : Number.POSITIVE_INFINITY,
     transferMs: chance(random, 0.4) ? usualMs * pick(random, [1, 5]) : Number.POSITIVE_INFINITY,
   }
 }
@@ -115,8 +120,10 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
       simulation,
       plan: faults.nemesis,
       targets: () => cluster.nodeIds,
-      everybody: () => [...cluster.nodeIds, ...cluster.clients.map((_, i) => FIRST_CLIENT + i)],
+      everybody: () => [...cluster.nodeIds, ...cluster.clientIds],
       favourite: () => cluster.leader,
+      damage: (kind, id) =>
+        plan.replaceMs < Number.POSITIVE_INFINITY && mayLose(cluster, id) && cluster.damage(kind, id),
     })
     const reorganise = new Reorganiser(cluster, plan, counts)
     while (simulation.trace.eventCount < events && simulation.step()) {
@@ -181,6 +188,7 @@ class Reorganiser {
     this.random = cluster.simulation.random
     this.counts = counts
     if (plan.changeMs < Number.POSITIVE_INFINITY) this.repeat(plan.changeMs, (leader) => this.change(leader))
+    if (plan.replaceMs < Number.POSITIVE_INFINITY) this.repeat(plan.replaceMs, (leader) => this.replace(leader))
     if (plan.transferMs < Number.POSITIVE_INFINITY) this.repeat(plan.transferMs, (leader) => this.transfer(leader))
   }
 
@@ -204,11 +212,36 @@ class Reorganiser {
     this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners }))
   }
 
+  /** Puts a new node, whose disk is empty, in the place of one that is lost. The old one never comes back. */
+  private replace(leader: NodeId): void {
+    const { nodeIds, simulation } = this.cluster
+    const { voters } = this.cluster.status(leader).membership
+    const lost = voters.find((id) => this.cluster.isLost(id))
+    const spare = nodeIds.find((id) => !voters.includes(id) && !this.cluster.isLost(id))
+    if (lost === undefined || spare === undefined) return
+    simulation.note(`${leader} is asked to take ${spare} for ${lost}`)
+    this.counts.changes++
+    const next = [...voters.filter((id) => id !== lost), spare]
+    this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters: next, learners: [] }))
+  }
+
   private transfer(leader: NodeId): void {
     const to = pick(this.random, this.cluster.nodeIds)
     this.cluster.simulation.note(`${leader} is asked to hand over to ${to}`)
     this.cluster.ask(leader, (id) => ({ kind: 'transfer', id, to }))
   }
+}
+
+/**
+ * Says whether one more disk may be damaged: every node that was is out of the membership, for good, and a majority is left.
+ * A leader of the past shows a membership with the node that was replaced since.
+ */
+function mayLose(cluster: Cluster, id: NodeId): boolean {
+  const { leader } = cluster
+  if (leader === undefined) return false
+  const { voters, outgoing } = cluster.status(leader).membership
+  const isSettled = outgoing.length === 0 && cluster.host(leader).isSettled
+  return isSettled && voters.length >= 3 && voters.includes(id) && !voters.some((each) => cluster.isLost(each))
 }
 
 function pickOr<T>(random: Random, items: readonly T[]): T | undefined {

@@ -3,7 +3,7 @@ import type { Entry, Message, NodeId, Outcome, Term } from '../../../ts/distribu
 import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
 import { HEALTHY_STORAGE } from '../../../ts/testing/simulation/index.ts'
 import { Cluster } from './cluster.ts'
-import type { Durable } from './durable.ts'
+import { type Durable, durableWith } from './durable.ts'
 import { Violation } from './invariants.ts'
 import { chainCommand } from './machine.ts'
 
@@ -12,7 +12,7 @@ export function diskOf(term: Term, terms: readonly Term[], votedFor?: NodeId): D
   const entries = terms.map((each, i): Entry => {
     return { index: i + 1, term: each, kind: 'command', command: chainCommand(each, i + 1) }
   })
-  return { hardState: { term, votedFor }, snapshots: new Map(), entries, incoming: [] }
+  return durableWith({ term, votedFor }, entries)
 }
 
 /** Lets nothing pass between `some` and other nodes. @returns What undoes it. */
@@ -291,6 +291,80 @@ export function deafNode(mutant?: Mutant): number {
   cluster.simulation.network.block([leader], [deaf])
   cluster.simulation.runFor(5000)
   return Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)) - term
+}
+
+/**
+ * An entry is on two of three nodes; of one the disk is damaged or wiped (the case of Alagappan et al., "Protocol-Aware Recovery
+ * for Consensus-Based Storage", FAST 2018).
+ * @param goesOn - What no driver may do: the node starts with what is left.
+ */
+export function damagedDisk(kind: 'rot' | 'wipe', goesOn: boolean): void {
+  const cluster = new Cluster({
+    seed: 12,
+    nodeCount: 3,
+    patience: [1, 2, 3].map((id) => [id, (id - 1) / 3]),
+    checksPromises: false,
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  const { simulation } = cluster
+  simulation.runFor(100)
+  const join = cutOff(cluster, [3])
+  if (outcomeOf(cluster, propose(cluster, 1, 1)).kind !== 'done') throw new Error('nodes 1 and 2 were to agree')
+  propose(cluster, 1, 2) // the records of later entries say that the earlier ones were durable
+  simulation.runFor(100)
+  for (const id of [1, 2]) simulation.crash(id)
+  if (!cluster.damage(kind, 2)) throw new Error('there was something to damage')
+  if (goesOn) cluster.forget(2, kind === 'rot' ? 2 : 1)
+  simulation.restart(2)
+  join()
+  simulation.runFor(3000)
+  if (cluster.leader !== undefined)
+    throw new Violation('durability', `${cluster.leader} leads without what was committed`)
+  simulation.restart(1)
+  cluster.converge(5000)
+}
+
+/**
+ * A leader whose disk takes nothing any more is asked for something, again and again.
+ * @returns Whether nobody else has led when its disk goes on after five election timeouts.
+ */
+export function stalledLeader(mutant?: Mutant): boolean {
+  const cluster = new Cluster({ seed: 10, nodeCount: 3, raft: { stallTicks: 20, mutant } })
+  const { simulation } = cluster
+  const stalled = cluster.elect()
+  simulation.runFor(100)
+  simulation.stall(stalled)
+  propose(cluster, stalled, 1)
+  simulation.runFor(500)
+  const isStuck = cluster.inRole('leader').every((id) => id === stalled)
+  if (!isStuck && outcomeOf(cluster, propose(cluster, cluster.leader as NodeId, 2)).kind !== 'done') return true
+  simulation.unstall(stalled)
+  cluster.converge(5000)
+  return isStuck
+}
+
+/**
+ * One of three voters is down, and a fourth is added whose disk is empty, behind a slow way (dissertation, §4.2.1).
+ * @returns Whether commands wait for it to receive the log.
+ */
+export function slowNewcomer(mutant?: Mutant): boolean {
+  const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+  const patience = [1, 2, 3, 4].map((id) => [id, (id - 1) / 4] as const)
+  const raft = { maxBatchBytes: 1, maxInflightMessages: 1, mutant }
+  const cluster = new Cluster({ seed: 11, nodeCount: 4, founding, patience, raft })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  for (let i = 0; i < 200; i++) propose(cluster, 1, i)
+  cluster.simulation.runFor(1000)
+  cluster.simulation.crash(3)
+  const change = cluster.ask(1, (id) => ({ kind: 'change', id, voters: [1, 2, 3, 4], learners: [] }))
+  cluster.simulation.runFor(100)
+  const isBehind = cluster.status(4).lastIndex < 200
+  const command = propose(cluster, 1, 999)
+  cluster.simulation.runFor(50)
+  const isHeldUp = cluster.outcomes.get(command)?.kind !== 'done'
+  if (outcomeOf(cluster, change).kind !== 'done' || !isBehind) return true
+  cluster.converge(5000)
+  return isHeldUp
 }
 
 /** A new leader is asked for a read before it knows what its predecessor has committed. @returns Whether it answers from the past. */

@@ -130,6 +130,76 @@ describe('a process', () => {
     expect(happened).toEqual(['starts with nothing', 'a is durable', 'starts with a', 'timer'])
   })
 
+  it('whose disk stalls waits for its syncs alone, and what was to end meanwhile ends when it goes on', () => {
+    const { simulation, textsOf } = listeners(2)
+    const done: string[] = []
+    simulation.stall(1)
+    simulation.write(
+      1,
+      () => {},
+      () => done.push('durable'),
+    )
+    simulation.send(2, 1, 'heard')
+    simulation.runFor(1000)
+    expect([done, textsOf(1)]).toEqual([[], ['heard']])
+    simulation.unstall(1)
+    simulation.runFor(1)
+    expect(done).toEqual(['durable'])
+  })
+
+  it('whose disk stalls and that crashes has not written what was waiting', () => {
+    const { simulation } = listeners(1)
+    const disk: string[] = []
+    simulation.stall(1)
+    simulation.write(
+      1,
+      () => disk.push('a'),
+      () => disk.push('told'),
+    )
+    simulation.runFor(100)
+    simulation.crash(1)
+    simulation.restart(1)
+    simulation.unstall(1)
+    simulation.runFor(100)
+    expect(disk).toEqual([])
+  })
+
+  it('whose disk is full is told, and writes nothing more in that life, also when there is space again', () => {
+    const { simulation } = listeners(1)
+    const log: string[] = []
+    const write = (text: string): void =>
+      simulation.write(
+        1,
+        () => log.push(text),
+        () => {},
+        () => log.push(`no space for ${text}`),
+      )
+    write('a')
+    simulation.fill(1)
+    write('b')
+    simulation.free(1)
+    write('c')
+    simulation.runFor(100)
+    expect(log).toEqual(['no space for b', 'no space for c', 'a'])
+    simulation.crash(1)
+    simulation.restart(1)
+    write('d')
+    simulation.runFor(100)
+    expect(log.at(-1)).toBe('d')
+  })
+
+  it('that cannot start stays down, also when all faults end', () => {
+    const simulation = new Simulation<string>({ seed: 1 })
+    let isDamaged = false
+    simulation.add(1, () => (isDamaged ? undefined : { receive: () => {} }))
+    expect(simulation.isUp(1)).toBe(true)
+    isDamaged = true
+    simulation.crash(1)
+    simulation.restart(1)
+    simulation.heal()
+    expect(simulation.isUp(1)).toBe(false)
+  })
+
   it('that crashes may keep a prefix of what was not synced', () => {
     const kept = new Set<string>()
     for (let seed = 1; seed <= 50; seed++) {

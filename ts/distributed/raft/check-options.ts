@@ -11,6 +11,7 @@ const COUNTS = [
   'id',
   'electionTicks',
   'heartbeatTicks',
+  'stallTicks',
   'maxBatchBytes',
   'maxInflightMessages',
   'maxInflightBytes',
@@ -36,8 +37,9 @@ export function knownOptions(given: RaftOptions): KnownOptions {
     'RaftNode',
   )
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as RaftOptions
-  const leaseTicks = Math.max(1, Math.floor(((given.electionTicks ?? DEFAULTS.electionTicks) * 2) / 5))
-  const options: KnownOptions = { ...DEFAULTS, leaseTicks, ...defined }
+  const electionTicks = given.electionTicks ?? DEFAULTS.electionTicks
+  const leaseTicks = Math.max(1, Math.floor((electionTicks * 2) / 5))
+  const options: KnownOptions = { ...DEFAULTS, leaseTicks, stallTicks: 10 * electionTicks, ...defined }
   for (const name of COUNTS) {
     if (!Number.isSafeInteger(options[name]) || options[name] < 1) {
       throw new BedplateError('INVALID_INPUT', `RaftNode: ${name} must be a whole number >= 1, got ${options[name]}`)

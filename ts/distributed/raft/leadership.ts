@@ -19,13 +19,28 @@ export interface LeadershipTransfer {
   readonly deadlineTick: Tick
 }
 
+/** A change of membership that waits until its new voters have the log. Nothing of it is in the log yet. */
+export interface CatchUp {
+  readonly id: number
+  readonly voters: readonly NodeId[]
+  readonly learners: readonly NodeId[]
+  readonly newcomers: readonly NodeId[]
+  /** The round ends when all newcomers have so much. */
+  readonly upTo: LogIndex
+  readonly beganAtTick: Tick
+  /** A round that lasts longer will not be the last: entries come faster than they are sent. Infinity in the first round. */
+  readonly mostTicks: number
+  /** From 1. */
+  readonly round: number
+}
+
 export interface Window {
   readonly maxMessages: number
   readonly maxBytes: number
 }
 
 export class Leadership {
-  /** Every other member. */
+  /** Every other member, and who is about to be one. */
   readonly followers = new Map<NodeId, Progress>()
   readonly reads = new Reads()
   heartbeatAtTick: Tick
@@ -35,6 +50,9 @@ export class Leadership {
   isLeaseVoid = false
   /** Of its own term: what is not committed, or not on the leader's own disk. */
   unappliedBytes = 0
+  catchUp: CatchUp | undefined
+  /** Followers that have said nothing between the last two checks of the quorum. */
+  readonly silent = new Set<NodeId>()
   /** A change of membership that is to be answered, once `index` is applied: its last entry, Infinity until that is committed. */
   change: { readonly id: number; index: LogIndex } | undefined
   /** Commands to be answered, in the order of their entries; those before `answered` are. */
@@ -50,7 +68,7 @@ export class Leadership {
 
   /** Follows a membership: whoever is new is probed, whoever left is forgotten. */
   adopt(membership: Membership, self: NodeId, lastIndex: LogIndex): void {
-    const members = membersOf(membership)
+    const members = [...membersOf(membership), ...(this.catchUp?.newcomers ?? [])]
     for (const id of this.followers.keys()) if (!members.includes(id)) this.followers.delete(id)
     for (const id of members) {
       if (id !== self && !this.followers.has(id)) this.followers.set(id, new Progress(lastIndex + 1, this.window))

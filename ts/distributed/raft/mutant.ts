@@ -11,6 +11,8 @@ export type Rule =
   | 'apply committed only' // what is applied is never taken back
   | 'sessions in snapshots' // whoever starts from a snapshot knows which commands it has executed
   | 'joint phase' // memberships that could decide without each other are never in force together (paper, §6)
+  | 'new voters catch up' // a voter that lacks the log does not hold up what is committed (dissertation, §4.2.1)
+  | 'stalled disks do not lead' // a leader that cannot write lets others lead
   | 'reads ask a quorum' // a leader that was replaced does not answer from the past (dissertation, §6.4)
   | 'reads after own commit' // a new leader knows what is committed only when an entry of its term is (dissertation, §6.4)
   | 'no lease after transfer' // whom the leader told to campaign does not wait for its lease to end

@@ -40,6 +40,7 @@ interface Write {
   /** What the log on disk will reach, unless it is truncated meanwhile. */
   lastIndex: LogIndex
   readonly snapshotIndex: LogIndex
+  readonly beganAtTick: Tick
 }
 
 /** What a step has changed that must go to disk. */
@@ -131,6 +132,12 @@ export class Replica {
   /** The vote and term that this node has now are on disk. */
   protected get isHardStateDurable(): boolean {
     return this.unpersisted?.hardState !== true && this.hardStateWrite <= this.persistedWrite
+  }
+
+  /** A write is under way for longer than a disk that works takes. */
+  protected get isDiskStalled(): boolean {
+    const [oldest] = this.writes
+    return oldest !== undefined && this.now >= oldest.beganAtTick + this.options.stallTicks
   }
 
   protected beginStep(nowTick: Tick): void {
@@ -236,7 +243,12 @@ export class Replica {
     if (hardState) this.hardStateWrite = write
     const hasLog = entries.length > 0 || truncateFrom !== undefined || snapshot !== undefined
     // A write of the hard state alone says nothing of the log.
-    this.writes.push({ write, lastIndex: hasLog ? this.log.lastIndex : 0, snapshotIndex: snapshot?.index ?? 0 })
+    this.writes.push({
+      write,
+      lastIndex: hasLog ? this.log.lastIndex : 0,
+      snapshotIndex: snapshot?.index ?? 0,
+      beganAtTick: this.now,
+    })
     const isForgotten = hardState && this.votedFor !== undefined && lacks(this.options.mutant, 'votes are persisted')
     const votedFor = isForgotten ? undefined : this.votedFor
     return {

@@ -36,6 +36,8 @@ export interface SessionRecord {
 const RUN_HEADER_BYTES = 17
 /** Commands of one session whose results the client has not acknowledged. */
 export const MAX_RESULTS = 1024
+/** And their bytes: when there are so many, the client must acknowledge before it goes on. One result may be larger. */
+export const MAX_RESULT_BYTES: number = 1024 * 1024
 
 const OPEN = 1
 const RUN = 2

@@ -6,7 +6,14 @@
 import { BedplateError } from '../../base/errors.ts'
 import { lacks } from '../../storage/mutant.ts'
 import type { Mutant } from './mutant.ts'
-import { decodeCommand, decodeSnapshot, encodeSnapshot, MAX_RESULTS, type SessionRecord } from './session-codec.ts'
+import {
+  decodeCommand,
+  decodeSnapshot,
+  encodeSnapshot,
+  MAX_RESULT_BYTES,
+  MAX_RESULTS,
+  type SessionRecord,
+} from './session-codec.ts'
 import type { StateMachine } from './state-machine.ts'
 import type { LogIndex } from './types.ts'
 
@@ -19,20 +26,30 @@ export type SessionResult =
   | { readonly kind: 'expired' }
   /** The command was executed and its result acknowledged: it is kept no longer. */
   | { readonly kind: 'forgotten' }
-  /** The client must first acknowledge results; the command was not executed. */
+  /** The client must first acknowledge results, which are too many or too large; the command was not executed. */
   | { readonly kind: 'too many results' }
   | { readonly kind: 'malformed' }
 
 export interface SessionOptions {
   /** When one more is opened, the one that was used longest ago expires. Equal on all replicas. Default 10,000. */
   readonly maxSessions?: number
+  /**
+   * Bytes of results that are kept, of all sessions together. When there are more, the sessions that were used longest ago
+   * expire, all but the one that is used. Equal on all replicas. Default 256 MiB.
+   */
+  readonly maxResultBytes?: number
   readonly mutant?: Mutant | undefined
 }
 
 interface Session extends SessionRecord {
   acknowledged: number
   readonly results: Map<number, Uint8Array>
+  /** Of the results. */
+  bytes: number
 }
+
+const DEFAULT_MAX_SESSIONS = 10_000
+const DEFAULT_MAX_RESULT_BYTES = 256 * 1024 * 1024
 
 /**
  * Puts sessions in front of a state machine.
@@ -47,24 +64,27 @@ interface Session extends SessionRecord {
 export class SessionMachine {
   private readonly inner: StateMachine
   private readonly maxSessions: number
+  private readonly maxResultBytes: number
   private readonly mutant: Mutant | undefined
   /** In order of use, the longest ago first. */
   private sessions = new Map<number, Session>()
+  /** Of all results. */
+  private bytes = 0
 
-  constructor(inner: StateMachine, { maxSessions = 10_000, mutant }: SessionOptions = {}) {
-    if (!Number.isSafeInteger(maxSessions) || maxSessions < 1) {
-      throw new BedplateError(
-        'INVALID_INPUT',
-        `SessionMachine: maxSessions must be a whole number >= 1, got ${maxSessions}`,
-      )
-    }
+  constructor(inner: StateMachine, options: SessionOptions = {}) {
     this.inner = inner
-    this.maxSessions = maxSessions
-    this.mutant = mutant
+    this.maxSessions = wholeFrom1('maxSessions', options.maxSessions ?? DEFAULT_MAX_SESSIONS)
+    this.maxResultBytes = wholeFrom1('maxResultBytes', options.maxResultBytes ?? DEFAULT_MAX_RESULT_BYTES)
+    this.mutant = options.mutant
   }
 
   get sessionCount(): number {
     return this.sessions.size
+  }
+
+  /** Bytes of the results that are kept. */
+  get resultBytes(): number {
+    return this.bytes
   }
 
   /** Executes what `encodeCommand` made, unless it was executed before. O(1) beside the command itself. */
@@ -76,13 +96,16 @@ export class SessionMachine {
     if (session === undefined) return { kind: 'expired' }
     this.sessions.delete(command.session)
     this.sessions.set(command.session, session)
-    if (command.acknowledged > session.acknowledged) acknowledge(session, command.acknowledged)
+    if (command.acknowledged > session.acknowledged) this.acknowledge(session, command.acknowledged)
     if (command.sequence <= session.acknowledged) return { kind: 'forgotten' }
     const known = session.results.get(command.sequence)
     if (known !== undefined) return { kind: 'done', result: known }
-    if (session.results.size >= MAX_RESULTS) return { kind: 'too many results' }
+    if (session.results.size >= MAX_RESULTS || session.bytes >= MAX_RESULT_BYTES) return { kind: 'too many results' }
     const result = this.inner.apply(command.command, index)
     session.results.set(command.sequence, result)
+    session.bytes += result.length
+    this.bytes += result.length
+    this.expireWhile(() => this.bytes > this.maxResultBytes && this.sessions.size > 1)
     return { kind: 'done', result }
   }
 
@@ -98,30 +121,46 @@ export class SessionMachine {
   restore(snapshot: Uint8Array): void {
     const { sessions, state } = decodeSnapshot(snapshot, this.maxSessions)
     this.inner.restore(state)
-    this.sessions = new Map(
-      [...sessions].map(([id, { session, acknowledged, results }]) => [
-        id,
-        {
-          session,
-          acknowledged,
-          results: new Map([...results].map(([sequence, result]) => [sequence, result.slice()])),
-        },
-      ]),
-    )
+    this.sessions = new Map()
+    this.bytes = 0
+    for (const [id, { session, acknowledged, results: views }] of sessions) {
+      const results = new Map([...views].map(([sequence, result]) => [sequence, result.slice()]))
+      const bytes = [...results.values()].reduce((sum, { length }) => sum + length, 0)
+      this.sessions.set(id, { session, acknowledged, results, bytes })
+      this.bytes += bytes
+    }
   }
 
   private open(session: LogIndex): SessionResult {
-    for (const [oldest] of this.sessions) {
-      if (this.sessions.size < this.maxSessions) break
-      this.sessions.delete(oldest)
-    }
-    this.sessions.set(session, { session, acknowledged: 0, results: new Map() })
+    this.expireWhile(() => this.sessions.size >= this.maxSessions)
+    this.sessions.set(session, { session, acknowledged: 0, results: new Map(), bytes: 0 })
     return { kind: 'opened', session }
+  }
+
+  /** Forgets sessions, those that were used longest ago first. The one in use is the last. */
+  private expireWhile(isFull: () => boolean): void {
+    for (const [oldest, { bytes }] of this.sessions) {
+      if (!isFull()) return
+      this.sessions.delete(oldest)
+      this.bytes -= bytes
+    }
+  }
+
+  /** The client has all results up to `sequence`. */
+  private acknowledge(session: Session, sequence: number): void {
+    session.acknowledged = sequence
+    for (const [each, { length }] of session.results) {
+      if (each > sequence) continue
+      session.results.delete(each)
+      session.bytes -= length
+      this.bytes -= length
+    }
   }
 }
 
-/** The client has all results up to `sequence`. */
-function acknowledge(session: Session, sequence: number): void {
-  session.acknowledged = sequence
-  for (const each of session.results.keys()) if (each <= sequence) session.results.delete(each)
+function wholeFrom1(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) {
+    throw new BedplateError('INVALID_INPUT', `SessionMachine: ${name} must be a whole number >= 1, got ${value}`)
+  }
+  return value
 }

@@ -11,6 +11,8 @@ import type { LogIndex, SnapshotMeta } from './types.ts'
 const HEADER_BYTES = 16
 const MAGIC = 0x53525042
 const VERSION = 1
+/** Read at once when a whole snapshot is checked. */
+const PIECE_BYTES = 1024 * 1024
 const WHOLE = /^(\d+)\.snapshot$/
 
 interface Incoming {
@@ -99,13 +101,7 @@ export class SnapshotFiles {
       file.read(head, 0)
       const isFull = file.read(state, HEADER_BYTES) === sizeBytes && file.size() === HEADER_BYTES + sizeBytes
       if (!isFull || Buffer.compare(head, header(crc32c(state))) !== 0) {
-        throw new BedplateError(
-          'CORRUPTION',
-          `${path} is not the snapshot of ${sizeBytes} bytes that was written there`,
-          {
-            hint: 'remove the node from the cluster and add one with a new id, whose directory is empty',
-          },
-        )
+        throw damaged(path)
       }
       return state
     } finally {
@@ -113,10 +109,14 @@ export class SnapshotFiles {
     }
   }
 
-  /** A piece of a snapshot. @throws CORRUPTION if it is missing. */
+  /**
+   * A piece of a snapshot. Before the first one all of it is read: what has rotted here must not become the state of others.
+   * @throws CORRUPTION if it is missing or damaged.
+   */
   readChunk(index: LogIndex, offset: number, lengthBytes: number): Uint8Array {
     const { file, path } = this.openWhole(index)
     try {
+      if (offset === 0) checkWhole(file, path)
       const data = new Uint8Array(lengthBytes)
       if (file.read(data, HEADER_BYTES + offset) !== lengthBytes) {
         throw new BedplateError('CORRUPTION', `${path} ends before byte ${offset + lengthBytes} of its state`)
@@ -156,6 +156,25 @@ export class SnapshotFiles {
       throw new BedplateError('CORRUPTION', `${path}, which the journal names, is missing`)
     return { file: this.disk.open(path, 'read'), path }
   }
+}
+
+/** @throws CORRUPTION if a file is not what was written. */
+function checkWhole(file: DiskFile, path: string): void {
+  const head = new Uint8Array(HEADER_BYTES)
+  file.read(head, 0)
+  const piece = new Uint8Array(PIECE_BYTES)
+  let checksum = 0
+  for (let at = HEADER_BYTES, count = PIECE_BYTES; count === PIECE_BYTES; at += count) {
+    count = file.read(piece, at)
+    checksum = crc32c(piece.subarray(0, count), checksum)
+  }
+  if (Buffer.compare(head, header(checksum)) !== 0) throw damaged(path)
+}
+
+function damaged(path: string): BedplateError {
+  return new BedplateError('CORRUPTION', `${path} is not the snapshot that was written there`, {
+    hint: 'remove the node from the cluster and add one with a new id, whose directory is empty',
+  })
 }
 
 function header(checksum: number): Uint8Array {

@@ -176,7 +176,10 @@ export type Event =
   | { readonly kind: 'propose'; readonly proposals: readonly Proposal[] }
   /** Asks for linearizable reads: answered by `readable`, or by `reply` if there is no way. */
   | { readonly kind: 'read'; readonly ids: readonly number[] }
-  /** Asks for another membership. Whoever is in neither list leaves the cluster. */
+  /**
+   * Asks for another membership. Whoever is in neither list leaves the cluster. New voters are sent the log first; until they
+   * have it nothing changes.
+   */
   | {
       readonly kind: 'change'
       readonly id: number
@@ -204,6 +207,7 @@ export type Refusal =
   | 'busy' // too much is not committed yet
   | 'change under way' // one membership after the other
   | 'bad membership' // no voters, somebody twice, or an id that is none
+  | 'voter behind' // a new voter did not answer, or did not get the log in reasonable time; nothing was changed
   | 'not a voter' // leadership goes to voters only
   | 'heir behind' // it did not catch up within an election timeout
   | 'too large' // the command is above `maxCommandBytes`
@@ -265,6 +269,11 @@ export interface RaftOptions {
   readonly electionTicks?: number
   /** Default 1; well below `electionTicks`. */
   readonly heartbeatTicks?: number
+  /**
+   * A disk whose write takes so long has stalled: the node hands leadership over, and does not campaign. Default ten times
+   * `electionTicks`. Too short, and a cluster whose disks are all slow has no leader for long.
+   */
+  readonly stallTicks?: number
   /** Default 256 KiB of entries in one `Append`; one entry may be larger. */
   readonly maxBatchBytes?: number
   /** `Append`s to one follower that are not answered; default 64. */

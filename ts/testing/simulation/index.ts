@@ -5,4 +5,11 @@ export { Nemesis } from './nemesis.ts'
 export { Simulation } from './simulation.ts'
 export { describeFaults, drawFaults, NO_FAULTS, simplifyFaults } from './swarm.ts'
 export { mix } from './trace.ts'
-export { type FaultPlan, type Havoc, HEALTHY_NETWORK, HEALTHY_STORAGE, type Process } from './types.ts'
+export {
+  type FaultPlan,
+  type Havoc,
+  HEALTHY_NETWORK,
+  HEALTHY_STORAGE,
+  type NetworkFaults,
+  type Process,
+} from './types.ts'

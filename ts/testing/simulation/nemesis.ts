@@ -14,6 +14,11 @@ export interface NemesisOptions<Message> {
   readonly everybody: () => readonly ProcessId[]
   /** The one that matters most at the moment, such as a leader. */
   readonly favourite?: () => ProcessId | undefined
+  /**
+   * Damages for good what a process has on disk. Only the caller knows how that shows, and how many may be damaged before
+   * something may be lost: then every failure is a bug. @returns False if it has done nothing.
+   */
+  readonly damage?: (kind: 'rot' | 'wipe', victim: ProcessId) => boolean
 }
 
 /** What is brief takes so much less time than usual: an outage that nobody notices, and that forgets what was not synced. */
@@ -50,7 +55,7 @@ export class Nemesis<Message> {
     const targets = this.options.targets()
     const victim = this.victim(targets)
     const others = without(this.options.everybody(), victim)
-    this.strikes.set(havoc, 1 + (this.strikes.get(havoc) ?? 0))
+    if (havoc !== 'rot' && havoc !== 'wipe') this.count(havoc)
     switch (havoc) {
       case 'crash':
         simulation.crash(victim)
@@ -110,9 +115,35 @@ export class Nemesis<Message> {
         simulation.jump(victim, between(random, -maxJumpMs, maxJumpMs))
         return
       }
+      case 'drift': {
+        const { maxDrift } = simulation.clock
+        const rate = between(random, 1 - maxDrift, 1 + maxDrift)
+        simulation.setRate(victim, rate)
+        simulation.note(`the clock of ${victim} runs at ${rate.toFixed(2)}`)
+        return
+      }
+      case 'stall':
+        simulation.stall(victim)
+        this.undoLater(() => simulation.unstall(victim))
+        return
+      case 'full':
+        simulation.fill(victim)
+        this.undoLater(() => {
+          simulation.free(victim)
+          simulation.restart(victim)
+        })
+        return
+      case 'rot':
+      case 'wipe':
+        if (this.options.damage?.(havoc, victim)) this.count(havoc)
+        return
       default:
         assertNever(havoc)
     }
+  }
+
+  private count(havoc: Havoc): void {
+    this.strikes.set(havoc, 1 + (this.strikes.get(havoc) ?? 0))
   }
 
   private victim(targets: readonly ProcessId[]): ProcessId {

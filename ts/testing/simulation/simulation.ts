@@ -52,12 +52,17 @@ interface Event<Message> {
 
 interface Host<Message> {
   readonly id: ProcessId
-  readonly start: () => Process<Message>
+  readonly start: () => Process<Message> | undefined
   readonly writes: UnsyncedWrites
   process: Process<Message> | undefined
   /** Counts starts: what belongs to an earlier life does not happen. */
   life: number
   isPaused: boolean
+  /** A sync that has not ended since the disk stalls; undefined if it does not stall. */
+  stalled: Event<Message>[] | undefined
+  isFull: boolean
+  /** A write has failed: no later one of this life succeeds. */
+  hasFailed: boolean
   /** What came while it stood still. */
   missed: Event<Message>[]
   /** Local milliseconds a millisecond of virtual time. */
@@ -111,10 +116,11 @@ export class Simulation<Message> {
 
   /**
    * Adds a process and starts it.
-   * @param start - Makes what runs in it, now and after every crash, from what is durable.
+   * @param start - Makes what runs in it, now and after every crash, from what is durable. If it gives nothing, such as when
+   *   what is durable is damaged, the process stays down.
    * @throws INVALID_INPUT if the id is taken or no whole number from 1 to 1023.
    */
-  add(id: ProcessId, start: () => Process<Message>): void {
+  add(id: ProcessId, start: () => Process<Message> | undefined): void {
     if (!Number.isInteger(id) || id < 1 || id > MAX_PROCESS_ID || this.hosts.has(id)) {
       throw new BedplateError('INVALID_INPUT', `a process needs a free id from 1 to ${MAX_PROCESS_ID}, got ${id}`)
     }
@@ -126,6 +132,9 @@ export class Simulation<Message> {
       process: undefined,
       life: 0,
       isPaused: false,
+      stalled: undefined,
+      isFull: false,
+      hasFailed: false,
       missed: [],
       rate: drift === 0 ? 1 : between(this.random, 1 - drift, 1 + drift),
       localMs: 0,
@@ -174,9 +183,16 @@ export class Simulation<Message> {
    * Writes something durable, in order with what the process wrote before.
    * @param apply - Changes the durable state of the process; also what a crash keeps goes through it.
    * @param done - Tells the process that this and all earlier writes are durable.
+   * @param failed - Tells it that there was no space; its later writes fail as well, until it crashes.
    */
-  write(id: ProcessId, apply: () => void, done: () => void): void {
-    this.hostOf(id).writes.add(apply, done, (ended) => {
+  write(id: ProcessId, apply: () => void, done: () => void, failed: () => void = () => {}): void {
+    const host = this.hostOf(id)
+    if (host.isFull || host.hasFailed) {
+      host.hasFailed = true
+      this.schedule('sync', id, 0, failed)
+      return
+    }
+    host.writes.add(apply, done, (ended) => {
       this.schedule('sync', id, syncMs(this.random, this.storage), ended)
     })
   }
@@ -185,12 +201,14 @@ export class Simulation<Message> {
   crash(id: ProcessId): void {
     const host = this.hostOf(id)
     if (host.process === undefined) return
-    const { kept, lost } = host.writes.crash(this.random, this.storage)
+    const { kept, lost, isTorn } = host.writes.crash(this.random, this.storage)
     host.process = undefined
     host.life++
     host.isPaused = false
+    host.hasFailed = false
+    if (host.stalled !== undefined) host.stalled = []
     host.missed = []
-    this.note(`${id} crashes: ${lost} unsynced writes lost, ${kept} kept`)
+    this.note(`${id} crashes: ${lost} unsynced writes lost${isTorn ? ', the first of them torn' : ''}, ${kept} kept`)
   }
 
   /** Starts a process again. Nothing happens if it is up. */
@@ -217,11 +235,38 @@ export class Simulation<Message> {
     this.note(`${id} goes on`)
     const { missed } = host
     host.missed = []
-    for (const event of missed) {
-      event.timeMs = this.time
-      event.order = this.orders++
-      this.queue.push(event)
-    }
+    this.putOff(missed)
+  }
+
+  /** Lets no sync of a process end until `unstall`; everything else goes on. */
+  stall(id: ProcessId): void {
+    const host = this.hostOf(id)
+    if (host.stalled !== undefined) return
+    host.stalled = []
+    this.note(`the disk of ${id} stalls`)
+  }
+
+  /** Lets the disk of a process go on: a sync that was to end meanwhile ends now. */
+  unstall(id: ProcessId): void {
+    const host = this.hostOf(id)
+    const { stalled } = host
+    if (stalled === undefined) return
+    host.stalled = undefined
+    this.note(`the disk of ${id} goes on`)
+    this.putOff(stalled)
+  }
+
+  /** Leaves no space on the disk of a process: writes that begin from now on fail, until `free`. */
+  fill(id: ProcessId): void {
+    this.hostOf(id).isFull = true
+    this.note(`the disk of ${id} is full`)
+  }
+
+  free(id: ProcessId): void {
+    const host = this.hostOf(id)
+    if (!host.isFull) return
+    host.isFull = false
+    this.note(`the disk of ${id} has space again`)
   }
 
   /** Lets the wall clock of a process jump. */
@@ -262,6 +307,8 @@ export class Simulation<Message> {
     this.storage = HEALTHY_STORAGE
     this.clock = HEALTHY_CLOCK
     for (const host of this.hosts.values()) {
+      this.unstall(host.id)
+      this.free(host.id)
       this.resume(host.id)
       this.restart(host.id)
       this.setRate(host.id, 1)
@@ -307,6 +354,10 @@ export class Simulation<Message> {
       if (event.kind !== 'message' || host.missed.length < MAX_MISSED) host.missed.push(event)
       return
     }
+    if (event.kind === 'sync' && host?.stalled !== undefined) {
+      host.stalled.push(event)
+      return
+    }
     if (event.kind !== 'message') {
       this.trace.add(event, 0)
       event.fire?.()
@@ -333,6 +384,15 @@ export class Simulation<Message> {
     }
     this.queue.push(event)
     return event
+  }
+
+  /** Lets events that were held back happen now, in their order. */
+  private putOff(events: readonly Event<Message>[]): void {
+    for (const event of events) {
+      event.timeMs = this.time
+      event.order = this.orders++
+      this.queue.push(event)
+    }
   }
 
   private hostOf(id: ProcessId): Host<Message> {

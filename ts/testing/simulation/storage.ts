@@ -26,15 +26,19 @@ export class UnsyncedWrites {
     if (!this.isSyncing) this.sync(startSync)
   }
 
-  /** The process is gone: a prefix of what was not durable may be there nevertheless. */
-  crash(random: Random, faults: StorageFaults): { kept: number; lost: number } {
+  /**
+   * The process is gone: a prefix of what was not durable may be there nevertheless. Of the write behind it a part may be; a
+   * torn write is told by its checksum and counts as lost.
+   */
+  crash(random: Random, faults: StorageFaults): { kept: number; lost: number; isTorn: boolean } {
     const writes = [...this.syncing, ...this.waiting]
     const kept = chance(random, faults.partialRate) ? wholeBetween(random, 0, writes.length) : 0
     for (const write of writes.slice(0, kept)) write.apply()
     this.waiting = []
     this.syncing = []
     this.isSyncing = false
-    return { kept, lost: writes.length - kept }
+    const lost = writes.length - kept
+    return { kept, lost, isTorn: lost > 0 && chance(random, faults.partialRate) }
   }
 
   private sync(startSync: (ended: () => void) => void): void {

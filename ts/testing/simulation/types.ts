@@ -66,6 +66,11 @@ export type Havoc =
   | 'clog' // what is sent on one way arrives only when it is free again
   | 'reset' // all that is under way between two processes is lost
   | 'clock-jump' // the wall clock of a process jumps
+  | 'drift' // the clock of a process runs at another rate
+  | 'stall' // the disk of a process takes nothing for a while
+  | 'full' // the disk of a process has no space
+  | 'rot' // what a process has on disk is not what it wrote there: it finds out when it reads it
+  | 'wipe' // all that a process has on disk is gone
 
 export const ALL_HAVOC: readonly Havoc[] = [
   'crash',
@@ -77,6 +82,11 @@ export const ALL_HAVOC: readonly Havoc[] = [
   'clog',
   'reset',
   'clock-jump',
+  'drift',
+  'stall',
+  'full',
+  'rot',
+  'wipe',
 ]
 
 /** Everything that goes wrong in a run. Data, so that it can be printed, and be made smaller while a run keeps failing. */
