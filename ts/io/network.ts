@@ -159,6 +159,17 @@ export function showAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** Reads what `showAddress` shows. @throws INVALID_INPUT */
+export function parseAddress(text: string): Address {
+  const { ipv6, name, port } =
+    /^(?:\[(?<ipv6>[\da-fA-F:.]+)\]|(?<name>[^\s:[\]]{1,253})):(?<port>\d{1,5})$/.exec(text)?.groups ?? {}
+  const address = { host: ipv6 ?? name ?? '', port: Number(port) }
+  if (address.host !== '' && address.port >= 1 && address.port <= 65_535) return address
+  throw new BedplateError('INVALID_INPUT', `${JSON.stringify(text.slice(0, 80))} is no address`, {
+    hint: 'write host:port, such as 10.0.0.7:8001 or [::1]:8001',
+  })
+}
+
 function tlsServer({ cert, key, ca }: TlsFiles, serve: (socket: net.Socket) => void): tls.Server {
   const authority = ca === undefined ? {} : { ca: Buffer.from(ca), requestCert: true, rejectUnauthorized: true }
   const options = { cert: Buffer.from(cert), key: Buffer.from(key), minVersion: 'TLSv1.2' as const }

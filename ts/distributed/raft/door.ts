@@ -150,6 +150,8 @@ export interface RaftGroup extends AsyncDisposable {
    * @throws RaftError; INVALID_INPUT for an address that cannot be.
    */
   changeMembership(change: MembershipChange, options?: RequestOptions): Promise<LogIndex>
+  /** Makes known where members are reached, to all members and for good. @throws as `propose`; INVALID_INPUT */
+  announce(addresses: Addresses, options?: RequestOptions): Promise<void>
   /** Hands leadership over. Resolves when the heir campaigns. @throws RaftError */
   transfer(to: NodeId, options?: RequestOptions): Promise<void>
   /**

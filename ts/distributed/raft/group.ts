@@ -114,9 +114,13 @@ export class Group implements RaftGroup {
   async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<LogIndex> {
     checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any' }, 'changeMembership')
     const { voters, learners = [], addresses = new Map() } = change
-    if (addresses.size > 0) await this.atLeader({ kind: 'propose', command: addressCommand(addresses) }, options)
+    if (addresses.size > 0) await this.announce(addresses, options)
     const { index } = await this.atLeader({ kind: 'change', voters, learners }, options)
     return index
+  }
+
+  async announce(addresses: Addresses, options: RequestOptions = {}): Promise<void> {
+    await this.atLeader({ kind: 'propose', command: addressCommand(addresses) }, options)
   }
 
   async transfer(to: NodeId, options: RequestOptions = {}): Promise<void> {
