@@ -5,7 +5,7 @@
 //             u8 2 change | two lists: voters, learners; each u32 count, then u53 each
 //             u8 3 transfer | u53 to
 //   answer    u8 0 done | u53 index | the result, to the end
-//             u8 1 refused | u8 reason, in the order of REFUSALS | u53 leader (0: not known)
+//             u8 1 refused | u8 reason, see REFUSAL_NUMBERS | u53 leader (0: not known)
 //             u8 2 unknown | u53 leader
 import { ByteReader, ByteWriter } from './binary.ts'
 import { MAX_MEMBERS, type NodeId, type Outcome, type Refusal } from './types.ts'
@@ -22,16 +22,19 @@ export type Reply = Exclude<Outcome, { kind: 'done' }> | (Outcome & { kind: 'don
 
 const REQUESTS = ['propose', 'read', 'change', 'transfer'] as const
 const REPLIES = ['done', 'refused', 'unknown'] as const
-const REFUSALS: readonly Refusal[] = [
-  'not leader',
-  'transferring',
-  'busy',
-  'change under way',
-  'bad membership',
-  'not a voter',
-  'heir behind',
-  'too large',
-]
+/** Each has its number for good; one that is missing here does not compile. */
+const REFUSAL_NUMBERS: Readonly<Record<Refusal, number>> = {
+  'not leader': 0,
+  transferring: 1,
+  busy: 2,
+  'change under way': 3,
+  'bad membership': 4,
+  'not a voter': 5,
+  'heir behind': 6,
+  'too large': 7,
+  'voter behind': 8,
+}
+const REFUSALS = new Map(Object.entries(REFUSAL_NUMBERS).map(([name, number]) => [number, name as Refusal]))
 
 export function encodeRequest(request: Request): Uint8Array {
   const writer = new ByteWriter().u8(REQUESTS.indexOf(request.kind))
@@ -62,7 +65,7 @@ export function decodeRequest(bytes: Uint8Array): Request {
 export function encodeReply(reply: Reply): Uint8Array {
   const writer = new ByteWriter().u8(REPLIES.indexOf(reply.kind))
   if (reply.kind === 'done') return writer.u53(reply.index).raw(reply.result).finish()
-  if (reply.kind === 'refused') writer.u8(REFUSALS.indexOf(reply.reason))
+  if (reply.kind === 'refused') writer.u8(REFUSAL_NUMBERS[reply.reason])
   return writer.u53(reply.leader ?? 0).finish()
 }
 
@@ -75,7 +78,7 @@ export function decodeReply(bytes: Uint8Array): Reply {
     kind === 'refused'
       ? {
           kind,
-          reason: REFUSALS[reader.choice(REFUSALS.length)] as Refusal,
+          reason: REFUSALS.get(reader.choice(REFUSALS.size)) as Refusal,
           leader: reader.u53() || undefined,
         }
       : { kind: 'unknown', leader: reader.u53() || undefined }

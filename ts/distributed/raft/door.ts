@@ -145,7 +145,8 @@ export interface RaftGroup extends AsyncDisposable {
    */
   read<T>(query: () => T, options?: ReadOptions): Promise<T>
   /**
-   * Changes who is a member. Addresses of those who come are made known first, by an entry of their own.
+   * Changes who is a member. Addresses of those who come are made known first, by an entry of their own; new voters are sent the
+   * log before anything else changes, for which there are 60 s unless `timeoutMs` says otherwise.
    * @returns When the membership is in force and committed: its place in the log.
    * @throws RaftError; INVALID_INPUT for an address that cannot be.
    */

@@ -50,6 +50,8 @@ const TYPES = {
 
 const DEFAULT_COMMAND_BYTES = 1024 * 1024
 const DEFAULT_TIMEOUT_MS = 5000
+/** New voters are sent the log, or a snapshot, before anything changes. */
+const CHANGE_TIMEOUT_MS = 60_000
 /** A request that found no leader looks again when it hears of one, and at the latest after this. */
 const RETRY_MS = 30
 /** What passes by itself, after which the same request may succeed. */
@@ -115,7 +117,8 @@ export class Group implements RaftGroup {
     checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any' }, 'changeMembership')
     const { voters, learners = [], addresses = new Map() } = change
     if (addresses.size > 0) await this.announce(addresses, options)
-    const { index } = await this.atLeader({ kind: 'change', voters, learners }, options)
+    const { timeoutMs = CHANGE_TIMEOUT_MS } = options
+    const { index } = await this.atLeader({ kind: 'change', voters, learners }, { timeoutMs })
     return index
   }
 
