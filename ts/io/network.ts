@@ -52,6 +52,22 @@ export interface ListenOptions extends Address {
   readonly tls?: TlsFiles | undefined
 }
 
+/** What a client proves to a server that speaks TLS, and by what it knows it, in PEM. */
+export interface TlsTrust {
+  /** Who must have signed the server's certificate; undefined: whom the machine trusts. */
+  readonly ca?: Uint8Array | undefined
+  readonly cert?: Uint8Array | undefined
+  readonly key?: Uint8Array | undefined
+}
+
+/** Whom to connect to. */
+export interface ConnectOptions extends Address {
+  /** Undefined: bytes go over the wire as they are. */
+  readonly tls?: TlsTrust | undefined
+  /** Gives up after so long; default: when the operating system does, which may take minutes. */
+  readonly timeoutMs?: number | undefined
+}
+
 /** Something that accepts connections. */
 export interface Listener {
   /** Where it really listens. */
@@ -69,9 +85,9 @@ export interface Network {
   listen(options: ListenOptions, accept: (connection: Connection) => ConnectionEvents): Promise<Listener>
   /**
    * Connects to who listens there.
-   * @throws UNAVAILABLE if nobody does.
+   * @throws UNAVAILABLE if nobody does, or not with the certificate that is wanted.
    */
-  connect(address: Address, accept: (connection: Connection) => ConnectionEvents): Promise<Connection>
+  connect(options: ConnectOptions, accept: (connection: Connection) => ConnectionEvents): Promise<Connection>
 }
 
 /** A peer that begins TLS and does not go on is let go after this. */
@@ -88,16 +104,32 @@ export const realNetwork: Network = {
     return listening(server, options)
   },
 
-  connect({ host, port }, accept) {
+  connect({ host, port, tls: trust, timeoutMs }, accept) {
     return new Promise((resolve, reject) => {
-      const socket = net.connect({ host, port, noDelay: true })
+      const socket =
+        trust === undefined ? net.connect({ host, port, noDelay: true }) : connectTls({ host, port }, trust)
+      const giveUp = (): void => {
+        socket.destroy(new Error(`no answer within ${timeoutMs} ms`))
+      }
+      if (timeoutMs !== undefined) socket.setTimeout(timeoutMs, giveUp)
       socket.once('error', (cause) => reject(unreachable({ host, port }, cause)))
-      socket.once('connect', () => {
+      socket.once(trust === undefined ? 'connect' : 'secureConnect', () => {
         socket.removeAllListeners('error')
+        socket.setTimeout(0)
+        socket.off('timeout', giveUp)
         resolve(attach(socket, accept))
       })
     })
   },
+}
+
+function connectTls({ host, port }: Address, { ca, cert, key }: TlsTrust): net.Socket {
+  const files = Object.entries({ ca, cert, key }).flatMap(([name, file]) =>
+    file === undefined ? [] : [[name, Buffer.from(file)]],
+  )
+  const name = net.isIP(host) === 0 ? { servername: host } : {} // an address is no name, and is checked as one
+  const socket = tls.connect({ host, port, ...name, ...Object.fromEntries(files), minVersion: 'TLSv1.2' })
+  return socket.setNoDelay(true)
 }
 
 /**
@@ -125,6 +157,17 @@ export function listening(server: net.Server, { host, port }: Address): Promise<
 /** An address as people write it. */
 export function showAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/** Reads what `showAddress` shows. @throws INVALID_INPUT */
+export function parseAddress(text: string): Address {
+  const { ipv6, name, port } =
+    /^(?:\[(?<ipv6>[\da-fA-F:.]+)\]|(?<name>[^\s:[\]]{1,253})):(?<port>\d{1,5})$/.exec(text)?.groups ?? {}
+  const address = { host: ipv6 ?? name ?? '', port: Number(port) }
+  if (address.host !== '' && address.port >= 1 && address.port <= 65_535) return address
+  throw new BedplateError('INVALID_INPUT', `${JSON.stringify(text.slice(0, 80))} is no address`, {
+    hint: 'write host:port, such as 10.0.0.7:8001 or [::1]:8001',
+  })
 }
 
 function tlsServer({ cert, key, ca }: TlsFiles, serve: (socket: net.Socket) => void): tls.Server {

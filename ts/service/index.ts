@@ -1,13 +1,14 @@
 // The service kit: one way to be a server.
 export { createLogger, type Logger } from './logger.ts'
 export { type Metric, metric } from './metrics.ts'
-export { runServer } from './run.ts'
+export { adminPage, runServer } from './run.ts'
 export { Door, isLoopback, type Server } from './server.ts'
 export {
   numberSetting,
   parseSettingsFile,
   readSettings,
   SERVER_SETTINGS,
+  type Setting,
   textSetting,
   type ValuesOf,
   variableOf,

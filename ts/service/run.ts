@@ -60,7 +60,8 @@ function startAdmin(server: Server, port: number): Promise<Listener> {
   return listenHttp({ host: '127.0.0.1', port }, (path) => adminPage(server, path))
 }
 
-function adminPage(server: Server, path: string): Page | undefined {
+/** A page about a server, for those who watch it; undefined if there is none of this name. */
+export function adminPage(server: Server, path: string): Page | undefined {
   switch (path) {
     case '/health':
       return { status: 200, type: 'application/json', body: '{"status":"ok"}\n' }

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { BedplateError } from '../../../ts/base/errors.ts'
 import {
+  decodeReply,
+  decodeRequest,
+  encodeReply,
+  encodeRequest,
+  type Reply,
+  type Request,
+} from '../../../ts/distributed/raft/calls.ts'
+import { addressCommand, checkCommand } from '../../../ts/distributed/raft/hosted-machine.ts'
+import {
   beginsLikeRaft,
   checkHello,
   encodeHello,
@@ -11,7 +20,8 @@ import {
   type Message,
   PREAMBLE,
 } from '../../../ts/distributed/raft/index.ts'
-import { seededRandom } from '../../../ts/io/random.ts'
+import { type Aside, encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
+import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 
 const HELLO: Hello = { clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000 }
@@ -155,3 +165,66 @@ describe('a hello', () => {
     expect(() => checkHello(own, { ...HELLO, ...change })).toThrow(text)
   })
 })
+
+describe('calls, answers and pings', () => {
+  it('travel beside messages, with any bytes', () => {
+    const asides: readonly Aside[] = [
+      { kind: 'call', id: BIG, bytes: Uint8Array.of(1, 0, 255) },
+      { kind: 'answer', id: 1, bytes: new Uint8Array(0) },
+      { kind: 'ping' },
+    ]
+    const decoder = new FrameDecoder()
+    decoder.push(encodeHello(HELLO))
+    const frames = asides.flatMap((aside, group) => decoder.push(encodeAside(group, aside)))
+    expect(frames).toEqual(asides.map((message, group) => ({ group, message })))
+  })
+
+  it.each<Request>([
+    { kind: 'propose', command: Uint8Array.of(0, 1, 2) },
+    { kind: 'read' },
+    { kind: 'change', voters: [1, 2, 3], learners: [9] },
+    { kind: 'transfer', to: 7 },
+  ])('say what is asked: $kind', (request) => {
+    expect(decodeRequest(encodeRequest(request))).toEqual(request)
+  })
+
+  it.each<Reply>([
+    { kind: 'done', index: BIG, result: Uint8Array.of(4) },
+    { kind: 'refused', reason: 'too large', leader: 3 },
+    { kind: 'refused', reason: 'not leader', leader: undefined },
+    { kind: 'unknown', leader: undefined },
+  ])('say what became of it: $kind', (reply) => {
+    expect(decodeReply(encodeReply(reply))).toEqual(reply)
+  })
+
+  it('are refused with a typed error if they are anything else', () => {
+    const random = seededRandom(11)
+    const whole = [
+      encodeRequest({ kind: 'change', voters: [1, 2, 3], learners: [9] }),
+      encodeReply({ kind: 'refused', reason: 'busy', leader: 3 }),
+      addressCommand(new Map([[4, { host: 'node-4', port: 8004 }]])),
+    ]
+    let refused = 0
+    for (let i = 0; i < 3000; i++) {
+      const bytes = damaged(whole[i % whole.length]!, random)
+      for (const decode of [decodeRequest, decodeReply, checkCommand]) {
+        try {
+          decode(bytes)
+        } catch (error) {
+          refused++
+          if (!(error instanceof BedplateError)) throw error
+        }
+      }
+    }
+    expect(refused).toBeGreaterThan(1000)
+  })
+})
+
+/** A copy that is cut, or has a few other bytes. */
+function damaged(whole: Uint8Array, random: Random): Uint8Array {
+  const bytes = whole.slice(0, random.next() < 0.5 ? whole.length : Math.floor(random.next() * whole.length))
+  for (let flips = Math.floor(random.next() * 3); flips > 0 && bytes.length > 0; flips--) {
+    bytes[Math.floor(random.next() * bytes.length)] = Math.floor(random.next() * 256)
+  }
+  return bytes
+}

@@ -1,15 +1,26 @@
-import { connect } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type Message, type NodeId, openTransport, type Transport } from '../../../ts/distributed/raft/index.ts'
+import type { TransportOptions } from '../../../ts/distributed/raft/transport.ts'
 import { realClock } from '../../../ts/io/clock.ts'
-import { type Address, type Network, realNetwork } from '../../../ts/io/network.ts'
+import {
+  type Address,
+  type Connection,
+  type ConnectionEvents,
+  type Network,
+  realNetwork,
+} from '../../../ts/io/network.ts'
 import { realRandom } from '../../../ts/io/random.ts'
 import { realDisk } from '../../../ts/io/real-disk.ts'
+import { NODE_CERTIFICATES, STRANGER_CERTIFICATES } from '../../support/certificates.ts'
+import { ManualClock } from '../../support/manual-clock.ts'
 import { type BedNode, openNode } from '../../support/raft/driver-bed.ts'
 import { directoryInMemory } from '../../support/temporary-directory.ts'
 
 const HOST = '127.0.0.1'
 const open: Transport[] = []
+const ignored: ConnectionEvents = { data() {}, drained() {}, closed() {} }
 
 interface Node {
   transport: Transport
@@ -17,7 +28,12 @@ interface Node {
   troubles: string[]
 }
 
-async function start(id: NodeId, port: number, peers: [NodeId, Address][], clusterId = 'c'): Promise<Node> {
+async function start(
+  id: NodeId,
+  port: number,
+  peers: [NodeId, Address][],
+  { clusterId = 'c', ...more }: Partial<TransportOptions> & { clusterId?: string } = {},
+): Promise<Node> {
   const heard: Node['heard'] = []
   const troubles: string[] = []
   const transport = await openTransport({
@@ -26,6 +42,7 @@ async function start(id: NodeId, port: number, peers: [NodeId, Address][], clust
     peers: new Map(peers),
     received: (from, group, message) => heard.push({ from, group, message }),
     onTrouble: (_peer, error) => troubles.push(error.message),
+    ...more,
   })
   open.push(transport)
   return { transport, heard, troubles }
@@ -68,9 +85,10 @@ describe('a transport', () => {
 
   it('refuses a node of another cluster and names both', async () => {
     const one = await start(1, 0, [])
-    const two = await start(2, 0, [[1, one.transport.address]], 'other')
-    await until(() => one.troubles.length > 0)
+    const two = await start(2, 0, [[1, one.transport.address]], { clusterId: 'other' })
+    await until(() => one.troubles.length > 0 && two.troubles.length > 0)
     expect(one.troubles[0]).toContain('disagree on the cluster id: c here, other there')
+    expect(two.troubles[0]).toContain('disagree on the cluster id: other here, c there') // also who was refused knows why
     expect(one.transport.connected).toEqual([])
     expect(two.transport.connected).toEqual([])
   })
@@ -90,6 +108,99 @@ describe('a transport', () => {
       await ended
     }
     expect(one.troubles).toHaveLength(3)
+  })
+
+  it('hands connections of others on, with all that they have said', async () => {
+    const lines: string[] = []
+    const onStranger = (connection: Connection): ConnectionEvents => ({
+      data(bytes) {
+        lines.push(Buffer.from(bytes).toString())
+        connection.write(Buffer.from('hello, stranger'))
+        connection.end()
+      },
+      drained() {},
+      closed: () => lines.push('closed'),
+    })
+    const one = await start(1, 0, [], { onStranger })
+    const two = await start(2, 0, [[1, one.transport.address]])
+    const socket = connect(one.transport.address.port, HOST)
+    socket.write('B') // as nodes begin, too
+    await until(() => one.transport.connected.length === 1)
+    socket.write('REW coffee')
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    expect(answer.toString()).toBe('hello, stranger')
+    await until(() => lines.length === 2)
+    expect(lines).toEqual(['BREW coffee', 'closed'])
+    expect([one.troubles, two.troubles]).toEqual([[], []])
+  })
+
+  it('lets go of who says nothing, and of a node that has fallen silent', async () => {
+    const clock = new ManualClock()
+    const one = await start(1, 0, [], { clock, helloMs: 3000 })
+    const socket = connect(one.transport.address.port, HOST)
+    socket.resume()
+    const closed = once(socket, 'close')
+    const two = await start(2, 0, [[1, one.transport.address]])
+    await until(() => two.transport.connected.length === 1)
+    for (let i = 0; i < 3; i++) clock.advance(1000)
+    await closed
+    expect(one.troubles).toEqual(['somebody who connected has said nothing for 3000 ms'])
+    expect(one.transport.connected).toEqual([2])
+    for (let i = 0; i < 10; i++) clock.advance(1000) // for the other one, whose clock is the real one, no time passes
+    await until(() => one.troubles.length > 1)
+    expect(one.troubles[1]).toMatch(/node 2 has said nothing for \d+ ms/)
+    await until(() => two.transport.connected.length === 0)
+  })
+
+  it('tries all addresses that it has heard of', async () => {
+    const one = await start(1, 0, [])
+    const two = await start(2, 0, [[1, { host: HOST, port: 1 }]])
+    two.transport.addAddress(1, one.transport.address)
+    two.transport.addAddress(1, { host: HOST, port: 2 })
+    await until(() => two.transport.connected.length === 1)
+  })
+
+  it('asks and answers, and says when there will be no answer', async () => {
+    const called = async (_from: NodeId, group: number, request: Uint8Array): Promise<Uint8Array> =>
+      request.length === 0 ? new Promise<never>(() => {}) : Uint8Array.of(group, ...request)
+    const one = await start(1, 0, [], { called })
+    const two = await start(2, 0, [[1, one.transport.address]])
+    expect(await two.transport.call(1, 7, Uint8Array.of(1))).toBe('unsent')
+    await until(() => two.transport.connected.length === 1)
+    expect(await two.transport.call(1, 7, Uint8Array.of(1, 2))).toEqual(Uint8Array.of(7, 1, 2))
+    const lost = two.transport.call(1, 7, new Uint8Array(0))
+    one.transport.close()
+    expect(await lost).toBe('lost')
+  })
+
+  it('speaks TLS both ways, with those alone whose certificates fit', async () => {
+    const one = await start(1, 0, [], { tls: NODE_CERTIFICATES })
+    const two = await start(2, 0, [[1, one.transport.address]], { tls: NODE_CERTIFICATES })
+    await until(() => one.transport.connected.length + two.transport.connected.length === 2)
+    one.transport.send(2, 7, { kind: 'stale', term: 3 })
+    await until(() => two.heard.length === 1)
+    for (const tls of [{}, STRANGER_CERTIFICATES]) {
+      const connecting = realNetwork.connect({ ...one.transport.address, tls }, () => ignored)
+      await expect(connecting).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    }
+    let isClosed = false
+    const unproven: ConnectionEvents = {
+      ...ignored,
+      closed() {
+        isClosed = true
+      },
+    }
+    await realNetwork.connect({ ...one.transport.address, tls: { ca: NODE_CERTIFICATES.ca } }, () => unproven)
+    await until(() => isClosed)
+  })
+
+  it('gives up on a peer that does not answer', async () => {
+    const silent = createServer() // takes connections, and never agrees upon TLS
+    await once(silent.listen(0, HOST), 'listening')
+    const { port } = silent.address() as AddressInfo
+    const connecting = realNetwork.connect({ host: HOST, port, tls: {}, timeoutMs: 10 }, () => ignored)
+    await expect(connecting).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    silent.close()
   })
 
   it('says that a port is taken', async () => {

@@ -128,6 +128,11 @@ export class ByteReader {
     return Array.from({ length: count }, take)
   }
 
+  /** Everything that was not taken yet, as a view. */
+  rest(): Uint8Array {
+    return this.bytes.subarray(this.take(this.bytes.length - this.at))
+  }
+
   /** Refuses what is left over. */
   end(): void {
     if (this.at !== this.bytes.length) throw this.corrupt(`has ${this.bytes.length - this.at} bytes too many`)

@@ -11,11 +11,13 @@ import type { Cancel, Clock } from '../../io/clock.ts'
 import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
 import type { Journal } from './journal.ts'
 import { RaftNode } from './node.ts'
+import { type Applied, RaftError, type RoleChange } from './raft-error.ts'
 import type { NodeStatus } from './replica.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 import type { StateMachine } from './state-machine.ts'
 import type {
   Effect,
+  Entry,
   Event,
   LogIndex,
   Membership,
@@ -24,9 +26,7 @@ import type {
   Outcome,
   Proposal,
   RaftOptions,
-  Role,
   SnapshotMeta,
-  Term,
 } from './types.ts'
 
 /** A group of the process, and what it stands on. */
@@ -46,37 +46,14 @@ export interface DriverOptions {
   readonly raft: RaftOptions
   /** Takes a message for another node, which may be lost. Must not call back before it returns. */
   readonly send: (to: NodeId, message: Message) => void
+  /** Is told of entries as soon as they are in this node's log: neither durable nor committed. */
+  readonly onAppended?: ((entries: readonly Entry[]) => void) | undefined
+  /** Is told up to where the state machine has come, after each step forward. */
+  readonly onApplied?: ((index: LogIndex) => void) | undefined
   /** Is told who leads, as far as this node knows, whenever that changes. */
   readonly onRole?: ((change: RoleChange) => void) | undefined
   /** Is told once if the node has ended by itself: its disk or its state machine failed. */
   readonly onFailure?: ((error: Error) => void) | undefined
-}
-
-export interface RoleChange {
-  readonly role: Role
-  readonly term: Term
-  readonly leader: NodeId | undefined
-}
-
-/** What became of a command. */
-export interface Applied {
-  readonly index: LogIndex
-  /** What the state machine gave. */
-  readonly result: Uint8Array
-}
-
-/** A request that did not succeed. */
-export class RaftError extends BedplateError {
-  /** `refused`: nothing has happened and nothing will. `unknown`: it may have happened, or happen yet. */
-  readonly outcome: 'refused' | 'unknown'
-  /** Who leads, if that is known. */
-  readonly leader: NodeId | undefined
-
-  constructor(outcome: Exclude<Outcome, { kind: 'done' }>) {
-    super(...describeOutcome(outcome))
-    this.outcome = outcome.kind
-    this.leader = outcome.leader
-  }
 }
 
 const DEFAULT_TICK_MS = 30
@@ -253,6 +230,7 @@ export class Driver {
           this.options.machine.restore(this.options.snapshots.read(effect.snapshot))
           this.lastSnapshot = effect.snapshot.index
           this.appliedBytes = 0
+          this.options.onApplied?.(effect.snapshot.index)
           break
         case 'apply':
           this.apply(effect, results)
@@ -283,6 +261,7 @@ export class Driver {
   private persist({ write, ...change }: Effect & { kind: 'persist' }): void {
     const { journal, group } = this.options
     const { hardState, snapshot, truncateFrom, entries } = change
+    if (entries.length > 0) this.options.onAppended?.(entries)
     const record = { group, hardState, snapshot, resets: snapshot !== undefined, truncateFrom, entries }
     let done: Promise<unknown>
     if (snapshot === undefined && this.finishing === undefined) done = journal.append(record)
@@ -335,6 +314,7 @@ export class Driver {
       this.appliedBytes += entry.command.length
       results.set(entry.index, this.options.machine.apply(entry.command, entry.index))
     }
+    this.options.onApplied?.(entries.at(-1)?.index ?? 0)
   }
 
   private settle(id: number, outcome: Outcome, results: ReadonlyMap<LogIndex, Uint8Array>): void {
@@ -393,25 +373,5 @@ export class Driver {
     for (const { reject } of this.pending.values()) reject(this.ended)
     this.pending.clear()
     this.options.snapshots.close()
-  }
-}
-
-function describeOutcome(
-  outcome: Exclude<Outcome, { kind: 'done' }>,
-): [code: 'INVALID_INPUT' | 'UNAVAILABLE', message: string, details: { hint: string }] {
-  const leader = outcome.leader === undefined ? 'nobody is known to lead' : `node ${outcome.leader} leads`
-  if (outcome.kind === 'unknown') {
-    const hint = 'it may still be executed: look, or repeat it in a session'
-    return ['UNAVAILABLE', `leadership was lost before the answer; ${leader}`, { hint }]
-  }
-  switch (outcome.reason) {
-    case 'not leader':
-      return ['UNAVAILABLE', `this node does not lead; ${leader}`, { hint: 'ask the leader, or wait for an election' }]
-    case 'bad membership':
-    case 'not a voter':
-    case 'too large':
-      return ['INVALID_INPUT', `refused: ${outcome.reason}`, { hint: 'the request can never succeed as it is' }]
-    default:
-      return ['UNAVAILABLE', `refused: ${outcome.reason}`, { hint: 'nothing has happened: try again a little later' }]
   }
 }

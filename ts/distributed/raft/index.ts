@@ -1,5 +1,6 @@
 // A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
-export { Driver, RaftError } from './driver.ts'
+export type { OpenRaftOptions } from './door.ts'
+export { Driver } from './driver.ts'
 export { type Journal, openJournal } from './journal.ts'
 export {
   beginsLikeRaft,
@@ -12,7 +13,9 @@ export {
   PREAMBLE,
 } from './message-codec.ts'
 export { RaftNode } from './node.ts'
+export { RaftError } from './raft-error.ts'
 export type { NodeStatus } from './replica.ts'
+export { type NodeEvent, RaftNodeServer } from './server/server.ts'
 export { encodeCommand, type SessionCommand } from './session-codec.ts'
 export { SessionMachine, type SessionResult } from './sessions.ts'
 export { SnapshotFiles } from './snapshot-files.ts'

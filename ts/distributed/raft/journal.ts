@@ -48,8 +48,10 @@ export interface JournalOptions {
   readonly disk: Disk
   readonly clock: Clock
   readonly random: Random
-  /** The directory of its log; made if it is not there. */
+  /** The directory of its log. */
   readonly path: string
+  /** Whether it is made if it is not there; default true. */
+  readonly create?: boolean | 'new'
   /** The log grows by so much, and to twice what is needed, before it is written anew. Default 16 MiB. */
   readonly compactBytes?: number
   readonly mutant?: AnyMutant<JournalRule> | undefined
@@ -66,11 +68,11 @@ const COMPACT_BYTES = 16 * 1024 * 1024
 const BATCH_ENTRIES = 1024
 const SEGMENT_BYTES = { firstSegmentBytes: 256 * 1024, maxSegmentBytes: 16 * 1024 * 1024 }
 
-/** Opens the journal at `path` and reads it. @throws LOCKED, CORRUPTION, INCOMPATIBLE, IO */
+/** Opens the journal at `path` and reads it. @throws NOT_FOUND, LOCKED, CORRUPTION, INCOMPATIBLE, IO */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { disk, clock, random, path } = options
+  const { disk, clock, random, path, create = true } = options
   const log = await openWritableLog({
-    ...{ disk, clock, random, path, create: true, durability: 'sync', retention: {} },
+    ...{ disk, clock, random, path, create, durability: 'sync', retention: {} },
     ...SEGMENT_BYTES,
   })
   try {

@@ -8,6 +8,7 @@
 //   type  0 hello: text cluster id | u53 from | u53 to | list of u53: founding members | u53 base port
 //         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
+//         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping
 import { BedplateError } from '../../base/errors.ts'
 import { crc32c } from '../../storage/crc32c/index.ts'
 import { ByteReader, ByteWriter } from './binary.ts'
@@ -27,10 +28,19 @@ export interface Hello {
   readonly basePort: number
 }
 
+/** What nodes send each other beside the messages of the protocol. */
+export type Aside =
+  /** Asks the other one for something; what, is not the stream's affair. */
+  | { readonly kind: 'call'; readonly id: number; readonly bytes: Uint8Array }
+  /** Answers the call with this id. */
+  | { readonly kind: 'answer'; readonly id: number; readonly bytes: Uint8Array }
+  /** Shows that the stream and the sender live. */
+  | { readonly kind: 'ping' }
+
 /** A message, and the group of the process that it is for. */
 export interface Frame {
   readonly group: number
-  readonly message: Message | Hello
+  readonly message: Message | Hello | Aside
 }
 
 /** What a stream begins with. */
@@ -46,6 +56,7 @@ const MAX_HELLO_BYTES = 4096
 const MAX_CLUSTER_ID_BYTES = 255
 
 const HELLO = 0
+const FIRST_ASIDE = 12
 const TYPES = [
   'hello',
   'requestVote',
@@ -59,6 +70,9 @@ const TYPES = [
   'chunkReceived',
   'timeoutNow',
   'stale',
+  'call',
+  'answer',
+  'ping',
 ] as const
 
 /** @throws INVALID_INPUT for a cluster id that is too long. */
@@ -76,6 +90,13 @@ export function encodeHello(hello: Hello): Uint8Array {
 export function encodeMessage(group: number, message: Message): Uint8Array {
   const body = new ByteWriter().u8(TYPES.indexOf(message.kind)).u32(group).u53(message.term)
   put(body, message)
+  return frame(body.finish())
+}
+
+/** @throws INVALID_INPUT for more bytes than a receiver takes. */
+export function encodeAside(group: number, aside: Aside): Uint8Array {
+  const body = new ByteWriter().u8(TYPES.indexOf(aside.kind)).u32(group)
+  if (aside.kind !== 'ping') body.u53(aside.id).blob(aside.bytes)
   return frame(body.finish())
 }
 
@@ -142,14 +163,14 @@ export class FrameDecoder {
         this.needed = end - at
         break
       }
-      const body = buffer.slice(at + HEADER_BYTES, end)
+      const body = new Uint8Array(buffer.subarray(at + HEADER_BYTES, end)) // `slice` of a Buffer would copy nothing
       if (crc32c(body) !== view.getUint32(at + 4, true)) {
         throw new BedplateError('CORRUPTION', `a frame of ${body.length} bytes does not match its checksum`)
       }
       at = end
       frames.push(this.decode(body))
     }
-    this.parts = at < buffer.length ? [buffer.slice(at)] : []
+    this.parts = at < buffer.length ? [new Uint8Array(buffer.subarray(at))] : []
     this.size = buffer.length - at
     return frames
   }
@@ -165,7 +186,8 @@ export class FrameDecoder {
     const type = reader.choice(TYPES.length)
     if ((type === HELLO) === this.isGreeted) throw reader.corrupt('is out of place: a hello comes first, and once')
     const group = reader.u32()
-    const message = type === HELLO ? takeHello(reader) : takeMessage(reader, type)
+    const message =
+      type === HELLO ? takeHello(reader) : type < FIRST_ASIDE ? takeMessage(reader, type) : takeAside(reader, type)
     reader.end()
     this.isGreeted = true
     return { group, message }
@@ -241,6 +263,11 @@ function takeMessage(reader: ByteReader, type: number): Message {
     default:
       return { kind, term }
   }
+}
+
+function takeAside(reader: ByteReader, type: number): Aside {
+  const kind = TYPES[type] as Aside['kind']
+  return kind === 'ping' ? { kind } : { kind, id: reader.u53(), bytes: reader.blob(MAX_FRAME_BYTES) }
 }
 
 function takeHello(reader: ByteReader): Hello {

@@ -1,0 +1,145 @@
+// What `raft-node` can be told, and what that comes to: who the node is, where the others are.
+import { BedplateError, isCode } from '../../base/errors.ts'
+import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
+import { type Address, parseAddress } from '../../io/network.ts'
+import {
+  isLoopback,
+  numberSetting,
+  parseSettingsFile,
+  readSettings,
+  SERVER_SETTINGS,
+  type Setting,
+  textSetting,
+  type ValuesOf,
+} from '../../service/index.ts'
+import { UsageError } from '../kit/program.ts'
+
+const MAX_PORT = 65_535
+const {
+  'max-clients': maxClients,
+  'tls-cert': cert,
+  'tls-key': key,
+  'tls-ca': ca,
+  'log-level': level,
+  'drain-ms': drain,
+} = SERVER_SETTINGS
+
+export const SETTINGS = {
+  id: {
+    ...numberSetting('this node: never that of another one, nor of one whose disk is lost', 0, { low: 1 }),
+    placeholder: '<n>',
+    fallback: undefined,
+  } as Setting<number | undefined>,
+  cluster: textSetting('the ids of the nodes that the cluster is founded with, equal on all nodes', '<ids>'),
+  port: {
+    ...numberSetting('the port for Raft and HTTP; node j listens on port - id + j', 0, { high: MAX_PORT }),
+    placeholder: '<port>',
+    fallback: undefined,
+  } as Setting<number | undefined>,
+  host: textSetting('the address to listen on; others than this machine need --tls-ca', '<address>', '127.0.0.1'),
+  peers: textSetting('where the others are, if not by the rule of --port: 2=10.0.0.2:8001,3=...', '<list>'),
+  advertise: textSetting('where the others reach this node, behind NAT or a proxy', '<host:port>'),
+  'cluster-id': textSetting('a name that keeps clusters apart', '<name>', 'default'),
+  'data-dir': textSetting('where its data is (./bedplate-data/raft-node-<id>)', '<directory>'),
+  'tick-ms': numberSetting('a tick: elections begin after 10 to 20 of silence', 30, { low: 5, high: 10_000 }),
+  'snapshot-bytes': numberSetting('make a snapshot after so many bytes of commands', 16 * 1024 * 1024, {
+    low: 1024,
+    placeholder: '<bytes>',
+  }),
+  'max-clients': { ...maxClients, summary: 'connections of HTTP at a time' },
+  'tls-cert': { ...cert, summary: 'speak TLS, to nodes and clients, with this certificate, a PEM file' },
+  'tls-key': key,
+  'tls-ca': { ...ca, summary: 'let only nodes and clients in whose certificate this authority has signed' },
+  'log-level': level,
+  'drain-ms': drain,
+}
+const SYSTEM = 'RAFT'
+
+export type Values = ValuesOf<typeof SETTINGS>
+
+/** Flags, environment, file, defaults. @throws UsageError if one is wrong, wherever it comes from */
+export function valuesOf(
+  flags: Readonly<Record<string, string | undefined>>,
+  environment: Readonly<Record<string, string | undefined>>,
+  file: string,
+): Values {
+  try {
+    return readSettings(SETTINGS, { flags, environment, system: SYSTEM, file: parseSettingsFile(file) })
+  } catch (error) {
+    throw asUsage(error)
+  }
+}
+
+/** What `openRaft` is to be told. @throws UsageError, INVALID_INPUT for an address that is open to others */
+export function raftOptionsOf(values: Values, isInsecure: boolean): Omit<OpenRaftOptions, 'tls'> & { listen: Address } {
+  const { id, port, host, cluster, peers, 'cluster-id': clusterId, 'tls-ca': authority } = values
+  if (id === undefined || port === undefined || cluster === '') {
+    throw new UsageError('--id, --cluster and --port are needed', 'raft-node --id=1 --cluster=1,2,3 --port=8001')
+  }
+  if (!isLoopback(host) && authority === '' && !isInsecure) {
+    throw new BedplateError(
+      'INVALID_INPUT',
+      `refusing to listen on ${host} without certificates of clients and nodes`,
+      {
+        hint: 'whoever reaches the port can change everything: give --tls-cert, --tls-key and --tls-ca, or --insecure',
+      },
+    )
+  }
+  const ids = idsOf(cluster)
+  const named = peersOf(peers)
+  const basePort = peers === '' ? Math.max(0, port - id) : 0
+  const members: Record<number, Address> = {}
+  for (const member of ids) {
+    const byRule = { host: '127.0.0.1', port: basePort + member }
+    const address = member === id ? { host, port } : (named.get(member) ?? (basePort > 0 ? byRule : undefined))
+    if (address === undefined) throw new UsageError(`nobody says where node ${member} is`, '--peers names all others')
+    if (address.port > MAX_PORT) {
+      throw new UsageError(`node ${member} would listen on port ${address.port}`, 'choose another --port')
+    }
+    members[member] = address
+  }
+  return { id, members, clusterId, listen: { host, port }, create: true, basePort }
+}
+
+function idsOf(text: string): number[] {
+  const ids = text.split(',').map((part) => (/^\s*[1-9]\d{0,14}\s*$/.test(part) ? Number(part) : 0))
+  if (ids.includes(0) || new Set(ids).size !== ids.length) {
+    throw new UsageError(`--cluster must be ids like 1,2,3, each once, got ${JSON.stringify(text.slice(0, 80))}`)
+  }
+  return ids
+}
+
+function peersOf(text: string): Map<number, Address> {
+  const peers = new Map<number, Address>()
+  for (const part of text === '' ? [] : text.split(',')) {
+    const { id, address } = /^\s*(?<id>[1-9]\d{0,14})=(?<address>\S+)\s*$/.exec(part)?.groups ?? {}
+    if (id === undefined || address === undefined) {
+      throw new UsageError(
+        `--peers must be like 2=10.0.0.2:8001,3=10.0.0.3:8001, got ${JSON.stringify(part.slice(0, 80))}`,
+      )
+    }
+    try {
+      peers.set(Number(id), parseAddress(address))
+    } catch (error) {
+      throw asUsage(error)
+    }
+  }
+  return peers
+}
+
+/** An address on the command line. @throws UsageError */
+export function addressOf(flag: string, text: string): Address | undefined {
+  if (text === '') return undefined
+  try {
+    return parseAddress(text)
+  } catch (error) {
+    const { message, hint } = asUsage(error)
+    throw new UsageError(`${flag}: ${message}`, hint)
+  }
+}
+
+function asUsage(error: unknown): UsageError {
+  if (!isCode(error, 'INVALID_INPUT')) throw error
+  const { message, hint } = error as BedplateError
+  return new UsageError(message, hint)
+}

@@ -1,0 +1,267 @@
+// One group of a host, as its user has it: requests may be made on any member, which asks the leader.
+import { BedplateError } from '../../base/errors.ts'
+import { checkOptions } from '../../base/options.ts'
+import type { Clock } from '../../io/clock.ts'
+import { decodeReply, decodeRequest, encodeReply, encodeRequest, type Reply, type Request } from './calls.ts'
+import type {
+  Addresses,
+  GroupOptions,
+  GroupStatus,
+  MembershipChange,
+  RaftGroup,
+  ReadOptions,
+  RequestOptions,
+} from './door.ts'
+import { Driver, type DriverOptions } from './driver.ts'
+import { addressCommand, addressesIn, checkCommand, HostedMachine, wrapCommand } from './hosted-machine.ts'
+import { type Applied, RaftError } from './raft-error.ts'
+import type { StateMachine } from './state-machine.ts'
+import type { CallOutcome } from './transport.ts'
+import type { LogIndex, Message, NodeId, RaftOptions, Refusal } from './types.ts'
+
+/** What a group needs of its host. */
+export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | 'journal' | 'snapshots'> {
+  readonly id: NodeId
+  readonly clock: Clock
+  readonly random: RaftOptions['random']
+  readonly machine: StateMachine
+  readonly send: (to: NodeId, message: Message) => void
+  readonly call: (to: NodeId, request: Uint8Array) => Promise<CallOutcome>
+  readonly learned: (addresses: Addresses) => void
+  readonly closed: () => void
+}
+
+interface Waiter {
+  readonly index: LogIndex
+  readonly resolve: () => void
+}
+
+const TYPES = {
+  tickMs: 'number',
+  electionTicks: 'number',
+  heartbeatTicks: 'number',
+  reads: 'string',
+  maxCommandBytes: 'number',
+  snapshotBytes: 'number',
+  keptEntries: 'number',
+  onRole: 'function',
+  onFailure: 'function',
+} as const
+
+const DEFAULT_COMMAND_BYTES = 1024 * 1024
+const DEFAULT_TIMEOUT_MS = 5000
+/** New voters are sent the log, or a snapshot, before anything changes. */
+const CHANGE_TIMEOUT_MS = 60_000
+/** A request that found no leader looks again when it hears of one, and at the latest after this. */
+const RETRY_MS = 30
+/** What passes by itself, after which the same request may succeed. */
+const PASSING: ReadonlySet<Refusal> = new Set(['not leader', 'transferring'])
+
+/** The group behind the interface. */
+export class Group implements RaftGroup {
+  private readonly driver: Driver
+  private readonly seams: GroupSeams
+  private readonly roleWaiters = new Set<() => void>()
+  private appliedWaiters: Waiter[] = []
+  private applied: LogIndex
+  private isClosed = false
+
+  /** @throws INVALID_INPUT for options that cannot work, CORRUPTION */
+  constructor(seams: GroupSeams, options: GroupOptions = {}) {
+    checkOptions(options, TYPES, 'openGroup')
+    const { group, founding, journal, snapshots, clock, id, random, machine, learned, send } = seams
+    const { tickMs, snapshotBytes, onRole, onFailure, maxCommandBytes = DEFAULT_COMMAND_BYTES, ...raft } = options
+    this.seams = seams
+    // Addresses count as soon as they are in the log, like memberships: an election may need them before they are committed.
+    for (const entry of journal.state(group).entries) this.learn(entry)
+    this.driver = new Driver({
+      ...{ group, founding, journal, snapshots, clock, send, onFailure },
+      ...(tickMs === undefined ? {} : { tickMs }),
+      ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
+      machine: new HostedMachine(machine, learned),
+      raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + 1 },
+      onAppended: (entries) => {
+        for (const entry of entries) this.learn(entry)
+      },
+      onApplied: (index) => this.appliedUpTo(index),
+      onRole: (change) => {
+        onRole?.(change)
+        for (const wake of this.roleWaiters) wake()
+      },
+    })
+    this.applied = this.driver.status.appliedIndex
+  }
+
+  get status(): GroupStatus {
+    return { ...this.driver.status, group: this.seams.group }
+  }
+
+  get failure(): Error | undefined {
+    return this.isClosed ? undefined : this.driver.failure
+  }
+
+  async propose(command: Uint8Array, options: RequestOptions = {}): Promise<Applied> {
+    return this.atLeader({ kind: 'propose', command: wrapCommand(command) }, options)
+  }
+
+  async read<T>(query: () => T, options: ReadOptions = {}): Promise<T> {
+    const { consistency = 'linearizable', timeoutMs = DEFAULT_TIMEOUT_MS } = options
+    if (consistency === 'stale') return query()
+    const deadline = this.nowMs + timeoutMs
+    const { index } = await this.atLeader({ kind: 'read' }, { timeoutMs })
+    if (this.applied < index) await this.untilApplied(index, deadline)
+    return query()
+  }
+
+  async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<LogIndex> {
+    checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any' }, 'changeMembership')
+    const { voters, learners = [], addresses = new Map() } = change
+    if (addresses.size > 0) await this.announce(addresses, options)
+    const { timeoutMs = CHANGE_TIMEOUT_MS } = options
+    const { index } = await this.atLeader({ kind: 'change', voters, learners }, { timeoutMs })
+    return index
+  }
+
+  async announce(addresses: Addresses, options: RequestOptions = {}): Promise<void> {
+    await this.atLeader({ kind: 'propose', command: addressCommand(addresses) }, options)
+  }
+
+  async transfer(to: NodeId, options: RequestOptions = {}): Promise<void> {
+    await this.atLeader({ kind: 'transfer', to }, options)
+  }
+
+  snapshot(): Promise<LogIndex> {
+    return this.driver.snapshot()
+  }
+
+  async close(): Promise<void> {
+    if (this.isClosed) return
+    this.isClosed = true
+    this.seams.closed()
+    await this.driver.close()
+    for (const wake of this.roleWaiters) wake()
+    for (const { resolve } of this.appliedWaiters.splice(0)) resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** A message of another member. */
+  receive(from: NodeId, message: Message): void {
+    this.driver.receive(from, message)
+  }
+
+  /** A call of another member: done if this node leads, refused otherwise. @throws CORRUPTION */
+  async answer(bytes: Uint8Array): Promise<Uint8Array> {
+    const request = decodeRequest(bytes)
+    if (request.kind === 'propose') checkCommand(request.command)
+    const isLost = (): Reply => ({ kind: 'unknown', leader: undefined }) // this node is ending
+    return encodeReply(await this.perform(request).catch(isLost))
+  }
+
+  private get nowMs(): number {
+    return this.seams.clock.monotonic() / 1e6
+  }
+
+  private learn(entry: Parameters<typeof addressesIn>[0]): void {
+    const addresses = addressesIn(entry)
+    if (addresses !== undefined) this.seams.learned(addresses)
+  }
+
+  private async atLeader(
+    request: Request,
+    { timeoutMs = DEFAULT_TIMEOUT_MS }: RequestOptions,
+  ): Promise<Reply & { kind: 'done' }> {
+    const deadline = this.nowMs + timeoutMs
+    for (;;) {
+      const reply = await this.attempt(request, deadline)
+      if (reply.kind === 'done') return reply
+      // A read that got no answer has done nothing.
+      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) : request.kind === 'read'
+      if (!isPassing || this.nowMs >= deadline) throw new RaftError(reply)
+      await this.untilRole(Math.min(RETRY_MS, deadline - this.nowMs))
+    }
+  }
+
+  private async attempt(request: Request, deadline: number): Promise<Reply> {
+    const { role, leader } = this.driver.status
+    if (role === 'leader' || leader === undefined || this.driver.failure !== undefined) return this.perform(request)
+    const outcome = await this.before(deadline, this.seams.call(leader, encodeRequest(request)))
+    if (outcome === 'unsent') return { kind: 'refused', reason: 'not leader', leader: undefined }
+    return outcome === 'lost' ? { kind: 'unknown', leader: undefined } : decodeReply(outcome)
+  }
+
+  /** Does what was asked, here; errors of the request become replies, others go on. */
+  private async perform(request: Request): Promise<Reply> {
+    try {
+      return { kind: 'done', ...(await this.execute(request)) }
+    } catch (error) {
+      if (!(error instanceof RaftError)) throw error
+      const { reason, leader } = error
+      return reason === undefined ? { kind: 'unknown', leader } : { kind: 'refused', reason, leader }
+    }
+  }
+
+  private async execute(request: Request): Promise<Applied> {
+    const result = new Uint8Array(0)
+    switch (request.kind) {
+      case 'propose':
+        return this.driver.propose(request.command)
+      case 'read':
+        return { index: await this.driver.readable(), result }
+      case 'change':
+        return { index: await this.driver.changeMembership(request.voters, request.learners), result }
+      default:
+        await this.driver.transfer(request.to)
+        return { index: this.applied, result }
+    }
+  }
+
+  /** A call that is not answered in time is lost. */
+  private before(deadline: number, call: Promise<CallOutcome>): Promise<CallOutcome> {
+    return new Promise((resolve) => {
+      const cancel = this.seams.clock.timer(Math.max(0, deadline - this.nowMs), () => resolve('lost'))
+      void call.then((outcome) => {
+        cancel()
+        resolve(outcome)
+      })
+    })
+  }
+
+  private untilRole(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel()
+        this.roleWaiters.delete(wake)
+        resolve()
+      }
+      const cancel = this.seams.clock.timer(ms, wake)
+      this.roleWaiters.add(wake)
+    })
+  }
+
+  private async untilApplied(index: LogIndex, deadline: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const waiter = { index, resolve: () => wake() }
+      const wake = (): void => {
+        cancel()
+        this.appliedWaiters = this.appliedWaiters.filter((other) => other !== waiter)
+        resolve()
+      }
+      const cancel = this.seams.clock.timer(Math.max(0, deadline - this.nowMs), wake)
+      this.appliedWaiters.push(waiter)
+    })
+    if (this.driver.failure !== undefined) throw this.driver.failure
+    if (this.applied >= index) return
+    throw new BedplateError('UNAVAILABLE', `this node has not come to entry ${index} in time`, {
+      hint: 'it is behind: try again, or read from another member',
+    })
+  }
+
+  private appliedUpTo(index: LogIndex): void {
+    this.applied = index
+    if (this.appliedWaiters.length === 0) return
+    for (const waiter of this.appliedWaiters.filter((each) => each.index <= index)) waiter.resolve()
+  }
+}

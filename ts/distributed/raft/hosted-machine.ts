@@ -1,0 +1,121 @@
+// The state machine of a group as it is replicated: the user's, and beside it where the members are reached. So the address of a
+// member that is added travels the same way as its membership, and is there after every restart.
+//
+//   command    u8 0 | the command of the user's state machine
+//              u8 1 | addresses: u32 count; each: u53 id | u32 length, host | u32 port
+//   snapshot   u8 version = 1 | addresses | the snapshot of the user's state machine, to the end
+import { BedplateError } from '../../base/errors.ts'
+import type { Address } from '../../io/network.ts'
+import { ByteReader, ByteWriter } from './binary.ts'
+import type { Addresses } from './door.ts'
+import type { StateMachine } from './state-machine.ts'
+import type { Entry, LogIndex, NodeId } from './types.ts'
+
+const COMMAND = 0
+const ADDRESSES = 1
+const VERSION = 1
+const MAX_HOST_BYTES = 255
+const MAX_PORT = 65_535
+/** Nodes that a group has ever had. */
+const MAX_ADDRESSES = 4096
+const ADDRESS_MIN_BYTES = 16
+const NO_RESULT = new Uint8Array(0)
+
+/** What a command of the user becomes in the log. Copies it. */
+export function wrapCommand(command: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + command.length)
+  bytes[0] = COMMAND
+  bytes.set(command, 1)
+  return bytes
+}
+
+/** The command that makes addresses known. @throws INVALID_INPUT for an address that cannot be */
+export function addressCommand(addresses: Addresses): Uint8Array {
+  for (const [id, { host, port }] of addresses) {
+    const isHost = host !== '' && Buffer.byteLength(host) <= MAX_HOST_BYTES
+    if (isHost && Number.isInteger(port) && port >= 1 && port <= MAX_PORT) continue
+    throw new BedplateError('INVALID_INPUT', `node ${id} cannot be reached at ${host}:${port}`, {
+      hint: `a host of at most ${MAX_HOST_BYTES} bytes and a port from 1 to ${MAX_PORT} are wanted`,
+    })
+  }
+  return putAddresses(new ByteWriter().u8(ADDRESSES), addresses).finish()
+}
+
+/** The addresses that an entry makes known; none for most. @throws CORRUPTION */
+export function addressesIn(entry: Entry): Addresses | undefined {
+  if (entry.kind !== 'command' || entry.command[0] !== ADDRESSES) return undefined
+  const reader = new ByteReader(entry.command.subarray(1), 'command')
+  const addresses = takeAddresses(reader)
+  reader.end()
+  return addresses
+}
+
+/** Refuses what no node proposes: in the log it would end every member. @throws CORRUPTION */
+export function checkCommand(command: Uint8Array): void {
+  if (command[0] === COMMAND || addressesIn({ kind: 'command', index: 0, term: 0, command }) !== undefined) return
+  throw new BedplateError('CORRUPTION', 'another node proposes a command of a kind that is not known')
+}
+
+/** What the driver of a group sees. */
+export class HostedMachine implements StateMachine {
+  private readonly inner: StateMachine
+  private readonly learned: (addresses: Addresses) => void
+  private readonly addresses = new Map<NodeId, Address>()
+
+  /** @param learned - Is told of addresses as they become certain. */
+  constructor(inner: StateMachine, learned: (addresses: Addresses) => void) {
+    this.inner = inner
+    this.learned = learned
+  }
+
+  /** @throws INCOMPATIBLE for a command of a later version: this node must not go on without it. */
+  apply(command: Uint8Array, index: LogIndex): Uint8Array {
+    if (command[0] === COMMAND) return this.inner.apply(command.subarray(1), index)
+    const addresses = addressesIn({ kind: 'command', index, term: 0, command })
+    if (addresses === undefined) {
+      throw new BedplateError('INCOMPATIBLE', `entry ${index} is of a kind that this bedplate does not know`, {
+        hint: 'update bedplate on this node',
+      })
+    }
+    this.merge(addresses)
+    return NO_RESULT
+  }
+
+  snapshot(): Uint8Array {
+    return putAddresses(new ByteWriter().u8(VERSION), this.addresses).raw(this.inner.snapshot()).finish()
+  }
+
+  /** @throws CORRUPTION, INCOMPATIBLE */
+  restore(snapshot: Uint8Array): void {
+    const reader = new ByteReader(snapshot, 'snapshot')
+    const version = reader.u8()
+    if (version !== VERSION) {
+      throw new BedplateError('INCOMPATIBLE', `a snapshot has version ${version}, and ${VERSION} is known`, {
+        hint: 'update bedplate',
+      })
+    }
+    this.addresses.clear()
+    this.merge(takeAddresses(reader))
+    this.inner.restore(reader.rest())
+  }
+
+  private merge(addresses: Addresses): void {
+    for (const [id, address] of addresses) this.addresses.set(id, address)
+    if (addresses.size > 0) this.learned(addresses)
+  }
+}
+
+function putAddresses(writer: ByteWriter, addresses: Addresses): ByteWriter {
+  return writer.list([...addresses], ([id, { host, port }]) => writer.u53(id).text(host).u32(port))
+}
+
+function takeAddresses(reader: ByteReader): Addresses {
+  const pairs = reader.list({ most: MAX_ADDRESSES, itemBytes: ADDRESS_MIN_BYTES }, (): [NodeId, Address] => {
+    const id = reader.u53()
+    const host = reader.text(MAX_HOST_BYTES)
+    const port = reader.u32()
+    if (id < 1 || host === '' || port < 1 || port > MAX_PORT) throw reader.corrupt('has an address that cannot be')
+    return [id, { host, port }]
+  })
+  return new Map(pairs)
+}

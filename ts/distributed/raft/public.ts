@@ -1,0 +1,18 @@
+// Raft: what users import as `bedplate/raft`. The engine and what carries it are for the systems of this package: index.ts.
+export { BedplateError, type ErrorCode } from '../../base/errors.ts'
+export type { Address, TlsFiles } from '../../io/network.ts'
+export type {
+  Addresses,
+  GroupOptions,
+  GroupStatus,
+  MembershipChange,
+  OpenRaftOptions,
+  RaftGroup,
+  RaftHost,
+  ReadOptions,
+  RequestOptions,
+} from './door.ts'
+export { openRaft } from './open-raft.ts'
+export { type Applied, RaftError, type RoleChange } from './raft-error.ts'
+export type { StateMachine } from './state-machine.ts'
+export type { LogIndex, Membership, NodeId, Refusal, Role, Term } from './types.ts'

@@ -1,0 +1,190 @@
+// What `raft-node` answers over HTTP, on any member of the cluster: docs/systems/raft.md has the table.
+import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
+import { checkOptions } from '../../../base/options.ts'
+import type { Page } from '../../../io/http.ts'
+import type { HttpRequest } from '../../../io/http-connections.ts'
+import { type Address, parseAddress, showAddress } from '../../../io/network.ts'
+import type { RaftGroup, RaftHost } from '../door.ts'
+import { RaftError } from '../raft-error.ts'
+import type { NodeId } from '../types.ts'
+import { type CommandLog, numberOf } from './command-log.ts'
+
+/** What is asked. */
+export interface Node {
+  readonly host: RaftHost
+  readonly group: RaftGroup
+  readonly log: CommandLog
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+interface Route {
+  readonly method: 'GET' | 'POST'
+  readonly answer: (node: Node, request: HttpRequest) => Promise<unknown>
+}
+
+/** Commands in one answer of /log. */
+const MAX_LOG_COMMANDS = 1000
+const MAX_LOG_BYTES = 4 * 1024 * 1024
+/** Adding a member has to wait for an earlier change, at most. */
+const STATUS: Partial<Record<ErrorCode, number>> = {
+  INVALID_INPUT: 400,
+  NOT_FOUND: 404,
+  CONFLICT: 409,
+  UNAVAILABLE: 503,
+  CLOSED: 503,
+}
+
+const ROUTES: Readonly<Record<string, readonly Route[]>> = {
+  '/append': [{ method: 'POST', answer: append }],
+  '/get': [{ method: 'GET', answer: get }],
+  '/log': [{ method: 'GET', answer: readLog }],
+  '/status': [{ method: 'GET', answer: async (node) => statusOf(node) }],
+  '/members': [
+    { method: 'GET', answer: members },
+    { method: 'POST', answer: changeMembers },
+  ],
+  '/transfer': [{ method: 'POST', answer: transfer }],
+  '/snapshot': [{ method: 'POST', answer: snapshot }],
+}
+
+/** Answers a request; undefined if there is no such path. Never rejects. */
+export async function answerRequest(node: Node, request: HttpRequest): Promise<Page | undefined> {
+  const routes = ROUTES[request.path]
+  if (routes === undefined) return undefined
+  const method = request.method === 'HEAD' ? 'GET' : request.method
+  const route = routes.find((each) => each.method === method)
+  try {
+    if (route === undefined) {
+      const known = routes.map((each) => each.method).join(' and ')
+      return failure(405, new BedplateError('INVALID_INPUT', `${request.path} takes ${known}, not ${request.method}`))
+    }
+    if (route.method === 'POST') refuseForeignPage(request)
+    return json(200, await route.answer(node, request))
+  } catch (error) {
+    const known = error instanceof BedplateError ? error : new BedplateError('INTERNAL', String(error))
+    return failure(STATUS[known.code] ?? 500, known)
+  }
+}
+
+async function append({ group }: Node, request: HttpRequest): Promise<Json> {
+  const { command } = bodyOf(request, { command: 'string' })
+  if (command === undefined) throw refusal('/append wants {"command": "..."}')
+  const { result } = await group.propose(Buffer.from(command as string))
+  return { success: true, index: numberOf(result) }
+}
+
+async function get({ group, log }: Node, { query }: HttpRequest): Promise<Json> {
+  const key = query.get('key')
+  if (key === null || key === '') throw refusal('/get wants ?key=')
+  const value = await group.read(() => log.get(key), consistencyOf(query))
+  if (value !== undefined) return { key, value }
+  throw new BedplateError('NOT_FOUND', `there is no key ${JSON.stringify(key)}`, {
+    hint: 'a command "SET key value" makes one',
+  })
+}
+
+async function readLog({ group, log }: Node, { query }: HttpRequest): Promise<unknown> {
+  const from = wholeNumber(query, 'from', 1)
+  const limit = Math.min(wholeNumber(query, 'limit', MAX_LOG_COMMANDS), MAX_LOG_COMMANDS)
+  return group.read(() => log.read(from, { limit, maxBytes: MAX_LOG_BYTES }), consistencyOf(query))
+}
+
+/** What this node knows, without asking others. */
+export function statusOf({ host, group, log }: Node): Json {
+  const { id, role, term, leader, commitIndex, appliedIndex, lastIndex } = group.status
+  return {
+    ...{ id, cluster: host.clusterId, role, term, leader: leader ?? null },
+    ...{ commit: commitIndex, applied: appliedIndex, logIndex: lastIndex, index: log.count },
+    ...{ connected: host.connected, failure: group.failure?.message ?? null },
+  }
+}
+
+async function members({ host, group }: Node): Promise<Json> {
+  const { voters, outgoing, learners } = group.status.membership
+  const addresses = [...host.addresses].map(([id, address]) => [id, showAddress(address)])
+  return { voters, outgoing, learners, addresses: Object.fromEntries(addresses) }
+}
+
+/** One change of one member; what a joint membership still has of an earlier one is finished by Raft. */
+async function changeMembers({ group }: Node, request: HttpRequest): Promise<Json> {
+  const fields = { add: 'number', promote: 'number', remove: 'number', address: 'string' } as const
+  const { add, promote, remove, address } = bodyOf(request, fields) as Record<string, number> & { address?: string }
+  const given = [add, promote, remove].filter((id) => id !== undefined)
+  if (given.length !== 1 || (add === undefined) !== (address === undefined)) {
+    throw refusal('/members wants one of {"add": 6, "address": "host:port"}, {"promote": 6} and {"remove": 6}')
+  }
+  const [id = 0] = given
+  const { voters, learners } = await group.read(() => group.status.membership) // not older than now
+  const without = (ids: readonly NodeId[]): NodeId[] => ids.filter((each) => each !== id)
+  const isMember = voters.includes(id) || learners.includes(id)
+  if (add === undefined && !isMember) throw refusal(`node ${id} is no member`)
+  if (add !== undefined && isMember) throw refusal(`node ${id} is a member already`)
+  const addresses = new Map<NodeId, Address>(address === undefined ? [] : [[id, parseAddress(address)]])
+  const logIndex = await group.changeMembership({
+    voters: promote === undefined ? without(voters) : [...without(voters), id],
+    learners: add === undefined ? without(learners) : [...learners, id],
+    addresses,
+  })
+  return { success: true, logIndex }
+}
+
+async function transfer({ group }: Node, request: HttpRequest): Promise<Json> {
+  const { to } = bodyOf(request, { to: 'number' })
+  if (to === undefined) throw refusal('/transfer wants {"to": 2}')
+  await group.transfer(to as NodeId)
+  return { success: true, to }
+}
+
+async function snapshot({ group }: Node, request: HttpRequest): Promise<Json> {
+  bodyOf(request, {})
+  return { success: true, logIndex: await group.snapshot() }
+}
+
+/** @throws INVALID_INPUT for what is no JSON object, and for unknown names. An empty body is an empty object. */
+function bodyOf({ path, body }: HttpRequest, fields: Readonly<Record<string, 'string' | 'number'>>): Json {
+  let value: unknown
+  try {
+    value = body.length === 0 ? {} : JSON.parse(Buffer.from(body).toString('utf8'))
+  } catch (cause) {
+    throw new BedplateError('INVALID_INPUT', `${path}: the body is no JSON: ${(cause as Error).message}`, {
+      cause,
+      hint: `such as: curl http://localhost:8001/append -d '{"command":"SET key1 value1"}'`,
+    })
+  }
+  checkOptions(value, fields, path)
+  return value as Json
+}
+
+function consistencyOf(query: URLSearchParams): { consistency: 'linearizable' | 'stale' } {
+  return { consistency: query.has('stale') ? 'stale' : 'linearizable' }
+}
+
+function wholeNumber(query: URLSearchParams, name: string, fallback: number): number {
+  const text = query.get(name)
+  if (text === null) return fallback
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : 0
+  if (value < 1)
+    throw refusal(`?${name} must be a whole number of at least 1, got ${JSON.stringify(text.slice(0, 40))}`)
+  return value
+}
+
+/** A page of somebody else in a browser on this machine can reach this port, too: it must not change anything. */
+function refuseForeignPage({ origin, host }: HttpRequest): void {
+  if (origin === undefined || origin.replace(/^https?:\/\//, '') === host) return
+  throw refusal(`a page of ${origin.slice(0, 80)} may not change this cluster`)
+}
+
+function refusal(message: string): BedplateError {
+  return new BedplateError('INVALID_INPUT', message)
+}
+
+function failure(status: number, error: BedplateError): Page {
+  const { code, message, hint } = error
+  const outcome = error instanceof RaftError ? { outcome: error.outcome } : {}
+  return json(status, { success: false, error: { code, message, hint, ...outcome } })
+}
+
+function json(status: number, value: unknown): Page {
+  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` }
+}
