@@ -5,7 +5,7 @@
 import type { Rule } from '../../ts/distributed/raft/mutant.ts'
 import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../support/heavy.ts'
 import { missedByScenario, missedBySeeds, RULES } from '../support/raft/mutants.ts'
-import { explain, runSeed } from '../support/raft/run.ts'
+import { describeRun, explain, runSeed } from '../support/raft/run.ts'
 
 const EVENTS = 20_000
 const MUTANT_EVENTS = 4000
@@ -72,6 +72,7 @@ class Run {
 
   private checkSeed(seed: number): string | undefined {
     const result = runSeed(seed, { events: EVENTS })
+    if (this.context.only !== undefined) for (const line of describeRun(result)) this.context.report(line)
     this.add('seeds', 1)
     this.add('events', result.events)
     this.add('virtualSeconds', Math.round(result.virtualMs / 1000))
@@ -84,8 +85,10 @@ class Run {
   }
 
   private checkMutant(rule: Rule, first: number): string | undefined {
-    const found = missedByScenario(rule) ?? missedBySeeds(rule, { first, count: MUTANT_SEEDS, events: MUTANT_EVENTS })
+    const seeds = { first, count: MUTANT_SEEDS, events: MUTANT_EVENTS, explains: this.context.only !== undefined }
+    const found = missedByScenario(rule) ?? missedBySeeds(rule, seeds)
     if (found === undefined) return `Raft without its rule "${rule}" passed its scenario, or ${MUTANT_SEEDS} seeds`
+    if (this.context.only !== undefined) this.context.report(found.complaint)
     this.add('mutantsCaught', 1)
     return undefined
   }

@@ -248,7 +248,16 @@ export function describeWire(wire: unknown): string {
 }
 
 function digestOf(message: Wire): number {
-  if (message.kind === 'request' || message.kind === 'response') return message.number
-  const detail = 'match' in message ? message.match : 'prevIndex' in message ? message.prevIndex : 0
-  return mix(mix(message.kind.length, message.term), detail)
+  switch (message.kind) {
+    case 'request':
+    case 'response':
+      return message.number
+    case 'appended':
+      return mix(message.term, message.match)
+    case 'append':
+    case 'refused':
+      return mix(message.term, message.prevIndex)
+    default:
+      return mix(message.kind.length, message.term)
+  }
 }

@@ -75,6 +75,7 @@ export class Host implements Process<Wire> {
   private readonly context: HostContext
   private readonly durable: Durable
   private persistedWrite = 0
+  private committed = 0
   private unsent: { to: NodeId; message: Message; after: number }[] = []
   private asked = new Map<number, Asked>()
   private nextAsked = 1
@@ -131,7 +132,10 @@ export class Host implements Process<Wire> {
 
   step(event: Event): void {
     const effects = this.node.step(event, this.nowTick)
-    this.context.invariants.stepped(this.node)
+    if (this.node.committed !== this.committed) {
+      this.context.invariants.stepped(this.node, this.committed)
+      this.committed = this.node.committed
+    }
     this.perform(effects)
   }
 
@@ -141,6 +145,7 @@ export class Host implements Process<Wire> {
 
   private perform(effects: readonly Effect[]): void {
     let results: Map<number, SessionResult> | undefined
+    let hasApplied = false
     for (const effect of effects) {
       switch (effect.kind) {
         case 'persist':
@@ -161,6 +166,7 @@ export class Host implements Process<Wire> {
         case 'apply':
           results ??= new Map()
           for (const entry of effect.entries) this.apply(entry, results)
+          hasApplied = true
           break
         case 'restore':
           this.restore(effect.snapshot)
@@ -187,7 +193,7 @@ export class Host implements Process<Wire> {
           break
       }
     }
-    this.snapshotIfDue()
+    if (hasApplied) this.snapshotIfDue()
   }
 
   private persist({ write, hardState, snapshot, truncateFrom, entries }: Effect & { kind: 'persist' }): void {

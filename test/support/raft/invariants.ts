@@ -23,7 +23,6 @@ export class Invariants {
   /** By index; what any node has committed. */
   private readonly committed: (Committed | undefined)[] = []
   private readonly entries = new Map<number, { entry: Entry; prevTerm: Term | undefined }>()
-  private readonly commits = new WeakMap<RaftNode, LogIndex>()
 
   get lastCommitted(): LogIndex {
     return Math.max(0, this.committed.length - 1)
@@ -74,13 +73,10 @@ export class Invariants {
     }
   }
 
-  /** A node has taken a step: what it has committed is committed for good. */
-  stepped(node: RaftNode): void {
+  /** A node has taken a step: what it has committed is committed for good. @param before - What it had committed before. */
+  stepped(node: RaftNode, before: LogIndex): void {
     const { commitIndex, term, id } = node.status
-    const before = this.commits.get(node) ?? 0
-    if (commitIndex === before) return
     if (commitIndex < before) throw new Violation('commit', `of ${id} goes from ${before} back to ${commitIndex}`)
-    this.commits.set(node, commitIndex)
     for (let index = before + 1; index <= commitIndex; index++) {
       const found = node.termAt(index)
       if (found === undefined) continue

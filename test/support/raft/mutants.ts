@@ -1,6 +1,6 @@
 // Every rule of Raft, taken away alone, must be missed: by a scenario, or by some seed of the swarm.
 import type { Mutant, Rule } from '../../../ts/distributed/raft/mutant.ts'
-import { runSeed } from './run.ts'
+import { explain, runSeed } from './run.ts'
 import {
   deafNode,
   disjointMajorities,
@@ -56,35 +56,45 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
 }
 export const RULES = Object.keys(IS_RULE) as readonly Rule[]
 
-/** Tells the scenario of a rule without it. @returns What went wrong; undefined if nothing did, or there is none. */
-export function missedByScenario(rule: Rule): string | undefined {
-  const scenario = SCENARIOS[rule]
-  if (scenario === undefined) return undefined
-  if (isWrong(() => scenario())) return undefined // it must pass with the rule
-  const mutant = { without: rule, applied: 0 }
-  return isWrong(() => scenario(mutant)) && mutant.applied > 0 ? 'the scenario' : undefined
+export interface Missed {
+  /** What went wrong. */
+  readonly complaint: string
 }
 
-/** Looks for a seed that misses a rule. @returns What went wrong, with how many seeds; undefined if nothing did. */
-export function missedBySeeds(
-  rule: Rule,
-  { first, count, events }: { first: number; count: number; events: number },
-): { seeds: number; events: number; complaint: string } | undefined {
-  let total = 0
+/** Tells the scenario of a rule without it. @returns undefined if nothing went wrong, or there is none. */
+export function missedByScenario(rule: Rule): Missed | undefined {
+  const scenario = SCENARIOS[rule]
+  if (scenario === undefined) return undefined
+  if (wrongIn(() => scenario()) !== undefined) return undefined // it must pass with the rule
+  const mutant = { without: rule, applied: 0 }
+  const complaint = wrongIn(() => scenario(mutant))
+  return complaint === undefined || mutant.applied === 0 ? undefined : { complaint }
+}
+
+/** Seeds `first` and on. `explains` if it shall be said which faults a seed needs, and what happened last. */
+export interface Seeds {
+  readonly first: number
+  readonly count: number
+  readonly events: number
+  readonly explains?: boolean
+}
+
+/** Looks for a seed that misses a rule. @returns undefined if nothing went wrong. */
+export function missedBySeeds(rule: Rule, { first, count, events, explains = false }: Seeds): Missed | undefined {
   for (let seed = first; seed < first + count; seed++) {
-    const mutant = { without: rule, applied: 0 }
-    const { complaint, events: happened } = runSeed(seed, { events, mutant })
-    total += happened
-    if (complaint !== undefined) return { seeds: seed - first + 1, events: total, complaint }
+    const options = { events, mutant: { without: rule, applied: 0 } }
+    const result = runSeed(seed, options)
+    if (result.complaint === undefined) continue
+    return { complaint: explains ? explain(result, options) : `seed ${seed}: ${result.complaint}` }
   }
   return undefined
 }
 
-function isWrong(tell: () => unknown): boolean {
+function wrongIn(tell: () => unknown): string | undefined {
   try {
     const found = tell()
-    return found === true || (typeof found === 'number' && found > 0)
-  } catch {
-    return true
+    return found === true || (typeof found === 'number' && found > 0) ? 'the scenario goes wrong' : undefined
+  } catch (error) {
+    return String(error)
   }
 }

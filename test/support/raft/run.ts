@@ -146,7 +146,7 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
     elections: Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)),
     changes: counts.changes,
     complaint,
-    trace: complaint === undefined ? [] : simulation.trace.lines(describeWire),
+    trace: simulation.trace.lines(describeWire),
     isHistoryChecked,
     faults: { ...strikes, ...simulation.network.counts },
   }
@@ -174,6 +174,20 @@ export function explain(failed: RunResult, options: RunOptions): string {
     `${again.complaint}`,
     ...again.trace,
   ].join('\n')
+}
+
+/** What a seed had and what came of it. */
+export function describeRun({ plan, ...result }: RunResult): string[] {
+  const { raft, nodeCount, snapshotEvery } = plan.cluster
+  return [
+    `seed ${plan.seed}: ${nodeCount} nodes, ${plan.clientCount} clients, ${plan.readerCount} readers, a snapshot every ${snapshotEvery} entries`,
+    `options: ${Object.entries(raft ?? {})
+      .map((option) => option.join(' '))
+      .join(', ')}`,
+    `faults: ${describeFaults(plan.faults)}`,
+    `${result.events} events in ${(result.virtualMs / 1000).toFixed(1)} s of virtual time, hash ${result.digest}: ${result.operations} operations, last term ${result.elections}, ${result.changes} changes of membership`,
+    ...(result.complaint === undefined ? result.trace : []),
+  ]
 }
 
 /** Changes who is in the cluster and who leads it, at random. */

@@ -105,6 +105,11 @@ export class Replica {
     }
   }
 
+  /** `status.commitIndex`, for whoever asks after every event. */
+  get committed(): LogIndex {
+    return this.commitIndex
+  }
+
   /** The term of an entry in the log, or of the last one that was compacted away; undefined elsewhere. */
   termAt(index: LogIndex): Term | undefined {
     return this.log.termAt(index)

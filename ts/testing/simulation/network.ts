@@ -32,7 +32,7 @@ export class Network {
   arrivals(from: ProcessId, to: ProcessId, nowMs: number): number[] {
     const { faults, random } = this
     const way = wayOf(from, to)
-    if (this.blocks.has(way) || chance(random, faults.lossRate)) {
+    if (this.isBlocked(way) || chance(random, faults.lossRate)) {
       this.counts.lost++
       return []
     }
@@ -44,13 +44,13 @@ export class Network {
 
   /** What a message must show when it arrives: `passes` says whether it still does. */
   ticket(from: ProcessId, to: ProcessId): number {
-    return this.resets.get(wayOf(from, to)) ?? 0
+    return this.resetsOf(wayOf(from, to))
   }
 
   /** Says whether a message that was sent with `ticket` still arrives. */
   passes(from: ProcessId, to: ProcessId, ticket: number): boolean {
     const way = wayOf(from, to)
-    const isThere = !this.blocks.has(way) && (this.resets.get(way) ?? 0) === ticket
+    const isThere = !this.isBlocked(way) && this.resetsOf(way) === ticket
     if (!isThere) this.counts.lost++
     return isThere
   }
@@ -99,13 +99,22 @@ export class Network {
     this.cloggedUntil.clear()
   }
 
+  // Most of the time there is none of either, and a map that is empty need not be asked.
+  private isBlocked(way: number): boolean {
+    return this.blocks.size > 0 && this.blocks.has(way)
+  }
+
+  private resetsOf(way: number): number {
+    return this.resets.size > 0 ? (this.resets.get(way) ?? 0) : 0
+  }
+
   private arrival(way: number, nowMs: number): number {
     const { faults, random } = this
     const isLate = chance(random, faults.lateRate)
     if (isLate) this.counts.late++
     const late = isLate ? untilNext(random, faults.lateMs) : 0
     const delay = faults.minDelayMs + untilNext(random, faults.meanDelayMs) + late
-    const clogged = this.cloggedUntil.get(way)
+    const clogged = this.cloggedUntil.size > 0 ? this.cloggedUntil.get(way) : undefined
     const time = Math.max(nowMs, clogged ?? 0) + delay
     if (faults.reorders) return time
     const ordered = Math.max(time, this.lastArrival.get(way) ?? 0)

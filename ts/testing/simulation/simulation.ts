@@ -97,7 +97,8 @@ export class Simulation<Message> {
   clock: ClockFaults
   private readonly options: SimulationOptions<Message>
   private readonly queue = new EventQueue<Event<Message>>()
-  private readonly hosts = new Map<ProcessId, Host<Message>>()
+  /** By id, which is small. */
+  private readonly hosts: (Host<Message> | undefined)[] = []
   private time = 0
   private orders = 0
 
@@ -121,7 +122,7 @@ export class Simulation<Message> {
    * @throws INVALID_INPUT if the id is taken or no whole number from 1 to 1023.
    */
   add(id: ProcessId, start: () => Process<Message> | undefined): void {
-    if (!Number.isInteger(id) || id < 1 || id > MAX_PROCESS_ID || this.hosts.has(id)) {
+    if (!Number.isInteger(id) || id < 1 || id > MAX_PROCESS_ID || this.hosts[id] !== undefined) {
       throw new BedplateError('INVALID_INPUT', `a process needs a free id from 1 to ${MAX_PROCESS_ID}, got ${id}`)
     }
     const drift = this.clock.maxDrift
@@ -141,7 +142,7 @@ export class Simulation<Message> {
       rateSinceMs: this.time,
       jumpMs: 0,
     }
-    this.hosts.set(id, host)
+    this.hosts[id] = host
     host.process = start()
   }
 
@@ -306,7 +307,8 @@ export class Simulation<Message> {
     this.network.faults = HEALTHY_NETWORK
     this.storage = HEALTHY_STORAGE
     this.clock = HEALTHY_CLOCK
-    for (const host of this.hosts.values()) {
+    for (const host of this.hosts) {
+      if (host === undefined) continue
       this.unstall(host.id)
       this.free(host.id)
       this.resume(host.id)
@@ -347,7 +349,7 @@ export class Simulation<Message> {
   }
 
   private happen(event: Event<Message>): void {
-    const host = event.process === 0 ? undefined : this.hosts.get(event.process)
+    const host = this.hosts[event.process]
     if (host !== undefined && event.kind !== 'message' && host.life !== event.life) return
     if (event.kind !== 'message' && event.fire === undefined) return
     if (host?.isPaused) {
@@ -396,7 +398,7 @@ export class Simulation<Message> {
   }
 
   private hostOf(id: ProcessId): Host<Message> {
-    const host = this.hosts.get(id)
+    const host = this.hosts[id]
     if (host === undefined) throw new BedplateError('INVALID_INPUT', `there is no process ${id}: add it first`)
     return host
   }

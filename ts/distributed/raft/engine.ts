@@ -1,0 +1,25 @@
+// bedplate/raft/engine: the protocol without a disk, a clock or a network, for whoever has a driver of his own.
+export { RaftNode } from './node.ts'
+export type { NodeStatus } from './replica.ts'
+export { encodeCommand, type SessionCommand } from './session-codec.ts'
+export { SessionMachine, type SessionOptions, type SessionResult } from './sessions.ts'
+export type { StateMachine } from './state-machine.ts'
+export type {
+  Effect,
+  Entry,
+  Event,
+  HardState,
+  LogIndex,
+  Membership,
+  Message,
+  NodeId,
+  Outcome,
+  Proposal,
+  RaftOptions,
+  RaftStart,
+  Refusal,
+  Role,
+  SnapshotMeta,
+  Term,
+  Tick,
+} from './types.ts'
