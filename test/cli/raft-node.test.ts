@@ -61,6 +61,15 @@ async function append(id: number, command: string): Promise<string> {
   return (await response.text()).trimEnd()
 }
 
+/** `curl http://localhost:PORT/log`, asked again while there is no leader. */
+async function logOf(id: number): Promise<{ index: number; command: string }[]> {
+  for (;;) {
+    const response = await fetch(`http://127.0.0.1:${firstPort + id - 1}/log?from=1`).catch(() => undefined)
+    if (response?.ok) return (await response.json()) as { index: number; command: string }[]
+    await realClock.turn()
+  }
+}
+
 describe('five processes', () => {
   it('do what the seed shows', async () => {
     firstPort = (await freePorts(NODES.length))[0] as number
@@ -91,12 +100,7 @@ describe('five processes', () => {
       start(id)
     }
     await until(() => NODES.every((id) => printed.get(id)!.some((line) => line.includes('recovered from disk'))))
-    const logs = await Promise.all(
-      NODES.map(async (id) => {
-        const response = await fetch(`http://127.0.0.1:${firstPort + id - 1}/log?from=1`)
-        return (await response.json()) as { index: number; command: string }[]
-      }),
-    )
+    const logs = await Promise.all(NODES.map(logOf))
     for (const log of logs) expect(log).toEqual(logs[0])
     const commands = logs[0]!.map(({ command }) => command)
     expect([...new Set(commands)]).toEqual(acknowledged)
