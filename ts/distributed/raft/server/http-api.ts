@@ -26,7 +26,6 @@ interface Route {
 /** Commands in one answer of /log. */
 const MAX_LOG_COMMANDS = 1000
 const MAX_LOG_BYTES = 4 * 1024 * 1024
-/** Adding a member has to wait for an earlier change, at most. */
 const STATUS: Partial<Record<ErrorCode, number>> = {
   INVALID_INPUT: 400,
   NOT_FOUND: 404,
@@ -179,7 +178,8 @@ function refusal(message: string): BedplateError {
   return new BedplateError('INVALID_INPUT', message)
 }
 
-function failure(status: number, error: BedplateError): Page {
+/** An error as it is answered. */
+export function failure(status: number, error: BedplateError): Page {
   const { code, message, hint } = error
   const outcome = error instanceof RaftError ? { outcome: error.outcome } : {}
   return json(status, { success: false, error: { code, message, hint, ...outcome } })

@@ -8,7 +8,7 @@ import type { GroupOptions, OpenRaftOptions } from '../door.ts'
 import type { HostSeams } from '../host.ts'
 import { openRaftWith } from '../open-raft-with.ts'
 import { CommandLog } from './command-log.ts'
-import { answerRequest, type Node, statusOf } from './http-api.ts'
+import { answerRequest, failure, type Node, statusOf } from './http-api.ts'
 
 /** What has happened on a node that people want to see. */
 export type NodeEvent =
@@ -138,15 +138,10 @@ export class RaftNodeServer implements Server {
 
   private async answer(request: HttpRequest): Promise<Page> {
     const { node } = this
-    if (node === undefined) {
-      const error = new BedplateError('UNAVAILABLE', 'the node is starting')
-      return { status: 503, type: 'text/plain', body: `${error.message}\n` }
-    }
+    if (node === undefined) return failure(503, new BedplateError('UNAVAILABLE', 'the node is starting'))
     const admin = request.method === 'GET' || request.method === 'HEAD' ? adminPage(this, request.path) : undefined
-    return (
-      admin ??
-      (await answerRequest(node, request)) ?? { status: 404, type: 'text/plain', body: `there is no ${request.path}\n` }
-    )
+    const page = admin ?? (await answerRequest(node, request))
+    return page ?? failure(404, new BedplateError('NOT_FOUND', `there is no ${request.path.slice(0, 80)}`))
   }
 
   private applied(count: number, index: number): void {
