@@ -78,7 +78,8 @@ export class Changing extends Electing {
     // committed in its term, or it does not know which the last membership is (Ongaro, raft-dev, 2015).
     const isSettled = log.membershipIndex <= this.commitIndex && !isJoint(log.membership) && this.hasCommittedOwn()
     const isFree = leadership.change === undefined && leadership.catchUp === undefined
-    return isSettled && isFree ? undefined : 'change under way'
+    const mayBegin = (isSettled && isFree) || lacks(this.options.mutant, 'one change at a time')
+    return mayBegin ? undefined : 'change under way'
   }
 
   /** Goes on with a change whose last step is committed, also one that an earlier leader has begun. */
