@@ -48,7 +48,7 @@ export class Changing extends Electing {
     }
   }
 
-  /** A new voter that says nothing would be one voter less than before. Asked before `isActive` is forgotten. */
+  /** A new voter that says nothing would be one voter less than before. */
   protected checkNewcomers(leadership: Leadership): void {
     const { catchUp } = leadership
     if (catchUp?.newcomers.some((id) => leadership.silent.has(id))) this.giveUpCatchUp(leadership, catchUp.id)
@@ -69,7 +69,7 @@ export class Changing extends Electing {
     this.replicate(leadership)
   }
 
-  protected refusalOfChange(voters: readonly NodeId[], learners: readonly NodeId[]): Refusal | undefined {
+  private refusalOfChange(voters: readonly NodeId[], learners: readonly NodeId[]): Refusal | undefined {
     const { leadership, log } = this
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
@@ -100,7 +100,7 @@ export class Changing extends Electing {
     this.retire(leadership.bestOf(membership.voters))
   }
 
-  protected appendMembership(membership: Membership): void {
+  private appendMembership(membership: Membership): void {
     this.appendOwn({ kind: 'membership', index: this.log.lastIndex + 1, term: this.term, membership })
   }
 

@@ -51,7 +51,7 @@ export class Following extends Replica {
   }
 
   /** Says up to where the log is the leader's, once it is durable. */
-  protected acknowledge(to: NodeId, match: LogIndex): void {
+  private acknowledge(to: NodeId, match: LogIndex): void {
     this.send(to, { kind: 'appended', term: this.term, match })
   }
 

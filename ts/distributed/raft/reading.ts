@@ -64,7 +64,7 @@ export class Reading extends Replicating {
     this.beginReadRound(leadership)
   }
 
-  protected hasLease(leadership: Leadership): boolean {
+  private hasLease(leadership: Leadership): boolean {
     if (this.options.reads !== 'lease') return false
     if (leadership.isLeaseVoid && !lacks(this.options.mutant, 'no lease after transfer')) return false
     return leadership.reads.hasLease(this.now, this.options.leaseTicks)
@@ -74,7 +74,7 @@ export class Reading extends Replicating {
     if (leadership.reads.needsRound && this.hasCommittedOwn()) this.broadcastHeartbeat(leadership)
   }
 
-  protected confirmReads(leadership: Leadership): void {
+  private confirmReads(leadership: Leadership): void {
     const { reads, followers } = leadership
     reads.confirm(
       reachedByMajority(this.log.membership, (id) =>
