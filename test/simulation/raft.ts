@@ -12,6 +12,8 @@ const MUTANT_EVENTS = 4000
 /** A mutant that lives through so many seeds is not caught. */
 const MUTANT_SEEDS = 200
 const ENOUGH_FAILURES = 5
+/** Of so many seeds one runs twice, and must do the same. */
+const REPEATED_EVERY = 50
 
 const suite: HeavySuite = {
   name: 'raft',
@@ -23,12 +25,18 @@ export default suite
 
 function leastOf(soak: boolean): Record<string, number> {
   const seeds = soak ? 20_000 : 500
-  return { seeds, events: seeds * EVENTS, operations: seeds * 300, crashes: seeds, mutantsCaught: RULES.length }
+  return {
+    ...{ seeds, events: seeds * EVENTS, operations: seeds * 300, mutantsCaught: RULES.length },
+    ...{ crashes: seeds, pause: seeds, stall: seeds, full: seeds, drift: seeds, damagedDisks: seeds / 10 },
+    repeatedSeeds: seeds / REPEATED_EVERY,
+  }
 }
 
 class Run {
   private readonly context: HeavyContext
-  private readonly counts: Record<string, number> = { seeds: 0, events: 0, operations: 0, crashes: 0, mutantsCaught: 0 }
+  private readonly counts: Record<string, number> = Object.fromEntries(
+    Object.keys(leastOf(false)).map((name) => [name, 0]),
+  )
   private readonly failures: HeavyFailure[] = []
   private cases = 0
 
@@ -80,8 +88,17 @@ class Run {
     this.add('elections', result.elections)
     this.add('membershipChanges', result.changes)
     this.add('uncheckedHistories', result.isHistoryChecked ? 0 : 1)
-    for (const [name, count] of Object.entries(result.faults)) this.add(name === 'crash' ? 'crashes' : name, count)
-    return result.complaint === undefined ? undefined : explain(result, { events: EVENTS })
+    for (const [name, count] of Object.entries(result.faults)) {
+      const isDamage = name === 'rot' || name === 'wipe'
+      this.add(isDamage ? 'damagedDisks' : name === 'crash' ? 'crashes' : name, count)
+    }
+    if (result.complaint !== undefined) return explain(result, { events: EVENTS })
+    if (seed % REPEATED_EVERY !== 0) return undefined
+    this.add('repeatedSeeds', 1)
+    const { digest } = runSeed(seed, { events: EVENTS })
+    return digest === result.digest
+      ? undefined
+      : `a second run of seed ${seed} has the hash ${digest}, not ${result.digest}`
   }
 
   private checkMutant(rule: Rule, first: number): string | undefined {

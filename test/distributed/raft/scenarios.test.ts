@@ -6,6 +6,7 @@ import {
   cutOff,
   damagedDisk,
   deafNode,
+  delayedDuplicate,
   disjointMajorities,
   diskOf,
   figure8,
@@ -13,6 +14,7 @@ import {
   hastyRead,
   lateElection,
   lateTransfer,
+  lonelyNode,
   lostPromise,
   outcomeOf,
   propose,
@@ -20,6 +22,7 @@ import {
   slowNewcomer,
   snapshotOfTwoLeaders,
   stalledLeader,
+  twoChanges,
   waitFor,
   zombieRead,
 } from '../../support/raft/scenarios.ts'
@@ -80,15 +83,7 @@ describe('election (§5.2, §5.4.1)', () => {
   it('is not won twice in a term, though a voter crashes between two requests (§5.2)', () => forgottenVote())
 
   it('is not disturbed by a node that comes back after it heard nothing for long (dissertation, §9.6)', () => {
-    const cluster = new Cluster({ seed: 4, nodeCount: 5 })
-    const leader = cluster.elect()
-    const { term } = cluster.status(leader)
-    const lonely = others(cluster, leader)[0] as NodeId
-    const heal = cutOff(cluster, [lonely])
-    cluster.simulation.runFor(10_000)
-    heal()
-    cluster.simulation.runFor(2000)
-    expect([cluster.leader, cluster.status(lonely).term]).toEqual([leader, term])
+    expect(lonelyNode()).toBe(0)
   })
 
   it('is not disturbed by a node that hears followers only (dissertation, §4.2.3)', () => {
@@ -321,6 +316,8 @@ describe('membership (§6, dissertation §4)', () => {
     expect(cluster.leader).toBeDefined()
   })
 
+  it('does not change again before a change is committed, whoever asks (§6)', () => twoChanges())
+
   it('brings learners the log and no vote', () => {
     const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
     const cluster = new Cluster({ seed: 2, nodeCount: 5, founding })
@@ -476,6 +473,12 @@ describe('membership (§6, dissertation §4)', () => {
       return next !== undefined && cluster.status(next).membership.outgoing.length === 0
     })
     expect(cluster.status(cluster.leader as NodeId).membership.voters).toEqual(voters)
+  })
+})
+
+describe('clients (§8, dissertation §6.3)', () => {
+  it('are not surprised by a copy of a command that arrives late, also after a snapshot', () => {
+    expect(delayedDuplicate()).toBe(false)
   })
 })
 

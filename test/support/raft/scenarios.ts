@@ -1,11 +1,19 @@
 // Traps that Raft's rules are there for, as stories that can be told with a rule taken away.
-import type { Entry, Message, NodeId, Outcome, Term } from '../../../ts/distributed/raft/index.ts'
+import {
+  type Entry,
+  encodeCommand,
+  type Message,
+  type NodeId,
+  type Outcome,
+  type Term,
+} from '../../../ts/distributed/raft/index.ts'
 import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
 import { HEALTHY_STORAGE } from '../../../ts/testing/simulation/index.ts'
 import { Cluster } from './cluster.ts'
 import { type Durable, durableWith } from './durable.ts'
 import { Violation } from './invariants.ts'
 import { chainCommand } from './machine.ts'
+import { append, command, nodeWith, play } from './one-node.ts'
 
 /** A disk with a log of entries of the given terms. */
 export function diskOf(term: Term, terms: readonly Term[], votedFor?: NodeId): Durable {
@@ -234,6 +242,88 @@ export function disjointMajorities(mutant?: Mutant): Cluster {
   waitFor(cluster, 'node 2 or 3 leads', () => cluster.inRole('leader').some((id) => id === 2 || id === 3))
   cluster.converge(20_000)
   return cluster
+}
+
+/** Paper, §6: a second change begins while the first is not committed, and leaves out the voters before both. */
+export function twoChanges(mutant?: Mutant): void {
+  const cluster = new Cluster({
+    seed: 4,
+    nodeCount: 5,
+    founding: { voters: [1, 2, 3], outgoing: [], learners: [] },
+    raft: { mutant },
+    patience: [1, 2, 3, 4, 5].map((id) => [id, (id - 1) / 5]),
+  })
+  if (cluster.elect() !== 1) throw new Error('node 1 was to lead')
+  cluster.simulation.runFor(100)
+  cutOff(cluster, [1, 4, 5])
+  const change = (): number => cluster.ask(1, (id) => ({ kind: 'change', id, voters: [1, 4, 5], learners: [] }))
+  change()
+  waitFor(cluster, 'it has begun', () => cluster.status(1).membership.outgoing.length > 0)
+  change()
+  propose(cluster, 1, 7)
+  waitFor(cluster, 'node 2 or 3 leads', () => cluster.inRole('leader').some((id) => id === 2 || id === 3))
+  cluster.converge(20_000)
+}
+
+/**
+ * Paper, figure 2, AppendEntries, receiver, 5: the leader has compared entry 1 and says that it has committed three; what the
+ * follower has behind entry 1 is another leader's. @returns Whether that counts as committed.
+ */
+export function commitBehindEntries(mutant?: Mutant): boolean {
+  const entries = [command(1, 1), command(2, 2), command(3, 2)]
+  const node = nodeWith({ hardState: { term: 3, votedFor: undefined }, entries }, { mutant })
+  play(node).from(2, append(3, 0, 0, [command(1, 1)], 3))
+  return node.status.commitIndex > 1
+}
+
+/**
+ * Entries are taken out while they are written, and others take their place; then the first write ends.
+ * @returns Whether that counts for the others.
+ */
+export function truncatedWrite(mutant?: Mutant): boolean {
+  const node = nodeWith({ hardState: { term: 1, votedFor: undefined } }, { mutant })
+  const { from, step } = play(node)
+  from(2, append(1, 0, 0, [command(1, 1), command(2, 1), command(3, 1)]))
+  from(3, append(2, 1, 1, [command(2, 2)]))
+  step({ kind: 'persisted', write: 1 })
+  return node.status.durableIndex > 1
+}
+
+/**
+ * A command is so late that it was repeated, executed and covered by a snapshot when its first copy arrives (dissertation, §6.3).
+ * @returns Whether it is executed again.
+ */
+export function delayedDuplicate(mutant?: Mutant): boolean {
+  const cluster = new Cluster({ seed: 13, nodeCount: 3, snapshotEvery: 4, raft: { keptEntries: 0, mutant } })
+  const run = (bytes: Uint8Array): void => {
+    const leader = cluster.elect()
+    const request = cluster.ask(leader, (id) => ({ kind: 'propose', proposals: [{ id, command: bytes }] }))
+    if (outcomeOf(cluster, request).kind !== 'done') throw new Error('it was to be executed')
+  }
+  run(encodeCommand({ kind: 'open' }))
+  const session = cluster.invariants.lastCommitted
+  const late = encodeCommand({ kind: 'run', session, sequence: 1, acknowledged: 0, command: chainCommand(1, 1) })
+  run(late)
+  for (let i = 1; i <= 10; i++) run(chainCommand(1, i)) // without a session: they are logged, and change nothing
+  const { simulation } = cluster
+  for (const id of cluster.nodeIds) simulation.crash(id)
+  for (const id of cluster.nodeIds) simulation.restart(id)
+  run(chainCommand(1, 99))
+  const before = cluster.host(cluster.elect()).chain.digest
+  run(late)
+  return cluster.host(cluster.elect()).chain.digest !== before
+}
+
+/** A node hears nothing for long and comes back (dissertation, §9.6). @returns How many terms that has cost. */
+export function lonelyNode(mutant?: Mutant): number {
+  const cluster = new Cluster({ seed: 4, nodeCount: 5, raft: { mutant } })
+  const leader = cluster.elect()
+  const { term } = cluster.status(leader)
+  const join = cutOff(cluster, [cluster.nodeIds.find((id) => id !== leader) as NodeId])
+  cluster.simulation.runFor(3000)
+  join()
+  cluster.simulation.runFor(2000)
+  return Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)) - term
 }
 
 /** A leader that was replaced without knowing is asked for a read. @returns Whether it answered. */

@@ -48,7 +48,7 @@ export class Changing extends Electing {
     }
   }
 
-  /** A new voter that says nothing would be one voter less than before. Asked before `isActive` is forgotten. */
+  /** A new voter that says nothing would be one voter less than before. */
   protected checkNewcomers(leadership: Leadership): void {
     const { catchUp } = leadership
     if (catchUp?.newcomers.some((id) => leadership.silent.has(id))) this.giveUpCatchUp(leadership, catchUp.id)
@@ -69,7 +69,7 @@ export class Changing extends Electing {
     this.replicate(leadership)
   }
 
-  protected refusalOfChange(voters: readonly NodeId[], learners: readonly NodeId[]): Refusal | undefined {
+  private refusalOfChange(voters: readonly NodeId[], learners: readonly NodeId[]): Refusal | undefined {
     const { leadership, log } = this
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
@@ -78,7 +78,8 @@ export class Changing extends Electing {
     // committed in its term, or it does not know which the last membership is (Ongaro, raft-dev, 2015).
     const isSettled = log.membershipIndex <= this.commitIndex && !isJoint(log.membership) && this.hasCommittedOwn()
     const isFree = leadership.change === undefined && leadership.catchUp === undefined
-    return isSettled && isFree ? undefined : 'change under way'
+    const mayBegin = (isSettled && isFree) || lacks(this.options.mutant, 'one change at a time')
+    return mayBegin ? undefined : 'change under way'
   }
 
   /** Goes on with a change whose last step is committed, also one that an earlier leader has begun. */
@@ -99,7 +100,7 @@ export class Changing extends Electing {
     this.retire(leadership.bestOf(membership.voters))
   }
 
-  protected appendMembership(membership: Membership): void {
+  private appendMembership(membership: Membership): void {
     this.appendOwn({ kind: 'membership', index: this.log.lastIndex + 1, term: this.term, membership })
   }
 

@@ -58,7 +58,7 @@ export class Electing extends Reading {
   }
 
   /** Answers what a leader owes to its clients: a later leader may commit it or not. */
-  protected giveUp(leadership: Leadership, heir: NodeId | undefined): void {
+  private giveUp(leadership: Leadership, heir: NodeId | undefined): void {
     const { transfer } = leadership
     if (transfer !== undefined && transfer.to === heir) {
       leadership.transfer = undefined
@@ -113,7 +113,7 @@ export class Electing extends Reading {
     else this.becomeLeader()
   }
 
-  protected becomeLeader(): void {
+  private becomeLeader(): void {
     const { maxInflightMessages, maxInflightBytes, electionTicks } = this.options
     this.role = 'leader'
     this.leader = this.id
@@ -198,7 +198,7 @@ export class Electing extends Reading {
     this.electionAtTick = this.now + this.timeoutTicks
   }
 
-  protected drawTimeout(): number {
+  private drawTimeout(): number {
     const { electionTicks, random } = this.options
     return electionTicks + Math.floor(random.next() * electionTicks)
   }

@@ -34,8 +34,15 @@ export class Following extends Replica {
       this.truncateFrom(lastNew + 1)
     }
     if (news.length > 0) this.appendToLog(news)
-    this.commitTo(Math.min(message.commit, lastNew))
+    this.commitTo(Math.min(message.commit, this.agreesUpTo(message, lastNew)))
     this.acknowledge(from, lastNew)
+  }
+
+  /** What lies behind the entries of an append may not be the leader's (figure 2, receiver of AppendEntries, 5). */
+  private agreesUpTo({ commit }: Append, lastNew: LogIndex): LogIndex {
+    const { lastIndex } = this.log
+    const isMore = commit > lastNew && lastIndex > lastNew
+    return isMore && lacks(this.options.mutant, 'commit what agrees') ? lastIndex : lastNew
   }
 
   protected heartbeat(from: NodeId, { commit, round }: Heartbeat): void {
@@ -44,7 +51,7 @@ export class Following extends Replica {
   }
 
   /** Says up to where the log is the leader's, once it is durable. */
-  protected acknowledge(to: NodeId, match: LogIndex): void {
+  private acknowledge(to: NodeId, match: LogIndex): void {
     this.send(to, { kind: 'appended', term: this.term, match })
   }
 

@@ -100,7 +100,7 @@ export class RaftNode extends Changing {
     this.timerAtTick = Number.POSITIVE_INFINITY // the driver has no timer now, also if this one came early
     if (this.leadership !== undefined) this.tickLeader(this.leadership)
     else if (this.now >= this.electionAtTick) {
-      if (this.mayCampaign()) this.campaign('preCandidate')
+      if (this.mayCampaign()) this.campaign(lacks(this.options.mutant, 'pre-vote') ? 'candidate' : 'preCandidate')
       else this.restartElectionTimer()
     }
   }

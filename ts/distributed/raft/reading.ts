@@ -4,7 +4,7 @@ import { lacks } from '../../storage/mutant.ts'
 import type { Leadership } from './leadership.ts'
 import { reachedByMajority } from './membership.ts'
 import { Replicating } from './replicating.ts'
-import type { HeartbeatAck, NodeId } from './types.ts'
+import type { HeartbeatAck, LogIndex, NodeId } from './types.ts'
 
 /** A node that can be read from. */
 export class Reading extends Replicating {
@@ -13,9 +13,15 @@ export class Reading extends Replicating {
     leadership.heartbeatAtTick = this.now + this.options.heartbeatTicks
     const round = reads.begin(this.now, this.hasCommittedOwn() ? this.commitIndex : undefined)
     for (const [id, { match }] of leadership.followers) {
-      this.send(id, { kind: 'heartbeat', term: this.term, commit: Math.min(this.commitIndex, match), round })
+      this.send(id, { kind: 'heartbeat', term: this.term, commit: this.commitFor(match), round })
     }
     this.confirmReads(leadership)
+  }
+
+  /** What a follower may commit that is known to have the log up to `match`: what it has behind may be of somebody else. */
+  private commitFor(match: LogIndex): LogIndex {
+    const isMore = this.commitIndex > match
+    return isMore && !lacks(this.options.mutant, 'heartbeats commit what agrees') ? match : this.commitIndex
   }
 
   protected heartbeatAck(from: NodeId, { round }: HeartbeatAck): void {
@@ -58,7 +64,7 @@ export class Reading extends Replicating {
     this.beginReadRound(leadership)
   }
 
-  protected hasLease(leadership: Leadership): boolean {
+  private hasLease(leadership: Leadership): boolean {
     if (this.options.reads !== 'lease') return false
     if (leadership.isLeaseVoid && !lacks(this.options.mutant, 'no lease after transfer')) return false
     return leadership.reads.hasLease(this.now, this.options.leaseTicks)
@@ -68,7 +74,7 @@ export class Reading extends Replicating {
     if (leadership.reads.needsRound && this.hasCommittedOwn()) this.broadcastHeartbeat(leadership)
   }
 
-  protected confirmReads(leadership: Leadership): void {
+  private confirmReads(leadership: Leadership): void {
     const { reads, followers } = leadership
     reads.confirm(
       reachedByMajority(this.log.membership, (id) =>

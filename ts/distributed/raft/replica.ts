@@ -181,7 +181,10 @@ export class Replica {
     this.logWrite = this.lastWrite + 1
     this.durable = Math.min(this.durable, index - 1)
     // What is being written there will be on disk and then be cut off: it says nothing of what takes its place.
-    for (const write of this.writes) write.lastIndex = Math.min(write.lastIndex, index - 1)
+    for (const write of this.writes) {
+      if (write.lastIndex >= index && !lacks(this.options.mutant, 'truncation voids writes'))
+        write.lastIndex = index - 1
+    }
   }
 
   /** Begins the log anew behind a snapshot whose last piece has come in with this step. */

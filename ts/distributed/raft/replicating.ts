@@ -31,7 +31,7 @@ export class Replicating extends Following {
     if (leadership !== undefined) this.replicate(leadership)
   }
 
-  protected refusalOf(command: Uint8Array): Refusal | undefined {
+  private refusalOf(command: Uint8Array): Refusal | undefined {
     const { leadership } = this
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
@@ -119,7 +119,7 @@ export class Replicating extends Following {
     this.effects.push({ kind: 'discard', upTo: this.log.baseIndex, snapshotsBelow: oldest })
   }
 
-  protected startSnapshot(to: NodeId, progress: Progress): void {
+  private startSnapshot(to: NodeId, progress: Progress): void {
     const { snapshot } = this.log
     assert(snapshot !== undefined, 'only what a snapshot covers is compacted away')
     progress.startTransfer(snapshot, this.now)
