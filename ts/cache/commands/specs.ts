@@ -35,6 +35,11 @@ const TABLE = `
     config|resetstat 2 - admin,noscript,loading,stale
     xgroup -2 - -
     xinfo -2 - -
+    cluster -2 - -
+    cluster|keyslot 3 - stale
+    cluster|countkeysinslot 3 - stale
+    cluster|getkeysinslot 4 - stale
+    cluster|help 2 - loading,stale
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast
@@ -43,6 +48,9 @@ const TABLE = `
     quit -1 - allow_busy,noscript,loading,stale,fast,no_auth
     reset 1 - noscript,loading,stale,fast,no_auth,allow_busy
     select 2 - loading,stale,fast
+    asking 1 - fast
+    readonly 1 - loading,stale,fast
+    readwrite 1 - loading,stale,fast
     client|id 2 - noscript,loading,stale
     client|getname 2 - noscript,loading,stale
     client|setname 3 - noscript,loading,stale
