@@ -5,6 +5,11 @@
 /** Slots of a cluster, numbered from 0. */
 export const SLOT_COUNT = 16_384
 
+/** A set of slots as bits: slot `s` is bit `s & 7` of byte `s >> 3`. */
+export type SlotBitmap = Uint8Array
+export const BITMAP_BYTES = SLOT_COUNT / 8
+export const NO_SLOTS: SlotBitmap = new Uint8Array(BITMAP_BYTES)
+
 const CRC16_TABLE = buildTable()
 
 /** Slots `first` to `last`, both included. */
@@ -46,6 +51,20 @@ export function rangesOf(isIn: (slot: number) => boolean): SlotRange[] {
     first = -1
   }
   return ranges
+}
+
+/** The slots of a bitmap, in order. O(bytes + slots). */
+export function slotsIn(bitmap: SlotBitmap): number[] {
+  const slots: number[] = []
+  for (let index = 0; index < BITMAP_BYTES; index++) {
+    const byte = bitmap[index] as number
+    for (let bit = 0; byte >> bit !== 0; bit++) if (((byte >> bit) & 1) !== 0) slots.push(index * 8 + bit)
+  }
+  return slots
+}
+
+export function sameSlots(a: SlotBitmap, b: SlotBitmap): boolean {
+  return a === b || Buffer.compare(a, b) === 0
 }
 
 /** A range as Redis writes it: `5` or `5-9`. */

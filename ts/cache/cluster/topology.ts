@@ -1,6 +1,6 @@
 // What one node knows of its cluster: nodes, who owns which slot, epochs. Everything here is O(1) or O(nodes) unless it says so.
 import { assert } from '../../base/errors.ts'
-import { rangesOf, SLOT_COUNT, type SlotRange } from './slots.ts'
+import { BITMAP_BYTES, NO_SLOTS, rangesOf, SLOT_COUNT, type SlotBitmap, type SlotRange } from './slots.ts'
 import { type ClusterNode, NodeFlag, type NodeName } from './types.ts'
 
 /** The view of one node. The gossip engine changes it; routing and CLUSTER commands read it. */
@@ -20,6 +20,8 @@ export class Topology {
   size = 1
   readonly #owners = new Array<ClusterNode | undefined>(SLOT_COUNT).fill(undefined)
   #assignedCount = 0
+  /** The slots of a node as bits, as long as they stay as they are; what was handed out never changes. */
+  readonly #bitmaps = new Map<ClusterNode, SlotBitmap>()
 
   /** @param myself - This node; it is added. */
   constructor(myself: ClusterNode) {
@@ -40,6 +42,7 @@ export class Topology {
     assert(this.#owners[slot] === undefined, 'a slot has one owner')
     this.#owners[slot] = node
     node.slotCount++
+    this.#bitmaps.delete(node)
     this.#assignedCount++
   }
 
@@ -48,6 +51,7 @@ export class Topology {
     const owner = this.#owners[slot]
     if (owner === undefined) return
     owner.slotCount--
+    this.#bitmaps.delete(owner)
     this.#assignedCount--
     this.#owners[slot] = undefined
   }
@@ -58,6 +62,17 @@ export class Topology {
     if (node.slotCount === 0) return slots
     for (let slot = 0; slot < SLOT_COUNT; slot++) if (this.#owners[slot] === node) slots.push(slot)
     return slots
+  }
+
+  /** The same as bits, a value that never changes. O(1) unless they have changed. */
+  bitmapOf(node: ClusterNode): SlotBitmap {
+    if (node.slotCount === 0) return NO_SLOTS
+    const known = this.#bitmaps.get(node)
+    if (known !== undefined) return known
+    const bitmap = new Uint8Array(BITMAP_BYTES)
+    for (const slot of this.slotsOf(node)) bitmap[slot >> 3] = (bitmap[slot >> 3] as number) | (1 << (slot & 7))
+    this.#bitmaps.set(node, bitmap)
+    return bitmap
   }
 
   /** The same as ranges. */
@@ -101,6 +116,7 @@ export class Topology {
       other.reports.delete(node.name)
       if (other.master === node) other.master = undefined
     }
+    this.#bitmaps.delete(node)
     this.nodes.delete(node.name)
   }
 
@@ -136,6 +152,8 @@ export function newNode(name: NodeName, flags: number, nowMs: number): ClusterNo
     orphanedMs: 0,
     createdMs: nowMs,
     reports: new Map(),
+    link: undefined,
+    linkAskedMs: 0,
     linkedMs: undefined,
   }
 }

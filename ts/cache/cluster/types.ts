@@ -58,7 +58,10 @@ export interface ClusterNode {
   createdMs: number
   /** Who says that it does not answer, and when that was said. Masters only. */
   readonly reports: Map<NodeName, number>
-  /** When the connection to it was opened; undefined if there is none. */
+  /** The number of our connection to it, open or not, and when it was asked for; undefined if there is none. */
+  link: number | undefined
+  linkAskedMs: number
+  /** When that was opened; undefined while it is not. */
   linkedMs: number | undefined
 }
 
@@ -89,6 +92,15 @@ export const DEFAULT_GOSSIP_OPTIONS: GossipOptions = {
   migrationBarrier: 1,
   announcedHost: '',
 }
+
+/** How often the engine has to be told that time passes. */
+export const TICK_MS = 100
+/** How long a master stays out of service after it started with a past: others may have taken its place. */
+export const WRITABLE_DELAY_MS = 2000
+/** A handover that was asked for is given up after this; its master holds writes for as long again. */
+export const HANDOVER_MS = 5000
+/** A node that was forgotten is not made known again by gossip for so long. */
+export const FORGET_MS = 60_000
 
 /** More nodes than this one does not know; Redis recommends at most 1,000. */
 export const MAX_NODES = 10_000
