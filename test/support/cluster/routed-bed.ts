@@ -46,8 +46,17 @@ export class RoutedBed extends CacheBed {
     this.keys = keys
     const [database] = this.engine.databases
     if (database !== undefined) database.keyIndex = keys
-    const published = (message: Message): void => void this.published.push(message)
-    this.engine.cluster = { topology, keys, isRedirection, published }
+    this.engine.cluster = {
+      topology,
+      keys,
+      messageCounts: { sent: 0, received: 0 },
+      isRedirection,
+      published: (message) => void this.published.push(message),
+      order: () => undefined,
+      failureReports: () => 0,
+      offsetOf: ({ offset }) => offset,
+      waitingBytes: () => 0,
+    }
   }
 
   /** Gives slots to this node or to the other one. */

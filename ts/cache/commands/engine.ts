@@ -162,6 +162,15 @@ export class Engine implements Host, DatabaseListener {
     return this.#finish()
   }
 
+  /** Does something that no client has asked for, such as what another node says. @returns As `execute`. */
+  intervene(now: number, act: () => void): readonly Effect[] {
+    this.#begin(now)
+    act()
+    this.#propagatePending()
+    this.#serveReady()
+    return this.#finish()
+  }
+
   /** When `tick` will next have something to do; undefined if never. O(databases). */
   nextTickMs(): number | undefined {
     let first = this.#timeouts.first()?.at
