@@ -40,9 +40,16 @@ export class ServerBed {
     await this.server.stop()
   }
 
-  /** A bare connection. */
-  raw(): RawClient {
-    const socket = createConnection({ host: '127.0.0.1', port: this.port })
+  /** The node of a cluster that the server is. */
+  get member(): NonNullable<CacheServer['member']> {
+    const { member } = this.server
+    if (member === undefined) throw new Error('this server is no node of a cluster')
+    return member
+  }
+
+  /** A bare connection, to clients' port unless another is given. */
+  raw(port = this.port): RawClient {
+    const socket = createConnection({ host: '127.0.0.1', port })
     this.#sockets.push(socket)
     return new RawClient(socket)
   }

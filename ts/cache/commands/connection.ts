@@ -1,4 +1,5 @@
 // PING, HELLO, SELECT and the parts of CLIENT that need no sockets; the others are in server.ts.
+import { isMaster } from '../cluster/topology.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, shown } from './errors.ts'
@@ -33,6 +34,8 @@ export const CONNECTION_COMMANDS: Handlers = {
     session.database = 0
     session.name = ''
     session.replies = 'on'
+    session.asking = 0
+    session.readsReplicas = false
     reply.protocol = 2
     engine.server?.reset(session)
     reply.simple('RESET')
@@ -40,6 +43,7 @@ export const CONNECTION_COMMANDS: Handlers = {
 
   select(call, [, number = '']) {
     const index = call.small(number)
+    if (call.engine.cluster !== undefined && index !== 0) fail('ERR SELECT is not allowed in cluster mode')
     if (call.engine.databases[index] === undefined) fail('ERR DB index is out of range')
     call.session.database = index
     call.reply.ok()
@@ -120,9 +124,10 @@ function hello(call: Call, args: readonly string[]): void {
   reply.bulk('id')
   reply.integer(session.id)
   reply.bulk('mode')
-  reply.bulk('standalone')
+  const { cluster } = call.engine
+  reply.bulk(cluster === undefined ? 'standalone' : 'cluster')
   reply.bulk('role')
-  reply.bulk('master')
+  reply.bulk(cluster === undefined || isMaster(cluster.topology.myself) ? 'master' : 'replica')
   reply.bulk('modules')
   reply.array(0)
 }

@@ -7,6 +7,7 @@ import { ExpiryHeap } from '../keyspace/expiry-heap.ts'
 import type { Stream } from '../keyspace/stream.ts'
 import { typeOf } from '../keyspace/values.ts'
 import { Call } from './call.ts'
+import type { ClusterDoor } from './cluster-door.ts'
 import type { Command } from './command.ts'
 import type { Effect } from './effects.ts'
 import { CommandError, shown } from './errors.ts'
@@ -69,6 +70,8 @@ export class Engine implements Host, DatabaseListener {
   notifiedEvents = ''
   /** Set by a server before its first connection. */
   server: ServerDoor | undefined
+  /** Set by a node of a cluster before its first connection. */
+  cluster: ClusterDoor | undefined
   readonly #options: EngineOptions
   /** One for each depth of commands within commands. */
   readonly #calls: Call[] = []
@@ -131,6 +134,7 @@ export class Engine implements Host, DatabaseListener {
     const mark = session.reply.length
     const silence = session.replies
     this.#dispatch(session, args)
+    if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#propagatePending()
     this.#serveReady()
@@ -154,6 +158,15 @@ export class Engine implements Host, DatabaseListener {
     // Keys that were due have nothing to do with one another: no transaction.
     for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
     this.#pending = []
+    this.#serveReady()
+    return this.#finish()
+  }
+
+  /** Does something that no client has asked for, such as what another node says. @returns As `execute`. */
+  intervene(now: number, act: () => void): readonly Effect[] {
+    this.#begin(now)
+    act()
+    this.#propagatePending()
     this.#serveReady()
     return this.#finish()
   }
@@ -331,7 +344,9 @@ export class Engine implements Host, DatabaseListener {
         session.transaction = undefined
         this.unwatch(session)
       } else if (session.transaction !== undefined) session.transaction.isBroken = true
-      const text = isExec ? `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}` : refusal
+      // A client follows a redirection, and runs the transaction there.
+      const isAborted = isExec && this.cluster?.isRedirection(refusal) !== true
+      const text = isAborted ? `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}` : refusal
       session.reply.error(text)
       return
     }

@@ -1,6 +1,7 @@
 import type { Random } from '../../io/random.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
+import type { ClusterDoor } from './cluster-door.ts'
 import type { Effect } from './effects.ts'
 import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
@@ -17,6 +18,8 @@ export interface Host {
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */
   readonly server: ServerDoor | undefined
+  /** The cluster that this engine is a node of; undefined for one on its own. */
+  readonly cluster: ClusterDoor | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents: string
   /** Runs a command as part of another one. */

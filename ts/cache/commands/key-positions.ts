@@ -28,6 +28,11 @@ export function keyPositions(command: CommandSpec, args: readonly string[]): num
     const last = lastKey < 0 ? args.length + lastKey : Math.min(lastKey, args.length - 1)
     for (let i = firstKey; i <= last; i += step) positions.push(i)
   }
+  if (name === 'migrate' && args[3] === '') {
+    // MIGRATE host port "" ... KEYS key ...
+    const keys = args.findIndex((arg, position) => position > 5 && arg.toUpperCase() === 'KEYS')
+    return keys === -1 ? undefined : args.slice(keys + 1).map((_, index) => keys + 1 + index)
+  }
   const counted = COUNTED.get(name)
   if (counted !== undefined) {
     const count = parseSafeInteger(args[counted] ?? '')

@@ -73,6 +73,7 @@ export const KEY_COMMANDS: Handlers = {
   dbsize: ({ db, reply }) => reply.integer(db.size),
 
   swapdb(call, [, first = '', second = '']) {
+    if (call.engine.cluster !== undefined) fail('ERR SWAPDB is not allowed in cluster mode')
     const a = call.small(first, 'ERR invalid first DB index')
     const b = call.small(second, 'ERR invalid second DB index')
     const { databases } = call.engine
@@ -140,6 +141,9 @@ function copy(call: Call, args: readonly string[]): void {
       target = call.engine.databases[call.small(args[++i] as string)] ?? fail(NO_SUCH_DATABASE)
     } else fail(SYNTAX_ERROR)
   }
+  if (call.engine.cluster !== undefined && target !== call.db) {
+    fail('ERR Copying to another database is not allowed in cluster mode')
+  }
   if (target === call.db && source === destination) fail(SAME_OBJECT)
   const entry = call.db.use(source)
   const isTaken = target.find(destination) !== undefined
@@ -156,6 +160,7 @@ function copy(call: Call, args: readonly string[]): void {
 }
 
 function move(call: Call, [, key = '', number = '']: readonly string[]): void {
+  if (call.engine.cluster !== undefined) fail('ERR MOVE is not allowed in cluster mode')
   const target = call.engine.databases[call.small(number)] ?? fail(NO_SUCH_DATABASE)
   if (target === call.db) fail(SAME_OBJECT)
   const entry = call.db.find(key)

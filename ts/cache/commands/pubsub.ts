@@ -13,13 +13,21 @@ export const PUBSUB_COMMANDS: Handlers = {
   sunsubscribe: unsubscribe(true),
   psubscribe,
   punsubscribe,
-  publish: (call, [, channel = '', message = '']) => call.reply.integer(call.engine.publish(channel, message)),
-  spublish: (call, [, channel = '', message = '']) => call.reply.integer(call.engine.publish(channel, message, true)),
+  publish: publish(false),
+  spublish: publish(true),
   'pubsub|channels': (call, args) => listChannels(call, call.engine.pubsub.channels, args),
   'pubsub|shardchannels': (call, args) => listChannels(call, call.engine.pubsub.shardChannels, args),
   'pubsub|numsub': (call, args) => countListeners(call, call.engine.pubsub.channels, args.slice(2)),
   'pubsub|shardnumsub': (call, args) => countListeners(call, call.engine.pubsub.shardChannels, args.slice(2)),
   'pubsub|numpat': (call) => call.reply.integer(call.engine.pubsub.patterns.size),
+}
+
+function publish(isSharded: boolean): Handler {
+  return ({ engine, reply }, [, channel = '', message = '']) => {
+    reply.integer(engine.publish(channel, message, isSharded))
+    // Those who listen at other nodes are not counted.
+    engine.cluster?.published({ channel, message, isSharded })
+  }
 }
 
 function subscribe(isSharded: boolean): Handler {

@@ -54,6 +54,12 @@ export class Session {
   replies: 'on' | 'off' | 'skip' = 'on'
   /** The command that waits was to be answered with nothing. */
   isSilentWait = false
+  /** ASKING was the last command, or came before the transaction: above 0 a slot that is coming in is served. */
+  asking = 0
+  /** READONLY: reads of slots of this replica's master are served. */
+  readsReplicas = false
+  /** EXEC is running the queue: each of its commands was routed when EXEC was. */
+  isExecuting = false
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 

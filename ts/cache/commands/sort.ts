@@ -85,6 +85,11 @@ function parseOptions(call: Call, args: readonly string[], isReadOnly: boolean):
     else if (isWord(args[i], 'GET') && left >= 1) options.gets.push(args[++i] as string)
     else fail(SYNTAX_ERROR)
   }
+  // What a pattern leads to may lie on another node.
+  if (call.engine.cluster !== undefined) {
+    if (options.by?.includes('*') === true) fail('ERR BY option of SORT denied in cluster mode.')
+    if (options.gets.length > 0) fail('ERR GET option of SORT denied in cluster mode.')
+  }
   return options
 }
 

@@ -35,6 +35,34 @@ const TABLE = `
     config|resetstat 2 - admin,noscript,loading,stale
     xgroup -2 - -
     xinfo -2 - -
+    cluster -2 - -
+    cluster|keyslot 3 - stale
+    cluster|countkeysinslot 3 - stale
+    cluster|getkeysinslot 4 - stale
+    cluster|help 2 - loading,stale
+    cluster|info 2 - stale
+    cluster|links 2 - stale
+    cluster|myid 2 - stale
+    cluster|nodes 2 - stale
+    cluster|shards 2 - stale
+    cluster|slots 2 - stale
+    cluster|replicas 3 - admin,stale
+    cluster|slaves 3 - admin,stale
+    cluster|count-failure-reports 3 - admin,stale
+    cluster|addslots -3 - admin,stale,no_async_loading
+    cluster|addslotsrange -4 - admin,stale,no_async_loading
+    cluster|bumpepoch 2 - admin,stale,no_async_loading
+    cluster|delslots -3 - admin,stale,no_async_loading
+    cluster|delslotsrange -4 - admin,stale,no_async_loading
+    cluster|failover -2 - admin,stale,no_async_loading
+    cluster|flushslots 2 - admin,stale,no_async_loading
+    cluster|forget 3 - admin,stale,no_async_loading
+    cluster|meet -4 - admin,stale,no_async_loading
+    cluster|replicate 3 - admin,stale,no_async_loading
+    cluster|reset -2 - admin,noscript,stale
+    cluster|saveconfig 2 - admin,stale,no_async_loading
+    cluster|set-config-epoch 3 - admin,stale,no_async_loading
+    cluster|setslot -4 - admin,stale,no_async_loading
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast
@@ -43,6 +71,9 @@ const TABLE = `
     quit -1 - allow_busy,noscript,loading,stale,fast,no_auth
     reset 1 - noscript,loading,stale,fast,no_auth,allow_busy
     select 2 - loading,stale,fast
+    asking 1 - fast
+    readonly 1 - loading,stale,fast
+    readwrite 1 - loading,stale,fast
     client|id 2 - noscript,loading,stale
     client|getname 2 - noscript,loading,stale
     client|setname 3 - noscript,loading,stale

@@ -1,6 +1,7 @@
 // Specs and handlers, put together.
 import { BITMAP_COMMANDS } from './bitmaps.ts'
 import type { Handlers } from './call.ts'
+import { CLUSTER_COMMANDS } from './cluster.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_COMMANDS } from './connection.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
@@ -41,6 +42,7 @@ const GROUPS: readonly Handlers[] = [
   STREAM_COMMANDS,
   HYPERLOGLOG_COMMANDS,
   GEO_COMMANDS,
+  CLUSTER_COMMANDS,
 ]
 
 /** All commands by name, containers with their subcommands. */

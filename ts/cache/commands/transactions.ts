@@ -24,11 +24,13 @@ export const TRANSACTION_COMMANDS: Handlers = {
     if (transaction.isBroken) fail('EXECABORT Transaction discarded because of previous errors.')
     if (isTouched) return reply.nilArray()
     reply.array(transaction.queue.length)
+    session.isExecuting = true
     for (const { command, args } of transaction.queue) {
       const refusal = engine.refusal(session, command, args)
       if (refusal === undefined) engine.run(session, command, args, false)
       else reply.error(refusal)
     }
+    session.isExecuting = false
   },
 
   discard(call) {

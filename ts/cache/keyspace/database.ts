@@ -27,6 +27,14 @@ export interface DatabaseListener {
   expired(database: Database, key: string): void
 }
 
+/** Whoever keeps an order of its own over all keys. */
+export interface KeyIndex {
+  added(key: string): void
+  removed(key: string): void
+  /** All keys are gone. */
+  cleared(): void
+}
+
 /** Keys are strings with one character of 0 to 255 a byte; any of them is a plain key, `__proto__` too. */
 export class Database {
   /** The number that SELECT gives; SWAPDB exchanges it. */
@@ -35,6 +43,8 @@ export class Database {
   now = 0
   /** False while time stands still for expiry: a replica deletes keys only when its master says so. */
   deletesExpired = true
+  /** Set before the first key is; SWAPDB does not go with it. */
+  keyIndex: KeyIndex | undefined
   #entries = new Map<string, Entry>()
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
@@ -60,6 +70,12 @@ export class Database {
     if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) return entry
     this.#listener.missed(this, key)
     return undefined
+  }
+
+  /** Whether there is such a key that has not expired, without any effect. */
+  has(key: string): boolean {
+    const entry = this.#entries.get(key)
+    return entry !== undefined && (entry.expiry === undefined || entry.expiry.at >= this.now)
   }
 
   /** The same for commands that use the key: it counts as used now. */
@@ -89,6 +105,7 @@ export class Database {
     const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
     this.#entries.set(key, entry)
     this.#dense.push(entry)
+    this.keyIndex?.added(key)
     this.#listener.added(this, key)
     this.#listener.changed(this, key)
     return entry
@@ -160,6 +177,7 @@ export class Database {
     this.#entries = new Map()
     this.#dense = []
     this.#expiries = new ExpiryHeap()
+    this.keyIndex?.cleared()
     for (const { key } of removed) this.#listener.changed(this, key)
     return removed.length
   }
@@ -179,6 +197,7 @@ export class Database {
   #remove(entry: Entry): void {
     if (entry.expiry !== undefined) this.#expiries.remove(entry.expiry)
     this.#entries.delete(entry.key)
+    this.keyIndex?.removed(entry.key)
     const last = this.#dense.pop() as Entry
     if (last !== entry) {
       this.#dense[entry.position] = last

@@ -14,6 +14,8 @@ export interface InfoFigures {
   readonly pubsubPatterns: number
   /** Connections for which there was no room. */
   readonly rejected: number
+  readonly isCluster: boolean
+  readonly isReplica: boolean
   readonly totals: Totals
   readonly databases: readonly { readonly index: number; readonly keys: number; readonly expires: number }[]
 }
@@ -31,9 +33,9 @@ export interface Totals {
 type Lines = Readonly<Record<string, string | number>>
 
 const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
-  Server: ({ nowMs, startedMs, port, runId }) => ({
+  Server: ({ nowMs, startedMs, port, runId, isCluster }) => ({
     redis_version: '7.0.15',
-    redis_mode: 'standalone',
+    redis_mode: isCluster ? 'cluster' : 'standalone',
     server_name: 'bedplate',
     arch_bits: 64,
     multiplexing_api: 'libuv',
@@ -64,8 +66,8 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     pubsub_channels: pubsubChannels,
     pubsub_patterns: pubsubPatterns,
   }),
-  Replication: () => ({ role: 'master', connected_slaves: 0 }),
-  Cluster: () => ({ cluster_enabled: 0 }),
+  Replication: ({ isReplica }) => ({ role: isReplica ? 'slave' : 'master', connected_slaves: 0 }),
+  Cluster: ({ isCluster }) => ({ cluster_enabled: isCluster ? 1 : 0 }),
   Keyspace: ({ databases }) => {
     const used = databases.filter(({ keys }) => keys > 0)
     return Object.fromEntries(

@@ -5,6 +5,9 @@ import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '.
 import type { Random } from '../../io/random.ts'
 import { Door, isLoopback, type Logger, type Metric, metric, type Server } from '../../service/index.ts'
 import { DEFAULT_LIMITS, RespProtocolError } from '../../wire/resp/index.ts'
+import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
+import { isMaster } from '../cluster/topology.ts'
+import { DEFAULT_GOSSIP_OPTIONS } from '../cluster/types.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
@@ -25,6 +28,8 @@ export interface CacheServerOptions extends Address {
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
+  /** Makes this server a node of a cluster. */
+  readonly cluster?: ClusterOptions | undefined
 }
 
 /** Commands of one client that are run before the others get their turn. */
@@ -80,6 +85,9 @@ export class CacheServer implements Server {
   #port = 0
   readonly #runId: string
   readonly #settings: LiveSettings
+  readonly #member: ClusterMember | undefined
+  /** What the cluster wants of the engine while a command runs. */
+  readonly #interventions: (() => void)[] = []
   #totals: Totals = noTotals()
 
   /** @throws INVALID_INPUT if others could reach it without a password. */
@@ -95,9 +103,12 @@ export class CacheServer implements Server {
     this.#engine = new Engine({
       random,
       databases,
-      refuse: (session, { flags }) =>
-        session.isAuthenticated || flags.has('no_auth') ? undefined : 'NOAUTH Authentication required.',
+      refuse: (session, command, args) => {
+        if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
+        return this.#member?.redirection(session, command, args)
+      },
     })
+    this.#member = this.#joinCluster()
     this.#engine.server = this.#serverDoor()
     this.#settings = this.#liveSettings()
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
@@ -110,7 +121,13 @@ export class CacheServer implements Server {
     this.#startedMs = this.#options.clock.now()
     const address = await this.#door.open((connection) => this.#connect(connection))
     this.#port = address.port
+    await this.#member?.start(address)
     return address
+  }
+
+  /** The node of the cluster that this server is; undefined if it is none. */
+  get member(): ClusterMember | undefined {
+    return this.#member
   }
 
   ready(): boolean {
@@ -131,6 +148,7 @@ export class CacheServer implements Server {
     this.#door.clear()
     this.#timer?.cancel()
     this.#pause?.cancel()
+    this.#member?.stop()
     await this.#door.empty()
   }
 
@@ -252,6 +270,8 @@ export class CacheServer implements Server {
       this.#running = undefined
     }
     if (effects.length > 0) this.#perform(effects)
+    for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
+      this.#intervene(act)
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -392,6 +412,42 @@ export class CacheServer implements Server {
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
+  // The cluster.
+
+  #joinCluster(): ClusterMember | undefined {
+    const { cluster, network, clock, random, logger } = this.#options
+    if (cluster === undefined) return undefined
+    return new ClusterMember({
+      ...cluster,
+      network,
+      clock,
+      random,
+      logger,
+      engine: this.#engine,
+      sessions: () => this.#clients.keys(),
+      intervene: (act) => this.#intervene(act),
+      pause: (untilMs) => this.#engine.server?.pause(untilMs, false),
+      resume: () => this.#resume(),
+      failed: (error) => this.#break(error),
+    })
+  }
+
+  /** Lets `act` change what the engine holds: now, or after the command that is running. */
+  #intervene(act: () => void): void {
+    if (this.#hasFailed) return
+    if (this.#running !== undefined) {
+      this.#interventions.push(act)
+      return
+    }
+    try {
+      this.#perform(this.#engine.intervene(this.#options.clock.now(), act))
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    this.#planTurn()
+  }
+
   // What commands ask for.
 
   #serverDoor(): ServerDoor {
@@ -467,19 +523,23 @@ export class CacheServer implements Server {
       pubsubChannels: pubsub.channels.size,
       pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
+      isCluster: this.#member !== undefined,
+      isReplica: this.#member !== undefined && !isMaster(this.#member.topology.myself),
       totals: this.#totals,
       databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
   }
 
   #liveSettings(): LiveSettings {
-    const { host, maxClients, databases } = this.#options
+    const { host, maxClients, databases, cluster } = this.#options
     const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
     return new Map<string, LiveSetting>([
       ['appendonly', fixed('no')],
       ['bind', fixed(host)],
       ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
-      ['cluster-enabled', fixed('no')],
+      ['cluster-enabled', fixed(cluster === undefined ? 'no' : 'yes')],
+      ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
+      ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
       ['databases', fixed(databases)],
       ['maxclients', fixed(maxClients)],
       ['maxmemory', fixed(0)],

@@ -1,0 +1,16 @@
+// The rules of the gossip engine that a test can take away, one at a time, to prove that the simulated clusters would notice.
+import type { Mutant as AnyMutant } from '../../storage/mutant.ts'
+
+/** A rule of this folder; README.md says what each is for. */
+export type Rule =
+  | 'durable before send' // nothing is said that a crash could take back: votes, epochs, slots
+  | 'one vote an epoch' // a master votes once in an epoch
+  | 'majority elects' // two replicas are never elected in one epoch
+  | 'higher epochs hold' // of two claims to a slot the one with the higher epoch holds
+  | 'collisions are resolved' // two masters never keep one epoch
+  | 'failed by majority' // one node's suspicion makes nobody failed
+  | 'no votes for the outdated' // who claims slots that others own since gets no vote
+  | 'failures are forgotten' // a node that answers again has not failed
+
+/** A node with one rule taken away. */
+export type Mutant = AnyMutant<Rule>
