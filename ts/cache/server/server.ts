@@ -43,6 +43,10 @@ const LINGER_MS = 10_000
 /** Node's timers hold no more; the next time is asked for again then. */
 const MAX_TIMER_MS = 60_000
 const MAX_NAME_LENGTH = 32
+/** Of what a script writes to the log with one call. */
+const MAX_LOG_TEXT = 1024
+/** Redis's levels: debug, verbose, notice, warning. */
+const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
@@ -95,6 +99,7 @@ export class CacheServer implements Server {
     this.#engine = new Engine({
       random,
       databases,
+      monotonicMs: () => options.clock.monotonic() / 1e6,
       refuse: (session, { flags }) =>
         session.isAuthenticated || flags.has('no_auth') ? undefined : 'NOAUTH Authentication required.',
     })
@@ -430,6 +435,8 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
       },
+      log: (level, text) =>
+        this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
     }
   }
 
@@ -478,9 +485,11 @@ export class CacheServer implements Server {
     return new Map<string, LiveSetting>([
       ['appendonly', fixed('no')],
       ['bind', fixed(host)],
+      ['busy-reply-threshold', this.#busySetting()],
       ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
       ['cluster-enabled', fixed('no')],
       ['databases', fixed(databases)],
+      ['lua-time-limit', this.#busySetting()],
       ['maxclients', fixed(maxClients)],
       ['maxmemory', fixed(0)],
       ['maxmemory-policy', fixed('noeviction')],
@@ -501,6 +510,18 @@ export class CacheServer implements Server {
         if (classes === undefined) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
         return () => {
           this.#engine.notifiedEvents = classes
+        }
+      },
+    }
+  }
+
+  #busySetting(): LiveSetting {
+    return {
+      get: () => String(this.#engine.busyReplyThresholdMs),
+      prepare: (value) => {
+        if (!/^\d{1,9}$/.test(value)) return 'argument must be between 0 and 999999999 inclusive'
+        return () => {
+          this.#engine.busyReplyThresholdMs = Number(value)
         }
       },
     }
