@@ -13,6 +13,7 @@ import type { Effect } from './effects.ts'
 import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
 import { notifyKeyspace } from './notifications.ts'
+import type { PausedScript } from './paused-script.ts'
 import { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
@@ -26,6 +27,8 @@ export interface EngineOptions {
   /** Databases that SELECT can choose, at least 1; 16 unless given. */
   readonly databases?: number
   readonly encodingLimits?: Partial<EncodingLimits>
+  /** Milliseconds since any beginning: without it a script is never interrupted. */
+  readonly monotonicMs?: () => number
   /** Whether `propagate` effects are made; false unless given. */
   readonly propagates?: boolean
   /**
@@ -43,6 +46,8 @@ const SUBSCRIBED_COMMANDS: ReadonlySet<string> = new Set(
 )
 const UNQUEUED_COMMANDS: ReadonlySet<string> = new Set('exec discard multi watch quit reset'.split(' '))
 const SHOWN_BYTES = 128
+/** busy-reply-threshold */
+const DEFAULT_BUSY_REPLY_THRESHOLD_MS = 5000
 /** What the commands of one transaction may cost, as much as Redis lets a client send at once. */
 const MAX_TRANSACTION_BYTES = 2 ** 30
 /** What a command and an argument cost beside their bytes, about. */
@@ -72,6 +77,9 @@ export class Engine implements Host, DatabaseListener {
   server: ServerDoor | undefined
   /** Set by a node of a cluster before its first connection. */
   cluster: ClusterDoor | undefined
+  readonly monotonicMs: (() => number) | undefined
+  busyReplyThresholdMs = DEFAULT_BUSY_REPLY_THRESHOLD_MS
+  paused: PausedScript | undefined
   readonly #options: EngineOptions
   /** One for each depth of commands within commands. */
   readonly #calls: Call[] = []
@@ -96,6 +104,7 @@ export class Engine implements Host, DatabaseListener {
   constructor(options: EngineOptions) {
     this.#options = options
     this.random = options.random
+    this.monotonicMs = options.monotonicMs
     this.encodingLimits = { ...DEFAULT_ENCODING_LIMITS, ...options.encodingLimits }
     this.databases = Array.from({ length: options.databases ?? 16 }, (_, index) => new Database(index, this))
   }
@@ -136,8 +145,7 @@ export class Engine implements Host, DatabaseListener {
     this.#dispatch(session, args)
     if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
-    this.#propagatePending()
-    this.#serveReady()
+    this.#settle()
     if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
     return this.#finish()
@@ -148,6 +156,12 @@ export class Engine implements Host, DatabaseListener {
    * @param budget - At most so many keys.
    */
   tick(now: number, budget = DEFAULT_EXPIRY_BUDGET): readonly Effect[] {
+    if (this.paused !== undefined) {
+      this.#begin(this.paused.nowMs)
+      this.paused.resume()
+      this.#settle()
+      return this.#finish()
+    }
     this.#begin(now)
     for (let first = this.#timeouts.first(); first !== undefined && first.at <= now; first = this.#timeouts.first()) {
       const { owner } = first
@@ -166,13 +180,13 @@ export class Engine implements Host, DatabaseListener {
   intervene(now: number, act: () => void): readonly Effect[] {
     this.#begin(now)
     act()
-    this.#propagatePending()
-    this.#serveReady()
+    this.#settle()
     return this.#finish()
   }
 
   /** When `tick` will next have something to do; undefined if never. O(databases). */
   nextTickMs(): number | undefined {
+    if (this.paused !== undefined) return 0
     let first = this.#timeouts.first()?.at
     for (const database of this.databases) {
       const at = database.nextExpiry()
@@ -230,7 +244,7 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
-    if (call.dirty === 0 || this.#options.propagates !== true) return
+    if (call.dirty === 0 || this.#options.propagates !== true || session.isUnpropagated) return
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
   }
 
@@ -378,10 +392,18 @@ export class Engine implements Host, DatabaseListener {
     }
     const refused = this.refusal(session, command, args)
     if (refused !== undefined) return refused
+    if (this.paused !== undefined && !command.flags.has('allow_busy')) return this.paused.refusal
     if (session.isSubscribed && session.reply.protocol === 2 && !SUBSCRIBED_COMMANDS.has(name)) {
       return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
     return undefined
+  }
+
+  /** After a command, unless a script of its own is still at work. */
+  #settle(): void {
+    if (this.paused !== undefined) return
+    this.#propagatePending()
+    this.#serveReady()
   }
 
   /** Several changes of one command or transaction are one to who replays them. */

@@ -3,6 +3,7 @@ import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { ClusterDoor } from './cluster-door.ts'
 import type { Effect } from './effects.ts'
+import type { PausedScript } from './paused-script.ts'
 import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import type { Blocked, Session } from './session.ts'
@@ -22,6 +23,12 @@ export interface Host {
   readonly cluster: ClusterDoor | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents: string
+  /** Milliseconds since any beginning, for the time limit of scripts; undefined lets them run for ever. */
+  readonly monotonicMs: (() => number) | undefined
+  /** How long a script runs before other clients are answered again, with BUSY. */
+  readonly busyReplyThresholdMs: number
+  /** Set by a script that was interrupted. */
+  paused: PausedScript | undefined
   /** Runs a command as part of another one. */
   run(session: Session, command: CommandSpec, args: readonly string[], mayBlock: boolean): void
   /** Why a command may not be run now; undefined if it may. */

@@ -6,6 +6,7 @@ import type { CommandSpec } from './specs.ts'
 const COUNTED: ReadonlyMap<string, number> = new Map([
   ...['lmpop', 'zmpop', 'sintercard', 'zunion', 'zinter', 'zdiff', 'zintercard'].map((name) => [name, 1] as const),
   ...['blmpop', 'bzmpop', 'zunionstore', 'zinterstore', 'zdiffstore'].map((name) => [name, 2] as const),
+  ...['eval', 'evalsha', 'eval_ro', 'evalsha_ro', 'fcall', 'fcall_ro'].map((name) => [name, 2] as const),
 ])
 /** Commands that name a destination after a keyword. */
 const STORING: ReadonlyMap<string, readonly string[]> = new Map([

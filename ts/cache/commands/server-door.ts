@@ -32,4 +32,6 @@ export interface ServerDoor {
   /** Changes all of them or none. @returns What is wrong, as the reply. */
   change(settings: ReadonlyMap<string, string>): string | undefined
   resetFigures(): void
+  /** Writes what a script has to say. @param level - 0 to 3: debug, verbose, notice, warning. */
+  log(level: number, text: string): void
 }

@@ -63,8 +63,19 @@ export class Session {
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 
+  /** What it changes is told neither to files nor to replicas: redis.set_repl. */
+  isUnpropagated = false
+
   constructor(id: number) {
     this.id = id
+  }
+
+  /**
+   * Makes this the same connection as another one, but with the reply and, from now on, the database of its own: a script's commands
+   * run in the name of who called it. A prototype would do, too, but V8 gives up on objects that are one and change.
+   */
+  standFor(other: Session): void {
+    Object.assign(this, other, { reply: this.reply, isUnpropagated: false })
   }
 
   /** True if a RESP2 connection may only subscribe and unsubscribe now. */

@@ -253,6 +253,19 @@ const TABLE = `
     discard 1 - noscript,loading,stale,fast,allow_busy
     watch -2 1..-1 noscript,loading,stale,fast,allow_busy
     unwatch 1 - noscript,loading,stale,fast,allow_busy
+  @
+    script -2 - -
+  @scripting
+    eval -3 - noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
+    evalsha -3 - noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
+    eval_ro -3 - readonly,noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
+    evalsha_ro -3 - readonly,noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
+    script|exists -3 - noscript
+    script|debug 3 - noscript
+    script|flush -2 - noscript
+    script|kill 2 - noscript,allow_busy
+    script|load 3 - noscript,stale
+    script|help 2 - loading,stale
   @stream
     xadd -5 1 write,denyoom,fast
     xlen 2 1 readonly,fast
@@ -330,7 +343,9 @@ function readTable(): Map<string, CommandSpec> {
 function readSpec(line: string, category: string): CommandSpec {
   const [name = '', arity, keys = '-', flagList = '-', more = '+'] = line.split(' ')
   const flags = new Set(words(flagList))
-  const categories = [category, ...words(more.slice(1)), ...impliedCategories(flags)].filter((each) => each !== '')
+  const categories = [category, ...words(more.slice(1)), ...impliedCategories(flags, category)].filter(
+    (each) => each !== '',
+  )
   return { name, arity: Number(arity), flags, ...readKeys(keys), categories }
 }
 
@@ -342,10 +357,10 @@ function readKeys(text: string): Pick<CommandSpec, 'firstKey' | 'lastKey' | 'ste
 }
 
 /** The categories that follow from flags (server.c, setImplicitACLCategories). */
-function impliedCategories(flags: ReadonlySet<string>): string[] {
+function impliedCategories(flags: ReadonlySet<string>, category: string): string[] {
   const implied: string[] = []
   if (flags.has('write')) implied.push('write')
-  if (flags.has('readonly')) implied.push('read')
+  if (flags.has('readonly') && category !== 'scripting') implied.push('read')
   if (flags.has('admin')) implied.push('admin', 'dangerous')
   if (flags.has('pubsub')) implied.push('pubsub')
   if (flags.has('blocking')) implied.push('blocking')

@@ -14,6 +14,7 @@ import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SCAN_COMMANDS } from './scan.ts'
+import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SET_COMMANDS } from './sets.ts'
 import { SORT_COMMANDS } from './sort.ts'
@@ -37,6 +38,7 @@ const GROUPS: readonly Handlers[] = [
   SET_COMMANDS,
   SORTED_SET_COMMANDS,
   TRANSACTION_COMMANDS,
+  SCRIPTING_COMMANDS,
   PUBSUB_COMMANDS,
   SORT_COMMANDS,
   STREAM_COMMANDS,

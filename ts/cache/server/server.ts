@@ -48,6 +48,10 @@ const LINGER_MS = 10_000
 /** Node's timers hold no more; the next time is asked for again then. */
 const MAX_TIMER_MS = 60_000
 const MAX_NAME_LENGTH = 32
+/** Of what a script writes to the log with one call. */
+const MAX_LOG_TEXT = 1024
+/** Redis's levels: debug, verbose, notice, warning. */
+const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
@@ -107,6 +111,7 @@ export class CacheServer implements Server {
         if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
         return this.#member?.redirection(session, command, args)
       },
+      monotonicMs: () => options.clock.monotonic() / 1e6,
     })
     this.#member = this.#joinCluster()
     this.#engine.server = this.#serverDoor()
@@ -486,6 +491,8 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
       },
+      log: (level, text) =>
+        this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
     }
   }
 
@@ -536,11 +543,13 @@ export class CacheServer implements Server {
     return new Map<string, LiveSetting>([
       ['appendonly', fixed('no')],
       ['bind', fixed(host)],
+      ['busy-reply-threshold', this.#busySetting()],
       ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
       ['cluster-enabled', fixed(cluster === undefined ? 'no' : 'yes')],
       ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
       ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
       ['databases', fixed(databases)],
+      ['lua-time-limit', this.#busySetting()],
       ['maxclients', fixed(maxClients)],
       ['maxmemory', fixed(0)],
       ['maxmemory-policy', fixed('noeviction')],
@@ -561,6 +570,18 @@ export class CacheServer implements Server {
         if (classes === undefined) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
         return () => {
           this.#engine.notifiedEvents = classes
+        }
+      },
+    }
+  }
+
+  #busySetting(): LiveSetting {
+    return {
+      get: () => String(this.#engine.busyReplyThresholdMs),
+      prepare: (value) => {
+        if (!/^\d{1,9}$/.test(value)) return 'argument must be between 0 and 999999999 inclusive'
+        return () => {
+          this.#engine.busyReplyThresholdMs = Number(value)
         }
       },
     }

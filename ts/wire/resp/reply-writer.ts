@@ -133,8 +133,13 @@ export class ReplyWriter {
   }
 
   bigNumber(value: bigint): void {
-    if (this.protocol === 3) this.#line(0x28, value.toString())
-    else this.bulk(value.toString())
+    this.bigNumberText(value.toString())
+  }
+
+  /** A big number that is printed already. The text must not hold a line's end. */
+  bigNumberText(text: string): void {
+    if (this.protocol === 3) this.#line(0x28, text)
+    else this.bulk(text)
   }
 
   /** @param format - Three characters: `txt` or `mkd`. */
