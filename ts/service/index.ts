@@ -8,6 +8,7 @@ export {
   parseSettingsFile,
   readSettings,
   SERVER_SETTINGS,
+  type Setting,
   textSetting,
   type ValuesOf,
   variableOf,

@@ -33,6 +33,7 @@ export const CONNECTION_COMMANDS: Handlers = {
     session.database = 0
     session.name = ''
     session.replies = 'on'
+    session.hearsEvictions = false
     reply.protocol = 2
     engine.server?.reset(session)
     reply.simple('RESET')

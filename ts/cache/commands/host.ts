@@ -2,6 +2,7 @@ import type { Random } from '../../io/random.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { Effect } from './effects.ts'
+import type { MemoryLimit } from './memory-limit.ts'
 import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import type { Blocked, Session } from './session.ts'
@@ -13,6 +14,7 @@ export interface Host {
   readonly encodingLimits: EncodingLimits
   readonly databases: readonly Database[]
   readonly pubsub: PubSub
+  readonly memory: MemoryLimit
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */

@@ -54,6 +54,8 @@ export class Session {
   replies: 'on' | 'off' | 'skip' = 'on'
   /** The command that waits was to be answered with nothing. */
   isSilentWait = false
+  /** BEDPLATE.EVICTIONS: it is told which keys its commands drive out. */
+  hearsEvictions = false
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 

@@ -35,6 +35,14 @@ const TABLE = `
     config|resetstat 2 - admin,noscript,loading,stale
     xgroup -2 - -
     xinfo -2 - -
+    memory -2 - -
+    memory|doctor 2 - -
+    memory|help 2 - loading,stale
+    memory|malloc-stats 2 - -
+    memory|purge 2 - -
+    memory|stats 2 - -
+    memory|usage -3 2 readonly
+    bedplate.evictions 2 - noscript,loading,stale,fast
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast

@@ -11,6 +11,7 @@ import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
+import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
 
 export interface CacheServerOptions extends Address {
@@ -25,6 +26,8 @@ export interface CacheServerOptions extends Address {
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
+  /** How much the keyspace may take; without, as much as there is. */
+  readonly memory?: MemoryOptions
 }
 
 /** Commands of one client that are run before the others get their turn. */
@@ -98,6 +101,7 @@ export class CacheServer implements Server {
       refuse: (session, { flags }) =>
         session.isAuthenticated || flags.has('no_auth') ? undefined : 'NOAUTH Authentication required.',
     })
+    applyMemoryOptions(this.#engine, options.memory)
     this.#engine.server = this.#serverDoor()
     this.#settings = this.#liveSettings()
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
@@ -151,6 +155,8 @@ export class CacheServer implements Server {
       metric('counter', 'bedplate_cache_sent_bytes_total', 'Bytes that were written to clients.', bytesOut),
       metric('counter', 'bedplate_cache_slow_clients_total', 'Clients that were closed unread.', slowClients),
       metric('gauge', 'bedplate_cache_heap_bytes', 'Heap in use.', this.#options.memoryBytes()),
+      metric('gauge', 'bedplate_cache_used_bytes', 'What keys and values cost.', this.#engine.memory.usedBytes),
+      metric('counter', 'bedplate_cache_evicted_keys_total', 'Keys evicted.', this.#engine.memory.evictedCount),
       { kind: 'gauge', name: 'bedplate_cache_keys', help: 'Keys by database.', samples: keys },
     ]
   }
@@ -429,6 +435,7 @@ export class CacheServer implements Server {
       change: (wanted) => changeSettings(this.#settings, wanted),
       resetFigures: () => {
         this.#totals = noTotals()
+        this.#engine.memory.resetFigures()
       },
     }
   }
@@ -460,7 +467,8 @@ export class CacheServer implements Server {
       startedMs: this.#startedMs,
       port: this.#port,
       runId: this.#runId,
-      memoryBytes: memoryBytes(),
+      heapBytes: memoryBytes(),
+      memory: this.#engine.memory,
       connectedClients: this.#clients.size,
       blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
       maxClients,
@@ -482,8 +490,7 @@ export class CacheServer implements Server {
       ['cluster-enabled', fixed('no')],
       ['databases', fixed(databases)],
       ['maxclients', fixed(maxClients)],
-      ['maxmemory', fixed(0)],
-      ['maxmemory-policy', fixed('noeviction')],
+      ...memorySettings(this.#engine),
       ['notify-keyspace-events', this.#eventSetting()],
       ['port', { get: () => String(this.#port) }],
       ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
