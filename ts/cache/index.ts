@@ -2,4 +2,6 @@
 export type { Effect } from './commands/effects.ts'
 export { Engine, type EngineOptions } from './commands/engine.ts'
 export type { Session } from './commands/session.ts'
+export { EVICTION_POLICIES, type EvictionPolicy } from './keyspace/eviction.ts'
+export { parseBytes, parsePolicy } from './server/memory-settings.ts'
 export { CacheServer, type CacheServerOptions } from './server/server.ts'

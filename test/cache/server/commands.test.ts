@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseBytes } from '../../../ts/cache/index.ts'
 import { type RawClient, ServerBed } from '../../support/cache-server.ts'
 
 let bed: ServerBed
@@ -164,5 +165,63 @@ describe('the end', () => {
     expect(figures.get('bedplate_cache_commands_total')).toBe(1)
     expect(figures.get('bedplate_cache_keys')).toBe(1)
     expect(figures.get('bedplate_cache_sent_bytes_total')).toBe(5)
+  })
+})
+
+describe('memory', () => {
+  it('is bounded by CONFIG, and INFO says what is used', async () => {
+    const invalid =
+      "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - argument must be a memory value"
+    await expectReplies(
+      client,
+      ['CONFIG GET maxmemory', '*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n'],
+      ['CONFIG SET maxmemory lots', `${invalid}\r\n`],
+      ['CONFIG SET maxmemory 1kb maxmemory-policy allkeys-lru maxmemory-samples 7', '+OK\r\n'],
+      ['CONFIG GET maxmemory', '*2\r\n$9\r\nmaxmemory\r\n$4\r\n1024\r\n'],
+      ['CONFIG GET maxmemory-policy', '*2\r\n$16\r\nmaxmemory-policy\r\n$11\r\nallkeys-lru\r\n'],
+      ['CONFIG GET maxmemory-samples', '*2\r\n$17\r\nmaxmemory-samples\r\n$1\r\n7\r\n'],
+      ['CONFIG SET maxmemory-samples 0', '-ERR CONFIG SET failed'],
+    )
+    client.received = ''
+    const other = bed.raw()
+    for (let i = 0; i < 10; i++) await expectReplies(other, [`SET key:${i} value`, '+OK\r\n'])
+    expect(await textOf(other, 'INFO stats')).toMatch(/\r\nevicted_keys:[3-9]\r\n/)
+    expect(await textOf(other, 'INFO memory')).toMatch(
+      /\r\nmaxmemory:1024\r\nmaxmemory_human:1.00K\r\nmaxmemory_policy:allkeys-lru/,
+    )
+  })
+
+  it('cannot be bounded beyond what the process can hold, and that bounds it in any case', async () => {
+    const memory = { maxBytes: 0, policy: 'noeviction', samples: 5, ceilingBytes: 500 } as const
+    const small = await ServerBed.start({ memory })
+    const other = small.raw()
+    await expectReplies(other, [
+      'CONFIG SET maxmemory 501',
+      "-ERR CONFIG SET failed (possibly related to argument 'maxmemory') - 501 bytes are more",
+    ])
+    other.send('SET a 1\r\nSET b 1\r\nSET c 1\r\nSET d 1\r\nSET e 1\r\nPING\r\n')
+    await new Promise((next) => setImmediate(next))
+    expect(() => small.server.metrics()).not.toThrow()
+    other.send('QUIT\r\n')
+    expect(await other.closed()).toMatch(
+      /\+OK\r\n-OOM command not allowed when used memory > 'maxmemory'\.\r\n\+PONG\r\n\+OK\r\n$/,
+    )
+    await small.stop()
+  })
+
+  it('is read as redis.conf has it', () => {
+    const sizes = {
+      '1': 1,
+      '2b': 2,
+      '1k': 1000,
+      '1Kb': 1024,
+      '3m': 3e6,
+      '100mb': 104_857_600,
+      '1g': 1e9,
+      '2GB': 2 ** 31,
+    }
+    for (const [text, bytes] of Object.entries(sizes)) expect([text, parseBytes(text)]).toEqual([text, bytes])
+    for (const text of ['', 'mb', '-1', '1.5gb', '1tb', '1 kb', '999999999999999gb'])
+      expect(parseBytes(text)).toBeUndefined()
   })
 })

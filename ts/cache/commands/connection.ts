@@ -36,6 +36,7 @@ export const CONNECTION_COMMANDS: Handlers = {
     session.replies = 'on'
     session.asking = 0
     session.readsReplicas = false
+    session.hearsEvictions = false
     reply.protocol = 2
     engine.server?.reset(session)
     reply.simple('RESET')

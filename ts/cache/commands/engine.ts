@@ -12,6 +12,7 @@ import type { Command } from './command.ts'
 import type { Effect } from './effects.ts'
 import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
+import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
 import { notifyKeyspace } from './notifications.ts'
 import type { PausedScript } from './paused-script.ts'
 import { PubSub } from './pubsub-registry.ts'
@@ -71,6 +72,7 @@ export class Engine implements Host, DatabaseListener {
   readonly databases: Database[]
   readonly commands = COMMANDS
   readonly pubsub = new PubSub()
+  readonly memory: MemoryLimit
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
   /** Set by a server before its first connection. */
@@ -106,7 +108,10 @@ export class Engine implements Host, DatabaseListener {
     this.random = options.random
     this.monotonicMs = options.monotonicMs
     this.encodingLimits = { ...DEFAULT_ENCODING_LIMITS, ...options.encodingLimits }
-    this.databases = Array.from({ length: options.databases ?? 16 }, (_, index) => new Database(index, this))
+    this.memory = new MemoryLimit(options.random)
+    const { rules, meter } = this.memory
+    const count = options.databases ?? 16
+    this.databases = Array.from({ length: count }, (_, index) => new Database(index, this, rules, meter))
   }
 
   /** A new connection. */
@@ -146,6 +151,7 @@ export class Engine implements Host, DatabaseListener {
     if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#settle()
+    this.#limitMemory(session, mark)
     if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
     return this.#finish()
@@ -160,6 +166,7 @@ export class Engine implements Host, DatabaseListener {
       this.#begin(this.paused.nowMs)
       this.paused.resume()
       this.#settle()
+      this.#limitMemory()
       return this.#finish()
     }
     this.#begin(now)
@@ -173,6 +180,7 @@ export class Engine implements Host, DatabaseListener {
     for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
     this.#pending = []
     this.#serveReady()
+    this.#limitMemory()
     return this.#finish()
   }
 
@@ -181,12 +189,14 @@ export class Engine implements Host, DatabaseListener {
     this.#begin(now)
     act()
     this.#settle()
+    this.#limitMemory()
     return this.#finish()
   }
 
   /** When `tick` will next have something to do; undefined if never. O(databases). */
   nextTickMs(): number | undefined {
     if (this.paused !== undefined) return 0
+    if (this.memory.isUnderWay) return this.#now
     let first = this.#timeouts.first()?.at
     for (const database of this.databases) {
       const at = database.nextExpiry()
@@ -393,6 +403,7 @@ export class Engine implements Host, DatabaseListener {
     const refused = this.refusal(session, command, args)
     if (refused !== undefined) return refused
     if (this.paused !== undefined && !command.flags.has('allow_busy')) return this.paused.refusal
+    if (this.memory.refuses(session, command)) return OUT_OF_MEMORY
     if (session.isSubscribed && session.reply.protocol === 2 && !SUBSCRIBED_COMMANDS.has(name)) {
       return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
@@ -403,6 +414,28 @@ export class Engine implements Host, DatabaseListener {
   #settle(): void {
     if (this.paused !== undefined) return
     this.#propagatePending()
+    this.#serveReady()
+  }
+
+  /** Evicts what is too much, and tells it to `session` if it asked for that: before the reply, which begins at `mark`. */
+  #limitMemory(session?: Session, mark = 0): void {
+    const { memory } = this
+    if (this.paused !== undefined) return // Not under a script that is at work.
+    memory.notePeak()
+    if (!memory.isOver && !memory.isUnderWay) return
+    const evicted: string[] = []
+    memory.evict(this.databases, (database, entry) => {
+      const { key } = entry
+      database.evict(entry)
+      evicted.push(key)
+      this.notify('e', 'evicted', key, database.index)
+      // Each for itself: that a command was the reason does not make them one change.
+      if (this.#options.propagates === true) {
+        this.#effects.push({ kind: 'propagate', database: database.index, args: ['DEL', key] })
+      }
+    })
+    if (evicted.length === 0) return
+    if (session?.hearsEvictions === true) tellEvicted(session, mark, evicted)
     this.#serveReady()
   }
 
@@ -514,6 +547,17 @@ function textOfError(error: unknown): string {
   return error.message.startsWith('Map') || error.message.startsWith('Set')
     ? 'OOM a database or a value holds at most 16777216 keys or elements'
     : 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+}
+
+/** Puts a push with the evicted keys before the reply that begins at `mark`. */
+function tellEvicted({ reply }: Session, mark: number, keys: readonly string[]): void {
+  if (reply.protocol !== 3) return
+  const written = Uint8Array.prototype.slice.call(reply.bytes(), mark)
+  reply.truncate(mark)
+  reply.push(2)
+  reply.bulk('evicted')
+  reply.bulks(keys)
+  reply.encoded(written)
 }
 
 /** What a queued command costs in memory, about. */

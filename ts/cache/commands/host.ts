@@ -3,6 +3,7 @@ import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { ClusterDoor } from './cluster-door.ts'
 import type { Effect } from './effects.ts'
+import type { MemoryLimit } from './memory-limit.ts'
 import type { PausedScript } from './paused-script.ts'
 import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
@@ -15,6 +16,7 @@ export interface Host {
   readonly encodingLimits: EncodingLimits
   readonly databases: readonly Database[]
   readonly pubsub: PubSub
+  readonly memory: MemoryLimit
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */

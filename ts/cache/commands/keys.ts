@@ -11,6 +11,9 @@ const NO_SUCH_DATABASE = 'ERR DB index is out of range'
 const NOT_LFU =
   'ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between ' +
   'policies at runtime LRU and LFU data will take some time to adjust.'
+const IS_LFU =
+  'ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at ' +
+  'runtime LRU and LFU data will take some time to adjust.'
 const OBJECT_HELP = [
   'OBJECT ENCODING key   how the value is kept',
   'OBJECT FREQ key       how often it was used of late, where the policy counts that',
@@ -57,14 +60,18 @@ export const KEY_COMMANDS: Handlers = {
   move,
 
   'object|encoding': inspect((call, { value }) => call.reply.bulk(encodingOf(value))),
-  'object|idletime': inspect((call, { usedAtSeconds }) => {
-    call.reply.integer(Math.max(0, Math.floor(call.now / 1000) - usedAtSeconds))
+  'object|idletime': inspect((call, entry) => {
+    if (call.engine.memory.rules.counts) fail(IS_LFU)
+    call.reply.integer(Math.floor(call.db.idleMsOf(entry) / 1000))
   }),
   'object|refcount': inspect((call, { value }) => {
     // Redis shares its first ten thousand numbers among all who use them.
     call.reply.integer(typeof value === 'number' && value >= 0 && value < 10_000 ? 2_147_483_647 : 1)
   }),
-  'object|freq': inspect(() => fail(NOT_LFU)),
+  'object|freq': inspect((call, entry) => {
+    if (!call.engine.memory.rules.counts) fail(NOT_LFU)
+    call.reply.integer(call.db.frequencyOf(entry))
+  }),
   'object|help'(call) {
     call.reply.array(OBJECT_HELP.length)
     for (const line of OBJECT_HELP) call.reply.simple(line)

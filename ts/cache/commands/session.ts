@@ -60,6 +60,8 @@ export class Session {
   readsReplicas = false
   /** EXEC is running the queue: each of its commands was routed when EXEC was. */
   isExecuting = false
+  /** BEDPLATE.EVICTIONS: it is told which keys its commands drive out. */
+  hearsEvictions = false
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 

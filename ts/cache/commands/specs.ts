@@ -63,6 +63,14 @@ const TABLE = `
     cluster|saveconfig 2 - admin,stale,no_async_loading
     cluster|set-config-epoch 3 - admin,stale,no_async_loading
     cluster|setslot -4 - admin,stale,no_async_loading
+    memory -2 - -
+    memory|doctor 2 - -
+    memory|help 2 - loading,stale
+    memory|malloc-stats 2 - -
+    memory|purge 2 - -
+    memory|stats 2 - -
+    memory|usage -3 2 readonly
+    bedplate.evictions 2 - noscript,loading,stale,fast
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast

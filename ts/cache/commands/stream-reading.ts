@@ -203,6 +203,7 @@ export function createConsumer(
 ): Consumer {
   const consumer: Consumer = { name: consumerName, seenAtMs: call.now, pending: new PendingList() }
   group.consumers.set(consumerName, consumer)
+  call.db.weigh(where.key)
   call.dirty++
   call.engine.notify('t', 'xgroup-createconsumer', where.key, call.db.index)
   call.propagate(['XGROUP', 'CREATECONSUMER', where.key, where.name, consumerName])

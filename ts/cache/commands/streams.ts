@@ -77,6 +77,7 @@ function xadd(call: Call, args: readonly string[]): void {
   if (existing === undefined) call.db.add(key, stream)
   call.changed(key, 't', 'xadd')
   const trimmed = trimming === undefined ? 0 : trim(stream, trimming)
+  if (trimmed > 0) call.db.touch(key)
   if (trimmed > 0) call.engine.notify('t', 'xtrim', key, call.db.index)
   const kept = trimmed > 0 ? ['MAXLEN', '=', String(stream.length)] : []
   call.propagate(['XADD', key, ...kept, formatId(id), ...fields])

@@ -122,6 +122,7 @@ export function blobAt(call: Call, key: string, capacity = 0): Blob {
   if (entry.value instanceof Blob) return entry.value
   const blob = new Blob(textOf(entry.value as StringValue), capacity)
   entry.value = blob
+  call.db.weigh(key)
   return blob
 }
 

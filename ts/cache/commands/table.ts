@@ -12,6 +12,7 @@ import { HYPERLOGLOG_COMMANDS } from './hyperloglogs.ts'
 import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
+import { MEMORY_COMMANDS } from './memory.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SCAN_COMMANDS } from './scan.ts'
 import { SCRIPTING_COMMANDS } from './scripting.ts'
@@ -27,6 +28,7 @@ import { TRANSACTION_COMMANDS } from './transactions.ts'
 const GROUPS: readonly Handlers[] = [
   CONNECTION_COMMANDS,
   SERVER_COMMANDS,
+  MEMORY_COMMANDS,
   INTROSPECTION_COMMANDS,
   KEY_COMMANDS,
   EXPIRY_COMMANDS,

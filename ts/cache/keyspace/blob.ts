@@ -1,5 +1,8 @@
 // A string that changes in place: what APPEND, SETRANGE, SETBIT and BITFIELD work on, which would otherwise copy it each time.
+import { objectBytes } from './memory.ts'
 
+/** The object, and a Buffer with what lies behind it. */
+const OWN_BYTES = objectBytes(2) + 200
 const FIRST_BYTES = 64
 const GROWTH = 1.5
 
@@ -24,6 +27,11 @@ export class Blob {
   /** A blob of its own, equal to this one. */
   clone(): Blob {
     return Blob.of(Uint8Array.from(this.bytes()))
+  }
+
+  /** What it costs in memory, about. O(1). */
+  get heldBytes(): number {
+    return OWN_BYTES + this.#bytes.length
   }
 
   get length(): number {

@@ -2,7 +2,16 @@
 // and RANDOMKEY is fair.
 import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
 import { scanPositions } from './indexed-map.ts'
-import type { Value } from './values.ts'
+import { MemoryMeter, objectBytes, SLOT_BYTES, stringBytes, TABLE_BYTES } from './memory.ts'
+import { Usage, type UsageRules } from './usage.ts'
+import { bytesOf, type Value } from './values.ts'
+
+/** A key without its text and its value: the entry and its places in the table, among the entries, and in their usage. */
+const KEY_BYTES = objectBytes(5) + TABLE_BYTES + 2 * SLOT_BYTES
+/** The expiry of a key, with its place in the heap. */
+const EXPIRY_BYTES = objectBytes(3) + 16 + SLOT_BYTES
+/** What an entry costs is kept in units of 8 bytes, so that it stays a small integer. */
+const UNIT_BYTES = 8
 
 /** A key and what belongs to it. */
 export interface Entry {
@@ -10,8 +19,8 @@ export interface Entry {
   value: Value
   /** Where it lies among the entries of its database. */
   position: number
-  /** Seconds since 1970 of its last use, for OBJECT IDLETIME and for eviction. */
-  usedAtSeconds: number
+  /** What key and value cost in memory, as it was counted last, in units of 8 bytes. */
+  units: number
   expiry: Expiry<Entry> | undefined
 }
 
@@ -49,10 +58,23 @@ export class Database {
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
   readonly #listener: DatabaseListener
+  readonly #usage: Usage
+  readonly #meter: MemoryMeter
+  /** What all entries cost, and the one that was found last: mostly it is the one that is told to have changed. */
+  #units = 0
+  #found: Entry | undefined
 
-  constructor(index: number, listener: DatabaseListener) {
+  /** @param meter - Counts the bytes of several databases. */
+  constructor(index: number, listener: DatabaseListener, rules: UsageRules, meter = new MemoryMeter()) {
     this.index = index
     this.#listener = listener
+    this.#usage = new Usage(rules)
+    this.#meter = meter
+  }
+
+  /** What its keys and values cost in memory: the sum of `bytesOf` over all entries. */
+  get bytes(): number {
+    return this.#units * UNIT_BYTES
   }
 
   get size(): number {
@@ -67,7 +89,10 @@ export class Database {
   /** The entry of a key that has not expired. One that has is deleted. O(1). */
   find(key: string): Entry | undefined {
     const entry = this.#entries.get(key)
-    if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) return entry
+    if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) {
+      this.#found = entry
+      return entry
+    }
     this.#listener.missed(this, key)
     return undefined
   }
@@ -81,7 +106,7 @@ export class Database {
   /** The same for commands that use the key: it counts as used now. */
   use(key: string): Entry | undefined {
     const entry = this.find(key)
-    if (entry !== undefined) entry.usedAtSeconds = Math.floor(this.now / 1000)
+    if (entry !== undefined) this.#usage.used(entry.position, this.now)
     return entry
   }
 
@@ -90,8 +115,12 @@ export class Database {
     const entry = this.find(key)
     if (entry === undefined) return this.add(key, value)
     entry.value = value
-    entry.usedAtSeconds = Math.floor(this.now / 1000)
-    if (!keepsExpiry) this.persist(entry)
+    // Whoever keeps the expiry has read the value before, which was a use.
+    if (!keepsExpiry) {
+      this.#usage.used(entry.position, this.now)
+      this.persist(entry)
+    }
+    this.#weigh(entry)
     this.#listener.changed(this, key)
     return entry
   }
@@ -101,11 +130,13 @@ export class Database {
     // Where nothing is deleted for its time, what has expired may still lie there.
     const stale = this.deletesExpired ? undefined : this.#entries.get(key)
     if (stale !== undefined) this.#remove(stale)
-    const usedAtSeconds = Math.floor(this.now / 1000)
-    const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
+    const entry: Entry = { key, value, position: this.#dense.length, units: 0, expiry: undefined }
     this.#entries.set(key, entry)
     this.#dense.push(entry)
     this.keyIndex?.added(key)
+    this.#usage.added(entry.position, this.now)
+    this.#found = entry
+    this.#weigh(entry)
     this.#listener.added(this, key)
     this.#listener.changed(this, key)
     return entry
@@ -113,6 +144,7 @@ export class Database {
 
   /** Tells that the value of a key was changed in place. */
   touch(key: string): void {
+    this.weigh(key)
     this.#listener.changed(this, key)
   }
 
@@ -124,10 +156,17 @@ export class Database {
     return true
   }
 
+  /** Deletes an entry of this database, whether its time had come or not. */
+  evict(entry: Entry): void {
+    this.#remove(entry)
+  }
+
   /** @param at - Milliseconds since 1970. */
   expire(entry: Entry, at: number): void {
-    if (entry.expiry === undefined) entry.expiry = this.#expiries.add(at, entry)
-    else this.#expiries.move(entry.expiry, at)
+    if (entry.expiry === undefined) {
+      entry.expiry = this.#expiries.add(at, entry)
+      this.#weigh(entry)
+    } else this.#expiries.move(entry.expiry, at)
   }
 
   /** @returns False if it had no expiry. */
@@ -135,6 +174,7 @@ export class Database {
     if (entry.expiry === undefined) return false
     this.#expiries.remove(entry.expiry)
     entry.expiry = undefined
+    this.#weigh(entry)
     return true
   }
 
@@ -161,6 +201,63 @@ export class Database {
     return this.#dense[position] as Entry
   }
 
+  /** True if the entry belongs to this database and was not deleted. */
+  holds(entry: Entry): boolean {
+    return this.#dense[entry.position] === entry
+  }
+
+  /** One of the `expiringCount` entries that will expire, in no order that means anything. */
+  expiringAt(place: number): Entry {
+    return this.#expiries.peek(place).owner
+  }
+
+  firstToExpire(): Entry | undefined {
+    return this.#expiries.first()?.owner
+  }
+
+  // Memory and usage.
+
+  /** Counts anew what a key costs whose value has another size and yet counts as unchanged. O(1); O(groups) of a stream. */
+  weigh(key: string): void {
+    const entry = this.#found?.key === key ? this.#found : this.#entries.get(key)
+    if (entry !== undefined) this.#weigh(entry)
+  }
+
+  /** What a key and its value cost in memory. */
+  bytesOf(entry: Entry): number {
+    return entry.units * UNIT_BYTES
+  }
+
+  /** The sum of all entries, counted anew: for tests. O(size). */
+  recount(): number {
+    return this.#dense.reduce((sum, entry) => sum + costOf(entry) * UNIT_BYTES, 0)
+  }
+
+  /** Milliseconds since a key was used. */
+  idleMsOf({ position }: Entry): number {
+    return this.#usage.idleMs(position, this.now)
+  }
+
+  /** How often a key was used of late, 0 to 255, on a scale of logarithms; means something only where uses are counted. */
+  frequencyOf({ position }: Entry): number {
+    return this.#usage.frequency(position, this.now)
+  }
+
+  /** Remembers of a key what another server knew. */
+  restoreUsage({ position }: Entry, known: { readonly idleMs?: number; readonly frequency?: number }): void {
+    this.#usage.restore(position, this.now, known)
+  }
+
+  /** What eviction compares: the key of the smallest goes first. */
+  worthOf({ position }: Entry): number {
+    return this.#usage.worth(position, this.now)
+  }
+
+  /** To be called when the rules of usage have changed. */
+  adaptUsage(): void {
+    this.#usage.adapt(this.size, this.now)
+  }
+
   /** All entries that have not expired, a list of its own. Deletes none. */
   entries(): Entry[] {
     return this.#dense.filter(({ expiry }) => expiry === undefined || expiry.at >= this.now)
@@ -178,6 +275,9 @@ export class Database {
     this.#dense = []
     this.#expiries = new ExpiryHeap()
     this.keyIndex?.cleared()
+    this.#usage.clear()
+    this.#found = undefined
+    this.#count(-this.#units)
     for (const { key } of removed) this.#listener.changed(this, key)
     return removed.length
   }
@@ -201,8 +301,29 @@ export class Database {
     const last = this.#dense.pop() as Entry
     if (last !== entry) {
       this.#dense[entry.position] = last
+      this.#usage.moved(last.position, entry.position)
       last.position = entry.position
     }
+    this.#count(-entry.units)
+    this.#found = undefined
     this.#listener.changed(this, entry.key)
   }
+
+  /** Counts what an entry costs now. */
+  #weigh(entry: Entry): void {
+    const units = costOf(entry)
+    this.#count(units - entry.units)
+    entry.units = units
+  }
+
+  #count(units: number): void {
+    this.#units += units
+    this.#meter.bytes += units * UNIT_BYTES
+  }
+}
+
+/** In units of 8 bytes. */
+function costOf({ key, value, expiry }: Entry): number {
+  const bytes = KEY_BYTES + stringBytes(key) + bytesOf(value) + (expiry === undefined ? 0 : EXPIRY_BYTES)
+  return Math.ceil(bytes / UNIT_BYTES)
 }

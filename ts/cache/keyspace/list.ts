@@ -1,6 +1,8 @@
 // A list as a ring in one array: both ends in O(1), any index in O(1), where Redis's quicklist walks its nodes.
+import { ARRAY_BYTES, objectBytes, stringBytes } from './memory.ts'
 
 const FIRST_CAPACITY = 4
+const OWN_BYTES = objectBytes(5) + ARRAY_BYTES
 
 /** A list of strings. Indexes count from 0 and must be within it. */
 export class List {
@@ -8,6 +10,13 @@ export class List {
   #ring: (string | undefined)[] = new Array<string | undefined>(FIRST_CAPACITY).fill(undefined)
   #first = 0
   #length = 0
+  /** What the elements cost beside their places. */
+  #contentBytes = 0
+
+  /** What it costs in memory, about. O(1). */
+  get bytes(): number {
+    return OWN_BYTES + 8 * this.#ring.length + this.#contentBytes
+  }
 
   get length(): number {
     return this.#length
@@ -18,23 +27,27 @@ export class List {
   }
 
   set(index: number, value: string): void {
-    this.#ring[(this.#first + index) & (this.#ring.length - 1)] = value
+    this.#contentBytes += stringBytes(value) - stringBytes(this.at(index))
+    this.#put(index, value)
   }
 
   push(value: string): void {
     this.#reserve()
-    this.set(this.#length++, value)
+    this.#contentBytes += stringBytes(value)
+    this.#put(this.#length++, value)
   }
 
   unshift(value: string): void {
     this.#reserve()
     this.#first = (this.#first - 1) & (this.#ring.length - 1)
     this.#length++
-    this.set(0, value)
+    this.#contentBytes += stringBytes(value)
+    this.#put(0, value)
   }
 
   pop(): string {
     const value = this.at(--this.#length)
+    this.#contentBytes -= stringBytes(value)
     this.#ring[(this.#first + this.#length) & (this.#ring.length - 1)] = undefined
     this.#shrink()
     return value
@@ -42,6 +55,7 @@ export class List {
 
   shift(): string {
     const value = this.at(0)
+    this.#contentBytes -= stringBytes(value)
     this.#ring[this.#first] = undefined
     this.#first = (this.#first + 1) & (this.#ring.length - 1)
     this.#length--
@@ -52,8 +66,8 @@ export class List {
   /** Puts `value` before `index`, which may be the length. O(length). */
   insert(index: number, value: string): void {
     this.push(value)
-    for (let i = this.#length - 1; i > index; i--) this.set(i, this.at(i - 1))
-    this.set(index, value)
+    for (let i = this.#length - 1; i > index; i--) this.#put(i, this.at(i - 1))
+    this.#put(index, value)
   }
 
   /** Keeps what lies from `start` to before `end`. O(dropped). */
@@ -97,11 +111,20 @@ export class List {
     return copy
   }
 
+  #put(index: number, value: string): void {
+    this.#ring[(this.#first + index) & (this.#ring.length - 1)] = value
+  }
+
   #replace(elements: readonly string[]): void {
     let capacity = FIRST_CAPACITY
     while (capacity < elements.length) capacity *= 2
     this.#ring = new Array<string | undefined>(capacity).fill(undefined)
-    for (let i = 0; i < elements.length; i++) this.#ring[i] = elements[i]
+    let contentBytes = 0
+    for (let i = 0; i < elements.length; i++) {
+      this.#ring[i] = elements[i]
+      contentBytes += stringBytes(elements[i] as string)
+    }
+    this.#contentBytes = contentBytes
     this.#first = 0
     this.#length = elements.length
   }

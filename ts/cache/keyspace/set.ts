@@ -1,12 +1,20 @@
 import type { EncodingLimits } from './encoding.ts'
 import { IndexedMap } from './indexed-map.ts'
+import { objectBytes } from './memory.ts'
 import { parseInteger } from './numbers.ts'
+
+const OWN_BYTES = objectBytes(3)
 
 /** Members without order. As in Redis, one of whole numbers alone is an intset and lists them in ascending order. */
 export class MemberSet {
   readonly type = 'set'
   encoding: 'intset' | 'hashtable' = 'intset'
   #members = new IndexedMap<undefined>()
+
+  /** What it costs in memory, about. O(1). */
+  get bytes(): number {
+    return OWN_BYTES + this.#members.bytes
+  }
 
   get size(): number {
     return this.#members.size

@@ -1,38 +1,56 @@
 // A sorted set: a table of members for their scores, and the members in order of (score, member) in runs of at most MAX_RUN
 // side by side in memory. Against a skip list of single nodes, a run costs a tenth of the memory and stays in the cache: to
 // insert moves at most MAX_RUN elements by one place, and ranks are counted by run. With n members there are about n / 384 runs.
+// Up to MAX_SMALL members there is one run and no table: a member is found by looking at each.
 import type { EncodingLimits } from './encoding.ts'
 import { IndexedMap } from './indexed-map.ts'
+import { ARRAY_BYTES, objectBytes, SLOT_BYTES, stringBytes } from './memory.ts'
 
 const MAX_RUN = 512
+const MAX_SMALL = 32
+const OWN_BYTES = objectBytes(5) + ARRAY_BYTES
+const RUN_BYTES = objectBytes(2) + 2 * ARRAY_BYTES + 8
 
 interface Run {
-  readonly scores: number[]
-  readonly members: string[]
+  scores: number[]
+  members: string[]
 }
 
 /** Members with scores, ordered by score and then by the member's bytes. Ranks count from 0. */
 export class SortedSet {
   readonly type = 'zset'
   encoding: 'listpack' | 'skiplist' = 'listpack'
-  #scores = new IndexedMap<number>()
+  /** Scores by member; undefined as long as there were never more than MAX_SMALL. */
+  #scores: IndexedMap<number> | undefined
   #runs: Run[] = []
+  /** What the members cost, while there is no table that counts them. */
+  #contentBytes = 0
 
   get size(): number {
-    return this.#scores.size
+    return this.#scores === undefined ? (this.#runs[0]?.members.length ?? 0) : this.#scores.size
+  }
+
+  /** What it costs in memory, about. O(1). */
+  get bytes(): number {
+    const content = this.#scores === undefined ? this.#contentBytes : this.#scores.bytes
+    const slotBytes = this.#scores === undefined ? 8 : SLOT_BYTES
+    return OWN_BYTES + content + this.#runs.length * RUN_BYTES + 2 * slotBytes * this.size
   }
 
   score(member: string): number | undefined {
-    return this.#scores.get(member)
+    if (this.#scores !== undefined) return this.#scores.get(member)
+    const run = this.#runs[0]
+    return run?.scores[run.members.indexOf(member)]
   }
 
   /** @param score - No NaN. @returns True if the member is new. O(log n + MAX_RUN). */
   set(member: string, given: number, limits: EncodingLimits): boolean {
     const score = this.encoding === 'listpack' && given === 0 ? 0 : given // a listpack has no -0
-    const old = this.#scores.get(member)
+    const old = this.score(member)
     if (old === score) return false
     if (old !== undefined) this.#take(old, member)
-    this.#scores.set(member, score)
+    if (this.#scores === undefined && this.size >= MAX_SMALL) this.#scores = this.#table()
+    this.#scores?.set(member, score)
     this.#put(score, member)
     if (old !== undefined) return false
     if (this.encoding === 'listpack') {
@@ -45,9 +63,10 @@ export class SortedSet {
   /** Takes the compact encoding if it is small enough for it, as Redis does with results of ZUNIONSTORE and its like. */
   compact(limits: EncodingLimits): void {
     const isShort = (member: string): boolean => member.length <= limits.zsetMaxListpackValue
-    if (this.size > limits.zsetMaxListpackEntries || !this.#scores.keys().every(isShort)) return
+    const members = this.slice(0, this.size)
+    if (this.size > limits.zsetMaxListpackEntries || !members.every(isShort)) return
     this.encoding = 'listpack'
-    for (const member of [...this.#scores.keys()]) {
+    for (const member of members) {
       if (!Object.is(this.score(member), -0)) continue
       this.delete(member)
       this.set(member, 0, limits)
@@ -56,16 +75,16 @@ export class SortedSet {
 
   /** @returns False if it was not there. */
   delete(member: string): boolean {
-    const score = this.#scores.get(member)
+    const score = this.score(member)
     if (score === undefined) return false
     this.#take(score, member)
-    this.#scores.delete(member)
+    this.#scores?.delete(member)
     return true
   }
 
   /** How many members come before `member`; undefined if it is not there. */
   rank(member: string): number | undefined {
-    const score = this.#scores.get(member)
+    const score = this.score(member)
     if (score === undefined) return undefined
     return this.countBefore((otherScore, other) => isBefore(otherScore, other, score, member))
   }
@@ -114,17 +133,21 @@ export class SortedSet {
 
   /** The member at a position of scans below `size`. */
   memberAt(position: number): string {
-    return this.#scores.keyAt(position)
+    return this.#scores === undefined ? this.at(position) : this.#scores.keyAt(position)
   }
 
+  /** See IndexedMap.scan. Few members are visited at once, whatever `count` is: their positions are ranks, which change. */
   scan(cursor: number, count: number, visit: (position: number) => void): number {
-    return this.#scores.scan(cursor, count, visit)
+    if (this.#scores !== undefined) return this.#scores.scan(cursor, count, visit)
+    for (let position = 0; position < this.size; position++) visit(position)
+    return 0
   }
 
   clone(): SortedSet {
     const copy = new SortedSet()
     copy.encoding = this.encoding
-    copy.#scores = this.#scores.clone()
+    copy.#scores = this.#scores?.clone()
+    copy.#contentBytes = this.#contentBytes
     copy.#runs = this.#runs.map(({ scores, members }) => ({ scores: [...scores], members: [...members] }))
     return copy
   }
@@ -137,19 +160,31 @@ export class SortedSet {
       const next = all[i + 1]
       return next === undefined || isBefore(score, member, next[0], next[1])
     })
-    return isOrdered && all.every(([score, member]) => this.#scores.get(member) === score)
+    return isOrdered && all.every(([score, member]) => this.score(member) === score)
+  }
+
+  #table(): IndexedMap<number> {
+    const table = new IndexedMap<number>()
+    this.visit(0, this.size, false, (member, score) => table.set(member, score))
+    return table
   }
 
   #put(score: number, member: string): void {
+    this.#contentBytes += stringBytes(member)
     const isFirst = (otherScore: number, other: string): boolean => isBefore(otherScore, other, score, member)
     // Past the last run means the end of the last one.
     const index = Math.min(this.#runWhere(isFirst), this.#runs.length - 1)
     const run = this.#runs[index]
     if (run === undefined) {
-      this.#runs.push({ scores: [score], members: [member] })
+      this.#runs = [{ scores: [score], members: [member] }]
       return
     }
     const place = placeWhere(run, isFirst)
+    if (this.#scores === undefined) {
+      run.scores = inserted(run.scores, place, score)
+      run.members = inserted(run.members, place, member)
+      return
+    }
     run.scores.splice(place, 0, score)
     run.members.splice(place, 0, member)
     if (run.members.length <= MAX_RUN) return
@@ -160,6 +195,7 @@ export class SortedSet {
   }
 
   #take(score: number, member: string): void {
+    this.#contentBytes -= stringBytes(member)
     const isFirst = (otherScore: number, other: string): boolean => isBefore(otherScore, other, score, member)
     const index = this.#runWhere(isFirst)
     const run = this.#runs[index] as Run
@@ -198,6 +234,11 @@ export class SortedSet {
     }
     return { run, place }
   }
+}
+
+/** A copy with one element more and no room for others: V8 would make room for 16. */
+function inserted<T>(array: readonly T[], place: number, element: T): T[] {
+  return place === array.length ? array.concat([element]) : array.slice(0, place).concat([element], array.slice(place))
 }
 
 /** How many of a run's members are among the first. */

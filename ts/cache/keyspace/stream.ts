@@ -1,6 +1,7 @@
 // A stream: entries in the order of their IDs, and consumer groups that remember what they have been given.
 
 import { DEFAULT_ENCODING_LIMITS } from './encoding.ts'
+import { ARRAY_BYTES, NUMBER_BYTES, objectBytes, SLOT_BYTES, stringBytes, TABLE_BYTES } from './memory.ts'
 import { SortedSet } from './sorted-set.ts'
 import { type StreamId, ZERO_ID } from './stream-id.ts'
 
@@ -8,6 +9,13 @@ import { type StreamId, ZERO_ID } from './stream-id.ts'
 const CHUNK = 1000
 /** Up to so many entries are deleted one by one. */
 const MAX_SPLICED = 16
+const ID_BYTES = 32
+const OWN_BYTES = objectBytes(8) + ARRAY_BYTES + 200
+const ENTRY_BYTES = objectBytes(2) + ID_BYTES + ARRAY_BYTES + SLOT_BYTES
+/** A pending entry, with its places in the two lists that it is in. */
+const PENDING_BYTES = objectBytes(4) + ID_BYTES + NUMBER_BYTES + 2 * (2 * TABLE_BYTES + 4 * SLOT_BYTES)
+/** A list of pending entries without any, and whose it is: an object and a table of its own. */
+const OWNER_BYTES = 800
 
 export interface StreamEntry {
   readonly id: StreamId
@@ -96,6 +104,16 @@ export class Stream {
   maxDeletedId: StreamId = ZERO_ID
   entriesAdded = 0
   readonly groups = new Map<string, Group>()
+  #entriesBytes = 0
+
+  /** What it costs in memory, about. O(groups). */
+  get bytes(): number {
+    let bytes = OWN_BYTES + this.#entriesBytes
+    for (const { pending, consumers } of this.groups.values()) {
+      bytes += OWNER_BYTES * (1 + consumers.size) + PENDING_BYTES * pending.size
+    }
+    return bytes
+  }
 
   get length(): number {
     return this.#entries.length - this.#first
@@ -114,6 +132,7 @@ export class Stream {
   /** Appends an entry, whose ID must be above `lastId`. */
   append(entry: StreamEntry): void {
     this.#entries.push(entry)
+    this.#entriesBytes += bytesOf(entry)
     this.lastId = entry.id
     this.entriesAdded++
   }
@@ -139,7 +158,10 @@ export class Stream {
   /** Deletes the entries of these IDs that are there. O(length + ids x log length), however many. @returns How many there were. */
   delete(ids: readonly StreamId[]): number {
     const gone = new Set(ids.filter((id) => this.get(id) !== undefined))
-    for (const id of gone) if (id > this.maxDeletedId) this.maxDeletedId = id
+    for (const id of gone) {
+      if (id > this.maxDeletedId) this.maxDeletedId = id
+      this.#entriesBytes -= bytesOf(this.get(id) as StreamEntry)
+    }
     if (gone.size <= MAX_SPLICED) {
       // V8 moves what lies behind at the speed of memory, which is fast for a few but not for thousands.
       for (const id of gone) this.#entries.splice(this.#first + this.countBelow(id), 1)
@@ -152,6 +174,7 @@ export class Stream {
 
   /** Deletes the first `count` entries. O(count). */
   trim(count: number): void {
+    for (let i = 0; i < count; i++) this.#entriesBytes -= bytesOf(this.at(i))
     this.#first += count
     if (this.#first < this.#entries.length / 2) return
     this.#entries = this.#entries.slice(this.#first)
@@ -161,6 +184,7 @@ export class Stream {
   clone(): Stream {
     const copy = new Stream()
     copy.#entries = this.#entries.slice(this.#first)
+    copy.#entriesBytes = this.#entriesBytes
     copy.lastId = this.lastId
     copy.maxDeletedId = this.maxDeletedId
     copy.entriesAdded = this.entriesAdded
@@ -192,6 +216,12 @@ export class Stream {
 
 export function makeGroup(lastId: StreamId, entriesRead: number | undefined): Group {
   return { lastId, entriesRead, pending: new PendingList(), consumers: new Map() }
+}
+
+function bytesOf({ fields }: StreamEntry): number {
+  let bytes = ENTRY_BYTES + 8 * fields.length
+  for (const field of fields) bytes += stringBytes(field)
+  return bytes
 }
 
 function cloneGroup(group: Group): Group {

@@ -2,6 +2,7 @@
 import { Blob } from './blob.ts'
 import type { Hash } from './hash.ts'
 import type { List } from './list.ts'
+import { numberBytes, stringBytes } from './memory.ts'
 import { parseInteger, parseSafeInteger } from './numbers.ts'
 import type { MemberSet } from './set.ts'
 import type { SortedSet } from './sorted-set.ts'
@@ -55,6 +56,13 @@ export function textOf(value: StringValue): string {
 
 export function lengthOf(value: StringValue): number {
   return typeof value === 'number' ? String(value).length : value.length
+}
+
+/** What a value costs in memory, about. O(1); O(groups) of a stream. */
+export function bytesOf(value: Value): number {
+  if (typeof value === 'string') return stringBytes(value)
+  if (typeof value === 'number') return numberBytes(value)
+  return value instanceof Blob ? value.heldBytes : value.bytes
 }
 
 /** A value of its own, equal to the given one. O(size). */

@@ -1,4 +1,5 @@
 // INFO: sections of `name:value` lines, in Redis's names, with what clients look for and what is true here.
+import type { MemoryLimit } from '../commands/memory-limit.ts'
 
 /** What the sections are made of. */
 export interface InfoFigures {
@@ -6,7 +7,8 @@ export interface InfoFigures {
   readonly startedMs: number
   readonly port: number
   readonly runId: string
-  readonly memoryBytes: number
+  readonly heapBytes: number
+  readonly memory: MemoryLimit
   readonly connectedClients: number
   readonly blockedClients: number
   readonly maxClients: number
@@ -50,18 +52,26 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     maxclients: maxClients,
     blocked_clients: blockedClients,
   }),
-  Memory: ({ memoryBytes }) => ({
-    used_memory: memoryBytes,
-    maxmemory: 0,
-    maxmemory_policy: 'noeviction',
+  Memory: ({ heapBytes, memory }) => ({
+    used_memory: memory.usedBytes,
+    used_memory_human: human(memory.usedBytes),
+    used_memory_heap: heapBytes,
+    used_memory_peak: memory.peakBytes,
+    used_memory_peak_human: human(memory.peakBytes),
+    used_memory_dataset: memory.usedBytes,
+    maxmemory: memory.maxBytes,
+    maxmemory_human: human(memory.maxBytes),
+    maxmemory_policy: memory.policy,
+    mem_allocator: 'v8',
   }),
   Persistence: () => ({ loading: 0, aof_enabled: 0, rdb_bgsave_in_progress: 0 }),
-  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns }) => ({
+  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,
     total_net_input_bytes: totals.bytesIn,
     total_net_output_bytes: totals.bytesOut,
     rejected_connections: rejected,
+    evicted_keys: memory.evictedCount,
     client_output_buffer_limit_disconnections: totals.slowClients,
     pubsub_channels: pubsubChannels,
     pubsub_patterns: pubsubPatterns,
@@ -86,4 +96,13 @@ export function renderInfo(wanted: readonly string[], figures: InfoFigures): str
     parts.push(`# ${name}\r\n${lines.join('')}`)
   }
   return parts.join('\r\n')
+}
+
+/** Bytes as Redis shows them (util.c, bytesToHuman). */
+function human(bytes: number): string {
+  const units = ['B', 'K', 'M', 'G', 'T']
+  let unit = 0
+  let value = bytes
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
+  return `${unit === 0 ? value : value.toFixed(2)}${units[unit]}`
 }

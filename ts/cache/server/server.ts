@@ -14,6 +14,7 @@ import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
+import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
 
 export interface CacheServerOptions extends Address {
@@ -30,6 +31,8 @@ export interface CacheServerOptions extends Address {
   readonly memoryBytes: () => number
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
+  /** How much the keyspace may take; without, as much as there is. */
+  readonly memory?: MemoryOptions
 }
 
 /** Commands of one client that are run before the others get their turn. */
@@ -114,6 +117,7 @@ export class CacheServer implements Server {
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
     this.#member = this.#joinCluster()
+    applyMemoryOptions(this.#engine, options.memory)
     this.#engine.server = this.#serverDoor()
     this.#settings = this.#liveSettings()
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
@@ -174,6 +178,8 @@ export class CacheServer implements Server {
       metric('counter', 'bedplate_cache_sent_bytes_total', 'Bytes that were written to clients.', bytesOut),
       metric('counter', 'bedplate_cache_slow_clients_total', 'Clients that were closed unread.', slowClients),
       metric('gauge', 'bedplate_cache_heap_bytes', 'Heap in use.', this.#options.memoryBytes()),
+      metric('gauge', 'bedplate_cache_used_bytes', 'What keys and values cost.', this.#engine.memory.usedBytes),
+      metric('counter', 'bedplate_cache_evicted_keys_total', 'Keys evicted.', this.#engine.memory.evictedCount),
       { kind: 'gauge', name: 'bedplate_cache_keys', help: 'Keys by database.', samples: keys },
     ]
   }
@@ -490,6 +496,7 @@ export class CacheServer implements Server {
       change: (wanted) => changeSettings(this.#settings, wanted),
       resetFigures: () => {
         this.#totals = noTotals()
+        this.#engine.memory.resetFigures()
       },
       log: (level, text) =>
         this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
@@ -523,7 +530,8 @@ export class CacheServer implements Server {
       startedMs: this.#startedMs,
       port: this.#port,
       runId: this.#runId,
-      memoryBytes: memoryBytes(),
+      heapBytes: memoryBytes(),
+      memory: this.#engine.memory,
       connectedClients: this.#clients.size,
       blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
       maxClients,
@@ -551,8 +559,7 @@ export class CacheServer implements Server {
       ['databases', fixed(databases)],
       ['lua-time-limit', this.#busySetting()],
       ['maxclients', fixed(maxClients)],
-      ['maxmemory', fixed(0)],
-      ['maxmemory-policy', fixed('noeviction')],
+      ...memorySettings(this.#engine),
       ['notify-keyspace-events', this.#eventSetting()],
       ['port', { get: () => String(this.#port) }],
       ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],

@@ -19,6 +19,7 @@ import {
 } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
+import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
 
 const SETTINGS = {
   port: {
@@ -27,6 +28,7 @@ const SETTINGS = {
   },
   requirepass: textSetting('the password that clients have to give', '<password>'),
   databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
+  ...MEMORY_SETTINGS,
   ...SERVER_SETTINGS,
 }
 const SYSTEM = 'CACHE'
@@ -36,6 +38,7 @@ const EXAMPLES = `
 Examples:
   $ cache-server
   $ cache-server --port=0 --json
+  $ cache-server --maxmemory 100mb --maxmemory-policy allkeys-lru
   $ cache-server --host 0.0.0.0 --requirepass secret --tls-cert cert.pem --tls-key key.pem
 
 Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
@@ -74,6 +77,12 @@ async function serve(options: Record<string, string | true | undefined>): Promis
     maxClients: values['max-clients'],
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
+    memory: {
+      maxBytes: values.maxmemory,
+      policy: values['maxmemory-policy'],
+      samples: values['maxmemory-samples'],
+      ceilingBytes: memoryCeiling(),
+    },
   })
   const scheme = values['tls-cert'] === '' ? 'redis' : 'rediss'
   await runServer({
