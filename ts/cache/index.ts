@@ -2,4 +2,5 @@
 export type { Effect } from './commands/effects.ts'
 export { Engine, type EngineOptions } from './commands/engine.ts'
 export type { Session } from './commands/session.ts'
+export type { Snapshot } from './keyspace/snapshot.ts'
 export { CacheServer, type CacheServerOptions } from './server/server.ts'

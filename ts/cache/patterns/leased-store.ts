@@ -45,7 +45,7 @@ const SERVERS_WORD = /^[A-Z]{2,} /
 const TOKEN_BYTES = 16
 
 /** Redis did not do what it was asked for. */
-export class CacheFailure extends BedplateError {
+class CacheFailure extends BedplateError {
   constructor(message: string, cause?: unknown) {
     super('UNAVAILABLE', `the cache ${message}`, {
       cause,
