@@ -50,6 +50,11 @@ export class RealRedis {
     throw new Error(`redis-server did not start:\n${said}`)
   }
 
+  /** Where clients of Node find it. */
+  get socketPath(): string {
+    return this.#socket
+  }
+
   async connect(): Promise<RealConnection> {
     const socket = createConnection(this.#socket)
     await once(socket, 'connect')

@@ -12,6 +12,7 @@ import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
+import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
@@ -33,6 +34,8 @@ export interface CacheServerOptions extends Address {
   readonly cluster?: ClusterOptions | undefined
   /** How much the keyspace may take; without, as much as there is. */
   readonly memory?: MemoryOptions
+  /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
+  readonly intercept?: ((args: readonly string[]) => string | undefined) | undefined
 }
 
 /** Commands of one client that are run before the others get their turn. */
@@ -85,6 +88,8 @@ export class CacheServer implements Server {
   /** CLIENT PAUSE. */
   #pause: { readonly untilMs: number; readonly all: boolean; readonly cancel: Cancel } | undefined
   #isDraining = false
+  /** Runs the commands of this process. */
+  #local: Session | undefined
   /** Whose command is being run. */
   #running: Session | undefined
   #password: string
@@ -112,7 +117,8 @@ export class CacheServer implements Server {
       databases,
       refuse: (session, command, args) => {
         if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
-        return this.#member?.redirection(session, command, args)
+        const redirection = this.#member?.redirection(session, command, args)
+        return redirection ?? (session === this.#local ? undefined : options.intercept?.(args))
       },
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
@@ -189,6 +195,42 @@ export class CacheServer implements Server {
     const nowMs = this.#options.clock.now()
     const clients = [...this.#clients.values()].map((client) => client.view(nowMs).line)
     return { clients, databases: databases.filter(({ size }) => size > 0), totals: { ...this.#totals } }
+  }
+
+  // For this process: consoles and tests.
+
+  /**
+   * Runs a command on keys as somebody who is always let in. Not for commands on connections, nor for those that block.
+   * @param args - One character of 0 to 255 a byte, as everywhere in the engine.
+   * @returns The bytes of the reply; none if the command blocks, which it then does not.
+   */
+  execute(args: readonly string[]): Uint8Array {
+    this.#local ??= this.#engine.connect()
+    const session = this.#local
+    try {
+      this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
+    } catch (error) {
+      this.#break(error)
+      throw error
+    }
+    if (session.blocked !== undefined) {
+      this.#engine.disconnect(session)
+      this.#local = undefined
+    }
+    this.#planTurn()
+    return session.reply.take()
+  }
+
+  /** A copy of all keys. O(all that is kept). */
+  snapshot(): Snapshot {
+    return takeSnapshot(this.#engine.databases)
+  }
+
+  /** Puts a copy in the place of all keys. Neither files nor replicas are told. O(all that is kept). */
+  restore(snapshot: Snapshot): void {
+    this.execute(['FLUSHALL'])
+    restoreSnapshot(this.#engine.databases, snapshot)
+    this.execute(['PING']) // whoever waits for a key is served with the next command
   }
 
   // Connections.
