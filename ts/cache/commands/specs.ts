@@ -91,6 +91,9 @@ const TABLE = `
     expiretime 2 1 readonly,fast
     pexpiretime 2 1 readonly,fast
     persist 2 1 write,fast
+    dump 2 1 readonly
+    restore -4 1 write,denyoom +dangerous
+    restore-asking -4 1 write,denyoom,asking +dangerous
   @string
     get 2 1 readonly,fast
     set -3 1 write,denyoom

@@ -3,6 +3,7 @@ import { BITMAP_COMMANDS } from './bitmaps.ts'
 import type { Handlers } from './call.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_COMMANDS } from './connection.ts'
+import { DUMP_COMMANDS } from './dump.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
 import { EXPIRY_COMMANDS } from './expiry.ts'
 import { GEO_COMMANDS } from './geo.ts'
@@ -28,6 +29,7 @@ const GROUPS: readonly Handlers[] = [
   INTROSPECTION_COMMANDS,
   KEY_COMMANDS,
   EXPIRY_COMMANDS,
+  DUMP_COMMANDS,
   SCAN_COMMANDS,
   STRING_COMMANDS,
   BITMAP_COMMANDS,

@@ -35,6 +35,8 @@ export class Database {
   now = 0
   /** False while time stands still for expiry: a replica deletes keys only when its master says so. */
   deletesExpired = true
+  /** True while what is replayed was decided elsewhere: then keys are there until they are deleted, whatever the time. */
+  seesExpired = false
   #entries = new Map<string, Entry>()
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
@@ -166,7 +168,7 @@ export class Database {
 
   /** True if its time has come; then it is deleted, where this database may. As in Redis a key still lives in the millisecond it expires at. */
   #isExpired(entry: Entry): boolean {
-    if ((entry.expiry as Expiry<Entry>).at >= this.now) return false
+    if (this.seesExpired || (entry.expiry as Expiry<Entry>).at >= this.now) return false
     if (this.deletesExpired) this.#expire(entry)
     return true
   }
