@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { RdbDecoder, RdbEncoder, type RdbItem } from '../../../ts/cache/persistence/rdb-file.ts'
+import { RdbReader } from '../../../ts/cache/persistence/rdb-reader.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { CacheBed } from '../../support/cache.ts'
 import { commandsFor, describeKey, runAll } from '../../support/cache-values.ts'
@@ -27,12 +28,13 @@ function snapshotOf(bed: CacheBed): Uint8Array {
 /** All items, the bytes given in pieces of `size`. */
 function itemsOf(bytes: Uint8Array, size = bytes.length): RdbItem[] {
   let at = 0
-  const decoder = new RdbDecoder(() => {
+  const reader = new RdbReader(() => {
     if (at >= bytes.length) return undefined
     const piece = bytes.subarray(at, at + size)
     at += size
     return piece
   }, 'dump.rdb')
+  const decoder = new RdbDecoder(reader)
   const items: RdbItem[] = []
   for (let item = decoder.next(); item !== undefined; item = decoder.next()) items.push(item)
   return items

@@ -25,7 +25,7 @@ export interface EngineOptions {
   /** Databases that SELECT can choose, at least 1; 16 unless given. */
   readonly databases?: number
   readonly encodingLimits?: Partial<EncodingLimits>
-  /** Whether `propagate` effects are made; false unless given. */
+  /** Whether `propagate` effects are made; false unless given. May be changed later: `Engine.propagates`. */
   readonly propagates?: boolean
   /**
    * Asked before a command is run or queued: a text refuses it and is the reply. The seam of AUTH and ACL, of `maxmemory`, of
@@ -69,6 +69,10 @@ export class Engine implements Host, DatabaseListener {
   notifiedEvents = ''
   /** Set by a server before its first connection. */
   server: ServerDoor | undefined
+  /** Whether `propagate` effects are made. */
+  propagates: boolean
+  /** How many changes commands have made, as they count them themselves. */
+  changes = 0
   readonly #options: EngineOptions
   /** One for each depth of commands within commands. */
   readonly #calls: Call[] = []
@@ -93,6 +97,7 @@ export class Engine implements Host, DatabaseListener {
   constructor(options: EngineOptions) {
     this.#options = options
     this.random = options.random
+    this.propagates = options.propagates ?? false
     this.encodingLimits = { ...DEFAULT_ENCODING_LIMITS, ...options.encodingLimits }
     this.databases = Array.from({ length: options.databases ?? 16 }, (_, index) => new Database(index, this))
   }
@@ -217,7 +222,8 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
-    if (call.dirty === 0 || this.#options.propagates !== true) return
+    this.changes += call.dirty
+    if (call.dirty === 0 || !this.propagates) return
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
   }
 
@@ -305,7 +311,7 @@ export class Engine implements Host, DatabaseListener {
 
   expired(database: Database, key: string): void {
     this.notify('x', 'expired', key, database.index)
-    if (this.#options.propagates === true) this.#pending.push({ database: database.index, args: ['DEL', key] })
+    if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key] })
   }
 
   #begin(now: number): void {

@@ -54,6 +54,8 @@ export class Session {
   replies: 'on' | 'off' | 'skip' = 'on'
   /** The command that waits was to be answered with nothing. */
   isSilentWait = false
+  /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */
+  isTrusted = false
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 

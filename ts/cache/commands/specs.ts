@@ -33,6 +33,11 @@ const TABLE = `
     config|get -3 - admin,noscript,loading,stale
     config|set -4 - admin,noscript,loading,stale
     config|resetstat 2 - admin,noscript,loading,stale
+    save 1 - admin,noscript,no_async_loading,no_multi
+    bgsave -1 - admin,noscript,no_async_loading
+    bgrewriteaof 1 - admin,noscript,no_async_loading
+    lastsave 1 - loading,stale,fast +admin,dangerous
+    shutdown -1 - admin,noscript,loading,stale,no_multi,allow_busy
     xgroup -2 - -
     xinfo -2 - -
   @connection

@@ -12,6 +12,7 @@ import { HYPERLOGLOG_COMMANDS } from './hyperloglogs.ts'
 import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
+import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SCAN_COMMANDS } from './scan.ts'
 import { SERVER_COMMANDS } from './server.ts'
@@ -30,6 +31,7 @@ const GROUPS: readonly Handlers[] = [
   KEY_COMMANDS,
   EXPIRY_COMMANDS,
   DUMP_COMMANDS,
+  PERSISTENCE_COMMANDS,
   SCAN_COMMANDS,
   STRING_COMMANDS,
   BITMAP_COMMANDS,

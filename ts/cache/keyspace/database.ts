@@ -1,5 +1,7 @@
 // One database: keys, their values and when they expire. Entries lie side by side as in IndexedMap, so that SCAN misses nothing
 // and RANDOMKEY is fair.
+import { assert } from '../../base/errors.ts'
+import { Cut } from './cut.ts'
 import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
 import { scanPositions } from './indexed-map.ts'
 import type { Value } from './values.ts'
@@ -40,6 +42,7 @@ export class Database {
   #entries = new Map<string, Entry>()
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
+  #cut: Cut<Entry> | undefined
   readonly #listener: DatabaseListener
 
   constructor(index: number, listener: DatabaseListener) {
@@ -59,7 +62,10 @@ export class Database {
   /** The entry of a key that has not expired. One that has is deleted. O(1). */
   find(key: string): Entry | undefined {
     const entry = this.#entries.get(key)
-    if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) return entry
+    if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) {
+      this.#cut?.touch(entry)
+      return entry
+    }
     this.#listener.missed(this, key)
     return undefined
   }
@@ -87,10 +93,7 @@ export class Database {
     // Where nothing is deleted for its time, what has expired may still lie there.
     const stale = this.deletesExpired ? undefined : this.#entries.get(key)
     if (stale !== undefined) this.#remove(stale)
-    const usedAtSeconds = Math.floor(this.now / 1000)
-    const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
-    this.#entries.set(key, entry)
-    this.#dense.push(entry)
+    const entry = this.#insert(key, value)
     this.#listener.added(this, key)
     this.#listener.changed(this, key)
     return entry
@@ -156,14 +159,50 @@ export class Database {
     return scanPositions(this.size, cursor, count, (position) => visit(this.#dense[position] as Entry))
   }
 
+  /**
+   * Adds a key as a file or a master has it: nobody is told.
+   * @returns False if it is there already.
+   */
+  load(key: string, value: Value, expiresAtMs: number | undefined): boolean {
+    if (this.#entries.has(key)) return false
+    const entry = this.#insert(key, value)
+    if (expiresAtMs !== undefined) this.expire(entry, expiresAtMs)
+    return true
+  }
+
+  /**
+   * Begins to write down what there is now, see cut.ts.
+   * @param write - Called once for each entry, before it changes.
+   */
+  cut(write: (entry: Entry) => void): Cut<Entry> {
+    assert(this.#cut === undefined, 'a database is cut once at a time')
+    this.#cut = new Cut(this.#dense, write)
+    return this.#cut
+  }
+
+  /** The end of a cut, whether all was written or not. */
+  endCut(cut: Cut<Entry>): void {
+    if (this.#cut === cut) this.#cut = undefined
+  }
+
   /** Deletes every key. @returns How many there were. */
   clear(): number {
     const removed = this.#dense
     this.#entries = new Map()
     this.#dense = []
     this.#expiries = new ExpiryHeap()
+    this.#cut = undefined // it goes on with what there was
     for (const { key } of removed) this.#listener.changed(this, key)
     return removed.length
+  }
+
+  #insert(key: string, value: Value): Entry {
+    const usedAtSeconds = Math.floor(this.now / 1000)
+    const entry: Entry = { key, value, position: this.#dense.length, usedAtSeconds, expiry: undefined }
+    this.#entries.set(key, entry)
+    this.#dense.push(entry)
+    this.#cut?.added(entry.position)
+    return entry
   }
 
   /** True if its time has come; then it is deleted, where this database may. As in Redis a key still lives in the millisecond it expires at. */
@@ -180,9 +219,11 @@ export class Database {
 
   #remove(entry: Entry): void {
     if (entry.expiry !== undefined) this.#expiries.remove(entry.expiry)
+    this.#cut?.touch(entry)
     this.#entries.delete(entry.key)
     const last = this.#dense.pop() as Entry
     if (last !== entry) {
+      this.#cut?.moved(last.position, entry.position)
       this.#dense[entry.position] = last
       last.position = entry.position
     }

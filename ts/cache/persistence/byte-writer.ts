@@ -68,6 +68,12 @@ export class ByteWriter {
     return taken
   }
 
+  /** Forgets what was written. */
+  clear(): void {
+    this.#length = 0
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(FIRST_BYTES)
+  }
+
   #reserve(count: number): Buffer {
     const wanted = this.#length + count
     if (wanted > this.#bytes.length) {

@@ -3,7 +3,7 @@ import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encodi
 import type { Value } from '../keyspace/values.ts'
 import { Crc64 } from './crc64.ts'
 import { OPCODE, RDB_MAGIC, RDB_VERSION } from './rdb-format.ts'
-import { type ByteSource, RdbReader } from './rdb-reader.ts'
+import type { RdbReader } from './rdb-reader.ts'
 import { readValue } from './rdb-values.ts'
 import { RdbWriter } from './rdb-writer.ts'
 
@@ -115,7 +115,7 @@ export type RdbItem =
  * Takes an RDB file apart, of version 1 to 10. Memory is bounded by the largest value.
  *
  * @example
- * const decoder = new RdbDecoder(source, 'dump.rdb')
+ * const decoder = new RdbDecoder(new RdbReader(source, 'dump.rdb'))
  * for (let item = decoder.next(); item !== undefined; item = decoder.next()) console.log(item.kind)
  */
 export class RdbDecoder {
@@ -125,20 +125,10 @@ export class RdbDecoder {
   #database = 0
   #isEnded = false
 
-  /** @param name - Where it is from, for messages. */
-  constructor(source: ByteSource, name: string, limits: EncodingLimits = DEFAULT_ENCODING_LIMITS) {
-    this.#reader = new RdbReader(source, name)
+  /** @param reader - Stands behind the end when all was read. */
+  constructor(reader: RdbReader, limits: EncodingLimits = DEFAULT_ENCODING_LIMITS) {
+    this.#reader = reader
     this.#limits = limits
-  }
-
-  /** Bytes that were read. */
-  get offset(): number {
-    return this.#reader.offset
-  }
-
-  /** What was read ahead of what follows the end of the file. */
-  rest(): Uint8Array {
-    return this.#reader.rest()
   }
 
   /**

@@ -24,6 +24,8 @@ export class RdbReader {
   readonly #crc = new Crc64()
   /** Up to where in the chunk the checksum is. */
   #checked = 0
+  /** The source has no more. */
+  isExhausted = false
 
   /** @param name - Where the bytes are from, for messages. */
   constructor(source: ByteSource, name: string) {
@@ -36,9 +38,9 @@ export class RdbReader {
     return this.#offset + this.#at
   }
 
-  /** What came and was not read: of what follows the end. */
-  rest(): Uint8Array {
-    return this.#chunk.subarray(this.#at)
+  /** Whether at least one more byte can be read. */
+  hasMore(): boolean {
+    return this.#at < this.#chunk.length || this.#next()
   }
 
   /** The checksum of everything that was read so far. */
@@ -54,6 +56,13 @@ export class RdbReader {
       cause,
       hint: 'redis-check-rdb tells what of the file can be read',
     })
+  }
+
+  /** Whether this is what comes next; it is not read. */
+  startsWith(text: string): boolean {
+    if (!this.hasMore()) return false
+    const seen = this.#chunk.subarray(this.#at, this.#at + text.length)
+    return latin1(seen) === text
   }
 
   u8(): number {
@@ -155,22 +164,22 @@ export class RdbReader {
     return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value
   }
 
-  /** The next piece of the source that is not empty. */
   #advance(): void {
+    if (!this.#next()) this.refuse('it ends too early')
+  }
+
+  /** Goes on to the next piece of the source that is not empty. @returns False if there is none. */
+  #next(): boolean {
     this.checksum()
     this.#offset += this.#at
-    do {
-      const chunk = this.#source()
-      if (chunk === undefined) {
-        this.#chunk = NOTHING
-        this.#at = 0
-        this.#checked = 0
-        this.refuse('it ends too early')
-      }
-      this.#chunk = chunk
-    } while (this.#chunk.length === 0)
     this.#at = 0
     this.#checked = 0
+    do {
+      const chunk = this.isExhausted ? undefined : this.#source()
+      this.#chunk = chunk ?? NOTHING
+      this.isExhausted = chunk === undefined
+    } while (this.#chunk.length === 0 && !this.isExhausted)
+    return !this.isExhausted
   }
 }
 

@@ -15,6 +15,8 @@ export interface InfoFigures {
   /** Connections for which there was no room. */
   readonly rejected: number
   readonly totals: Totals
+  /** What `Persistence.info` tells. */
+  readonly persistence: Readonly<Record<string, string | number>>
   readonly databases: readonly { readonly index: number; readonly keys: number; readonly expires: number }[]
 }
 
@@ -53,7 +55,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     maxmemory: 0,
     maxmemory_policy: 'noeviction',
   }),
-  Persistence: () => ({ loading: 0, aof_enabled: 0, rdb_bgsave_in_progress: 0 }),
+  Persistence: ({ persistence }) => persistence,
   Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,

@@ -7,10 +7,14 @@ import { Door, isLoopback, type Logger, type Metric, metric, type Server } from 
 import { DEFAULT_LIMITS, RespProtocolError } from '../../wire/resp/index.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
+import type { PersistenceDoor } from '../commands/persistence-door.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
+import type { CommandSpec } from '../commands/specs.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
+import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
+import { persistenceSettings } from './persistence-settings.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
 
 export interface CacheServerOptions extends Address {
@@ -25,6 +29,8 @@ export interface CacheServerOptions extends Address {
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
+  /** Where data is kept; undefined keeps none. */
+  readonly persistence?: Pick<PersistenceOptions, 'disk' | 'mutant'> & { readonly settings: PersistenceSettings }
 }
 
 /** Commands of one client that are run before the others get their turn. */
@@ -46,6 +52,8 @@ const MAX_NAME_LENGTH = 32
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
+const LOADING = 'LOADING Redis is loading the dataset in memory'
+const KEEPS_NOTHING = 'ERR this server keeps nothing on disk: start it with --dir'
 /** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
 const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
 
@@ -59,9 +67,18 @@ const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount
 export class CacheServer implements Server {
   /** Rejects if the engine has failed: the server then answers nobody any more. */
   readonly failed: Promise<never>
+  /** Resolves when a client has asked it to end: with how. */
+  readonly ended: Promise<string>
   readonly #options: CacheServerOptions
   readonly #engine: Engine
   readonly #door: Door
+  readonly #persistence: Persistence | undefined
+  /** Clients with replies that wait for what they tell to be durable. */
+  readonly #held = new Set<Client>()
+  #isLoading = false
+  #end: (how: string) => void = () => {}
+  /** What SHUTDOWN said of a last snapshot. */
+  #savesAtEnd: boolean | undefined
   readonly #clients = new Map<Session, Client>()
   #fail: (error: unknown) => void = () => {}
   #hasFailed = false
@@ -90,14 +107,17 @@ export class CacheServer implements Server {
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
     this.failed.catch(() => {}) // whoever runs the server listens, or nobody
     this.#runId = Buffer.from(random.bytes(20)).toString('hex')
     this.#engine = new Engine({
       random,
       databases,
-      refuse: (session, { flags }) =>
-        session.isAuthenticated || flags.has('no_auth') ? undefined : 'NOAUTH Authentication required.',
+      refuse: (session, command) => this.#refusal(session, command),
     })
+    this.#persistence = this.#makePersistence()
     this.#engine.server = this.#serverDoor()
     this.#settings = this.#liveSettings()
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
@@ -108,13 +128,23 @@ export class CacheServer implements Server {
 
   async start(): Promise<Address> {
     this.#startedMs = this.#options.clock.now()
-    const address = await this.#door.open((connection) => this.#connect(connection))
-    this.#port = address.port
-    return address
+    await this.#persistence?.lock()
+    this.#isLoading = this.#persistence !== undefined
+    try {
+      const address = await this.#door.open((connection) => this.#connect(connection))
+      this.#port = address.port
+      await this.#persistence?.open()
+      this.#isLoading = false
+      this.#planTick()
+      return address
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
   }
 
   ready(): boolean {
-    return this.#door.isOpen && !this.#isDraining && !this.#hasFailed
+    return this.#door.isOpen && !this.#isDraining && !this.#hasFailed && !this.#isLoading
   }
 
   /** Clients get the replies to what they have sent; those that wait for keys are let go. */
@@ -132,6 +162,8 @@ export class CacheServer implements Server {
     this.#timer?.cancel()
     this.#pause?.cancel()
     await this.#door.empty()
+    if (this.#hasFailed) this.#persistence?.abandon()
+    else await this.#persistence?.close(this.#savesAtEnd)
   }
 
   metrics(): readonly Metric[] {
@@ -195,6 +227,7 @@ export class CacheServer implements Server {
     this.#clients.delete(client.session)
     this.#waiting.delete(client)
     this.#unwritten.delete(client)
+    this.#held.delete(client)
     this.#engine.disconnect(client.session)
     this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
   }
@@ -256,7 +289,10 @@ export class CacheServer implements Server {
 
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      if (effect.kind === 'propagate') continue // neither files nor replicas yet
+      if (effect.kind === 'propagate') {
+        this.#persistence?.propagate(effect.database, effect.args)
+        continue
+      }
       const client = this.#clients.get(effect.session)
       if (client === undefined) continue
       if (effect.kind === 'close') this.#close(client)
@@ -272,10 +308,13 @@ export class CacheServer implements Server {
   #break(error: unknown): void {
     this.#hasFailed = true
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#options.logger.error('the engine failed', { error: text })
+    this.#options.logger.error('the cache failed', { error: text })
     this.#door.clear()
     this.#fail(
-      new BedplateError('INTERNAL', 'the cache engine failed', { cause: error, hint: 'start the server again' }),
+      new BedplateError(error instanceof BedplateError ? error.code : 'INTERNAL', 'the cache failed', {
+        cause: error,
+        hint: 'its log says why; start the server again',
+      }),
     )
   }
 
@@ -317,6 +356,7 @@ export class CacheServer implements Server {
       this.#run(client)
       if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
     }
+    this.#persistence?.flush()
     const unwritten = this.#unwritten
     this.#unwritten = new Set()
     for (const client of unwritten) this.#write(client)
@@ -328,7 +368,7 @@ export class CacheServer implements Server {
     const { connection, session } = client
     if (client.isClosed) return
     const { reply } = session
-    const bytes = connection.waitingBytes + reply.length
+    const bytes = connection.waitingBytes + client.heldBytes + reply.length
     const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
       this.#totals.slowClients++
@@ -338,15 +378,39 @@ export class CacheServer implements Server {
     }
     if (reply.length > 0) {
       this.#totals.bytesOut += reply.length
-      connection.write(reply.take())
+      // What a reply tells was handed to the operating system before, or is durable.
+      this.#persistence?.flush()
+      const barrier = this.#persistence?.barrier()
+      if (barrier === undefined && client.heldBytes === 0) connection.write(reply.take())
+      else {
+        client.hold(barrier ?? 0, reply.take())
+        this.#held.add(client)
+      }
     }
-    if (client.isClosing) {
+    if (client.heldBytes > 0) {
+      if (bytes > SLOW_BYTES) client.isSlow = true
+    } else if (client.isClosing) {
       this.#regulate(client) // it is read, and not listened to, to see it go
       connection.end()
       this.#options.clock.timer(LINGER_MS, () => {
         if (!client.isClosed) connection.destroy()
       })
     } else if (connection.waitingBytes > SLOW_BYTES) client.isSlow = true
+  }
+
+  /** Sends the replies whose facts have become durable. */
+  #release(): void {
+    const durable = this.#persistence?.durable ?? 0
+    for (const client of this.#held) {
+      client.release(durable)
+      if (client.heldBytes > 0) continue
+      this.#held.delete(client)
+      if (client.isClosing) this.#write(client)
+      else if (client.isSlow && client.connection.waitingBytes <= SLOW_BYTES) {
+        client.isSlow = false
+        this.#later(client)
+      }
+    }
   }
 
   #drop(client: Client): void {
@@ -357,7 +421,7 @@ export class CacheServer implements Server {
 
   /** Wakes when a key is due or somebody's waiting ends. */
   #planTick(): void {
-    if (this.#hasFailed) return
+    if (this.#hasFailed || this.#isLoading) return
     const atMs = this.#engine.nextTickMs()
     if (atMs === undefined || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
     this.#timer?.cancel()
@@ -376,6 +440,27 @@ export class CacheServer implements Server {
       return
     }
     this.#planTurn()
+  }
+
+  #refusal(session: Session, command: CommandSpec): string | undefined {
+    if (session.isTrusted) return undefined
+    if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
+    const refusal = this.#persistence?.refusal(command)
+    if (refusal !== undefined) return refusal
+    return this.#isLoading && !command.flags.has('loading') ? LOADING : undefined
+  }
+
+  #makePersistence(): Persistence | undefined {
+    const { persistence, clock, logger } = this.#options
+    if (persistence === undefined) return undefined
+    return new Persistence({
+      ...persistence,
+      clock,
+      logger,
+      engine: this.#engine,
+      released: () => this.#release(),
+      failed: (error) => this.#break(error),
+    })
   }
 
   #isHeld(args: readonly string[], nowMs: number): boolean {
@@ -398,6 +483,7 @@ export class CacheServer implements Server {
     const { clock } = this.#options
     const viewOf = (client: Client): ClientView => client.view(clock.now())
     return {
+      persistence: this.#persistenceDoor(),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         session.isAuthenticated = this.#password === ''
@@ -429,6 +515,29 @@ export class CacheServer implements Server {
       change: (wanted) => changeSettings(this.#settings, wanted),
       resetFigures: () => {
         this.#totals = noTotals()
+      },
+    }
+  }
+
+  #persistenceDoor(): PersistenceDoor {
+    const persistence = this.#persistence
+    const startedMs = (): number => this.#startedMs
+    return {
+      save: () => (persistence === undefined ? KEEPS_NOTHING : persistence.save()),
+      saveInBackground: (isScheduled) => persistence?.saveInBackground(isScheduled) ?? { refusal: KEEPS_NOTHING },
+      rewrite: () => persistence?.rewrite() ?? { refusal: KEEPS_NOTHING },
+      get savedAtMs() {
+        return persistence?.savedAtMs ?? startedMs()
+      },
+      shutdown: (saves, isForced) => {
+        if (saves === true && persistence === undefined && !isForced) return KEEPS_NOTHING
+        // A snapshot that cannot be written keeps the server alive: now it still has the data.
+        if (persistence !== undefined && persistence.saveBeforeEnd(saves) !== undefined && !isForced) {
+          return 'ERR Errors trying to SHUTDOWN. Check logs.'
+        }
+        this.#savesAtEnd = false
+        this.#end('SHUTDOWN')
+        return undefined
       },
     }
   }
@@ -467,6 +576,7 @@ export class CacheServer implements Server {
       pubsubChannels: pubsub.channels.size,
       pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
+      persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
       databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
@@ -476,7 +586,7 @@ export class CacheServer implements Server {
     const { host, maxClients, databases } = this.#options
     const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
     return new Map<string, LiveSetting>([
-      ['appendonly', fixed('no')],
+      ...Object.entries(persistenceSettings(this.#persistence)),
       ['bind', fixed(host)],
       ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
       ['cluster-enabled', fixed('no')],
@@ -488,7 +598,6 @@ export class CacheServer implements Server {
       ['port', { get: () => String(this.#port) }],
       ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
       ['requirepass', this.#passwordSetting()],
-      ['save', fixed('')],
       ['timeout', fixed(0)],
     ])
   }
