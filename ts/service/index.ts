@@ -4,6 +4,7 @@ export { type Metric, metric } from './metrics.ts'
 export { adminPage, runServer } from './run.ts'
 export { Door, isLoopback, type Server } from './server.ts'
 export {
+  choiceSetting,
   numberSetting,
   parseSettingsFile,
   readSettings,

@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly drainMs: number
   /** Told when clients may come. `admin` is where the admin pages are, if there are any. */
   readonly onReady: (address: Address, admin: Address | undefined) => void
+  /** Resolves when the server is to end of its own accord, with why. */
+  readonly ended?: Promise<string>
   /** Settles as soon as the server cannot go on. */
   readonly failed?: Promise<never>
 }
@@ -44,7 +46,13 @@ export async function runServer(options: RunOptions): Promise<void> {
     if (options.adminPort !== undefined) admin = await startAdmin(server, options.adminPort)
     logger.info('ready', { host: address.host, port: address.port, adminPort: admin?.address.port })
     onReady(address, admin?.address)
-    logger.info('draining', { signal: await Promise.race([signal.came, ...failures(options)]) })
+    logger.info('draining', {
+      signal: await Promise.race([
+        signal.came,
+        ...failures(options),
+        ...(options.ended === undefined ? [] : [options.ended]),
+      ]),
+    })
     const isDone = await Promise.race([server.drain().then(() => true), after(clock, options.drainMs)])
     if (!isDone) logger.warn('clients were cut off', { drainMs: options.drainMs })
   } finally {

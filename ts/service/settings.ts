@@ -102,7 +102,7 @@ export function textSetting(summary: string, placeholder: string, fallback = '')
 }
 
 /** A setting that is one of several words. */
-function choiceSetting<T extends string>(summary: string, choices: readonly T[], fallback: T): Setting<T> {
+export function choiceSetting<T extends string>(summary: string, choices: readonly T[], fallback: T): Setting<T> {
   const parseChoice = (text: string): T => {
     const found = choices.find((choice) => choice === text)
     if (found !== undefined) return found

@@ -71,6 +71,13 @@ export class RealRedis {
   }
 }
 
+/** Connects to whoever speaks the protocol at a port of this machine. */
+export async function connectTo(port: number): Promise<RealConnection> {
+  const socket = createConnection({ host: '127.0.0.1', port })
+  await once(socket, 'connect')
+  return new RealConnection(socket)
+}
+
 /** One connection; replies are told as the bytes that came, one character of 0 to 255 a byte. */
 export class RealConnection {
   readonly #socket: Socket

@@ -30,7 +30,7 @@ export interface EngineOptions {
   readonly encodingLimits?: Partial<EncodingLimits>
   /** Milliseconds since any beginning: without it a script is never interrupted. */
   readonly monotonicMs?: () => number
-  /** Whether `propagate` effects are made; false unless given. */
+  /** Whether `propagate` effects are made; false unless given. May be changed later: `Engine.propagates`. */
   readonly propagates?: boolean
   /**
    * Asked before a command is run or queued: a text refuses it and is the reply. The seam of AUTH and ACL, of `maxmemory`, of
@@ -82,6 +82,10 @@ export class Engine implements Host, DatabaseListener {
   readonly monotonicMs: (() => number) | undefined
   busyReplyThresholdMs = DEFAULT_BUSY_REPLY_THRESHOLD_MS
   paused: PausedScript | undefined
+  /** Whether `propagate` effects are made. */
+  propagates: boolean
+  /** How many changes commands have made, as they count them themselves. */
+  changes = 0
   readonly #options: EngineOptions
   /** One for each depth of commands within commands. */
   readonly #calls: Call[] = []
@@ -107,6 +111,7 @@ export class Engine implements Host, DatabaseListener {
     this.#options = options
     this.random = options.random
     this.monotonicMs = options.monotonicMs
+    this.propagates = options.propagates ?? false
     this.encodingLimits = { ...DEFAULT_ENCODING_LIMITS, ...options.encodingLimits }
     this.memory = new MemoryLimit(options.random)
     const { rules, meter } = this.memory
@@ -254,7 +259,8 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
-    if (call.dirty === 0 || this.#options.propagates !== true || session.isUnpropagated) return
+    this.changes += call.dirty
+    if (call.dirty === 0 || !this.propagates || session.isUnpropagated) return
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
   }
 
@@ -342,7 +348,7 @@ export class Engine implements Host, DatabaseListener {
 
   expired(database: Database, key: string): void {
     this.notify('x', 'expired', key, database.index)
-    if (this.#options.propagates === true) this.#pending.push({ database: database.index, args: ['DEL', key] })
+    if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key] })
   }
 
   #begin(now: number): void {
@@ -430,7 +436,7 @@ export class Engine implements Host, DatabaseListener {
       evicted.push(key)
       this.notify('e', 'evicted', key, database.index)
       // Each for itself: that a command was the reason does not make them one change.
-      if (this.#options.propagates === true) {
+      if (this.propagates) {
         this.#effects.push({ kind: 'propagate', database: database.index, args: ['DEL', key] })
       }
     })

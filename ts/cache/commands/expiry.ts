@@ -48,6 +48,11 @@ export function parseTime(call: Call, text: string, kind: TimeArgument, minimum?
   return Math.min(Number(at), LAST_MS)
 }
 
+/** Whether a key that is told to expire then is to be deleted at once. What is replayed says itself when it was. */
+export function isPast(call: Call, at: number): boolean {
+  return at <= call.now && !call.db.seesExpired
+}
+
 /** Deletes a key that was told to expire in the past, and propagates that. */
 export function expireNow(call: Call, key: string): void {
   call.db.delete(key)
@@ -64,7 +69,7 @@ function expire(kind: TimeArgument): Handler {
     const at = parseTime(call, time, kind)
     const entry = call.db.use(key)
     if (entry === undefined || !allows(flags, entry, at)) return call.reply.integer(0)
-    if (at <= call.now) expireNow(call, key)
+    if (isPast(call, at)) expireNow(call, key)
     else {
       call.db.expire(entry, at)
       call.changed(key, 'g', 'expire')

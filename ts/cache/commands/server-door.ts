@@ -1,3 +1,4 @@
+import type { PersistenceDoor } from './persistence-door.ts'
 import type { Session } from './session.ts'
 
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
@@ -12,6 +13,7 @@ export interface ClientView {
 
 /** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
 export interface ServerDoor {
+  readonly persistence: PersistenceDoor
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */
   authenticate(session: Session, user: string | undefined, password: string): string | undefined
   /** Takes back what a client was given since it connected, for RESET. */

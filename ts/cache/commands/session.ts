@@ -62,6 +62,8 @@ export class Session {
   isExecuting = false
   /** BEDPLATE.EVICTIONS: it is told which keys its commands drive out. */
   hearsEvictions = false
+  /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */
+  isTrusted = false
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 

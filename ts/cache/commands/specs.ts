@@ -33,6 +33,11 @@ const TABLE = `
     config|get -3 - admin,noscript,loading,stale
     config|set -4 - admin,noscript,loading,stale
     config|resetstat 2 - admin,noscript,loading,stale
+    save 1 - admin,noscript,no_async_loading,no_multi
+    bgsave -1 - admin,noscript,no_async_loading
+    bgrewriteaof 1 - admin,noscript,no_async_loading
+    lastsave 1 - loading,stale,fast +admin,dangerous
+    shutdown -1 - admin,noscript,loading,stale,no_multi,allow_busy
     xgroup -2 - -
     xinfo -2 - -
     cluster -2 - -
@@ -130,6 +135,9 @@ const TABLE = `
     expiretime 2 1 readonly,fast
     pexpiretime 2 1 readonly,fast
     persist 2 1 write,fast
+    dump 2 1 readonly
+    restore -4 1 write,denyoom +dangerous
+    restore-asking -4 1 write,denyoom,asking +dangerous
   @string
     get 2 1 readonly,fast
     set -3 1 write,denyoom

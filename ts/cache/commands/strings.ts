@@ -7,7 +7,7 @@ import { compact, lengthOf, type StringValue, textOf } from '../keyspace/values.
 import type { Call, Handler, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, NOT_A_FLOAT, NOT_AN_INTEGER, SYNTAX_ERROR } from './errors.ts'
-import { expireNow, parseTime, type TimeArgument } from './expiry.ts'
+import { expireNow, isPast, parseTime, type TimeArgument } from './expiry.ts'
 import { lcs } from './lcs.ts'
 
 const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
@@ -210,7 +210,7 @@ function getex(call: Call, args: readonly string[]): void {
   }
   const at = kind === undefined ? undefined : parseTime(call, time as string, kind, 1n)
   replyString(call, value)
-  if (at !== undefined && at <= call.now) expireNow(call, key)
+  if (at !== undefined && isPast(call, at)) expireNow(call, key)
   else if (at !== undefined) {
     call.db.expire(entry, at)
     call.changed(key, 'g', 'expire')

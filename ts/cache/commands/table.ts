@@ -4,6 +4,7 @@ import type { Handlers } from './call.ts'
 import { CLUSTER_COMMANDS } from './cluster.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_COMMANDS } from './connection.ts'
+import { DUMP_COMMANDS } from './dump.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
 import { EXPIRY_COMMANDS } from './expiry.ts'
 import { GEO_COMMANDS } from './geo.ts'
@@ -13,6 +14,7 @@ import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { MEMORY_COMMANDS } from './memory.ts'
+import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { SCAN_COMMANDS } from './scan.ts'
 import { SCRIPTING_COMMANDS } from './scripting.ts'
@@ -32,6 +34,8 @@ const GROUPS: readonly Handlers[] = [
   INTROSPECTION_COMMANDS,
   KEY_COMMANDS,
   EXPIRY_COMMANDS,
+  DUMP_COMMANDS,
+  PERSISTENCE_COMMANDS,
   SCAN_COMMANDS,
   STRING_COMMANDS,
   BITMAP_COMMANDS,

@@ -1,5 +1,7 @@
 // One database: keys, their values and when they expire. Entries lie side by side as in IndexedMap, so that SCAN misses nothing
 // and RANDOMKEY is fair.
+import { assert } from '../../base/errors.ts'
+import { Cut } from './cut.ts'
 import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
 import { scanPositions } from './indexed-map.ts'
 import { MemoryMeter, objectBytes, SLOT_BYTES, stringBytes, TABLE_BYTES } from './memory.ts'
@@ -54,9 +56,12 @@ export class Database {
   deletesExpired = true
   /** Set before the first key is; SWAPDB does not go with it. */
   keyIndex: KeyIndex | undefined
+  /** True while what is replayed was decided elsewhere: then keys are there until they are deleted, whatever the time. */
+  seesExpired = false
   #entries = new Map<string, Entry>()
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
+  #cut: Cut<Entry> | undefined
   readonly #listener: DatabaseListener
   readonly #usage: Usage
   readonly #meter: MemoryMeter
@@ -91,6 +96,7 @@ export class Database {
     const entry = this.#entries.get(key)
     if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) {
       this.#found = entry
+      this.#cut?.touch(entry)
       return entry
     }
     this.#listener.missed(this, key)
@@ -130,13 +136,7 @@ export class Database {
     // Where nothing is deleted for its time, what has expired may still lie there.
     const stale = this.deletesExpired ? undefined : this.#entries.get(key)
     if (stale !== undefined) this.#remove(stale)
-    const entry: Entry = { key, value, position: this.#dense.length, units: 0, expiry: undefined }
-    this.#entries.set(key, entry)
-    this.#dense.push(entry)
-    this.keyIndex?.added(key)
-    this.#usage.added(entry.position, this.now)
-    this.#found = entry
-    this.#weigh(entry)
+    const entry = this.#insert(key, value)
     this.#listener.added(this, key)
     this.#listener.changed(this, key)
     return entry
@@ -268,6 +268,32 @@ export class Database {
     return scanPositions(this.size, cursor, count, (position) => visit(this.#dense[position] as Entry))
   }
 
+  /**
+   * Adds a key as a file or a master has it: nobody is told.
+   * @returns False if it is there already.
+   */
+  load(key: string, value: Value, expiresAtMs: number | undefined): boolean {
+    if (this.#entries.has(key)) return false
+    const entry = this.#insert(key, value)
+    if (expiresAtMs !== undefined) this.expire(entry, expiresAtMs)
+    return true
+  }
+
+  /**
+   * Begins to write down what there is now, see cut.ts.
+   * @param write - Called once for each entry, before it changes.
+   */
+  cut(write: (entry: Entry) => void): Cut<Entry> {
+    assert(this.#cut === undefined, 'a database is cut once at a time')
+    this.#cut = new Cut(this.#dense, write)
+    return this.#cut
+  }
+
+  /** The end of a cut, whether all was written or not. */
+  endCut(cut: Cut<Entry>): void {
+    if (this.#cut === cut) this.#cut = undefined
+  }
+
   /** Deletes every key. @returns How many there were. */
   clear(): number {
     const removed = this.#dense
@@ -278,13 +304,26 @@ export class Database {
     this.#usage.clear()
     this.#found = undefined
     this.#count(-this.#units)
+    this.#cut = undefined // it goes on with what there was
     for (const { key } of removed) this.#listener.changed(this, key)
     return removed.length
   }
 
+  #insert(key: string, value: Value): Entry {
+    const entry: Entry = { key, value, position: this.#dense.length, units: 0, expiry: undefined }
+    this.#entries.set(key, entry)
+    this.#dense.push(entry)
+    this.keyIndex?.added(key)
+    this.#cut?.added(entry.position)
+    this.#usage.added(entry.position, this.now)
+    this.#found = entry
+    this.#weigh(entry)
+    return entry
+  }
+
   /** True if its time has come; then it is deleted, where this database may. As in Redis a key still lives in the millisecond it expires at. */
   #isExpired(entry: Entry): boolean {
-    if ((entry.expiry as Expiry<Entry>).at >= this.now) return false
+    if (this.seesExpired || (entry.expiry as Expiry<Entry>).at >= this.now) return false
     if (this.deletesExpired) this.#expire(entry)
     return true
   }
@@ -296,10 +335,12 @@ export class Database {
 
   #remove(entry: Entry): void {
     if (entry.expiry !== undefined) this.#expiries.remove(entry.expiry)
+    this.#cut?.touch(entry)
     this.#entries.delete(entry.key)
     this.keyIndex?.removed(entry.key)
     const last = this.#dense.pop() as Entry
     if (last !== entry) {
+      this.#cut?.moved(last.position, entry.position)
       this.#dense[entry.position] = last
       this.#usage.moved(last.position, entry.position)
       last.position = entry.position

@@ -45,19 +45,18 @@ export class SortedSet {
 
   /** @param score - No NaN. @returns True if the member is new. O(log n + MAX_RUN). */
   set(member: string, given: number, limits: EncodingLimits): boolean {
-    const score = this.encoding === 'listpack' && given === 0 ? 0 : given // a listpack has no -0
     const old = this.score(member)
+    if (old === undefined && this.encoding === 'listpack') {
+      const isTooLarge = this.size >= limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue
+      if (isTooLarge) this.encoding = 'skiplist'
+    }
+    const score = this.encoding === 'listpack' && given === 0 ? 0 : given // a listpack has no -0
     if (old === score) return false
     if (old !== undefined) this.#take(old, member)
     if (this.#scores === undefined && this.size >= MAX_SMALL) this.#scores = this.#table()
     this.#scores?.set(member, score)
     this.#put(score, member)
-    if (old !== undefined) return false
-    if (this.encoding === 'listpack') {
-      const isTooLarge = this.size > limits.zsetMaxListpackEntries || member.length > limits.zsetMaxListpackValue
-      if (isTooLarge) this.encoding = 'skiplist'
-    }
-    return true
+    return old === undefined
   }
 
   /** Takes the compact encoding if it is small enough for it, as Redis does with results of ZUNIONSTORE and its like. */

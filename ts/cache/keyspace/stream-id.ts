@@ -17,11 +17,11 @@ export function makeId(ms: bigint, sequence: bigint): StreamId {
   return encode(ms) + encode(sequence)
 }
 
-function msOf(id: StreamId): bigint {
+export function msOf(id: StreamId): bigint {
   return decode(id, 0)
 }
 
-function sequenceOf(id: StreamId): bigint {
+export function sequenceOf(id: StreamId): bigint {
   return decode(id, 8)
 }
 

@@ -21,6 +21,10 @@ export class Client {
   isSlow = false
   /** Nothing is read from its connection. */
   isUnread = false
+  /** Replies that may leave once everything before a position of the append-only file is durable. */
+  readonly #held: { readonly position: number; readonly bytes: Uint8Array }[] = []
+  /** Bytes of them. */
+  heldBytes = 0
   /** CLIENT NO-EVICT. */
   isProtected = false
 
@@ -36,6 +40,23 @@ export class Client {
   /** Commands may be run now. */
   get isFree(): boolean {
     return !this.isClosing && !this.isClosed && !this.isSlow && this.session.blocked === undefined
+  }
+
+  hold(position: number, bytes: Uint8Array): void {
+    this.#held.push({ position, bytes })
+    this.heldBytes += bytes.length
+  }
+
+  /** Sends what waits for nothing beyond `durable`. */
+  release(durable: number): void {
+    let count = 0
+    for (const { position, bytes } of this.#held) {
+      if (position > durable) break
+      this.connection.write(bytes)
+      this.heldBytes -= bytes.length
+      count++
+    }
+    this.#held.splice(0, count)
   }
 
   /** Gives it the limits of those who have said who they are, or of those who have not. */

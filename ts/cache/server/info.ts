@@ -19,6 +19,8 @@ export interface InfoFigures {
   readonly isCluster: boolean
   readonly isReplica: boolean
   readonly totals: Totals
+  /** What `Persistence.info` tells. */
+  readonly persistence: Readonly<Record<string, string | number>>
   readonly databases: readonly { readonly index: number; readonly keys: number; readonly expires: number }[]
 }
 
@@ -64,7 +66,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     maxmemory_policy: memory.policy,
     mem_allocator: 'v8',
   }),
-  Persistence: () => ({ loading: 0, aof_enabled: 0, rdb_bgsave_in_progress: 0 }),
+  Persistence: ({ persistence }) => persistence,
   Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,

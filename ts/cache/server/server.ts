@@ -10,12 +10,16 @@ import { isMaster } from '../cluster/topology.ts'
 import { DEFAULT_GOSSIP_OPTIONS } from '../cluster/types.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
+import type { PersistenceDoor } from '../commands/persistence-door.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
+import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
+import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
+import { persistenceSettings } from './persistence-settings.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
 
 export interface CacheServerOptions extends Address {
@@ -36,6 +40,8 @@ export interface CacheServerOptions extends Address {
   readonly memory?: MemoryOptions
   /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
   readonly intercept?: ((args: readonly string[]) => string | undefined) | undefined
+  /** Where data is kept; undefined keeps none. */
+  readonly persistence?: Pick<PersistenceOptions, 'disk' | 'mutant'> & { readonly settings: PersistenceSettings }
 }
 
 /** Commands of one client that are run before the others get their turn. */
@@ -61,6 +67,8 @@ const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
+const LOADING = 'LOADING Redis is loading the dataset in memory'
+const KEEPS_NOTHING = 'ERR this server keeps nothing on disk: start it with --dir'
 /** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
 const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
 
@@ -74,9 +82,18 @@ const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount
 export class CacheServer implements Server {
   /** Rejects if the engine has failed: the server then answers nobody any more. */
   readonly failed: Promise<never>
+  /** Resolves when a client has asked it to end: with how. */
+  readonly ended: Promise<string>
   readonly #options: CacheServerOptions
   readonly #engine: Engine
   readonly #door: Door
+  readonly #persistence: Persistence | undefined
+  /** Clients with replies that wait for what they tell to be durable. */
+  readonly #held = new Set<Client>()
+  #isLoading = false
+  #end: (how: string) => void = () => {}
+  /** What SHUTDOWN said of a last snapshot. */
+  #savesAtEnd: boolean | undefined
   readonly #clients = new Map<Session, Client>()
   #fail: (error: unknown) => void = () => {}
   #hasFailed = false
@@ -110,20 +127,20 @@ export class CacheServer implements Server {
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
     this.failed.catch(() => {}) // whoever runs the server listens, or nobody
     this.#runId = Buffer.from(random.bytes(20)).toString('hex')
     this.#engine = new Engine({
       random,
       databases,
-      refuse: (session, command, args) => {
-        if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
-        const redirection = this.#member?.redirection(session, command, args)
-        return redirection ?? (session === this.#local ? undefined : options.intercept?.(args))
-      },
+      refuse: (session, command, args) => this.#refusal(session, command, args),
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
+    this.#persistence = this.#makePersistence()
     this.#engine.server = this.#serverDoor()
     this.#settings = this.#liveSettings()
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
@@ -134,10 +151,20 @@ export class CacheServer implements Server {
 
   async start(): Promise<Address> {
     this.#startedMs = this.#options.clock.now()
-    const address = await this.#door.open((connection) => this.#connect(connection))
-    this.#port = address.port
-    await this.#member?.start(address)
-    return address
+    await this.#persistence?.lock()
+    this.#isLoading = this.#persistence !== undefined
+    try {
+      const address = await this.#door.open((connection) => this.#connect(connection))
+      this.#port = address.port
+      await this.#persistence?.open()
+      this.#isLoading = false
+      await this.#member?.start(address)
+      this.#planTick()
+      return address
+    } catch (error) {
+      await this.stop()
+      throw error
+    }
   }
 
   /** The node of the cluster that this server is; undefined if it is none. */
@@ -146,7 +173,7 @@ export class CacheServer implements Server {
   }
 
   ready(): boolean {
-    return this.#door.isOpen && !this.#isDraining && !this.#hasFailed
+    return this.#door.isOpen && !this.#isDraining && !this.#hasFailed && !this.#isLoading
   }
 
   /** Clients get the replies to what they have sent; those that wait for keys are let go. */
@@ -165,6 +192,8 @@ export class CacheServer implements Server {
     this.#pause?.cancel()
     this.#member?.stop()
     await this.#door.empty()
+    if (this.#hasFailed) this.#persistence?.abandon()
+    else await this.#persistence?.close(this.#savesAtEnd)
   }
 
   metrics(): readonly Metric[] {
@@ -266,6 +295,7 @@ export class CacheServer implements Server {
     this.#clients.delete(client.session)
     this.#waiting.delete(client)
     this.#unwritten.delete(client)
+    this.#held.delete(client)
     this.#engine.disconnect(client.session)
     this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
   }
@@ -329,7 +359,10 @@ export class CacheServer implements Server {
 
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
-      if (effect.kind === 'propagate') continue // neither files nor replicas yet
+      if (effect.kind === 'propagate') {
+        this.#persistence?.propagate(effect.database, effect.args)
+        continue
+      }
       const client = this.#clients.get(effect.session)
       if (client === undefined) continue
       if (effect.kind === 'close') this.#close(client)
@@ -345,10 +378,13 @@ export class CacheServer implements Server {
   #break(error: unknown): void {
     this.#hasFailed = true
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    this.#options.logger.error('the engine failed', { error: text })
+    this.#options.logger.error('the cache failed', { error: text })
     this.#door.clear()
     this.#fail(
-      new BedplateError('INTERNAL', 'the cache engine failed', { cause: error, hint: 'start the server again' }),
+      new BedplateError(error instanceof BedplateError ? error.code : 'INTERNAL', 'the cache failed', {
+        cause: error,
+        hint: 'its log says why; start the server again',
+      }),
     )
   }
 
@@ -390,6 +426,7 @@ export class CacheServer implements Server {
       this.#run(client)
       if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
     }
+    this.#persistence?.flush()
     const unwritten = this.#unwritten
     this.#unwritten = new Set()
     for (const client of unwritten) this.#write(client)
@@ -401,7 +438,7 @@ export class CacheServer implements Server {
     const { connection, session } = client
     if (client.isClosed) return
     const { reply } = session
-    const bytes = connection.waitingBytes + reply.length
+    const bytes = connection.waitingBytes + client.heldBytes + reply.length
     const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
       this.#totals.slowClients++
@@ -411,15 +448,39 @@ export class CacheServer implements Server {
     }
     if (reply.length > 0) {
       this.#totals.bytesOut += reply.length
-      connection.write(reply.take())
+      // What a reply tells was handed to the operating system before, or is durable.
+      this.#persistence?.flush()
+      const barrier = this.#persistence?.barrier()
+      if (barrier === undefined && client.heldBytes === 0) connection.write(reply.take())
+      else {
+        client.hold(barrier ?? 0, reply.take())
+        this.#held.add(client)
+      }
     }
-    if (client.isClosing) {
+    if (client.heldBytes > 0) {
+      if (bytes > SLOW_BYTES) client.isSlow = true
+    } else if (client.isClosing) {
       this.#regulate(client) // it is read, and not listened to, to see it go
       connection.end()
       this.#options.clock.timer(LINGER_MS, () => {
         if (!client.isClosed) connection.destroy()
       })
     } else if (connection.waitingBytes > SLOW_BYTES) client.isSlow = true
+  }
+
+  /** Sends the replies whose facts have become durable. */
+  #release(): void {
+    const durable = this.#persistence?.durable ?? 0
+    for (const client of this.#held) {
+      client.release(durable)
+      if (client.heldBytes > 0) continue
+      this.#held.delete(client)
+      if (client.isClosing) this.#write(client)
+      else if (client.isSlow && client.connection.waitingBytes <= SLOW_BYTES) {
+        client.isSlow = false
+        this.#later(client)
+      }
+    }
   }
 
   #drop(client: Client): void {
@@ -430,7 +491,7 @@ export class CacheServer implements Server {
 
   /** Wakes when a key is due or somebody's waiting ends. */
   #planTick(): void {
-    if (this.#hasFailed) return
+    if (this.#hasFailed || this.#isLoading) return
     const atMs = this.#engine.nextTickMs()
     if (atMs === undefined || (this.#timer !== undefined && this.#timer.atMs <= atMs)) return
     this.#timer?.cancel()
@@ -449,6 +510,29 @@ export class CacheServer implements Server {
       return
     }
     this.#planTurn()
+  }
+
+  /** In the order of Redis (processCommand). */
+  #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
+    if (session.isTrusted) return undefined
+    if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
+    const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
+    if (refusal !== undefined) return refusal
+    if (this.#isLoading && !command.flags.has('loading')) return LOADING
+    return session === this.#local ? undefined : this.#options.intercept?.(args)
+  }
+
+  #makePersistence(): Persistence | undefined {
+    const { persistence, clock, logger } = this.#options
+    if (persistence === undefined) return undefined
+    return new Persistence({
+      ...persistence,
+      clock,
+      logger,
+      engine: this.#engine,
+      released: () => this.#release(),
+      failed: (error) => this.#break(error),
+    })
   }
 
   #isHeld(args: readonly string[], nowMs: number): boolean {
@@ -507,6 +591,7 @@ export class CacheServer implements Server {
     const { clock } = this.#options
     const viewOf = (client: Client): ClientView => client.view(clock.now())
     return {
+      persistence: this.#persistenceDoor(),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         session.isAuthenticated = this.#password === ''
@@ -542,6 +627,29 @@ export class CacheServer implements Server {
       },
       log: (level, text) =>
         this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
+    }
+  }
+
+  #persistenceDoor(): PersistenceDoor {
+    const persistence = this.#persistence
+    const startedMs = (): number => this.#startedMs
+    return {
+      save: () => (persistence === undefined ? KEEPS_NOTHING : persistence.save()),
+      saveInBackground: (isScheduled) => persistence?.saveInBackground(isScheduled) ?? { refusal: KEEPS_NOTHING },
+      rewrite: () => persistence?.rewrite() ?? { refusal: KEEPS_NOTHING },
+      get savedAtMs() {
+        return persistence?.savedAtMs ?? startedMs()
+      },
+      shutdown: (saves, isForced) => {
+        if (saves === true && persistence === undefined && !isForced) return KEEPS_NOTHING
+        // A snapshot that cannot be written keeps the server alive: now it still has the data.
+        if (persistence !== undefined && persistence.saveBeforeEnd(saves) !== undefined && !isForced) {
+          return 'ERR Errors trying to SHUTDOWN. Check logs.'
+        }
+        this.#savesAtEnd = false
+        this.#end('SHUTDOWN')
+        return undefined
+      },
     }
   }
 
@@ -582,6 +690,7 @@ export class CacheServer implements Server {
       rejected: this.#door.rejectedCount,
       isCluster: this.#member !== undefined,
       isReplica: this.#member !== undefined && !isMaster(this.#member.topology.myself),
+      persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
       databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
@@ -591,7 +700,7 @@ export class CacheServer implements Server {
     const { host, maxClients, databases, cluster } = this.#options
     const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
     return new Map<string, LiveSetting>([
-      ['appendonly', fixed('no')],
+      ...Object.entries(persistenceSettings(this.#persistence)),
       ['bind', fixed(host)],
       ['busy-reply-threshold', this.#busySetting()],
       ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
@@ -606,7 +715,6 @@ export class CacheServer implements Server {
       ['port', { get: () => String(this.#port) }],
       ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
       ['requirepass', this.#passwordSetting()],
-      ['save', fixed('')],
       ['timeout', fixed(0)],
     ])
   }

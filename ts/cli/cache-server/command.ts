@@ -2,11 +2,19 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { BedplateError, isCode } from '../../base/errors.ts'
-import { CacheServer } from '../../cache/index.ts'
+import {
+  CacheServer,
+  type CacheServerOptions,
+  DEFAULT_PERSISTENCE,
+  type PersistenceSettings,
+  parseSavePoints,
+} from '../../cache/index.ts'
 import { realClock } from '../../io/clock.ts'
 import { type Address, realNetwork, showAddress, type TlsFiles } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
+import { realDisk } from '../../io/real-disk.ts'
 import {
+  choiceSetting,
   createLogger,
   numberSetting,
   parseSettingsFile,
@@ -29,8 +37,18 @@ const SETTINGS = {
   requirepass: textSetting('the password that clients have to give', '<password>'),
   databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
   ...MEMORY_SETTINGS,
+  dir: textSetting('keep data there; without it and the next two: in memory alone', '<directory>'),
+  appendonly: choiceSetting('keep every change in an append-only file', ['no', 'yes'] as const, 'no'),
+  save: textSetting(
+    'save a snapshot after so many seconds with so many changes: "3600 1 300 100"',
+    '<seconds changes>',
+  ),
+  appendfsync: choiceSetting('when changes are made durable', ['everysec', 'always', 'no'] as const, 'everysec'),
+  dbfilename: textSetting('the name of the snapshot', '<name>', DEFAULT_PERSISTENCE.snapshotName),
   ...SERVER_SETTINGS,
 }
+/** Where data lies if it is to be kept and nobody says where. */
+const DEFAULT_DIRECTORY = './bedplate-data/cache-server'
 const SYSTEM = 'CACHE'
 const MAX_FILE_BYTES = 1024 * 1024
 
@@ -39,16 +57,18 @@ Examples:
   $ cache-server
   $ cache-server --port=0 --json
   $ cache-server --maxmemory 100mb --maxmemory-policy allkeys-lru
+  $ cache-server --appendonly yes --appendfsync always --dir ./data
   $ cache-server --host 0.0.0.0 --requirepass secret --tls-cert cert.pem --tls-key key.pem
 
 Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
-"port 6379"; a flag is worth more than the environment, and that more than the file. Data is in memory: a stop forgets it.
+"port 6379"; a flag is worth more than the environment, and that more than the file. Data is in memory, and a stop forgets it,
+unless --dir, --appendonly yes or --save is given; the files are Redis's own.
 Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.`
 
 /** Runs `cache-server ...args` and gives its exit status. */
 export async function run(args: readonly string[]): Promise<number> {
   return runProgram(args, 'cache-server', (program) => {
-    program.description('A Redis-compatible server. Data is in memory.').addHelpText('after', EXAMPLES)
+    program.description('A Redis-compatible server.').addHelpText('after', EXAMPLES)
     for (const [name, { summary, placeholder, fallback }] of Object.entries(SETTINGS)) {
       const known = fallback === undefined || fallback === '' ? '' : ` (${fallback})`
       program.option(`--${name} ${placeholder}`, summary + known)
@@ -83,6 +103,7 @@ async function serve(options: Record<string, string | true | undefined>): Promis
       samples: values['maxmemory-samples'],
       ceilingBytes: memoryCeiling(),
     },
+    ...persistenceOf(values),
   })
   const scheme = values['tls-cert'] === '' ? 'redis' : 'rediss'
   await runServer({
@@ -94,6 +115,7 @@ async function serve(options: Record<string, string | true | undefined>): Promis
     adminPort: values['admin-port'],
     drainMs: values['drain-ms'],
     failed: server.failed,
+    ended: server.ended,
     onReady: (address, admin) => {
       const line =
         options['json'] === true
@@ -102,6 +124,26 @@ async function serve(options: Record<string, string | true | undefined>): Promis
       process.stdout.write(`${line}\n`)
     },
   })
+}
+
+/** @throws UsageError if a setting is wrong. */
+function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> {
+  const { dir, save, dbfilename, appendonly, appendfsync } = values
+  const savePoints = parseSavePoints(save)
+  if (savePoints === undefined)
+    throw new UsageError(`--save must be pairs of seconds and changes, got ${JSON.stringify(save)}`)
+  if (!/^[^/\\\0]+$/.test(dbfilename))
+    throw new UsageError(`--dbfilename must be a name without a directory, got ${dbfilename}`)
+  if (dir === '' && appendonly === 'no' && savePoints.length === 0) return {}
+  const settings: PersistenceSettings = {
+    ...DEFAULT_PERSISTENCE,
+    directory: dir === '' ? DEFAULT_DIRECTORY : dir,
+    snapshotName: dbfilename,
+    appendOnly: appendonly === 'yes',
+    appendFsync: appendfsync,
+    savePoints,
+  }
+  return { persistence: { disk: realDisk, settings } }
 }
 
 function readyJson({ host, port }: Address, admin: Address | undefined): string {

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest'
+import { RdbReader } from '../../../ts/cache/persistence/rdb-reader.ts'
+import { replaySnapshot } from '../../../ts/cache/persistence/replay.ts'
+import { Snapshot } from '../../../ts/cache/persistence/snapshot.ts'
+import { seededRandom } from '../../../ts/io/random.ts'
+import { CacheBed, type Plain } from '../../support/cache.ts'
+import { describeKey } from '../../support/cache-values.ts'
+import { anyChange, below } from '../../support/cache-workload.ts'
+
+/** Everything in the first databases, by commands. */
+function contentOf(bed: CacheBed): Record<string, unknown> {
+  const content: Record<string, unknown> = {}
+  for (let database = 0; database < 3; database++) {
+    const session = bed.engine.connect()
+    session.database = database
+    const ask = (...args: string[]): Plain | undefined => bed.call(args, session)
+    for (const key of ask('KEYS', '*') as string[]) {
+      content[`${database} ${key}`] = [ask('PEXPIRETIME', key), describeKey(key, (args) => ask(...args))]
+    }
+    bed.engine.disconnect(session)
+  }
+  return content
+}
+
+function loaded(bytes: Uint8Array, nowMs: number): CacheBed {
+  const bed = new CacheBed()
+  bed.now = nowMs
+  let given: Uint8Array | undefined = bytes
+  const reader = new RdbReader(() => {
+    const once = given
+    given = undefined
+    return once
+  }, 'a snapshot')
+  const work = replaySnapshot(reader, { engine: bed.engine, nowMs, dropsExpired: true, loadFunction: () => {} })
+  while (work.next().done !== true);
+  return bed
+}
+
+describe('a snapshot', () => {
+  it.each([1, 2, 3, 4, 5, 6])('shows what there was when it began, whatever is changed meanwhile (seed %d)', (seed) => {
+    const random = seededRandom(seed)
+    const bed = new CacheBed()
+    const change = (): void => {
+      for (const args of anyChange(random, bed.now)) bed.call(args)
+    }
+    for (let i = 0; i < 400; i++) change()
+    for (let round = 0; round < 4; round++) {
+      const { databases } = bed.engine
+      const before = contentOf(bed)
+      const snapshot = new Snapshot({ databases, functions: [], aux: [] })
+      const pieces: Uint8Array[] = []
+      const nowMs = bed.now
+      for (let isEnded = false; !isEnded; ) {
+        for (let i = below(random, 12); i > 0; i--) change()
+        if (random.next() < 0.2) bed.wait(below(random, 20_000))
+        if (random.next() < 0.02) bed.run('FLUSHALL')
+        isEnded = snapshot.step(1 + below(random, 200))
+        pieces.push(snapshot.take())
+      }
+      expect(contentOf(loaded(Buffer.concat(pieces), nowMs))).toEqual(before)
+      for (let i = 0; i < 50; i++) change()
+    }
+  })
+
+  it('that was given up leaves room for the next one, and two at a time are not made', () => {
+    const bed = new CacheBed()
+    bed.run('SET k v')
+    const { databases } = bed.engine
+    const snapshot = new Snapshot({ databases, functions: [], aux: [] })
+    expect(() => new Snapshot({ databases, functions: [], aux: [] })).toThrow('cut once at a time')
+    snapshot.abort()
+    expect(new Snapshot({ databases, functions: [], aux: [] }).step(1000)).toBe(true)
+  })
+})
