@@ -53,7 +53,11 @@ describe('cache-server', () => {
     [['--host=0.0.0.0', '--port=0'], 1, /refusing to listen on 0\.0\.0\.0 without authentication\nhint: /],
     [['--port=0', '--tls-cert=none.pem'], 1, /TLS needs both --tls-cert and --tls-key/],
     [['--port=0', '--maxmemory=lots'], 2, /--maxmemory must be a size such as 100mb or 2gb, got "lots"/],
-    [['--port=0', '--maxmemory=900gb'], 1, /more than the heap of this process can hold \(\d+\): start it with NODE_OPT/],
+    [
+      ['--port=0', '--maxmemory=900gb'],
+      1,
+      /more than the heap of this process can hold \(\d+\): start it with NODE_OPT/,
+    ],
     [['--port=0', '--maxmemory-policy=any'], 2, /--maxmemory-policy must be one of volatile-lru, /],
     [['--port=0', '--config=none.conf'], 1, /--config: cannot read .*none\.conf/],
   ])('refuses %j', (args, status, message) => {
