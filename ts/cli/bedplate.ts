@@ -20,6 +20,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ['tour', { summary: 'see the systems at work on real data', load: () => import('./tour/command.ts') }],
   ['kvstore', { summary: 'a durable ordered key-value store', load: () => import('./kvstore/start.ts') }],
   ['lsmstore', { summary: 'the same for much writing: an LSM tree', load: () => import('./lsmstore/start.ts') }],
+  ['cache-cli', { summary: 'ask a Redis-compatible server', load: () => import('./cache-cli/command.ts') }],
   ['cache-server', { summary: 'a Redis-compatible server', load: () => import('./cache-server/command.ts') }],
   ['raft-node', { summary: 'a node of a replicated log', load: () => import('./raft-node/command.ts') }],
   [
