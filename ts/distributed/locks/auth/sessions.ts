@@ -1,0 +1,83 @@
+// Passwords and tokens, which belong to one node: replicas keep hashes alone, and a token is worth something where it was given.
+import type { Clock } from '../../../io/clock.ts'
+import { loadCrypto, type Random } from '../../../io/random.ts'
+import { refusal } from '../errors.ts'
+import type { Users } from './users.ts'
+
+/** A token that is not used for so long is worth nothing any more, as etcd's simple tokens. */
+const TOKEN_MS = 5 * 60_000
+/** The most tokens at a time; beyond, the one that was given first goes. */
+const MAX_TOKENS = 100_000
+const SALT_BYTES = 16
+const HASH_BYTES = 32
+const TOKEN_BYTES = 24
+
+export interface SessionsOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly users: Users
+}
+
+/** Who has logged in. */
+export class Sessions {
+  readonly #options: SessionsOptions
+  readonly #tokens = new Map<string, { user: string; untilMs: number }>()
+
+  constructor(options: SessionsOptions) {
+    this.#options = options
+  }
+
+  /** A salted hash of a password (scrypt, RFC 7914): `salt | hash`. Takes some 50 ms of another thread. */
+  async hash(password: string): Promise<Uint8Array> {
+    const salt = this.#options.random.bytes(SALT_BYTES)
+    return Buffer.concat([salt, await scrypt(password, salt)])
+  }
+
+  /** Gives a token to who knows the password. @throws Refusal */
+  async logIn(name: string, password: string): Promise<string> {
+    const { users, random } = this.#options
+    if (!users.isEnabled) throw refusal('authNotEnabled')
+    const user = users.user(name)
+    if (user === undefined || user.noPassword || user.passwordHash.length !== SALT_BYTES + HASH_BYTES) {
+      throw refusal('authFailed')
+    }
+    const hash = await scrypt(password, user.passwordHash.subarray(0, SALT_BYTES))
+    if (!loadCrypto().timingSafeEqual(hash, user.passwordHash.subarray(SALT_BYTES))) throw refusal('authFailed')
+    const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString('base64url')
+    if (this.#tokens.size >= MAX_TOKENS) this.#tokens.delete(this.#tokens.keys().next().value as string)
+    this.#tokens.set(token, { user: name, untilMs: this.#nowMs() + TOKEN_MS })
+    return token
+  }
+
+  /** Whose token it is; undefined without one, or while nobody has to log in. @throws Refusal if it is worth nothing */
+  userOf(token: string | undefined): string | undefined {
+    if (!this.#options.users.isEnabled || token === undefined) return undefined
+    const session = this.#tokens.get(token)
+    const now = this.#nowMs()
+    if (session === undefined || session.untilMs < now) {
+      this.#tokens.delete(token)
+      throw refusal('invalidToken')
+    }
+    session.untilMs = now + TOKEN_MS
+    return session.user
+  }
+
+  /** Ends the sessions of a user. */
+  forget(name: string): void {
+    for (const [token, { user }] of this.#tokens) if (user === name) this.#tokens.delete(token)
+  }
+
+  forgetAll(): void {
+    this.#tokens.clear()
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonic() / 1e6
+  }
+}
+
+function scrypt(password: string, salt: Uint8Array): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    loadCrypto().scrypt(password, salt, HASH_BYTES, (error, hash) => (error === null ? resolve(hash) : reject(error)))
+  })
+}

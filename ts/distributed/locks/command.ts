@@ -1,0 +1,68 @@
+// What changes the state, as values and as bytes: a command is what Raft replicates, its result what every replica gives.
+import { BedplateError } from '../../base/errors.ts'
+import {
+  CompactionRequest,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  PutRequest,
+  PutResponse,
+  TxnRequest,
+  TxnResponse,
+} from '../../wire/etcd/messages.ts'
+import { bool, type Decoded, id64, int64, message, nested, text, uint } from '../../wire/etcd/protobuf.ts'
+import { AuthCommand } from './auth/command.ts'
+import { Refusal } from './errors.ts'
+
+const Grant = message({ id: id64(1), ttlSeconds: int64(2) })
+const Revoke = message({ id: id64(1) })
+const SetAlarm = message({ alarm: uint(1), isOn: bool(2) })
+
+/** A command: exactly one of the fields is there. */
+export const Command = message({
+  put: nested(1, () => PutRequest),
+  deleteRange: nested(2, () => DeleteRangeRequest),
+  txn: nested(3, () => TxnRequest),
+  compact: nested(4, () => CompactionRequest),
+  grant: nested(5, () => Grant),
+  revoke: nested(6, () => Revoke),
+  alarm: nested(7, () => SetAlarm),
+  auth: nested(8, () => AuthCommand),
+})
+/** A command: exactly one of the fields is there. */
+export type Command = Partial<Decoded<typeof Command>>
+
+const Failure = message({ status: uint(1), text: text(2) })
+
+/** What came of a command. A refusal is a result, too. */
+export const Result = message({
+  failure: nested(1, () => Failure),
+  /** The main revision after it. */
+  revision: int64(2),
+  put: nested(3, () => PutResponse),
+  deleteRange: nested(4, () => DeleteRangeResponse),
+  txn: nested(5, () => TxnResponse),
+  grant: nested(6, () => Grant),
+})
+/** What came of a command that was not refused. */
+export type Result = Omit<Decoded<typeof Result>, 'failure'>
+
+/** Makes a refusal a result. */
+export function failed({ status, message: reason }: Refusal, revision: number): Uint8Array {
+  return Result.encode({ failure: { status, text: reason }, revision })
+}
+
+/** The result that was made of it. @throws Refusal if that was one */
+export function outcomeOf(bytes: Uint8Array): Result {
+  const { failure, ...result } = Result.decode(bytes)
+  if (failure !== undefined) throw new Refusal(failure.status, failure.text)
+  return result
+}
+
+/** The command that the bytes of a log entry are. @throws CORRUPTION if they are none: every replica stops there */
+export function decodeCommand(bytes: Uint8Array): Command {
+  try {
+    return Command.decode(bytes)
+  } catch (cause) {
+    throw new BedplateError('CORRUPTION', 'an entry of the log is no command of the lock service', { cause })
+  }
+}

@@ -1,0 +1,307 @@
+// A node: the state with a clock, chance and a backend around it. Commands are applied one after the other, and what they did
+// is told to anybody only once it is durable. This is where Raft comes in between later: `#propose` is all that changes
+// something, and a command is applied there as every replica would apply it.
+import { BedplateError } from '../../base/errors.ts'
+import type { Cancel, Clock } from '../../io/clock.ts'
+import type { Random } from '../../io/random.ts'
+import type { Logger } from '../../service/index.ts'
+import { AUTH_ACTION, type AuthCommand } from './auth/command.ts'
+import { Sessions } from './auth/sessions.ts'
+import type { Command, Result } from './command.ts'
+import { Deadlines } from './deadlines.ts'
+import { isRefusal, refusal } from './errors.ts'
+import type { Backend } from './mvcc/backend.ts'
+import { writeSnapshot } from './mvcc/snapshot.ts'
+import { type Applied, LocksState } from './state.ts'
+import {
+  DEFAULT_MAX_TXN_OPS,
+  DEFAULT_QUOTA_BYTES,
+  type Event,
+  EXPIRY_INTERVAL_MS,
+  type KeyValue,
+  MAX_EXPIRIES_AT_ONCE,
+} from './types.ts'
+import { WatchHub } from './watches.ts'
+
+/** How to run a node. */
+export interface NodeOptions {
+  readonly backend: Backend
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  /** Default 2 GiB. */
+  readonly quotaBytes?: number | undefined
+  /** Default 128. */
+  readonly maxTxnOps?: number | undefined
+  /** Compacts by itself. Default: never. */
+  readonly autoCompaction?: AutoCompaction | undefined
+  /** Told of keys that went because their lease was not kept alive, as they were. */
+  readonly onExpired?: ((kvs: readonly KeyValue[], lease: bigint) => void) | undefined
+}
+
+/** Keeps the history of the last so many milliseconds, or of the last so many revisions. */
+export type AutoCompaction =
+  | { readonly mode: 'periodic'; readonly retentionMs: number }
+  | { readonly mode: 'revision'; readonly retention: number }
+
+const AUTO_COMPACTION_INTERVAL_MS = 5 * 60_000
+/** A lease that could not be revoked, for want of space, is tried again after this. */
+const RETRY_MS = 1000
+/** Of the retention, a look is taken so many times. */
+const LOOKS_A_RETENTION = 10
+
+/** What a client is told of a lease. */
+export interface LeaseView {
+  readonly id: bigint
+  readonly ttlSeconds: number
+  /** Whole seconds, rounded down; -1 if there is no such lease. */
+  readonly leftSeconds: number
+  readonly keys: readonly string[]
+}
+
+/** One node that serves. */
+export class LocksNode {
+  readonly state: LocksState
+  readonly watches: WatchHub
+  readonly sessions: Sessions
+  /** Rejects as soon as the node cannot go on: its disk failed. */
+  readonly failed: Promise<never>
+  readonly #options: NodeOptions
+  readonly #deadlines = new Deadlines()
+  readonly #timers: Cancel[] = []
+  #lastWrite: Promise<void> = Promise.resolve()
+  #fail: (error: unknown) => void = () => {}
+  #failure: unknown
+  #isClosed = false
+  #appliedIndex = 0
+
+  /** @throws CORRUPTION if the backend holds what no node has written */
+  constructor(options: NodeOptions) {
+    this.#options = options
+    const { backend, clock, random, quotaBytes = DEFAULT_QUOTA_BYTES, maxTxnOps = DEFAULT_MAX_TXN_OPS } = options
+    this.state = new LocksState({ backend, quotaBytes, maxTxnOps })
+    this.watches = new WatchHub(this.state.store)
+    this.identity = { clusterId: this.#idNamed('clusterId'), memberId: this.#idNamed('memberId') }
+    this.sessions = new Sessions({ clock, random, users: this.state.users })
+    this.failed = new Promise((_resolve, reject) => {
+      this.#fail = reject
+    })
+    this.failed.catch(() => {})
+    // Whoever held a lease when the node stopped has its whole time once more: it could not keep it alive meanwhile.
+    for (const { id, ttlSeconds } of this.state.leases.all()) this.#deadlines.set(id, this.#nowMs() + ttlSeconds * 1000)
+    this.#every(EXPIRY_INTERVAL_MS, () => this.expire())
+    this.#startCompaction()
+  }
+
+  /** How many commands were applied since the node was opened. */
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  /** Names the cluster, and this member of it; chosen when the backend was empty. */
+  readonly identity: { readonly clusterId: bigint; readonly memberId: bigint }
+
+  /** Bytes on disk. */
+  get sizeBytes(): number {
+    return this.#options.backend.sizeBytes()
+  }
+
+  /** Executes a command. @returns When it is durable. @throws Refusal; UNAVAILABLE or IO if the node cannot go on */
+  async execute(command: Command): Promise<Result> {
+    return (await this.#propose(command)).result
+  }
+
+  /** Reads something. @returns What `read` returned, once everything it can have seen is durable. @throws what `read` throws */
+  async read<T>(read: (state: LocksState) => T): Promise<T> {
+    this.#assertUsable()
+    const found = read(this.state)
+    await this.#lastWrite
+    return found
+  }
+
+  /** Grants a lease. @param id - 0 to have one chosen. @throws Refusal */
+  async grant(id: bigint, ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }> {
+    const { grant } = await this.execute({ grant: { id: id === 0n ? this.#newLeaseId() : id, ttlSeconds } })
+    return grant as { id: bigint; ttlSeconds: number }
+  }
+
+  /** Gives a lease its whole time from now on. @returns That time in seconds; 0 if there is no such lease. */
+  keepAlive(id: bigint): number {
+    this.#assertUsable()
+    const lease = this.state.leases.get(id)
+    const left = this.#deadlines.leftMs(id, this.#nowMs())
+    // One whose time is over is as good as gone, though its end may not be written yet.
+    if (lease === undefined || left === undefined || left <= 0) return 0
+    this.#deadlines.set(id, this.#nowMs() + lease.ttlSeconds * 1000)
+    return lease.ttlSeconds
+  }
+
+  /** What there is to know about a lease; of one that does not exist, that nothing is left of it. */
+  lease(id: bigint): LeaseView {
+    const lease = this.state.leases.get(id)
+    const leftMs = this.#deadlines.leftMs(id, this.#nowMs())
+    if (lease === undefined || leftMs === undefined) return { id, ttlSeconds: 0, leftSeconds: -1, keys: [] }
+    const { ttlSeconds, keys } = lease
+    return { id, ttlSeconds, leftSeconds: Math.max(0, Math.floor(leftMs / 1000)), keys: [...keys].sort() }
+  }
+
+  /** Changes users and roles. @param password - Hashed here, if the change has one. @throws Refusal */
+  async changeUsers(command: AuthCommand, password?: string): Promise<void> {
+    const passwordHash = password === undefined || password === '' ? undefined : await this.sessions.hash(password)
+    await this.execute({
+      auth: {
+        action: 0,
+        user: '',
+        role: '',
+        permission: undefined,
+        noPassword: false,
+        ...command,
+        passwordHash: passwordHash ?? new Uint8Array(0),
+      },
+    })
+    const { action, user = '' } = command
+    if (action === AUTH_ACTION.changePassword || action === AUTH_ACTION.deleteUser) this.sessions.forget(user)
+    if (action === AUTH_ACTION.disable) this.sessions.forgetAll()
+  }
+
+  /** Revokes the leases whose time is over. Called by a timer; tests call it. */
+  expire(): void {
+    for (const id of this.#deadlines.takeExpired(this.#nowMs(), MAX_EXPIRIES_AT_ONCE)) {
+      const lease = this.state.leases.get(id)
+      if (lease === undefined) continue
+      const { store } = this.state
+      const kvs = [...lease.keys].sort().flatMap((key) => {
+        const change = store.find(key, store.revision)
+        return change === undefined ? [] : [store.load(change)]
+      })
+      this.#propose({ revoke: { id } }).then(
+        () => this.#options.onExpired?.(kvs, id),
+        (error: unknown) => {
+          if (isRefusal(error, 'leaseNotFound') || this.#isClosed) return
+          this.#options.logger.error('a lease could not be revoked', { error: String(error) })
+          this.#deadlines.set(id, this.#nowMs() + RETRY_MS)
+        },
+      )
+    }
+  }
+
+  /** All records of the state, as a replica that starts from nothing gets them, once they are durable. */
+  async snapshot(): Promise<Uint8Array> {
+    return this.read(() => writeSnapshot(this.#options.backend))
+  }
+
+  /** Gives space that nothing needs back to the disk. */
+  async defragment(): Promise<void> {
+    this.#assertUsable()
+    await this.#options.backend.defragment()
+  }
+
+  /** Ends the node; what was executed stays. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const cancel of this.#timers.splice(0)) cancel()
+    await this.#lastWrite.catch(() => {})
+    await this.#options.backend.close()
+  }
+
+  async #propose(command: Command): Promise<Applied> {
+    this.#assertUsable()
+    let applied: Applied
+    try {
+      applied = this.state.apply(command)
+    } catch (error) {
+      // A refusal tells what the state is, and that may not be durable yet.
+      await this.#lastWrite
+      throw error
+    }
+    this.#appliedIndex++
+    const { result, events, written } = applied
+    if (command.grant !== undefined && result.grant !== undefined) {
+      this.#deadlines.set(result.grant.id, this.#nowMs() + result.grant.ttlSeconds * 1000)
+    }
+    if (command.revoke !== undefined) this.#deadlines.delete(command.revoke.id)
+    const done = Promise.all([this.#lastWrite, written]).then(() => this.#publish(events, result.revision))
+    this.#lastWrite = done
+    done.catch((error: unknown) => this.#stop(error))
+    await done
+    return applied
+  }
+
+  #publish(events: readonly Event[], revision: number): void {
+    if (events.length > 0) this.watches.publish(events, revision)
+  }
+
+  #stop(error: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#options.logger.error('the disk failed: no more commands', { error: String(error) })
+    this.#fail(error)
+  }
+
+  #assertUsable(): void {
+    if (this.#failure !== undefined) {
+      throw new BedplateError('IO', 'the lock service cannot go on: its disk failed', { cause: this.#failure })
+    }
+    if (this.#isClosed) throw refusal('stopped')
+  }
+
+  #nowMs(): number {
+    return this.#options.clock.monotonic() / 1e6
+  }
+
+  #idNamed(name: string): bigint {
+    const { backend, random } = this.#options
+    const key = Buffer.from(name)
+    const kept = backend.get('meta', key)
+    const bytes = kept === undefined ? random.bytes(8) : kept
+    if (bytes.length !== 8) throw new BedplateError('CORRUPTION', `${name} has ${bytes.length} bytes instead of 8`)
+    if (kept === undefined)
+      this.#lastWrite = Promise.all([this.#lastWrite, backend.write([{ bucket: 'meta', key, value: bytes }])]).then(
+        () => {},
+      )
+    return Buffer.from(bytes).readBigUInt64BE()
+  }
+
+  /** Positive, as etcd's are, and not one that exists. */
+  #newLeaseId(): bigint {
+    for (;;) {
+      const bytes = Buffer.from(this.#options.random.bytes(8))
+      const id = BigInt.asUintN(63, bytes.readBigUInt64BE())
+      if (id !== 0n && this.state.leases.get(id) === undefined) return id
+    }
+  }
+
+  #every(intervalMs: number, act: () => void): void {
+    const { clock } = this.#options
+    const at = this.#timers.length
+    const again = (): void => {
+      this.#timers[at] = clock.timer(intervalMs, () => {
+        again()
+        if (this.#failure === undefined) act()
+      })
+    }
+    again()
+  }
+
+  #startCompaction(): void {
+    const { autoCompaction, logger } = this.#options
+    if (autoCompaction === undefined) return
+    const compact = (revision: number): void => {
+      if (revision <= this.state.store.compactRevision || revision > this.state.store.revision) return
+      this.execute({ compact: { revision, physical: false } }).then(
+        () => logger.info('compacted', { revision }),
+        (error: unknown) => logger.warn('compaction failed', { error: String(error) }),
+      )
+    }
+    if (autoCompaction.mode === 'revision') {
+      const { retention } = autoCompaction
+      this.#every(AUTO_COMPACTION_INTERVAL_MS, () => compact(this.state.store.revision - retention))
+      return
+    }
+    const seen: number[] = []
+    this.#every(Math.max(1000, autoCompaction.retentionMs / LOOKS_A_RETENTION), () => {
+      seen.push(this.state.store.revision)
+      if (seen.length > LOOKS_A_RETENTION) compact(seen.shift() as number)
+    })
+  }
+}

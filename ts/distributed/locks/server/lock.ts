@@ -1,0 +1,172 @@
+// The services Lock and Election: queues of keys that the server stands in for its client.
+import {
+  CampaignRequest,
+  CampaignResponse,
+  EVENT_TYPE,
+  HeaderResponse,
+  type KeyValue,
+  LeaderRequest,
+  LeaderResponse,
+  LockRequest,
+  LockResponse,
+  ProclaimRequest,
+  ResignRequest,
+  SORT_ORDER,
+  SORT_TARGET,
+  UnlockRequest,
+} from '../../../wire/etcd/messages.ts'
+import { Refusal, STATUS } from '../errors.ts'
+import type { Key } from '../types.ts'
+import { requirePut, requireRead } from './kv.ts'
+import { type Caller, headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
+import { enqueue, ifCreatedAt, prefixEnd, putRequest, queueKey, rangeRequest, untilTurn, watching } from './turn.ts'
+
+/** A lock that is asked for without a lease gets one of its own, of this time, as etcd does it. */
+const OWN_LEASE_SECONDS = 60
+const NO_VALUE = new Uint8Array(0)
+const NO_OP = { range: undefined, put: undefined, deleteRange: undefined, txn: undefined }
+
+/** The methods of v3lockpb.Lock and v3electionpb.Election. */
+export function lockMethods(context: ServiceContext): Methods {
+  const { node } = context
+  return [
+    unary(context, '/v3lockpb.Lock/Lock', { request: LockRequest, response: LockResponse }, async (request, caller) => {
+      const { key } = await stand(context, caller, { ...request, value: NO_VALUE })
+      return { header: headerFor(context), key }
+    }),
+    unary(
+      context,
+      '/v3lockpb.Lock/Unlock',
+      { request: UnlockRequest, response: HeaderResponse },
+      async ({ key }, { user }) => {
+        requirePut(node, user, { key, lease: 0n, prevKv: false })
+        const { revision } = await node.execute({ deleteRange: { key, rangeEnd: '', prevKv: false } })
+        return { header: headerFor(context, revision) }
+      },
+    ),
+    unary(
+      context,
+      '/v3electionpb.Election/Campaign',
+      { request: CampaignRequest, response: CampaignResponse },
+      async (request, caller) => {
+        const { key, createRevision, lease } = await stand(context, caller, request)
+        return { header: headerFor(context), leader: { name: request.name, key, revision: createRevision, lease } }
+      },
+    ),
+    unary(
+      context,
+      '/v3electionpb.Election/Proclaim',
+      { request: ProclaimRequest, response: HeaderResponse },
+      async ({ leader, value }, { user }) => {
+        if (leader === undefined) throw new Refusal(STATUS.invalidArgument, '"leader" field must be provided')
+        const { key, revision: createRevision, lease } = leader
+        const put = putRequest({ key, value, lease })
+        requirePut(node, user, put)
+        const result = await node.execute({ txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, put }] }) })
+        if (result.txn?.succeeded !== true) throw new Refusal(STATUS.unknown, 'election: not leader')
+        return { header: headerFor(context, result.revision) }
+      },
+    ),
+    unary(
+      context,
+      '/v3electionpb.Election/Leader',
+      { request: LeaderRequest, response: LeaderResponse },
+      async ({ name }, { user }) => {
+        requireRead(node, user, { key: `${name}/`, rangeEnd: prefixEnd(`${name}/`) })
+        const kv = await leaderOf(context, name)
+        if (kv === undefined) throw new Refusal(STATUS.unknown, 'election: no leader')
+        return { header: headerFor(context), kv }
+      },
+    ),
+    streaming(
+      context,
+      '/v3electionpb.Election/Observe',
+      { request: LeaderRequest, response: LeaderResponse },
+      async ({ requests, send, user, signal }) => {
+        for await (const { name } of requests) {
+          requireRead(node, user, { key: `${name}/`, rangeEnd: prefixEnd(`${name}/`) })
+          await observe(context, name, signal, (kv) => send({ header: headerFor(context), kv }))
+        }
+      },
+    ),
+    unary(
+      context,
+      '/v3electionpb.Election/Resign',
+      { request: ResignRequest, response: HeaderResponse },
+      async ({ leader }, { user }) => {
+        if (leader === undefined) throw new Refusal(STATUS.invalidArgument, '"leader" field must be provided')
+        const { key, revision: createRevision } = leader
+        requirePut(node, user, { key, lease: 0n, prevKv: false })
+        const deleteRange = { key, rangeEnd: '', prevKv: false }
+        const { revision } = await node.execute({
+          txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, deleteRange }] }),
+        })
+        return { header: headerFor(context, revision) }
+      },
+    ),
+  ]
+}
+
+/** Joins the queue of a name and waits for its turn. @returns The key, which holds until it is deleted or its lease ends. */
+async function stand(
+  { node }: ServiceContext,
+  { user, signal }: Caller,
+  { name, lease: given, value }: { name: Key; lease: bigint; value: Uint8Array },
+): Promise<{ key: Key; createRevision: number; lease: bigint }> {
+  const lease = given === 0n ? (await node.grant(0n, OWN_LEASE_SECONDS)).id : given
+  const { key, prefix } = queueKey(name, lease)
+  requirePut(node, user, { key, lease, prevKv: false })
+  requireRead(node, user, { key: prefix, rangeEnd: prefixEnd(prefix) })
+  const { kv, isNew } = await enqueue(node, { key, value, lease })
+  const { createRevision } = kv
+  if (!isNew && value.length > 0 && !Buffer.from(kv.value).equals(value)) {
+    await node.execute({ put: putRequest({ key, value, lease }) })
+  }
+  try {
+    await untilTurn(node, { key, prefix, createRevision, signal })
+  } catch (error) {
+    // Whoever does not wait any more must not hold up those behind it.
+    const deleteRange = { key, rangeEnd: '', prevKv: false }
+    await node.execute({ txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, deleteRange }] }) })
+    throw error
+  }
+  return { key, createRevision, lease }
+}
+
+async function leaderOf({ node }: ServiceContext, name: Key): Promise<KeyValue | undefined> {
+  const prefix = `${name}/`
+  const request = rangeRequest({
+    key: prefix,
+    rangeEnd: prefixEnd(prefix),
+    limit: 1,
+    sortOrder: SORT_ORDER.ascend,
+    sortTarget: SORT_TARGET.create,
+  })
+  const { kvs } = await node.read((state) => state.range(request))
+  return kvs[0]
+}
+
+/** Tells who leads, again whenever that or what it proclaims changes, until nobody listens any more. */
+async function observe(
+  context: ServiceContext,
+  name: Key,
+  signal: AbortSignal,
+  tell: (kv: KeyValue) => Promise<void>,
+): Promise<void> {
+  const prefix = `${name}/`
+  const spans = [{ key: prefix, end: prefixEnd(prefix) }]
+  let told: KeyValue | undefined
+  while (!signal.aborted) {
+    const from = context.node.watches.revision + 1
+    const leader = await leaderOf(context, name)
+    if (leader !== undefined && leader.modRevision !== told?.modRevision) {
+      told = leader
+      await tell(leader)
+    }
+    await watching(context.node, { spans, from, signal }, (events) =>
+      events.some(({ type, kv }) => type === EVENT_TYPE.put || kv?.key === told?.key),
+    ).catch((error: unknown) => {
+      if (!signal.aborted) throw error
+    })
+  }
+}

@@ -1,0 +1,130 @@
+// The lock service as a server: all services of the API on one port, over one node.
+import { BedplateError } from '../../../base/errors.ts'
+import type { Clock } from '../../../io/clock.ts'
+import { type GrpcServer, listenGrpc } from '../../../io/grpc.ts'
+import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
+import { isLoopback, type Metric, metric, type Server } from '../../../service/index.ts'
+import type { LocksNode } from '../node.ts'
+import { DEFAULT_MAX_REQUEST_BYTES } from '../types.ts'
+import { authMethods } from './auth.ts'
+import { kvMethods } from './kv.ts'
+import { leaseMethods } from './lease.ts'
+import { lockMethods } from './lock.ts'
+import { maintenanceMethods } from './maintenance.ts'
+import type { ServiceContext } from './service.ts'
+import { watchMethods } from './watch.ts'
+
+export interface LocksServerOptions extends Address {
+  /** Closed when the server stops. */
+  readonly node: LocksNode
+  readonly clock: Clock
+  readonly tls?: TlsFiles | undefined
+  /** Default 1.5 MiB. */
+  readonly maxRequestBytes?: number | undefined
+}
+
+/** What a message may have beside the request that it carries, as etcd allows it. */
+const GRPC_OVERHEAD_BYTES = 512 * 1024
+
+/** Serves a node as etcd's v3 API. */
+export class LocksServer implements Server {
+  readonly #options: LocksServerOptions
+  readonly #calls = new Map<string, number>()
+  #server: GrpcServer | undefined
+  #isReady = false
+
+  /** @throws INVALID_INPUT for an address that others reach, if anybody could come in */
+  constructor(options: LocksServerOptions) {
+    this.#options = options
+    const { host, tls, node } = options
+    if (!isLoopback(host) && tls?.ca === undefined && !node.state.users.isEnabled) {
+      throw new BedplateError('INVALID_INPUT', `refusing to listen on ${host} without authentication`, {
+        hint: 'others could read and change everything: enable authentication, give --tls-ca, or listen on 127.0.0.1',
+      })
+    }
+  }
+
+  async start(): Promise<Address> {
+    const { node, clock, host, port, tls, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options
+    const context: ServiceContext = {
+      node,
+      maxRequestBytes,
+      clientUrl: () =>
+        `${tls === undefined ? 'http' : 'https'}://${showAddress(this.#server?.address ?? { host, port })}`,
+      count: (path) => this.#calls.set(path, (this.#calls.get(path) ?? 0) + 1),
+    }
+    const methods = new Map([
+      ...kvMethods(context),
+      ...watchMethods(context, clock),
+      ...leaseMethods(context),
+      ...lockMethods(context),
+      ...maintenanceMethods(context),
+      ...authMethods(context),
+    ])
+    this.#server = await listenGrpc({
+      host,
+      port,
+      tls,
+      methods,
+      maxMessageBytes: maxRequestBytes + GRPC_OVERHEAD_BYTES,
+    })
+    this.#isReady = true
+    return this.#server.address
+  }
+
+  ready(): boolean {
+    return this.#isReady
+  }
+
+  async drain(): Promise<void> {
+    this.#isReady = false
+    await this.#server?.drain()
+  }
+
+  async stop(): Promise<void> {
+    this.#isReady = false
+    this.#server?.stop()
+    await this.#options.node.close()
+  }
+
+  metrics(): readonly Metric[] {
+    const { state, watches, sizeBytes } = this.#options.node
+    const { store, leases } = state
+    const samples = [...this.#calls].map(([path, value]) => ({ value, labels: { method: path } }))
+    return [
+      { kind: 'counter', name: 'bedplate_locks_calls_total', help: 'Calls by method.', samples },
+      metric('gauge', 'bedplate_locks_revision', 'The main revision.', store.revision),
+      metric('gauge', 'bedplate_locks_compact_revision', 'Reads below are refused.', store.compactRevision),
+      metric('gauge', 'bedplate_locks_keys', 'Keys with any history.', store.keyCount),
+      metric('gauge', 'bedplate_locks_leases', 'Leases that are alive.', [...leases.all()].length),
+      metric('gauge', 'bedplate_locks_watches', 'Open watches.', watches.size),
+      metric(
+        'gauge',
+        'bedplate_locks_kept_bytes',
+        'Bytes of all kept revisions; the quota is about these.',
+        store.keptBytes,
+      ),
+      metric('gauge', 'bedplate_locks_disk_bytes', 'Bytes on disk.', sizeBytes),
+    ]
+  }
+
+  inspect(): unknown {
+    const { state, identity, watches } = this.#options.node
+    const { store, leases, users, alarms } = state
+    return {
+      clusterId: identity.clusterId.toString(16),
+      memberId: identity.memberId.toString(16),
+      revision: store.revision,
+      compactRevision: store.compactRevision,
+      keys: store.keyCount,
+      leases: [...leases.all()].map(({ id, ttlSeconds, keys }) => ({
+        id: id.toString(16),
+        ttlSeconds,
+        keys: keys.size,
+      })),
+      watches: watches.size,
+      authentication: users.isEnabled,
+      alarms: [...alarms],
+    }
+  }
+}
