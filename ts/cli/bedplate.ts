@@ -22,6 +22,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ['lsmstore', { summary: 'the same for much writing: an LSM tree', load: () => import('./lsmstore/start.ts') }],
   ['cache-cli', { summary: 'ask a Redis-compatible server', load: () => import('./cache-cli/command.ts') }],
   ['cache-server', { summary: 'a Redis-compatible server', load: () => import('./cache-server/command.ts') }],
+  ['raft', { summary: 'a Raft cluster on this machine, and its faults', load: () => import('./raft/command.ts') }],
   ['raft-node', { summary: 'a node of a replicated log', load: () => import('./raft-node/command.ts') }],
   [
     'doctor',

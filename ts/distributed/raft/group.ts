@@ -187,7 +187,8 @@ export class Group implements RaftGroup {
   private async attempt(request: Request, deadline: number): Promise<Reply> {
     const { role, leader } = this.driver.status
     if (role === 'leader' || leader === undefined || this.driver.failure !== undefined) return this.perform(request)
-    const outcome = await this.before(deadline, this.seams.call(leader, encodeRequest(request)))
+    const isMoot = (): boolean => request.kind === 'read' && this.driver.status.leader !== leader
+    const outcome = await this.whileOf(deadline, this.seams.call(leader, encodeRequest(request)), isMoot)
     if (outcome === 'unsent') return { kind: 'refused', reason: 'not leader', leader: undefined }
     return outcome === 'lost' ? { kind: 'unknown', leader: undefined } : decodeReply(outcome)
   }
@@ -218,14 +219,23 @@ export class Group implements RaftGroup {
     }
   }
 
-  /** A call that is not answered in time is lost. */
-  private before(deadline: number, call: Promise<CallOutcome>): Promise<CallOutcome> {
+  /**
+   * A call that is not answered in time is lost. So is a read as soon as somebody else leads: it is better asked there than
+   * waited for where nobody may be. What was proposed may still be answered, and only that answer is certain.
+   */
+  private whileOf(deadline: number, call: Promise<CallOutcome>, isMoot: () => boolean): Promise<CallOutcome> {
     return new Promise((resolve) => {
-      const cancel = this.seams.clock.timer(Math.max(0, deadline - this.nowMs), () => resolve('lost'))
-      void call.then((outcome) => {
+      const end = (outcome: CallOutcome): void => {
         cancel()
+        this.roleWaiters.delete(look)
         resolve(outcome)
-      })
+      }
+      const look = (): void => {
+        if (isMoot()) end('lost')
+      }
+      const cancel = this.seams.clock.timer(Math.max(0, deadline - this.nowMs), () => end('lost'))
+      this.roleWaiters.add(look)
+      void call.then(end)
     })
   }
 
