@@ -122,8 +122,9 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
       targets: () => cluster.nodeIds,
       everybody: () => [...cluster.nodeIds, ...cluster.clientIds],
       favourite: () => cluster.leader,
-      damage: (kind, id) =>
-        plan.replaceMs < Number.POSITIVE_INFINITY && mayLose(cluster, id) && cluster.damage(kind, id),
+      ...(plan.replaceMs === Number.POSITIVE_INFINITY
+        ? {}
+        : { damage: (kind: 'rot' | 'wipe', id: NodeId) => mayLose(cluster, id) && cluster.damage(kind, id) }),
     })
     const reorganise = new Reorganiser(cluster, plan, counts)
     while (simulation.trace.eventCount < events && simulation.step()) {

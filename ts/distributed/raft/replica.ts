@@ -157,8 +157,10 @@ export class Replica {
     if (this.unpersisted === undefined) return effects
     // A snapshot that is complete is complete on disk before the log begins behind it.
     const isChunk = (effect: Effect): boolean => effect.kind === 'storeChunk'
-    const place = this.unpersisted.snapshot === undefined ? 0 : effects.findLastIndex(isChunk) + 1
-    effects.splice(place, 0, this.persistEffect(this.unpersisted))
+    const { snapshot } = this.unpersisted
+    const persist = this.persistEffect(this.unpersisted)
+    if (snapshot === undefined) effects.unshift(persist)
+    else effects.splice(effects.findLastIndex(isChunk) + 1, 0, persist)
     return effects
   }
 

@@ -138,7 +138,6 @@ function search<State, Input, Output>(
 function listOf<Input, Output>(operations: readonly Operation<Input, Output>[]): Entry<Input, Output> {
   const events: { at: number; entry: Entry<Input, Output> }[] = []
   for (const [id, operation] of operations.entries()) {
-    const blank = { operation, id, before: undefined, next: undefined }
     let match: Entry<Input, Output> | undefined
     if (operation.output !== undefined) {
       if (!(operation.returnAt >= operation.callAt)) {
@@ -147,10 +146,11 @@ function listOf<Input, Output>(operations: readonly Operation<Input, Output>[]):
           `an operation on ${operation.key} is called at ${operation.callAt} and returns at ${operation.returnAt}`,
         )
       }
-      match = { ...blank, match: undefined, isCall: false }
+      match = { operation, id, match: undefined, isCall: false, before: undefined, next: undefined }
       events.push({ at: operation.returnAt, entry: match })
     }
-    events.push({ at: operation.callAt, entry: { ...blank, match, isCall: true } })
+    const call = { operation, id, match, isCall: true, before: undefined, next: undefined }
+    events.push({ at: operation.callAt, entry: call })
   }
   events.sort((a, b) => a.at - b.at || Number(b.entry.isCall) - Number(a.entry.isCall) || a.entry.id - b.entry.id)
   const first = events[0]?.entry.operation ?? ({ key: '', input: undefined, callAt: 0, returnAt: 0 } as never)

@@ -16,7 +16,7 @@ export interface NemesisOptions<Message> {
   readonly favourite?: () => ProcessId | undefined
   /**
    * Damages for good what a process has on disk. Only the caller knows how that shows, and how many may be damaged before
-   * something may be lost: then every failure is a bug. @returns False if it has done nothing.
+   * something may be lost: then every failure is a bug. Without it nothing is damaged. @returns False if it has done nothing.
    */
   readonly damage?: (kind: 'rot' | 'wipe', victim: ProcessId) => boolean
 }
@@ -29,11 +29,14 @@ export class Nemesis<Message> {
   /** What it has done so far. */
   readonly strikes = new Map<Havoc, number>()
   private readonly options: NemesisOptions<Message>
+  /** Those of the plan that it can do. */
+  private readonly havoc: readonly Havoc[]
   private isStopped = false
 
   constructor(options: NemesisOptions<Message>) {
     this.options = options
-    if (options.plan.havoc.length > 0) this.wait()
+    this.havoc = options.plan.havoc.filter((each) => !isDamage(each) || options.damage !== undefined)
+    if (this.havoc.length > 0) this.wait()
   }
 
   stop(): void {
@@ -44,7 +47,7 @@ export class Nemesis<Message> {
     const { simulation, plan } = this.options
     simulation.later(untilNext(simulation.random, plan.meanIntervalMs), () => {
       if (this.isStopped) return
-      this.strike(pick(simulation.random, plan.havoc))
+      this.strike(pick(simulation.random, this.havoc))
       this.wait()
     })
   }
@@ -55,7 +58,7 @@ export class Nemesis<Message> {
     const targets = this.options.targets()
     const victim = this.victim(targets)
     const others = without(this.options.everybody(), victim)
-    if (havoc !== 'rot' && havoc !== 'wipe') this.count(havoc)
+    if (!isDamage(havoc)) this.count(havoc)
     switch (havoc) {
       case 'crash':
         simulation.crash(victim)
@@ -167,6 +170,11 @@ export class Nemesis<Message> {
       if (!this.isStopped) undo() // a simulation that was healed has undone it
     })
   }
+}
+
+/** What is damaged stays so; it is the caller's to do. */
+function isDamage(havoc: Havoc): havoc is 'rot' | 'wipe' {
+  return havoc === 'rot' || havoc === 'wipe'
 }
 
 function without(ids: readonly ProcessId[], id: ProcessId): ProcessId[] {

@@ -30,7 +30,7 @@ export function drawFaults(random: Random, usualMs: number): FaultPlan {
     clock: { maxDrift: flaky(0.2), maxJumpMs: flaky(10 * usualMs) },
     nemesis: {
       havoc: ALL_HAVOC.filter(() => chance(random, havocRate)),
-      meanIntervalMs: usualMs * between(random, 0.2, 3),
+      meanIntervalMs: usualMs * between(random, 0.15, 2),
       meanDurationMs: usualMs * between(random, 0.3, 4),
       briefRate: flaky(1),
       favouriteRate: between(random, 0, 1),
