@@ -21,6 +21,8 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ['kvstore', { summary: 'a durable ordered key-value store', load: () => import('./kvstore/start.ts') }],
   ['lsmstore', { summary: 'the same for much writing: an LSM tree', load: () => import('./lsmstore/start.ts') }],
   ['cache-server', { summary: 'a Redis-compatible server', load: () => import('./cache-server/command.ts') }],
+  ['up', { summary: 'start every server there is, and a web console', load: () => import('./up/command.ts') }],
+  ['run', { summary: 'run a command with servers of its own', load: () => import('./run/command.ts') }],
   [
     'doctor',
     {
