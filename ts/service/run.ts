@@ -21,6 +21,8 @@ export interface RunOptions {
   readonly exit: (status: number) => void
   /** The port of the admin pages; undefined for none. */
   readonly adminPort: number | undefined
+  /** Further admin pages by their path; undefined: there is none. They are served to the names of this machine alone. */
+  readonly pages?: (path: string) => Page | undefined
   readonly drainMs: number
   /** Told when clients may come. `admin` is where the admin pages are, if there are any. */
   readonly onReady: (address: Address, admin: Address | undefined) => void
@@ -43,7 +45,7 @@ export async function runServer(options: RunOptions): Promise<void> {
   const signal = untilSignal(options)
   try {
     const address = await server.start()
-    if (options.adminPort !== undefined) admin = await startAdmin(server, options.adminPort)
+    if (options.adminPort !== undefined) admin = await startAdmin(options, options.adminPort)
     logger.info('ready', { host: address.host, port: address.port, adminPort: admin?.address.port })
     onReady(address, admin?.address)
     logger.info('draining', {
@@ -64,8 +66,11 @@ export async function runServer(options: RunOptions): Promise<void> {
 }
 
 /** Serves /health, /ready and /metrics of a server on this machine. */
-function startAdmin(server: Server, port: number): Promise<Listener> {
-  return listenHttp({ host: '127.0.0.1', port }, (path) => adminPage(server, path))
+function startAdmin({ server, pages }: RunOptions, port: number): Promise<Listener> {
+  const address = { host: '127.0.0.1', port }
+  return listenHttp(address, (path) => pages?.(path) ?? adminPage(server, path), {
+    localNamesOnly: pages !== undefined,
+  })
 }
 
 /** A page about a server, for those who watch it; undefined if there is none of this name. */
