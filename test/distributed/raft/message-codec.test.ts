@@ -24,7 +24,7 @@ import { type Aside, encodeAside } from '../../../ts/distributed/raft/message-co
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 
-const HELLO: Hello = { clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000 }
+const HELLO: Hello = { clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000, incarnation: 'a1' }
 const MEMBERSHIP = { voters: [1, 2, 3], outgoing: [1], learners: [9] }
 const BIG = 2 ** 53 - 1
 
@@ -149,7 +149,7 @@ describe('the first bytes of a stream', () => {
 })
 
 describe('a hello', () => {
-  const own = { clusterId: 'orders', from: 1, members: [3, 2, 1], basePort: 8000 }
+  const own = { clusterId: 'orders', from: 1, members: [3, 2, 1], basePort: 8000, incarnation: 'b2' }
 
   it('of the same cluster is welcome, in whatever order it lists the members', () => {
     expect(() => checkHello(own, HELLO)).not.toThrow()

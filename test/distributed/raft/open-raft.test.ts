@@ -32,6 +32,7 @@ interface Member {
 class Cluster {
   readonly directory = `${home.path}/${nextHome++}`
   readonly members: Record<number, Address> = {}
+  readonly troubles: string[] = []
   readonly running = new Map<number, Member>()
 
   static async found(count: number): Promise<Cluster> {
@@ -49,7 +50,8 @@ class Cluster {
 
   async start(id: number, listen?: Address): Promise<Member> {
     const place = listen === undefined ? {} : { listen }
-    const host = await openRaft(this.path(id), { id, members: this.members, create: true, ...place })
+    const onTrouble = (_peer: string, error: Error): void => void this.troubles.push(error.message)
+    const host = await openRaft(this.path(id), { id, members: this.members, create: true, onTrouble, ...place })
     open.add(host)
     const machine = new ListMachine()
     const group = await host.openGroup(1, machine, { keptEntries: 0 })
@@ -153,6 +155,19 @@ describe('a cluster of hosts', () => {
     expect(again.group.status.membership.voters).toEqual([1, 2, 3])
   })
 
+  it('does not take a node back that has lost its directory: it may have voted', async () => {
+    const cluster = await Cluster.found(3)
+    const { group } = cluster.member(await cluster.follower())
+    await group.propose(Buffer.from('a'))
+    await until(() => cluster.member(2).host.connected.length === 2)
+    await cluster.stop(1)
+    rmSync(cluster.path(1), { recursive: true })
+    await cluster.start(1)
+    await until(() => cluster.troubles.length > 0)
+    expect(cluster.troubles[0]).toMatch(/node 1 comes with another data directory than before/)
+    for (const id of [2, 3]) expect(cluster.member(id).host.connected).not.toContain(1)
+  })
+
   it('refuses a change that cannot be, with nothing done', async () => {
     const cluster = await Cluster.found(1)
     const { group } = cluster.member(1)
@@ -219,8 +234,8 @@ describe('a directory', () => {
 
   it('says whose it is as the documents show it', async () => {
     const cluster = await Cluster.found(1)
-    expect(readFileSync(`${cluster.path(1)}/identity`, 'utf8')).toBe(
-      '{"version":1,"cluster":"default","node":1,"members":[1]}\n',
+    expect(readFileSync(`${cluster.path(1)}/identity`, 'utf8')).toMatch(
+      /^\{"version":1,"cluster":"default","node":1,"members":\[1\],"incarnation":"[0-9a-f]{16}"\}\n$/,
     )
     expect(readFileSync(`${cluster.path(1)}/FORMAT`, 'utf8')).toBe('bedplate raft 1\n')
   })

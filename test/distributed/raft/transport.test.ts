@@ -28,17 +28,19 @@ interface Node {
   troubles: string[]
 }
 
+type StartOptions = Partial<TransportOptions> & { clusterId?: string; incarnation?: string }
+
 async function start(
   id: NodeId,
   port: number,
   peers: [NodeId, Address][],
-  { clusterId = 'c', ...more }: Partial<TransportOptions> & { clusterId?: string } = {},
+  { clusterId = 'c', incarnation = 'first', ...more }: StartOptions = {},
 ): Promise<Node> {
   const heard: Node['heard'] = []
   const troubles: string[] = []
   const transport = await openTransport({
     ...{ clock: realClock, random: realRandom, listen: { host: HOST, port } },
-    own: { clusterId, from: id, members: [1, 2], basePort: 0 },
+    own: { clusterId, from: id, members: [1, 2], basePort: 0, incarnation },
     peers: new Map(peers),
     received: (from, group, message) => heard.push({ from, group, message }),
     onTrouble: (_peer, error) => troubles.push(error.message),
@@ -91,6 +93,21 @@ describe('a transport', () => {
     expect(two.troubles[0]).toContain('disagree on the cluster id: other here, c there') // also who was refused knows why
     expect(one.transport.connected).toEqual([])
     expect(two.transport.connected).toEqual([])
+  })
+
+  it('refuses a node that comes back without the directory that it had', async () => {
+    const one = await start(1, 0, [])
+    const { address } = one.transport
+    const two = await start(2, 0, [[1, address]])
+    await until(() => one.transport.connected.length === 1)
+    two.transport.close()
+    await until(() => one.transport.connected.length === 0)
+    await start(2, 0, [[1, address]], { incarnation: 'second' })
+    await until(() => one.troubles.length > 0)
+    expect(one.troubles[0]).toContain('node 2 comes with another data directory than before (second, not first)')
+    expect(one.transport.connected).toEqual([])
+    await start(2, 0, [[1, address]]) // the directory was found again
+    await until(() => one.transport.connected.length === 1)
   })
 
   it('hangs up on strangers, whatever they say', async () => {
@@ -230,7 +247,7 @@ describe('a transport', () => {
     }
     const two = await openTransport({
       ...{ network: slow, clock: realClock, random: realRandom, listen: { host: HOST, port: 0 }, maxUnsentBytes: 100 },
-      own: { clusterId: 'c', from: 2, members: [1, 2], basePort: 0 },
+      own: { clusterId: 'c', from: 2, members: [1, 2], basePort: 0, incarnation: 'first' },
       peers: new Map([[1, one.transport.address]]),
       received: () => {},
     })
@@ -256,7 +273,7 @@ describe('a transport', () => {
       realDisk.mkdir(directory)
       const transport = await openTransport({
         ...{ clock: realClock, random: realRandom, listen: { host: HOST, port: 0 } },
-        own: { clusterId: 'c', from: id, members, basePort: 0 },
+        own: { clusterId: 'c', from: id, members, basePort: 0, incarnation: 'first' },
         peers: new Map([...transports].map(([peer, { address }]) => [peer, address])),
         received: (from, _group, message) => nodes.get(id)?.driver.receive(from, message),
       })

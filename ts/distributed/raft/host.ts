@@ -21,7 +21,7 @@ import { checkStoreFormat, isVacant, makeStoreDirectory } from '../../storage/di
 import { encodeReply } from './calls.ts'
 import type { Addresses, GroupOptions, RaftGroup, RaftHost } from './door.ts'
 import { Group } from './group.ts'
-import { checkIdentity, type Identity, writeIdentity } from './identity.ts'
+import { checkIdentity, drawIncarnation, type Identity, writeIdentity } from './identity.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import type { StateMachine } from './state-machine.ts'
@@ -60,6 +60,7 @@ const MAX_GROUP = 2 ** 32 - 1
 interface Parts {
   readonly lock: DiskLock
   readonly journal: Journal
+  readonly incarnation: string
 }
 
 /** Opens or makes the directory, and listens. Whatever fails, everything is given back. */
@@ -70,13 +71,13 @@ export async function openHost(seams: HostSeams, options: HostOptions): Promise<
   const lock = disk.lock(path, 'writer')
   let journal: Journal | undefined
   try {
-    checkIdentity(disk, path, identity)
+    const { incarnation } = checkIdentity(disk, path, identity)
     const journalPath = joinPath(path, JOURNAL)
     journal = await openJournal({ disk, clock, random, path: journalPath, create: false }).catch((error: unknown) => {
       throw isCode(error, 'NOT_FOUND') ? lost(journalPath, error) : error
     })
     if (disk.kind(joinPath(path, SNAPSHOTS)) !== 'directory') throw lost(joinPath(path, SNAPSHOTS))
-    const host = new Host(seams, options, { lock, journal })
+    const host = new Host(seams, options, { lock, journal, incarnation })
     await host.listen()
     return host
   } catch (error) {
@@ -98,7 +99,7 @@ async function makeOrFind({ disk, clock, random }: HostSeams, { path, create, id
     })
   }
   await makeStoreDirectory({ disk, random }, { path, format: FORMAT }, async (temporary) => {
-    await writeIdentity(disk, temporary, identity)
+    await writeIdentity(disk, temporary, { ...identity, incarnation: drawIncarnation(random) })
     disk.mkdir(joinPath(temporary, SNAPSHOTS))
     const journal = await openJournal({ disk, clock, random, path: joinPath(temporary, JOURNAL), create: 'new' })
     await journal.close()
@@ -157,7 +158,13 @@ export class Host implements RaftHost {
     const others = [...members].filter(([id]) => id !== identity.node)
     this.transport = await openTransport({
       ...{ network, clock, random, listen, tls, onStranger, onTrouble },
-      own: { clusterId: identity.clusterId, from: identity.node, members: identity.members, basePort },
+      own: {
+        clusterId: identity.clusterId,
+        from: identity.node,
+        members: identity.members,
+        basePort,
+        incarnation: this.parts.incarnation,
+      },
       peers: new Map(others),
       received: (from, group, message) => this.groups.get(group)?.receive(from, message),
       called: (_from, group, request) => this.called(group, request),

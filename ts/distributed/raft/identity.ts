@@ -1,11 +1,12 @@
 // Who a data directory belongs to: the file `identity` in it, written once, with the directory.
 //
-//   one line of JSON   {"version":1,"cluster":"default","node":1,"members":[1,2,3]}
+//   one line of JSON   {"version":1,"cluster":"default","node":1,"members":[1,2,3],"incarnation":"5f0e61c2a94b7d83"}
 //
 // A node that started with another one's log would vote twice in one term, and one of another cluster would bring entries that
 // this one has never seen: both are refused before anything is read.
 import { BedplateError } from '../../base/errors.ts'
 import { type Disk, joinPath } from '../../io/disk.ts'
+import type { Random } from '../../io/random.ts'
 import { isUsable } from './membership.ts'
 import { MAX_MEMBERS, type NodeId } from './types.ts'
 
@@ -17,25 +18,39 @@ export interface Identity {
   readonly members: readonly NodeId[]
 }
 
+/** What a directory says. */
+export interface DirectoryIdentity extends Identity {
+  /** Drawn when the directory was made: the others notice a node that comes back with another one. */
+  readonly incarnation: string
+}
+
 const FILE = 'identity'
 const VERSION = 1
 const MAX_BYTES = 64 * 1024
+const INCARNATION_BYTES = 8
+const INCARNATION = /^[\da-f]{16}$/
 export const MAX_CLUSTER_ID_BYTES = 255
 
 /** Writes the file; its name is the caller's to sync. */
-export async function writeIdentity(disk: Disk, directory: string, identity: Identity): Promise<void> {
-  const { clusterId, node, members } = identity
+export async function writeIdentity(disk: Disk, directory: string, identity: DirectoryIdentity): Promise<void> {
+  const { clusterId, node, members, incarnation } = identity
   const file = disk.open(joinPath(directory, FILE), 'create')
   try {
-    file.write(Buffer.from(`${JSON.stringify({ version: VERSION, cluster: clusterId, node, members })}\n`), 0)
+    file.write(
+      Buffer.from(`${JSON.stringify({ version: VERSION, cluster: clusterId, node, members, incarnation })}\n`),
+      0,
+    )
     await file.sync()
   } finally {
     file.close()
   }
 }
 
-/** Refuses a directory that is another node's, or another cluster's. @throws INVALID_INPUT that names both, CORRUPTION */
-export function checkIdentity(disk: Disk, directory: string, wanted: Identity): void {
+/**
+ * Reads the file, and refuses a directory that is another node's, or another cluster's.
+ * @throws INVALID_INPUT that names both, CORRUPTION
+ */
+export function checkIdentity(disk: Disk, directory: string, wanted: Identity): DirectoryIdentity {
   const found = readIdentity(disk, directory)
   const sorted = (ids: readonly NodeId[]): string => [...ids].sort((a, b) => a - b).join(',')
   const refuse = (theirs: string, ours: string, hint: string): never => {
@@ -56,9 +71,15 @@ export function checkIdentity(disk: Disk, directory: string, wanted: Identity): 
     const hint = 'the list is that of the founders and stays; members come and go by changes of the membership'
     refuse(`a cluster of ${sorted(found.members)}`, `one of ${sorted(wanted.members)}`, hint)
   }
+  return found
 }
 
-function readIdentity(disk: Disk, directory: string): Identity {
+/** A new one. */
+export function drawIncarnation(random: Random): string {
+  return Buffer.from(random.bytes(INCARNATION_BYTES)).toString('hex')
+}
+
+function readIdentity(disk: Disk, directory: string): DirectoryIdentity {
   const path = joinPath(directory, FILE)
   if (disk.kind(path) !== 'file') throw damaged(path, 'is missing')
   const file = disk.open(path, 'read')
@@ -72,7 +93,7 @@ function readIdentity(disk: Disk, directory: string): Identity {
 }
 
 /** @throws CORRUPTION, INCOMPATIBLE */
-function decodeIdentity(text: string, path: string): Identity {
+function decodeIdentity(text: string, path: string): DirectoryIdentity {
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -80,16 +101,17 @@ function decodeIdentity(text: string, path: string): Identity {
     throw damaged(path, 'is no JSON', cause)
   }
   if (typeof value !== 'object' || value === null) throw damaged(path, 'is no object')
-  const { version, cluster, node, members } = value as Record<string, unknown>
+  const { version, cluster, node, members, incarnation } = value as Record<string, unknown>
   if (typeof version === 'number' && version > VERSION) {
     throw new BedplateError('INCOMPATIBLE', `${path} has version ${version}, and ${VERSION} is known`, {
       hint: 'update bedplate',
     })
   }
   const isFit = typeof cluster === 'string' && typeof node === 'number' && Array.isArray(members)
+  if (typeof incarnation !== 'string' || !INCARNATION.test(incarnation)) throw damaged(path, 'has no incarnation')
   if (version !== VERSION || !isFit || members.length > MAX_MEMBERS) throw damaged(path, 'lacks what it should say')
   if (!isUsable([node], []) || !isUsable(members as NodeId[], [])) throw damaged(path, 'names no possible members')
-  return { clusterId: cluster, node, members: members as NodeId[] }
+  return { clusterId: cluster, node, members: members as NodeId[], incarnation }
 }
 
 function damaged(path: string, fault: string, cause?: unknown): BedplateError {

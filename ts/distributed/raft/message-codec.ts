@@ -5,7 +5,7 @@
 //   frame      u32 length of the body | u32 CRC32C of the body | body
 //   body       u8 type | u32 group | what the type has, in the order of `put` below
 //
-//   type  0 hello: text cluster id | u53 from | u53 to | list of u53: founding members | u53 base port
+//   type  0 hello: text cluster id | u53 from | u53 to | list of u53: founding members | u53 base port | text incarnation
 //         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
 //         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping
@@ -26,6 +26,8 @@ export interface Hello {
   readonly members: readonly NodeId[]
   /** Node j listens on this port plus j; 0 if addresses are given one by one. */
   readonly basePort: number
+  /** Which directory the sender has: another one under the same id has forgotten what that node promised. Up to 64 bytes. */
+  readonly incarnation: string
 }
 
 /** What nodes send each other beside the messages of the protocol. */
@@ -54,6 +56,7 @@ const MAX_FRAME_BYTES = LARGEST_COMMAND_BYTES + 1024 * 1024
 /** Before somebody has said who it is, a stranger costs no more memory than this. */
 const MAX_HELLO_BYTES = 4096
 const MAX_CLUSTER_ID_BYTES = 255
+const MAX_INCARNATION_BYTES = 64
 
 const HELLO = 0
 const FIRST_ASIDE = 12
@@ -77,12 +80,15 @@ const TYPES = [
 
 /** @throws INVALID_INPUT for a cluster id that is too long. */
 export function encodeHello(hello: Hello): Uint8Array {
-  const { clusterId, from, to, members, basePort } = hello
+  const { clusterId, from, to, members, basePort, incarnation } = hello
   if (Buffer.byteLength(clusterId) > MAX_CLUSTER_ID_BYTES) {
     throw new BedplateError('INVALID_INPUT', `a cluster id has at most ${MAX_CLUSTER_ID_BYTES} bytes`)
   }
   const body = new ByteWriter().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
-  body.list(members, (id) => body.u53(id)).u53(basePort)
+  body
+    .list(members, (id) => body.u53(id))
+    .u53(basePort)
+    .text(incarnation)
   return frame(body.finish())
 }
 
@@ -275,7 +281,7 @@ function takeHello(reader: ByteReader): Hello {
   const from = reader.u53()
   const to = reader.u53()
   const members = reader.list({ most: MAX_MEMBERS, itemBytes: 8 }, () => reader.u53())
-  return { clusterId, from, to, members, basePort: reader.u53() }
+  return { clusterId, from, to, members, basePort: reader.u53(), incarnation: reader.text(MAX_INCARNATION_BYTES) }
 }
 
 function frame(body: Uint8Array): Uint8Array {

@@ -110,6 +110,7 @@ export class Transport {
   private readonly all = new Set<Stream>()
   private readonly timers = new Map<NodeId, Cancel>()
   private readonly pauseMs = new Map<NodeId, number>()
+  private readonly incarnations = new Map<NodeId, string>()
   private listener: Listener | undefined
   private cancelBeat: Cancel | undefined
   private nextCall = 1
@@ -328,11 +329,24 @@ export class Transport {
       stream.connection.write(encodeHello({ ...own, to: from }))
     }
     checkHello(own, hello)
+    this.checkIncarnation(hello)
     stream.from = from
     this.pauseMs.delete(from)
     // A stream from before its last crash may still look alive here.
     if (stream.isAccepted) this.streams.get(from)?.connection.destroy()
     this.streams.set(from, stream)
+  }
+
+  /** A node that has voted and then lost its disk would vote once more. What was seen first counts, for this process's life. */
+  private checkIncarnation({ from, incarnation }: Hello): void {
+    const known = this.incarnations.get(from) ?? incarnation
+    this.incarnations.set(from, known)
+    if (known === incarnation) return
+    throw new BedplateError(
+      'INVALID_INPUT',
+      `node ${from} comes with another data directory than before (${incarnation}, not ${known}): what it has promised is lost`,
+      { hint: 'remove it from the cluster, and add a node with a new id and an empty directory' },
+    )
   }
 
   private take(stream: Stream, from: NodeId, group: number, message: Message | Aside): void {
