@@ -391,6 +391,73 @@ describe('a nemesis', () => {
     expect(brief.downMs).toBeGreaterThan(0)
     expect(brief.downMs * 10).toBeLessThan(usual.downMs)
   })
+
+  /** Process 1 writes every millisecond; says how the writes ended, and how evenly its clock ran. */
+  function write(havoc: Havoc, damage?: (kind: 'rot' | 'wipe', victim: number) => boolean) {
+    const simulation = new Simulation<string>({ seed: 3, clock: { maxDrift: 0.2, maxJumpMs: 0 } })
+    const counts = { done: 0, failed: 0, lives: 0, longestMs: 0 }
+    simulation.add(1, () => {
+      counts.lives++
+      const next = (): void => {
+        const beganMs = simulation.nowMs
+        const failed = (): void => {
+          counts.failed++
+          simulation.later(0, () => simulation.crash(1))
+        }
+        const done = (): void => {
+          counts.done++
+          counts.longestMs = Math.max(counts.longestMs, simulation.nowMs - beganMs)
+        }
+        simulation.write(1, () => {}, done, failed)
+        simulation.after(1, 1, next)
+      }
+      next()
+      return { receive: () => {} }
+    })
+    const plan = { havoc: [havoc], meanIntervalMs: 200, meanDurationMs: 50, briefRate: 0, favouriteRate: 0 }
+    const nemesis = new Nemesis({
+      ...{ simulation, plan, targets: () => [1], everybody: () => [1, 2] },
+      ...(damage === undefined ? {} : { damage }),
+    })
+    const rates = new Set<string>()
+    for (let i = 0; i < 5000; i++) {
+      const before = simulation.monotonic(1)
+      simulation.runFor(1)
+      rates.add(((simulation.monotonic(1) - before) / 1e6).toFixed(3))
+    }
+    return { ...counts, rates: [...rates].map(Number), strikes: nemesis.strikes.get(havoc) ?? 0 }
+  }
+
+  it('lets a disk stall, and go on', () => {
+    const { done, failed, lives, longestMs, strikes } = write('stall')
+    expect([failed, lives]).toEqual([0, 1])
+    expect(done).toBeGreaterThan(3000)
+    expect(longestMs).toBeGreaterThan(30)
+    expect(strikes).toBeGreaterThan(10)
+  })
+
+  it('fills a disk, and starts who ended of it when there is space again', () => {
+    const { done, failed, lives, strikes } = write('full')
+    expect(failed).toBeGreaterThan(5)
+    expect(lives).toBeGreaterThan(5)
+    expect(done).toBeGreaterThan(2000)
+    expect(strikes).toBeGreaterThanOrEqual(lives - 1)
+  })
+
+  it('changes the rate of a clock, within bounds', () => {
+    const { rates } = write('drift')
+    expect(rates.length).toBeGreaterThan(10)
+    expect(Math.min(...rates)).toBeGreaterThanOrEqual(0.799)
+    expect(Math.max(...rates)).toBeLessThanOrEqual(1.201)
+  })
+
+  it('damages disks only as its user does and allows', () => {
+    let asked = 0
+    const { strikes } = write('rot', () => ++asked % 2 === 0)
+    expect(asked).toBeGreaterThan(10)
+    expect(strikes).toBe(Math.floor(asked / 2))
+    expect(write('wipe').strikes).toBe(0)
+  })
 })
 
 /** Five processes that pass numbers on and write some of them down, under faults, then without. */
