@@ -20,6 +20,8 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ['tour', { summary: 'see the systems at work on real data', load: () => import('./tour/command.ts') }],
   ['kvstore', { summary: 'a durable ordered key-value store', load: () => import('./kvstore/start.ts') }],
   ['lsmstore', { summary: 'the same for much writing: an LSM tree', load: () => import('./lsmstore/start.ts') }],
+  ['lock-service', { summary: 'an etcd-compatible lock service', load: () => import('./lock-service/command.ts') }],
+  ['lock-client', { summary: 'take, renew and release its locks', load: () => import('./lock-client/command.ts') }],
   ['cache-server', { summary: 'a Redis-compatible server', load: () => import('./cache-server/command.ts') }],
   [
     'doctor',
