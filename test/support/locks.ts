@@ -1,5 +1,5 @@
 // Lock services for tests: in memory or in a directory, on a free port of this machine.
-import { type LocksServiceOptions, openLocksService } from '../../ts/distributed/locks/index.ts'
+import { type LocksServiceOptions, openLocksService } from '../../ts/distributed/locks/open.ts'
 import { createLogger } from '../../ts/service/index.ts'
 
 /** Says nothing. */

@@ -1,4 +1,4 @@
-// The lock service (system 15): the public names.
+// The lock service (system 15): what users import as `bedplate/locks`.
 export { BedplateError, type ErrorCode } from '../../base/errors.ts'
-export type { AutoCompaction } from './node.ts'
-export { type LocksServiceOptions, openLocksService } from './open.ts'
+export { openLocks } from './client/locks.ts'
+export type { AcquireOptions, Lock, Locks, LocksOptions, TlsOptions } from './client/types.ts'

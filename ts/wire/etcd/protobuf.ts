@@ -112,7 +112,9 @@ export function int64(number: number): Field<number> {
 }
 
 /** An unsigned number, also for enumerations: those have few values, and an unknown one is for whoever reads it to refuse. */
-export const uint = int64
+export function uint(number: number): Field<number> {
+  return int64(number)
+}
 
 /** Sixty-four bits that are a name and no quantity, with a sign: ids of leases. */
 export function id64(number: number): Field<bigint> {

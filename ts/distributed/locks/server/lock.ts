@@ -16,10 +16,11 @@ import {
   UnlockRequest,
 } from '../../../wire/etcd/messages.ts'
 import { Refusal, STATUS } from '../errors.ts'
+import { prefixEnd, queueKey } from '../queue-keys.ts'
 import type { Key } from '../types.ts'
 import { requirePut, requireRead } from './kv.ts'
 import { type Caller, headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
-import { enqueue, ifCreatedAt, prefixEnd, putRequest, queueKey, rangeRequest, untilTurn, watching } from './turn.ts'
+import { enqueue, ifCreatedAt, putRequest, rangeRequest, untilTurn, watching } from './turn.ts'
 
 /** A lock that is asked for without a lease gets one of its own, of this time, as etcd does it. */
 const OWN_LEASE_SECONDS = 60

@@ -3,22 +3,10 @@
 import { EVENT_TYPE, type KeyValue, type PutRequest, SORT_ORDER, SORT_TARGET } from '../../../wire/etcd/messages.ts'
 import { Refusal, refusal, STATUS } from '../errors.ts'
 import type { LocksNode } from '../node.ts'
+import { prefixEnd } from '../queue-keys.ts'
 import type { Key, RangeRequest, TxnRequest } from '../types.ts'
 
 const NO_VALUE = new Uint8Array(0)
-
-/** The end of all keys that begin with `prefix`. */
-export function prefixEnd(prefix: Key): Key {
-  let length = prefix.length
-  while (length > 0 && prefix.charCodeAt(length - 1) === 0xff) length--
-  if (length === 0) return '\0'
-  return prefix.slice(0, length - 1) + String.fromCharCode(prefix.charCodeAt(length - 1) + 1)
-}
-
-/** The key with which a lease stands in the queue of `name`. */
-export function queueKey(name: Key, lease: bigint): { key: Key; prefix: Key } {
-  return { key: `${name}/${BigInt.asUintN(64, lease).toString(16)}`, prefix: `${name}/` }
-}
 
 /** A read with defaults for what is not named. */
 export function rangeRequest(request: Partial<RangeRequest> & { key: Key }): RangeRequest {

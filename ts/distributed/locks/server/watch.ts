@@ -215,7 +215,7 @@ function spanOfWatch({ key, rangeEnd }: WatchCreateRequest): Span {
 }
 
 /** Cuts events into lists of so many bytes each, or a single larger event. */
-export function fragments(events: readonly Event[], maxBytes: number): Event[][] {
+function fragments(events: readonly Event[], maxBytes: number): Event[][] {
   const parts: Event[][] = []
   let bytes = 0
   for (const event of events) {
