@@ -129,6 +129,15 @@ describe('bedplate tour', () => {
     expect(table).toMatch(/Batches of orders: \d+ begun, .*; 0 lost, 0 torn\.\n/)
   })
 
+  it('answers most of what is asked from a cache, and loads once for all who miss together', () => {
+    const { cache } = JSON.parse(first.stdout)
+    expect(cache).toMatchObject({ requests: 2000, stampede: { callers: 100, processes: 4, loads: 1 } })
+    expect(cache.countries).toBeGreaterThan(200)
+    expect(cache.hitRatio).toBeGreaterThan(0.8)
+    expect(cache.stampede.loadsEachForItself).toBeGreaterThan(1)
+    expect(second.stdout).toMatch(/With bedplate\/cache: 1 load; the others waited for it\.\n/)
+  })
+
   it('finds the store of the first run, and prints nothing for terminals where there is none', () => {
     expect(second).toMatchObject({ status: 0, stderr: '' })
     expect(second.stdout).toContain('The store has the 135,233 cities from an earlier run.')

@@ -30,6 +30,7 @@ export function playBlocks(blocks: readonly CodeBlock[], files: readonly FileBlo
     mkdirSync(cwd)
     mkdirSync(join(home, 'node_modules'))
     symlinkSync(ROOT, join(home, 'node_modules/bedplate'))
+    symlinkSync(join(ROOT, 'node_modules/ioredis'), join(home, 'node_modules/ioredis'))
     for (const { name, text } of files) writeFileSync(join(cwd, name), text)
     return blocks.flatMap((block) =>
       commandsOf(block).map((command) => ({ ...command, printed: run(command.command, cwd, path) })),

@@ -10,6 +10,7 @@ import { type Interrupt, interruptible } from '../kit/interrupt.ts'
 import { Output } from '../kit/output.ts'
 import { packageVersion, runProgram, UsageError } from '../kit/program.ts'
 import { formatBytes, formatNumber, plural } from '../kit/text.ts'
+import { type CacheResult, visitCache } from './cache.ts'
 import { loadCities } from './cities.ts'
 import { type ImportResult, importCities } from './import.ts'
 import { describeKill, describeSurvival, examineStore, type KillResult, runUntilKilled } from './kill.ts'
@@ -63,6 +64,8 @@ interface TourDocument {
   typescript?: ReadSpeed
   /** The same data in an LSM store. */
   lsm: LsmResult
+  /** A cache before the B-tree. */
+  cache: CacheResult
   next: NextStep[]
   seconds: number
 }
@@ -71,7 +74,7 @@ interface TourDocument {
 export async function run(args: readonly string[]): Promise<number> {
   return runProgram(args, NAME, (program) => {
     program
-      .description('See the stores at work: import, gets and ranges, killed writers, B-tree and LSM side by side.')
+      .description('See the systems at work: imports, ranges, killed writers, two engines side by side, a cache.')
       .option(
         '--data <directory>',
         'where the B-tree of the tour lies; beside it, with -lsm behind its name, the LSM store',
@@ -97,6 +100,7 @@ async function tour({ data, fresh = false, json = false }: TourOptions, interrup
       ...begun,
       ...(await withTypeScript(visit, measured)),
       lsm: await setBeside(visit, side),
+      cache: await cacheBefore(visit),
       next: await tellNext(visit),
       seconds: takenSeconds(visit),
     }
@@ -187,6 +191,12 @@ async function setBeside(visit: Visit, btree: Side): Promise<LsmResult> {
   }
 }
 
+/** What many ask, answered by a cache. */
+async function cacheBefore({ path, report, interrupt }: Visit): Promise<CacheResult> {
+  await report.title('A cache before the store')
+  return visitCache(path, report, interrupt)
+}
+
 async function tellNext({ path, report }: Visit): Promise<NextStep[]> {
   await report.title('Try next')
   const next = await nextSteps(path, lsmPath(path))
@@ -197,6 +207,7 @@ async function tellNext({ path, report }: Visit): Promise<NextStep[]> {
   report.aside('# in a program')
   report.line("import { openBTree } from 'bedplate/btree'")
   report.line("import { openLsm } from 'bedplate/lsm'")
+  report.line("import { cacheAside } from 'bedplate/cache'")
   return next
 }
 

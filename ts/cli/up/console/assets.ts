@@ -39,10 +39,10 @@ main { padding: 0 1.2rem 2rem; max-width: 75rem; }
 code, td, #keys, dd { font-family: ui-monospace, monospace; font-size: .9em; }
 .connection { display: flex; gap: .6rem; align-items: center; margin: .2rem 0; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(15rem, 1fr)); gap: .8rem; margin-top: .8rem; }
-figure { margin: 0; padding: .5rem .7rem; border: 1px solid var(--line); border-radius: 6px; }
+figure { display: flex; flex-direction: column; margin: 0; padding: .5rem .7rem; border: 1px solid var(--line); border-radius: 6px; }
 figcaption { font-size: .82rem; opacity: .8; min-height: 2.4em; }
 figure strong { font-size: 1.15rem; font-variant-numeric: tabular-nums; }
-svg { display: block; width: 100%; height: 44px; }
+svg { display: block; width: 100%; height: 44px; margin-top: auto; }
 polyline { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 button { font: inherit; padding: .1rem .6rem; }
 input { font: inherit; width: 18rem; max-width: 60vw; }
