@@ -9,10 +9,12 @@ import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
+import { SlowLog } from '../commands/slow-log.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
+import { slowLogSettings } from './slow-settings.ts'
 
 export interface CacheServerOptions extends Address {
   readonly network: Network
@@ -49,6 +51,8 @@ const MAX_NAME_LENGTH = 32
 const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
+/** Commands whose arguments may be passwords. */
+const SECRETIVE: ReadonlySet<string> = new Set(['auth', 'hello', 'config|set', 'acl|setuser', 'migrate'])
 /** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
 const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
 
@@ -84,6 +88,7 @@ export class CacheServer implements Server {
   readonly #runId: string
   readonly #settings: LiveSettings
   #totals: Totals = noTotals()
+  readonly #slowLog = new SlowLog()
 
   /** @throws INVALID_INPUT if others could reach it without a password. */
   constructor(options: CacheServerOptions) {
@@ -248,6 +253,7 @@ export class CacheServer implements Server {
     client.lastCommand = nameOf(args)
     this.#totals.commands++
     let effects: readonly Effect[]
+    const startNs = this.#options.clock.monotonic()
     try {
       this.#running = client.session
       effects = this.#engine.execute(client.session, args, nowMs)
@@ -257,7 +263,18 @@ export class CacheServer implements Server {
     } finally {
       this.#running = undefined
     }
+    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
     if (effects.length > 0) this.#perform(effects)
+  }
+
+  #measure({ connection, session }: Client, args: readonly string[], micros: number): void {
+    const command = this.#engine.find(args)
+    if (typeof command === 'string') return
+    const { name } = command
+    // Passwords are no business of who reads the log.
+    const told = SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args
+    const nowMs = this.#options.clock.now()
+    this.#slowLog.ran(name, told, Math.floor(micros), nowMs, () => ({ address: connection.remote, name: session.name }))
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -404,6 +421,7 @@ export class CacheServer implements Server {
     const { clock } = this.#options
     const viewOf = (client: Client): ClientView => client.view(clock.now())
     return {
+      slowLog: this.#slowLog,
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         session.isAuthenticated = this.#password === ''
@@ -436,6 +454,7 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
         this.#engine.memory.resetFigures()
+        this.#slowLog.clearTimes()
       },
     }
   }
@@ -491,6 +510,7 @@ export class CacheServer implements Server {
       ['databases', fixed(databases)],
       ['maxclients', fixed(maxClients)],
       ...memorySettings(this.#engine),
+      ...slowLogSettings(this.#slowLog),
       ['notify-keyspace-events', this.#eventSetting()],
       ['port', { get: () => String(this.#port) }],
       ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
