@@ -168,3 +168,23 @@ describe('with a password', () => {
     await expect(connectNodeRedis({ password: 'wrong' }, false)).rejects.toThrow(/WRONGPASS/)
   })
 })
+
+describe('a cache within the client', () => {
+  it('of node-redis is told when what it keeps has changed', async () => {
+    const clientSideCache = { ttl: 0, maxEntries: 100, evictPolicy: 'LRU' as const }
+    const client = await connectNodeRedis({ clientSideCache })
+    const other = await connectNodeRedis()
+    await other.set('k', '1')
+    expect(await client.get('k')).toBe('1')
+    const read = async (): Promise<string> =>
+      /total_commands_processed:(\d+)/.exec(await other.info('stats'))?.[1] as string
+    const before = Number(await read())
+    expect(await client.get('k')).toBe('1')
+    // Only our own question came to the server.
+    expect(Number(await read())).toBe(before + 1)
+    await other.set('k', '2')
+    await other.ping()
+    await client.ping()
+    expect(await client.get('k')).toBe('2')
+  })
+})

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parseBytes } from '../../../ts/cache/index.ts'
+import { realClock } from '../../../ts/io/clock.ts'
 import { type RawClient, ServerBed } from '../../support/cache-server.ts'
 
 let bed: ServerBed
@@ -223,5 +224,45 @@ describe('memory', () => {
     for (const [text, bytes] of Object.entries(sizes)) expect([text, parseBytes(text)]).toEqual([text, bytes])
     for (const text of ['', 'mb', '-1', '1.5gb', '1tb', '1 kb', '999999999999999gb'])
       expect(parseBytes(text)).toBeUndefined()
+  })
+})
+
+describe('SLOWLOG and LATENCY', () => {
+  it('keep the commands that took long, without their secrets', async () => {
+    await expectReplies(
+      client,
+      ['CONFIG SET slowlog-log-slower-than 0 slowlog-max-len 3', '+OK\r\n'],
+      ['SLOWLOG RESET', '+OK\r\n'],
+      ['AUTH default secret', '+OK\r\n'],
+      [`SET key ${'x'.repeat(200)}`, '+OK\r\n'],
+      ['SLOWLOG LEN', ':3\r\n'],
+      ['SLOWLOG GET -2', '-ERR count should be greater than or equal to -1\r\n'],
+      ['CONFIG SET slowlog-log-slower-than -1', '+OK\r\n'],
+    )
+    client.send('SLOWLOG GET 10\r\nPING\r\n')
+    while (!client.received.includes('+PONG\r\n')) await new Promise((next) => setImmediate(next))
+    expect(client.received).toMatch(/^\*3\r\n\*6\r\n/)
+    expect(client.received).not.toContain('secret')
+    client.received = ''
+    await expectReplies(client, ['SLOWLOG RESET', '+OK\r\n'], ['SLOWLOG LEN', ':0\r\n'])
+  })
+
+  it('sample what is slower than the threshold, and count how long each command took', async () => {
+    let now = 0
+    const clock = { ...realClock, monotonic: () => (now += 5e6) }
+    const slow = await ServerBed.start({ clock })
+    const other = slow.raw()
+    await expectReplies(other, ['LATENCY LATEST', '*0\r\n'], ['CONFIG SET latency-monitor-threshold 5', '+OK\r\n'])
+    expect(await textOf(other, 'LATENCY DOCTOR')).toContain('* command: 1 samples, 5 ms on average, 5 ms at worst.')
+    expect(await textOf(other, 'LATENCY GRAPH command')).toContain('command - high 5 ms, low 5 ms')
+    await expectReplies(
+      other,
+      ['LATENCY RESET', ':1\r\n'],
+      [
+        'LATENCY HISTOGRAM config',
+        '*2\r\n$10\r\nconfig|set\r\n*4\r\n$5\r\ncalls\r\n:1\r\n$14\r\nhistogram_usec\r\n*2\r\n:8192\r\n:1\r\n',
+      ],
+    )
+    await slow.stop()
   })
 })

@@ -31,6 +31,7 @@ export const CONNECTION_COMMANDS: Handlers = {
     session.transaction = undefined
     engine.unwatch(session)
     engine.pubsub.leave(session)
+    engine.tracking.disable(session)
     session.database = 0
     session.name = ''
     session.replies = 'on'

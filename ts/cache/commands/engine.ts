@@ -12,6 +12,7 @@ import type { Command } from './command.ts'
 import type { Effect } from './effects.ts'
 import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
+import { keyPositions } from './key-positions.ts'
 import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
 import { notifyKeyspace } from './notifications.ts'
 import type { PausedScript } from './paused-script.ts'
@@ -20,6 +21,7 @@ import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 import { COMMANDS } from './table.ts'
+import { Tracking } from './tracking-registry.ts'
 
 /** What the engine needs from outside. */
 export interface EngineOptions {
@@ -73,6 +75,9 @@ export class Engine implements Host, DatabaseListener {
   readonly commands = COMMANDS
   readonly pubsub = new PubSub()
   readonly memory: MemoryLimit
+  readonly tracking = new Tracking((id) => this.#sessions.get(id))
+  /** Whose command is run; undefined in ticks. */
+  #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
   /** Set by a server before its first connection. */
@@ -130,6 +135,7 @@ export class Engine implements Host, DatabaseListener {
   disconnect(session: Session): void {
     this.unwatch(session)
     this.pubsub.leave(session)
+    this.tracking.disable(session)
     this.#unblock(session)
     session.transaction = undefined
     this.#sessions.delete(session.id)
@@ -152,6 +158,8 @@ export class Engine implements Host, DatabaseListener {
     this.#begin(now)
     const mark = session.reply.length
     const silence = session.replies
+    const { caching } = session
+    this.#running = session
     this.#dispatch(session, args)
     if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
@@ -159,6 +167,10 @@ export class Engine implements Host, DatabaseListener {
     this.#limitMemory(session, mark)
     if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
+    // CLIENT CACHING is for the next command or transaction.
+    if (caching !== undefined && session.transaction === undefined) session.caching = undefined
+    this.tracking.tell(session, (effect) => this.#effects.push(effect))
+    this.#running = undefined
     return this.#finish()
   }
 
@@ -186,6 +198,7 @@ export class Engine implements Host, DatabaseListener {
     this.#pending = []
     this.#serveReady()
     this.#limitMemory()
+    this.tracking.tell(undefined, (effect) => this.#effects.push(effect))
     return this.#finish()
   }
 
@@ -259,6 +272,13 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
+    if (session.tracking !== undefined && command.flags.has('readonly')) {
+      const positions = keyPositions(command, args) ?? []
+      this.tracking.read(
+        session,
+        positions.map((position) => args[position] as string),
+      )
+    }
     this.changes += call.dirty
     if (call.dirty === 0 || !this.propagates || session.isUnpropagated) return
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
@@ -327,6 +347,7 @@ export class Engine implements Host, DatabaseListener {
   // For databases.
 
   changed(database: Database, key: string): void {
+    if (this.tracking.clientCount > 0) this.tracking.changed(key, this.#running)
     if (this.#watchers.size === 0 && this.#waiting.size === 0) return
     const id = idOf(database.index, key)
     for (const session of this.#watchers.get(id) ?? []) session.isTouched = true

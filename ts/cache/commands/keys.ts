@@ -196,7 +196,9 @@ function flush(databases: (call: Call) => readonly Database[]): Handler {
   return (call, args) => {
     const [, mode] = args
     if (args.length > 2 || (mode !== undefined && !isWord(mode, 'SYNC') && !isWord(mode, 'ASYNC'))) fail(SYNTAX_ERROR)
-    for (const database of databases(call)) call.dirty += database.clear()
+    call.engine.tracking.flush(() => {
+      for (const database of databases(call)) call.dirty += database.clear()
+    })
     call.dirty++
     call.reply.ok()
   }

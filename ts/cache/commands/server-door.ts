@@ -1,5 +1,6 @@
 import type { PersistenceDoor } from './persistence-door.ts'
 import type { Session } from './session.ts'
+import type { SlowLog } from './slow-log.ts'
 
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
 export interface ClientView {
@@ -14,6 +15,8 @@ export interface ClientView {
 /** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
 export interface ServerDoor {
   readonly persistence: PersistenceDoor
+  /** What took long. */
+  readonly slowLog: SlowLog
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */
   authenticate(session: Session, user: string | undefined, password: string): string | undefined
   /** Takes back what a client was given since it connected, for RESET. */

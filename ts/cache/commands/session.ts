@@ -2,6 +2,7 @@ import { ReplyWriter } from '../../wire/resp/index.ts'
 import type { Expiry } from '../keyspace/expiry-heap.ts'
 import type { TypeName } from '../keyspace/values.ts'
 import type { CommandSpec } from './specs.ts'
+import type { TrackingMode } from './tracking-registry.ts'
 
 /** A command that waits for keys. */
 export interface Blocked {
@@ -60,6 +61,12 @@ export class Session {
   readsReplicas = false
   /** EXEC is running the queue: each of its commands was routed when EXEC was. */
   isExecuting = false
+  /** CLIENT TRACKING; undefined for off. */
+  tracking: TrackingMode | undefined
+  /** What CLIENT CACHING said of the next command. */
+  caching: 'yes' | 'no' | undefined
+  /** Who was to be told in its place is gone. */
+  isRedirectionBroken = false
   /** BEDPLATE.EVICTIONS: it is told which keys its commands drive out. */
   hearsEvictions = false
   /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */

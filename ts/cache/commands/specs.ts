@@ -75,6 +75,19 @@ const TABLE = `
     memory|purge 2 - -
     memory|stats 2 - -
     memory|usage -3 2 readonly
+    slowlog -2 - -
+    slowlog|get -2 - admin,loading,stale
+    slowlog|help 2 - loading,stale
+    slowlog|len 2 - admin,loading,stale
+    slowlog|reset 2 - admin,loading,stale
+    latency -2 - -
+    latency|doctor 2 - admin,noscript,loading,stale
+    latency|graph 3 - admin,noscript,loading,stale
+    latency|help 2 - loading,stale
+    latency|histogram -2 - admin,noscript,loading,stale
+    latency|history 3 - admin,noscript,loading,stale
+    latency|latest 2 - admin,noscript,loading,stale
+    latency|reset -2 - admin,noscript,loading,stale
     bedplate.evictions 2 - noscript,loading,stale,fast
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
@@ -98,6 +111,10 @@ const TABLE = `
     client|pause -3 - admin,noscript,loading,stale
     client|unpause 2 - admin,noscript,loading,stale
     client|no-evict 3 - admin,noscript,loading,stale
+    client|tracking -3 - noscript,loading,stale
+    client|caching 3 - noscript,loading,stale
+    client|getredir 2 - noscript,loading,stale
+    client|trackinginfo 2 - noscript,loading,stale
     command -1 - loading,stale
     command|count 2 - loading,stale
     command|info -2 - loading,stale

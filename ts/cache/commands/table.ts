@@ -20,17 +20,21 @@ import { SCAN_COMMANDS } from './scan.ts'
 import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
 import { SET_COMMANDS } from './sets.ts'
+import { SLOW_COMMANDS } from './slow-commands.ts'
 import { SORT_COMMANDS } from './sort.ts'
 import { SORTED_SET_COMMANDS } from './sorted-sets.ts'
 import { COMMAND_SPECS } from './specs.ts'
 import { STREAM_COMMANDS } from './streams.ts'
 import { STRING_COMMANDS } from './strings.ts'
+import { TRACKING_COMMANDS } from './tracking.ts'
 import { TRANSACTION_COMMANDS } from './transactions.ts'
 
 const GROUPS: readonly Handlers[] = [
   CONNECTION_COMMANDS,
   SERVER_COMMANDS,
   MEMORY_COMMANDS,
+  TRACKING_COMMANDS,
+  SLOW_COMMANDS,
   INTROSPECTION_COMMANDS,
   KEY_COMMANDS,
   EXPIRY_COMMANDS,

@@ -2,6 +2,7 @@ import type { Connection } from '../../io/network.ts'
 import { CommandDecoder, DEFAULT_LIMITS, UNAUTHENTICATED_LIMITS } from '../../wire/resp/index.ts'
 import type { ClientView } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
+import { redirectOf } from '../commands/tracking.ts'
 
 /** A connection with what was read from it and what the engine knows of it. */
 export class Client {
@@ -68,7 +69,8 @@ export class Client {
   view(nowMs: number): ClientView {
     const { connection, session, decoder } = this
     const { remote, local } = connection
-    const flags = `${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${session.blocked === undefined ? '' : 'b'}`
+    const tracking = `${session.tracking === undefined ? '' : 't'}${session.tracking?.prefixes === undefined ? '' : 'B'}${session.isRedirectionBroken ? 'R' : ''}`
+    const flags = `${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${session.blocked === undefined ? '' : 'b'}`
     const fields: Readonly<Record<string, string | number>> = {
       id: session.id,
       addr: remote,
@@ -96,7 +98,7 @@ export class Client {
       events: this.isUnread ? 'w' : 'r',
       cmd: this.lastCommand,
       user: 'default',
-      redir: -1,
+      redir: redirectOf(session),
       resp: session.reply.protocol,
     }
     const line = Object.entries(fields).map(([name, value]) => `${name}=${value}`)

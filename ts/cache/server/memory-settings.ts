@@ -125,7 +125,7 @@ function tooMuch(bytes: number, ceilingBytes: number): string {
 }
 
 /** A whole number within bounds. */
-function numberSetting(
+export function numberSetting(
   [low, high]: readonly [number, number],
   get: () => number,
   set: (value: number) => void,

@@ -13,6 +13,7 @@ import { Engine } from '../commands/engine.ts'
 import type { PersistenceDoor } from '../commands/persistence-door.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
+import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
@@ -21,6 +22,7 @@ import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory
 import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
 import { persistenceSettings } from './persistence-settings.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
+import { slowLogSettings } from './slow-settings.ts'
 
 export interface CacheServerOptions extends Address {
   readonly network: Network
@@ -69,6 +71,8 @@ const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
 const LOADING = 'LOADING Redis is loading the dataset in memory'
 const KEEPS_NOTHING = 'ERR this server keeps nothing on disk: start it with --dir'
+/** Commands whose arguments may be passwords. */
+const SECRETIVE: ReadonlySet<string> = new Set(['auth', 'hello', 'config|set', 'acl|setuser', 'migrate'])
 /** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
 const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
 
@@ -118,6 +122,7 @@ export class CacheServer implements Server {
   /** What the cluster wants of the engine while a command runs. */
   readonly #interventions: (() => void)[] = []
   #totals: Totals = noTotals()
+  readonly #slowLog = new SlowLog()
 
   /** @throws INVALID_INPUT if others could reach it without a password. */
   constructor(options: CacheServerOptions) {
@@ -343,6 +348,7 @@ export class CacheServer implements Server {
     client.lastCommand = nameOf(args)
     this.#totals.commands++
     let effects: readonly Effect[]
+    const startNs = this.#options.clock.monotonic()
     try {
       this.#running = client.session
       effects = this.#engine.execute(client.session, args, nowMs)
@@ -352,9 +358,20 @@ export class CacheServer implements Server {
     } finally {
       this.#running = undefined
     }
+    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
     if (effects.length > 0) this.#perform(effects)
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
+  }
+
+  #measure({ connection, session }: Client, args: readonly string[], micros: number): void {
+    const command = this.#engine.find(args)
+    if (typeof command === 'string') return
+    const { name } = command
+    // Passwords are no business of who reads the log.
+    const told = SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args
+    const nowMs = this.#options.clock.now()
+    this.#slowLog.ran(name, told, Math.floor(micros), nowMs, () => ({ address: connection.remote, name: session.name }))
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -592,6 +609,7 @@ export class CacheServer implements Server {
     const viewOf = (client: Client): ClientView => client.view(clock.now())
     return {
       persistence: this.#persistenceDoor(),
+      slowLog: this.#slowLog,
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         session.isAuthenticated = this.#password === ''
@@ -624,6 +642,7 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
         this.#engine.memory.resetFigures()
+        this.#slowLog.clearTimes()
       },
       log: (level, text) =>
         this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
@@ -711,6 +730,7 @@ export class CacheServer implements Server {
       ['lua-time-limit', this.#busySetting()],
       ['maxclients', fixed(maxClients)],
       ...memorySettings(this.#engine),
+      ...slowLogSettings(this.#slowLog),
       ['notify-keyspace-events', this.#eventSetting()],
       ['port', { get: () => String(this.#port) }],
       ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
