@@ -91,7 +91,7 @@ function evaluate(call: Call, args: readonly string[], isReadOnly: boolean, sha1
     if (refusal !== undefined) fail(refusal)
     if (isReadOnly) fail('ERR Can not execute a script with write flag using *_ro command.')
   }
-  cache.run(call, script, { keys, rest, isReadOnly: isReadOnly || (!flags.isUndeclared && !writes) })
+  cache.run(call, script, args, { keys, rest, isReadOnly: isReadOnly || (!flags.isUndeclared && !writes) })
 }
 
 /** `numkeys key... arg...` from the third argument on. */

@@ -288,6 +288,7 @@ const TABLE = `
     unwatch 1 - noscript,loading,stale,fast,allow_busy
   @
     script -2 - -
+    function -2 - -
   @scripting
     eval -3 - noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
     evalsha -3 - noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
@@ -299,6 +300,17 @@ const TABLE = `
     script|kill 2 - noscript,allow_busy
     script|load 3 - noscript,stale
     script|help 2 - loading,stale
+    fcall -3 - noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
+    fcall_ro -3 - readonly,noscript,stale,skip_monitor,no_mandatory_keys,movablekeys
+    function|flush -2 - write,noscript
+    function|delete 3 - write,noscript
+    function|list -2 - noscript
+    function|restore -3 - write,denyoom,noscript
+    function|dump 2 - noscript
+    function|kill 2 - noscript,allow_busy
+    function|help 2 - loading,stale
+    function|load -3 - write,denyoom,noscript
+    function|stats 2 - noscript,allow_busy
   @stream
     xadd -5 1 write,denyoom,fast
     xlen 2 1 readonly,fast

@@ -7,6 +7,7 @@ import { CONNECTION_COMMANDS } from './connection.ts'
 import { DUMP_COMMANDS } from './dump.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
 import { EXPIRY_COMMANDS } from './expiry.ts'
+import { FUNCTION_COMMANDS } from './functions.ts'
 import { GEO_COMMANDS } from './geo.ts'
 import { HASH_COMMANDS } from './hashes.ts'
 import { HYPERLOGLOG_COMMANDS } from './hyperloglogs.ts'
@@ -49,6 +50,7 @@ const GROUPS: readonly Handlers[] = [
   SORTED_SET_COMMANDS,
   TRANSACTION_COMMANDS,
   SCRIPTING_COMMANDS,
+  FUNCTION_COMMANDS,
   PUBSUB_COMMANDS,
   SORT_COMMANDS,
   STREAM_COMMANDS,

@@ -12,7 +12,7 @@ local host, globals, libraries = ...
 local create, resume, status, yield = coroutine.create, coroutine.resume, coroutine.status, coroutine.yield
 local enter, leave, paused = host.enter, host.leave, host.paused
 local type, error, metatableOf = type, error, getmetatable
-local loadstring, collectgarbage, concat = loadstring, collectgarbage, table.concat
+local basicCall, loadstring, collectgarbage, concat = pcall, loadstring, collectgarbage, table.concat
 
 local function settle(co, ok, ...)
   if paused() then
@@ -117,8 +117,9 @@ local function protect(contents, meta)
   local back = {}
   real[back] = meta or {}
   rawSetmetatable(back, { __index = meta, __newindex = host.refuse, __metatable = back })
-  rawSetmetatable(front, { __index = contents, __newindex = host.refuse, __metatable = back })
-  return front
+  local frontMeta = { __index = contents, __newindex = host.refuse, __metatable = back }
+  rawSetmetatable(front, frontMeta)
+  return front, frontMeta
 end
 
 function _G.next(t, key)
@@ -146,7 +147,7 @@ end
 for _, name in rawPairs({ 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv' }) do _G[name] = nil end
 
 local strings = getmetatable('')
-for name, library in rawPairs(libraries) do rawRawset(globals, name, library) end
+for name, library in rawPairs(libraries) do rawRawset(globals, name, library) end -- those of Redis
 for name, value in rawPairs(globals) do
   if type(value) == 'table' and value ~= globals then globals[name] = protect(value) end
 end
@@ -164,8 +165,22 @@ function host.sweep()
 end
 
 local handler = { __index = host.nonexistent }
-globals._G = protect(globals, handler)
+local front, frontMeta = protect(globals, handler)
+globals._G = front
 rawSetmetatable(globals, handler)
-host.protect = protect
-return globals._G
+
+-- A library that is loaded sees nothing but what it needs to register its functions, which see everything.
+if libraries.loading then
+  globals.loading = nil
+  local loading = { redis = protect(rawSetmetatable(libraries.loading, handler)) }
+  rawSetmetatable(loading, handler)
+  function host.load(chunk)
+    frontMeta.__index = loading
+    local ok, problem = basicCall(chunk)
+    frontMeta.__index = globals
+    if not ok then error(problem, 0) end
+  end
+end
+
+return front
 `

@@ -30,10 +30,7 @@ const RANDOM_MAX = 2 ** 31 - 1
 export function redisLibrary(lua: Lua, host: ScriptHost): Readonly<Record<string, LuaFunction | string | number>> {
   const { api } = lua
 
-  function raise(state: State, text: string): number {
-    pushError(lua, state, `ERR ${text}`)
-    return api.lua_error(state)
-  }
+  const raise = (state: State, text: string): number => raiseError(lua, state, text)
 
   function needRun(state: State, name: string): void {
     if (!host.isRunning) raise(state, `${name} can only be called inside a script invocation`)
@@ -70,7 +67,7 @@ export function redisLibrary(lua: Lua, host: ScriptHost): Readonly<Record<string
   return {
     call: calling(true),
     pcall: calling(false),
-    ...logLibrary(lua, host, raise),
+    ...logLibrary(lua, host),
 
     setresp(state) {
       needRun(state, 'redis.setresp')
@@ -150,11 +147,7 @@ export function evalLibrary(lua: Lua): Readonly<Record<string, LuaFunction>> {
 }
 
 /** redis.log and the constants that are there while a library is loaded, too. */
-function logLibrary(
-  lua: Lua,
-  host: ScriptHost,
-  raise: (state: State, text: string) => number,
-): Readonly<Record<string, LuaFunction | string | number>> {
+export function logLibrary(lua: Lua, host: ScriptHost): Readonly<Record<string, LuaFunction | string | number>> {
   const { api } = lua
   return {
     ...LOG_LEVELS,
@@ -162,18 +155,25 @@ function logLibrary(
     REDIS_VERSION_NUM: VERSION_NUMBER,
     log(state) {
       const count = api.lua_gettop(state)
-      if (count < 2) return raise(state, 'redis.log() requires two arguments or more.')
+      if (count < 2) return raiseError(lua, state, 'redis.log() requires two arguments or more.')
       if (Number.isNaN(Number(lua.text(state, 1) ?? Number.NaN))) {
-        return raise(state, 'First argument must be a number (log level).')
+        return raiseError(lua, state, 'First argument must be a number (log level).')
       }
       const level = Math.trunc(api.lua_tonumber(state, 1))
-      if (level < LOG_LEVELS.LOG_DEBUG || level > LOG_LEVELS.LOG_WARNING) return raise(state, 'Invalid debug level.')
+      if (level < LOG_LEVELS.LOG_DEBUG || level > LOG_LEVELS.LOG_WARNING)
+        return raiseError(lua, state, 'Invalid debug level.')
       const parts: string[] = []
       for (let i = 2; i <= count; i++) parts.push(lua.text(state, i) ?? '')
       host.log(level, parts.join(' '))
       return 0
     },
   }
+}
+
+/** Raises an error as a table, without a position. */
+export function raiseError(lua: Lua, state: State, text: string): number {
+  pushError(lua, state, `ERR ${text}`)
+  return lua.api.lua_error(state)
 }
 
 /** math.random and math.randomseed on the generator of Redis, which is drand48's: the same numbers on every machine. */

@@ -24,7 +24,7 @@ import {
 } from './lua.ts'
 import { msgpackLibrary } from './msgpack-library.ts'
 import { PRELUDE } from './prelude.ts'
-import { evalLibrary, randomLibrary, redisLibrary } from './redis-library.ts'
+import { evalLibrary, logLibrary, randomLibrary, redisLibrary, type ScriptHost } from './redis-library.ts'
 import { pushError, pushReply, textField, writeValue } from './replies.ts'
 import { structLibrary } from './struct-library.ts'
 
@@ -45,11 +45,14 @@ export interface Job {
   readonly isReadOnly: boolean
   /** The client may be made to wait: not in a transaction. */
   readonly mayPause: boolean
+  /** The command as it came, for FUNCTION STATS. */
+  readonly args: readonly string[]
   /** Pushes what is to be called with its arguments. @returns How many arguments. */
   readonly push: (lua: Lua, state: State) => number
 }
 
-interface Run extends Job {
+interface Run {
+  readonly job: Job
   readonly session: Session
   readonly thread: State
   readonly startedMs: number
@@ -76,7 +79,7 @@ const MAX_NESTING = 180
 /** Commands that write where nobody sees it at once (CMD_MAY_REPLICATE). */
 const MAY_REPLICATE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount'])
 const KILLED = 'ERR Script killed by user with SCRIPT KILL.'
-const NOT_PAUSABLE = 'ERR the script takes too long where it cannot be interrupted'
+const NOT_PAUSABLE = 'the script takes too long where it cannot be interrupted'
 const CRASHED = 'ERR the script was stopped: it ran out of stack or memory'
 
 /** An interpreter with what scripts of one kind need. */
@@ -85,9 +88,12 @@ export class ScriptRunner {
   generation = 0
   readonly #engine: Host
   readonly #kind: ScriptKind
+  readonly #loading: ((lua: Lua) => Readonly<Record<string, LuaFunction>>) | undefined
   /** The client of the commands of scripts. */
   readonly #inner = new Session(0)
   #lua: Lua | undefined
+  /** References of what the prelude made. */
+  #host = 0
   #sweep = 0
   /** Where the next script runs, and what keeps it from being collected; one that failed is not used again. */
   #thread: { readonly state: State; readonly anchor: number } | undefined
@@ -98,9 +104,11 @@ export class ScriptRunner {
   #isPausing = false
   #sliceEndMs = Number.POSITIVE_INFINITY
 
-  constructor(engine: Host, kind: ScriptKind) {
+  /** @param loading - What `redis` holds for a library that is loaded, beside the log. */
+  constructor(engine: Host, kind: ScriptKind, loading?: (lua: Lua) => Readonly<Record<string, LuaFunction>>) {
     this.#engine = engine
     this.#kind = kind
+    this.#loading = loading
   }
 
   /** The interpreter, made when it is first needed. */
@@ -110,7 +118,7 @@ export class ScriptRunner {
   }
 
   /** What runs or is paused. */
-  get running(): { readonly name: string; readonly startedMs: number; readonly session: Session } | undefined {
+  get running(): { readonly job: Job; readonly startedMs: number; readonly session: Session } | undefined {
     return this.#run
   }
 
@@ -150,7 +158,7 @@ export class ScriptRunner {
     const startedMs = this.#engine.monotonicMs?.() ?? 0
     const thread = this.#thread.state
     const run: Run = {
-      ...job,
+      job,
       session,
       thread,
       startedMs,
@@ -199,29 +207,41 @@ export class ScriptRunner {
     return undefined
   }
 
-  /** Calls a function of the library's own outside of any script. @returns The text of its error; undefined if it went well. */
-  protectedCall(push: (lua: Lua, state: State) => number, limitMs: number): string | undefined {
+  /**
+   * Runs the chunk of a library, which registers functions.
+   * @param limitMs - After that it is stopped.
+   * @returns The text of its error; undefined if it went well.
+   */
+  load(reference: number, limitMs: number): string | undefined {
     const { lua } = this
-    const { api } = lua
-    const begun = this.#engine.monotonicMs?.() ?? 0
-    lua.hook = () => ((this.#engine.monotonicMs?.() ?? 0) - begun > limitMs ? 'stop' : 'go on')
+    const { api, main } = lua
+    const clock = this.#engine.monotonicMs
+    const endMs = (clock?.() ?? 0) + limitMs
+    lua.hook = () => (clock !== undefined && clock() > endMs ? 'stop' : 'go on')
     lua.stopText = 'FUNCTION LOAD timeout'
     try {
       return lua.guard(() => {
-        const status = api.lua_pcall(lua.main, push(lua, lua.main), 0, 0)
-        if (status === OK) return undefined
-        const isTable = api.lua_type(lua.main, -1) === TYPE.table
-        return (isTable ? textField(lua, lua.main, 'err') : `ERR ${lua.text(lua.main, -1) ?? ''}`) ?? ''
+        api.lua_rawgeti(main, REGISTRY, this.#host)
+        lua.rawField(main, -1, 'load')
+        api.lua_rawgeti(main, REGISTRY, reference)
+        return api.lua_pcall(main, 1, 0, 0) === OK ? undefined : this.#errorText(main)
       })
     } catch (error) {
-      if (!(error instanceof LuaCrash)) throw error
+      if (!(error instanceof LuaCrash) && !(error instanceof LuaError)) throw error
       this.reset()
       return CRASHED
     } finally {
-      lua.hook = (state) => this.#hook(state)
-      lua.setHook(lua.main, HOOK_INSTRUCTIONS)
-      api.lua_settop(lua.main, 0)
+      if (this.#lua === lua) {
+        lua.hook = (state) => this.#hook(state)
+        lua.setHook(main, HOOK_INSTRUCTIONS)
+        api.lua_settop(main, 0)
+      }
     }
+  }
+
+  /** Gives back what `compile` or a registered function holds. */
+  release(reference: number): void {
+    this.#lua?.api.luaL_unref(this.#lua.main, REGISTRY, reference)
   }
 
   // Running.
@@ -310,7 +330,7 @@ export class ScriptRunner {
     const { lua } = this
     const message = text ?? this.#errorText(run.thread)
     const position = lua.position(run.thread)
-    const place = position === undefined ? '' : ` script: ${run.name}, on ${position.source}:${position.line}.`
+    const place = position === undefined ? '' : ` script: ${run.job.name}, on ${position.source}:${position.line}.`
     run.session.reply.error(`${message}${place}`)
   }
 
@@ -328,7 +348,7 @@ export class ScriptRunner {
     const threshold = this.#engine.busyReplyThresholdMs
     if (run === undefined || nowMs === undefined || threshold === 0 || nowMs < this.#sliceEndMs) return 'go on'
     const lua = this.#lua as Lua
-    if (run.mayPause && this.#canYield.every((can) => can) && lua.canYield(state)) {
+    if (run.job.mayPause && this.#canYield.every((can) => can) && lua.canYield(state)) {
       this.#isPausing = true
       return 'yield'
     }
@@ -370,7 +390,7 @@ export class ScriptRunner {
       return 'Wrong number of args calling Redis command from script'
     }
     if (flags.has('noscript')) return 'This Redis command is not allowed from script'
-    if (run.isReadOnly && (flags.has('write') || MAY_REPLICATE.has(name))) {
+    if (run.job.isReadOnly && (flags.has('write') || MAY_REPLICATE.has(name))) {
       return 'Write commands are not allowed from read-only scripts.'
     }
     if (flags.has('blocking') && isBlockingRead(args)) {
@@ -396,7 +416,7 @@ export class ScriptRunner {
     if (problem !== undefined) throw new LuaCrash(problem)
     pushTable(lua, main, this.#prelude(lua))
     api.lua_pushvalue(main, -1)
-    const host = api.luaL_ref(main, REGISTRY)
+    this.#host = api.luaL_ref(main, REGISTRY)
     api.lua_pushvalue(main, GLOBALS)
     api.lua_pushvalue(main, -1)
     lua.setField(main, REGISTRY, 'globals')
@@ -404,7 +424,7 @@ export class ScriptRunner {
     if (api.lua_pcall(main, 3, 1, 0) !== OK) throw new LuaCrash(lua.text(main, -1) ?? 'no prelude')
     // From now on scripts see the sandbox as their globals; the arrays of arguments are set behind it.
     api.lua_replace(main, GLOBALS)
-    api.lua_rawgeti(main, REGISTRY, host)
+    api.lua_rawgeti(main, REGISTRY, this.#host)
     lua.rawField(main, -1, 'sweep')
     this.#sweep = api.luaL_ref(main, REGISTRY)
     api.lua_settop(main, 0)
@@ -441,12 +461,10 @@ export class ScriptRunner {
 
   #pushLibraries(lua: Lua): void {
     const { api, main } = lua
-    const host = {
-      isRunning: () => this.#run !== undefined,
-    }
-    const redis = redisLibrary(lua, {
+    const isRunning = (): boolean => this.#run !== undefined
+    const host: ScriptHost = {
       get isRunning() {
-        return host.isRunning()
+        return isRunning()
       },
       call: (state, args) => this.#call(state, args),
       mayRun: (args) => {
@@ -461,7 +479,9 @@ export class ScriptRunner {
         this.#inner.isUnpropagated = flags === 0
       },
       log: (level, text) => this.#engine.server?.log(level, text),
-    })
+    }
+    const redis = redisLibrary(lua, host)
+    const logging = logLibrary(lua, host)
     api.lua_createtable(main, 0, 0)
     const libraries: Readonly<Record<string, Readonly<Record<string, LuaFunction | string | number>>>> = {
       redis: { ...redis, ...(this.#kind === 'eval' ? evalLibrary(lua) : {}) },
@@ -469,6 +489,7 @@ export class ScriptRunner {
       struct: structLibrary(lua),
       cjson: { ...jsonLibrary(lua), _NAME: 'cjson', _VERSION: '2.1.0' },
       cmsgpack: { ...msgpackLibrary(lua), _NAME: 'cmsgpack', _VERSION: 'lua-cmsgpack 0.4.0' },
+      ...(this.#loading === undefined ? {} : { loading: { ...logging, ...this.#loading(lua) } }),
     }
     for (const [name, library] of Object.entries(libraries)) {
       pushTable(lua, main, library)

@@ -9,7 +9,7 @@ import { type ScriptFlags, ScriptRunner } from './runner.ts'
 import { sha1Hex } from './sha1.ts'
 
 /** What a script or a function may say of itself. */
-const FLAG_NAMES: ReadonlySet<string> = new Set(
+export const FLAG_NAMES: ReadonlySet<string> = new Set(
   'no-writes allow-oom allow-stale no-cluster allow-cross-slot-keys'.split(' '),
 )
 
@@ -62,6 +62,7 @@ export class ScriptCache {
   run(
     { session, command, mayBlock, now }: Call,
     script: Script,
+    args: readonly string[],
     { keys, rest, isReadOnly }: { keys: readonly string[]; rest: readonly string[]; isReadOnly: boolean },
   ): void {
     this.runner.lua // the interpreter that it will run in
@@ -78,7 +79,7 @@ export class ScriptCache {
       api.lua_rawgeti(state, REGISTRY, reference)
       return 0
     }
-    this.runner.start(session, command, { name: script.sha1, isReadOnly, mayPause: mayBlock, push }, now)
+    this.runner.start(session, command, { name: script.sha1, isReadOnly, mayPause: mayBlock, args, push }, now)
   }
 
   #compile(body: string): Script['compiled'] {
