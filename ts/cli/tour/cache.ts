@@ -36,8 +36,8 @@ export interface CacheResult {
 
 /** Puts a cache before the B-tree at `path` and asks. */
 export async function visitCache(path: string, report: Report, interrupt: Interrupt): Promise<CacheResult> {
-  await using redis = await startRedis()
   return await closing(await openBTree(path, { readOnly: true }), async (store) => {
+    const redis = await startRedis()
     const clients: RedisClient[] = []
     try {
       for (let i = 0; i < PROCESSES; i++) clients.push(await RedisClient.connect(redis))
@@ -47,6 +47,7 @@ export async function visitCache(path: string, report: Report, interrupt: Interr
       return result
     } finally {
       for (const client of clients) client.close()
+      await redis[Symbol.asyncDispose]()
     }
   })
 }
