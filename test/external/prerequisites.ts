@@ -3,6 +3,8 @@ import { delimiter, join } from 'node:path'
 
 /** The Debian package that holds each program used by the external tests. */
 const PACKAGES = {
+  etcd: 'etcd-server',
+  etcdctl: 'etcd-client',
   python3: 'python3',
   'redis-server': 'redis-server',
 } as const

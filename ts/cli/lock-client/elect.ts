@@ -17,14 +17,16 @@ export function elect(
     const want = { name, ttlSeconds, value: Buffer.from(value), options, isElection: true }
     const taken = await take(out, client, want)
     const { place, keeper } = taken
-    const line = options.json === true ? JSON.stringify({ leader: value, id: idOf(place.token) }) : `Elected: ${value}`
-    await out.line(line)
-    await out.flush()
-    const ended = await new Promise<'signal' | 'lost'>((resolve) => {
+    // Before it is said: whoever reads the line may answer with a signal.
+    const ended = new Promise<'signal' | 'lost'>((resolve) => {
       process.once('SIGTERM', () => resolve('signal')).once('SIGINT', () => resolve('signal'))
       keeper.lost.addEventListener('abort', () => resolve('lost'))
     })
+    const line = options.json === true ? JSON.stringify({ leader: value, id: idOf(place.token) }) : `Elected: ${value}`
+    await out.line(line)
+    await out.flush()
+    const end = await ended
     await taken.giveBack()
-    if (ended === 'lost') throw new BedplateError('UNAVAILABLE', 'the leadership was lost: the service was not reached')
+    if (end === 'lost') throw new BedplateError('UNAVAILABLE', 'the leadership was lost: the service was not reached')
   })
 }
