@@ -4,7 +4,11 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { EtcdClient } from '../../ts/distributed/locks/client/etcd-client.ts'
+import { openLocks } from '../../ts/distributed/locks/index.ts'
+import { connectGrpc } from '../../ts/io/grpc.ts'
 import { startLocks } from '../support/locks.ts'
+import { runCommand } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { requirePrograms } from './prerequisites.ts'
 
@@ -172,6 +176,30 @@ describe('etcdctl says the same', () => {
     const { status, stderr } = await etcdctl(service.address, ['snapshot', 'save', `${directory.path}/ours.db`], '')
     expect({ status, stderr: stderr.includes('error') }).toEqual({ status: 0, stderr: false })
   })
+})
+
+describe('the library and lock-client', () => {
+  it('take locks of a real etcd, in one queue with its own clients', async () => {
+    const locks = openLocks({ endpoints: real })
+    const lock = await locks.acquire('shared', { ttlMs: 30_000 })
+    const words = ['lock', 'shared', 'echo', 'had it']
+    const waiting = etcdctl(real, words, '')
+    const client = new EtcdClient({ members: [connectGrpc(real)], timeoutMs: 5000 })
+    for (let count = 0; count < 2; ) count = (await client.range({ key: 'shared/', rangeEnd: 'shared0' })).count
+    await lock.release()
+    expect(await waiting).toMatchObject({ status: 0, stdout: expect.stringContaining('had it') })
+    const again = await locks.acquire('shared')
+    expect(again.token).toBeGreaterThan(lock.token)
+    const { id } = JSON.parse((await lockClient('acquire', 'other', '--json')).stdout)
+    expect((await lockClient('renew', id, '--ttl=60s')).stdout).toBe('Lock renewed, new TTL: 60s\n')
+    expect((await lockClient('release', id)).stdout).toBe('Lock released\n')
+    client.close()
+    await locks.close()
+  })
+
+  async function lockClient(...[command = '', ...words]: string[]): Promise<Ended> {
+    return runCommand('lock-client', [command, `--endpoints=${real}`, ...words])
+  }
 })
 
 /** Plays steps on one server, and takes out of the answers what differs from server to server. */

@@ -5,6 +5,8 @@ import type { Output } from '../kit/output.ts'
 import { take } from './acquire.ts'
 import { type ConnectionArguments, idOf, withClient } from './connection.ts'
 
+const KEEP_MS = 60_000
+
 /** Campaigns under `name` with `value`, as `etcdctl elect` does, so that its observers see it. */
 export function elect(
   out: Output,
@@ -17,6 +19,8 @@ export function elect(
     const want = { name, ttlSeconds, value: Buffer.from(value), options, isElection: true }
     const taken = await take(out, client, want)
     const { place, keeper } = taken
+    // Timers of leases keep no process alive, and between two of them nothing else would.
+    const alive = setInterval(() => {}, KEEP_MS)
     // Before it is said: whoever reads the line may answer with a signal.
     const ended = new Promise<'signal' | 'lost'>((resolve) => {
       process.once('SIGTERM', () => resolve('signal')).once('SIGINT', () => resolve('signal'))
@@ -26,6 +30,7 @@ export function elect(
     await out.line(line)
     await out.flush()
     const end = await ended
+    clearInterval(alive)
     await taken.giveBack()
     if (end === 'lost') throw new BedplateError('UNAVAILABLE', 'the leadership was lost: the service was not reached')
   })
