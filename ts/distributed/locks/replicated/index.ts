@@ -1,12 +1,12 @@
 // The state as something that Raft replicates: bytes in, bytes out. The node of this folder serves alone and does without; a
 // replicated one proposes `Command.encode(...)` to its group, and reads results with `outcomeOf`.
-import type { StateMachine } from '../raft/index.ts'
-import { decodeCommand, failed, Result } from './command.ts'
-import { Refusal } from './errors.ts'
-import { type Backend, MemoryBackend, type Write } from './mvcc/backend.ts'
-import { readSnapshot, writeSnapshot } from './mvcc/snapshot.ts'
-import { LocksState, type StateOptions } from './state.ts'
-import type { Event } from './types.ts'
+import type { StateMachine } from '../../raft/index.ts'
+import { decodeCommand, failed, Result } from '../command.ts'
+import { Refusal } from '../errors.ts'
+import { type Backend, MemoryBackend, type Write } from '../mvcc/backend.ts'
+import { readSnapshot, writeSnapshot } from '../mvcc/snapshot.ts'
+import { LocksState, type StateOptions } from '../state.ts'
+import type { Event } from '../types.ts'
 
 /** How to make a replica; all replicas of a group need equal bounds. */
 export interface MachineOptions extends Omit<StateOptions, 'backend'> {
