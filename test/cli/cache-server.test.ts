@@ -59,6 +59,9 @@ describe('cache-server', () => {
       /more than the heap of this process can hold \(\d+\): start it with NODE_OPT/,
     ],
     [['--port=0', '--maxmemory-policy=any'], 2, /--maxmemory-policy must be one of volatile-lru, /],
+    [['--save=60'], 2, /--save must be pairs of seconds and changes, got "60"/],
+    [['--dir=x', '--dbfilename=../x'], 2, /--dbfilename must be a name without a directory, got \.\.\/x/],
+    [['--appendfsync=sometimes'], 2, /--appendfsync must be one of everysec, always, no/],
     [['--port=0', '--config=none.conf'], 1, /--config: cannot read .*none\.conf/],
   ])('refuses %j', (args, status, message) => {
     const ended = runCommand('cache-server', args)

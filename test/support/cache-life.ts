@@ -19,6 +19,8 @@ export const DATA = '/data'
 export class LifeClient {
   readonly replies: Reply[] = []
   isClosed = false
+  /** Called when replies have come. */
+  heard: () => void = () => {}
   readonly #decoder = new ReplyDecoder()
   #events: ConnectionEvents | undefined
   #told: () => void = () => {}
@@ -39,6 +41,7 @@ export class LifeClient {
         this.#decoder.push(bytes)
         for (let reply = this.#decoder.next(); reply !== undefined; reply = this.#decoder.next())
           this.replies.push(reply)
+        this.heard()
         this.#told()
       },
       pause() {},

@@ -1,8 +1,9 @@
-// What the heavy suites of the two logs are: random workloads on a simulated disk, crashed many times, and the same without
+// What the heavy suites of the logs and of the cache are: random workloads on a simulated disk, crashed many times, and the same without
 // each of the rules.
 import { CRASH_VARIANTS, type CrashVariant } from '../../ts/io/crash-image.ts'
 import { type Random, seededRandom } from '../../ts/io/random.ts'
-import type { Mutant, Rule } from '../../ts/storage/log/mutant.ts'
+import type { Rule as LogRule } from '../../ts/storage/log/mutant.ts'
+import type { Mutant } from '../../ts/storage/mutant.ts'
 import { complaintOf } from './errors.ts'
 import type { HeavyFailure, HeavySuite } from './heavy.ts'
 
@@ -16,18 +17,24 @@ export interface Tally {
 }
 
 /** One such suite. */
-export interface WorkloadSuite {
+export interface WorkloadSuite<Rule extends string = LogRule> {
   name: string
   rules: readonly Rule[]
   /** A mutant that lives through so many workloads is not caught. */
   mutantCases: number
   imagesAtLeast(soak: boolean): number
   /** Runs a workload and everything that may befall it. @throws if something is wrong. */
-  check(random: Random, tally: Tally, mutant?: Mutant): Promise<void>
+  check(random: Random, tally: Tally, mutant?: Mutant<Rule>): Promise<void>
 }
 
-export function workloadSuite({ name, rules, mutantCases, imagesAtLeast, check }: WorkloadSuite): HeavySuite {
-  const checkSeed = (seed: string, tally: Tally, mutant?: Mutant): Promise<string | undefined> =>
+export function workloadSuite<Rule extends string = LogRule>({
+  name,
+  rules,
+  mutantCases,
+  imagesAtLeast,
+  check,
+}: WorkloadSuite<Rule>): HeavySuite {
+  const checkSeed = (seed: string, tally: Tally, mutant?: Mutant<Rule>): Promise<string | undefined> =>
     complaintOf(() => check(seededRandom(hash(seed)), tally, mutant))
 
   /** Takes a rule away and looks for a workload that notices. */
@@ -39,7 +46,7 @@ export function workloadSuite({ name, rules, mutantCases, imagesAtLeast, check }
       applied += mutant.applied
       if (complaint !== undefined && mutant.applied > 0) return undefined
     }
-    return `the log without its rule "${rule}" passed ${mutantCases} workloads; the rule was taken away ${applied} times`
+    return `${name} without its rule "${rule}" passed ${mutantCases} workloads; the rule was taken away ${applied} times`
   }
 
   /** @returns What is wrong, if anything is. */

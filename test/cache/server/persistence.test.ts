@@ -96,6 +96,20 @@ describe('the append-only file', () => {
   })
 
   it.each([
+    ['*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n*1\r\n$4\r\nPI', '0 a -1 1\n0 b -1 2'],
+    ['*2\r\n$6\r\nSELECT\r\n$1\r\n0\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n\0\0\0\0', '0 a -1 1'],
+  ])('goes on with commands of Redis, and with none where anything else follows: %j', async (text, content) => {
+    const life = await CacheLife.start({ appendOnly: true })
+    await life.client().ask('SET', 'a', '1')
+    const disk = reborn(life)
+    const file = disk.open(INCREMENT, 'write')
+    file.write(Buffer.from(text), file.size())
+    file.close()
+    const next = await CacheLife.start({ disk, appendOnly: true })
+    expect(await contentOf(next.client())).toBe(content)
+  })
+
+  it.each([
     ['*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nSET\r\n$1\r\na', undefined],
     ['*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\nGET b\r\n', /no command begins here/],
     ['*1\r\n$7\r\nNOTHING\r\n', /unknown command 'NOTHING'/],

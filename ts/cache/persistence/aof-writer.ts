@@ -73,7 +73,7 @@ export class AofWriter {
     const { length } = this.#waiting
     if (length === 0) return
     const group = this.#waiting.view()
-    group.write(formatGroupHeader(group.subarray(GROUP_HEADER_BYTES)), 'latin1')
+    group.write(formatGroupHeader(group.subarray(GROUP_HEADER_BYTES), this.#end), 'latin1')
     try {
       this.#file.write(group, this.#end)
     } catch (error) {
@@ -99,7 +99,7 @@ export class AofWriter {
   async #syncOnce(): Promise<void> {
     const target = this.#written
     try {
-      if (!lacks(this.#mutant, 'group sync')) await this.#file.sync()
+      await (lacks(this.#mutant, 'group sync') ? undefined : this.#file.sync())
       this.#synced = Math.max(this.#synced, target)
     } finally {
       this.#syncing = undefined

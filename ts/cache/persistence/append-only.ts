@@ -82,7 +82,12 @@ export class AppendOnly {
       const file = this.#options.disk.open(path, 'read')
       try {
         const size = file.size()
-        const found = yield* replayCommands(new RdbReader(sourceOf(file), path), options)
+        const reader = new RdbReader(sourceOf(file), path)
+        const found = yield* replayCommands(
+          reader,
+          options,
+          (offset) => new RdbReader(sourceOf(file, offset), path, offset),
+        )
         total.keys += found.keys
         total.expired += found.expired
         total.commands += found.commands

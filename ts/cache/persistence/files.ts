@@ -27,9 +27,9 @@ export async function makeDirectories(disk: Disk, path: string): Promise<void> {
   await disk.syncDirectory(parent)
 }
 
-/** Reads a file from its beginning, in pieces. */
-export function sourceOf(file: DiskFile): ByteSource {
-  let at = 0
+/** Reads a file in pieces. @param start - Where to begin. */
+export function sourceOf(file: DiskFile, start = 0): ByteSource {
+  let at = start
   return () => {
     const bytes = new Uint8Array(READ_BYTES)
     const count = file.read(bytes, at)

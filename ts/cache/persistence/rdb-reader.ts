@@ -20,17 +20,21 @@ export class RdbReader {
   #chunk: Uint8Array = NOTHING
   #at = 0
   /** Of the first byte of the chunk. */
-  #offset = 0
+  #offset: number
   readonly #crc = new Crc64()
   /** Up to where in the chunk the checksum is. */
   #checked = 0
   /** The source has no more. */
   isExhausted = false
 
-  /** @param name - Where the bytes are from, for messages. */
-  constructor(source: ByteSource, name: string) {
+  /**
+   * @param name - Where the bytes are from, for messages.
+   * @param offset - Of the first byte that the source gives.
+   */
+  constructor(source: ByteSource, name: string, offset = 0) {
     this.#source = source
     this.#name = name
+    this.#offset = offset
   }
 
   /** Bytes that were read. */

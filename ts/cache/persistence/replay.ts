@@ -1,9 +1,8 @@
 // Fills an engine from files: keys of a snapshot, commands of an append-only file.
-import { BedplateError } from '../../base/errors.ts'
-import { crc32c } from '../../storage/crc32c/index.ts'
+import { BedplateError, isCode } from '../../base/errors.ts'
 import { MAX_STRING_BYTES } from '../../wire/resp/index.ts'
 import type { Engine } from '../commands/engine.ts'
-import { readGroupHeader } from './group-header.ts'
+import { groupChecksum, readGroupHeader } from './group-header.ts'
 import { RdbDecoder } from './rdb-file.ts'
 import { RDB_MAGIC } from './rdb-format.ts'
 import { RdbReader } from './rdb-reader.ts'
@@ -77,9 +76,14 @@ export interface ReplayedCommands extends Replayed {
 
 /**
  * Runs the commands of a file of an append-only file, which may begin with a snapshot.
+ * @param reopen - Reads the same file from there on once more.
  * @throws CORRUPTION for what is no command; what ends too early, or in a group that was torn, is no error here.
  */
-export function* replayCommands(reader: RdbReader, options: ReplayOptions): Generator<void, ReplayedCommands> {
+export function* replayCommands(
+  reader: RdbReader,
+  options: ReplayOptions,
+  reopen: (offset: number) => RdbReader,
+): Generator<void, ReplayedCommands> {
   const { engine, nowMs } = options
   let replayed: Replayed = { keys: 0, expired: 0, commands: 0 }
   if (reader.startsWith(RDB_MAGIC)) replayed = yield* replaySnapshot(reader, options)
@@ -94,13 +98,19 @@ export function* replayCommands(reader: RdbReader, options: ReplayOptions): Gene
   let isTruncated = false
   try {
     // What follows a group of ours, or an empty beginning, and is nothing at all was torn by a power cut.
-    for (let mayBeTorn = validBytes === 0; reader.hasMore(); ) {
-      const read = readNext(reader, mayBeTorn)
+    let mayBeTorn = validBytes === 0
+    let isBehindGroup = false
+    while (reader.hasMore()) {
+      // Commands of Redis may follow ours, and then all that follows are such. So may older parts of the file.
+      const isForeign: boolean = isBehindGroup && reader.startsWith('*')
+      const read: Read | 'torn' =
+        isForeign && !areCommands(reopen(reader.offset)) ? 'torn' : readNext(reader, mayBeTorn)
       if (read === 'torn') {
         isTruncated = true
         break
       }
       mayBeTorn = read.isGroup
+      isBehindGroup = read.isGroup
       for (const args of read.commands) {
         run(engine, session, args, { reader, nowMs })
         replayed.commands++
@@ -138,17 +148,33 @@ interface Read {
 /** The next group or command, nothing for a line that is neither, such as a timestamp. @throws CORRUPTION */
 function readNext(reader: RdbReader, mayBeTorn: boolean): Read | 'torn' {
   try {
+    const { offset } = reader
     const first = reader.u8()
     if (first === STAR) return { commands: [readCommand(reader)], isGroup: false }
     if (first !== HASH) return mayBeTorn ? 'torn' : reader.refuse('no command begins here')
     const group = readGroupHeader(readLine(reader))
     if (group === undefined) return { commands: [], isGroup: false }
     const bytes = reader.take(group.length)
-    return crc32c(bytes) === group.checksum ? { commands: commandsOf(bytes, reader), isGroup: true } : 'torn'
+    return groupChecksum(bytes, offset) === group.checksum
+      ? { commands: commandsOf(bytes, reader), isGroup: true }
+      : 'torn'
   } catch (error) {
-    if (reader.isExhausted) return 'torn'
+    if (reader.isExhausted || mayBeTorn) return 'torn'
     throw error
   }
+}
+
+/** Whether commands and lines follow and nothing else, up to one that ends too early. */
+function areCommands(reader: RdbReader): boolean {
+  while (reader.hasMore()) {
+    try {
+      if (readNext(reader, false) === 'torn') return true
+    } catch (error) {
+      if (isCode(error, 'CORRUPTION')) return false
+      throw error
+    }
+  }
+  return true
 }
 
 /** The commands of a group whose checksum is right. */

@@ -511,7 +511,13 @@ export class Persistence {
     try {
       const reader = new RdbReader(sourceOf(file), path)
       if (!isOlder) return await this.#inTurns(replaySnapshot(reader, this.#replayOptions(true)))
-      const found = await this.#inTurns(replayCommands(reader, this.#replayOptions(false)))
+      const found = await this.#inTurns(
+        replayCommands(
+          reader,
+          this.#replayOptions(false),
+          (offset) => new RdbReader(sourceOf(file, offset), path, offset),
+        ),
+      )
       if (found.isTruncated && !this.settings.forgivesTorn) reader.refuse('it ends in the middle of a command')
       return found
     } finally {
