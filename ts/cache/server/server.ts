@@ -10,6 +10,7 @@ import { Engine } from '../commands/engine.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { Client } from './client.ts'
+import { encodingSettings } from './encoding-settings.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
 
@@ -483,6 +484,7 @@ export class CacheServer implements Server {
     const { host, maxClients, databases } = this.#options
     const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
     return new Map<string, LiveSetting>([
+      ...encodingSettings(this.#engine.encodingLimits),
       ['appendonly', fixed('no')],
       ['bind', fixed(host)],
       ['busy-reply-threshold', this.#busySetting()],
