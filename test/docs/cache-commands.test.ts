@@ -6,7 +6,7 @@ import { COMMANDS } from '../../ts/cache/commands/table.ts'
 
 const PAGE = fileURLToPath(new URL('../../docs/systems/cache.md', import.meta.url))
 const GROUPS =
-  /^(?:bitmap|connection|geo|hash|hyperloglog|keyspace|list|pubsub|set|sortedset|stream|string|transaction)$/
+  /^(?:bitmap|connection|geo|hash|hyperloglog|keyspace|list|pubsub|scripting|set|sortedset|stream|string|transaction)$/
 const HEAD = '| group | commands |\n| --- | --- |\n'
 
 it('the page of the cache lists the commands that there are', () => {

@@ -29,6 +29,7 @@ describe('a library', () => {
     expect(bed.run('FCALL greet 1 k v')).toEqual(['k', 'v', 2])
     bed.run('SET k value')
     expect(bed.run('FCALL_RO read 1 k')).toBe('value')
+    expect(bed.run('FCALL GREET 1 k v')).toEqual(['k', 'v', 3])
     expect(bed.run('FCALL_RO greet 0')).toMatch(/with write flag using \*_ro command/)
     expect(bed.run('FCALL nobody 0')).toBe('Error: ERR Function not found')
   })

@@ -33,6 +33,9 @@ describe('cjson', () => {
       [1, null],
       [],
     ])
+    expect(run('return table.concat(cjson.decode(ARGV[1]), " ")', '[0.0, -5e3, -1, 0.3e-3, 0e10]')).toBe(
+      '0 -5000 -1 0.0003 0',
+    )
     expect(run('return cjson.decode(ARGV[1]).k', ' {"k" : "v"} ')).toBe('v')
     expect(run('return cjson.decode(ARGV[1])', '[1,')).toMatch(/Expected value but found T_END at character 4/)
     expect(run('return cjson.decode(ARGV[1])', '"abc')).toMatch(/unexpected end of string/)

@@ -34,6 +34,14 @@ describe('a script', () => {
     expect(run('return -2^63')).toBe(-(2n ** 63n))
   })
 
+  it('that returns a table within itself is answered as deep as it can be', () => {
+    const { bed } = bedWith()
+    const session = bed.engine.connect()
+    bed.engine.execute(session, ['EVAL', 'local a = {} a[1] = a return a', '0'], 1)
+    const bytes = Buffer.from(session.reply.take()).toString()
+    expect(bytes).toMatch(/^(?:\*1\r\n){1000,}-ERR reached lua stack limit\r\n$/)
+  })
+
   it('runs commands, whose replies become values', () => {
     const { bed, run } = bedWith()
     expect(run('return redis.call("set", KEYS[1], 0.1)', ['k'])).toBe('OK')

@@ -115,6 +115,16 @@ describe('CONFIG and INFO', () => {
       client,
       ['CONFIG GET maxclients', '*2\r\n$10\r\nmaxclients\r\n$4\r\n1000\r\n'],
       ['CONFIG GET nothing', '*0\r\n'],
+      ['CONFIG SET hash-max-ziplist-entries 1', '+OK\r\n'],
+      ['HSET small f v', ':1\r\n'],
+      ['HSET large f v g w', ':2\r\n'],
+      ['OBJECT ENCODING small', '$8\r\nlistpack\r\n'],
+      ['OBJECT ENCODING large', '$9\r\nhashtable\r\n'],
+      ['CONFIG GET hash-max-listpack-entries', '*2\r\n$25\r\nhash-max-listpack-entries\r\n$1\r\n1\r\n'],
+      [
+        'CONFIG SET list-max-listpack-size x',
+        "-ERR CONFIG SET failed (possibly related to argument 'list-max-listpack-size') - argument couldn't be parsed into an integer\r\n",
+      ],
       ['CONFIG SET notify-keyspace-events KEA', '+OK\r\n'],
       ['CONFIG GET notify-*', '*2\r\n$22\r\nnotify-keyspace-events\r\n$3\r\nAKE\r\n'],
       [

@@ -85,6 +85,8 @@ export class Session {
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 
+  /** It runs the commands of scripts: what has no order is given one there. */
+  isScript = false
   /** What it changes is told neither to files nor to replicas: redis.set_repl. */
   isUnpropagated = false
 
@@ -97,7 +99,7 @@ export class Session {
    * run in the name of who called it. A prototype would do, too, but V8 gives up on objects that are one and change.
    */
   standFor(other: Session): void {
-    Object.assign(this, other, { reply: this.reply, isUnpropagated: false })
+    Object.assign(this, other, { reply: this.reply, isScript: true, isUnpropagated: false })
   }
 
   /** True if a RESP2 connection may only subscribe and unsubscribe now. */

@@ -37,12 +37,13 @@ function sort(call: Call, args: readonly string[], isReadOnly: boolean): void {
   const { by, destination, gets, isDescending } = options
   const value = call.db.use(args[1] as string)?.value
   const elements = elementsOf(value)
-  // A pattern without a star is the same for all: nothing is sorted. A set has no order to keep, so it is sorted if it is stored.
+  // A pattern without a star is the same for all: nothing is sorted. A set has no order to keep, so it is sorted if it is stored, or
+  // read by a script.
   const keepsOrder = by !== undefined && !by.includes('*')
   const isSet = typeof value === 'object' && 'type' in value && value.type === 'set'
   let sorted: string[]
   if (!keepsOrder) sorted = sortElements(call, elements, options)
-  else if (isSet && destination !== undefined) {
+  else if (isSet && (destination !== undefined || call.session.isScript)) {
     sorted = sortElements(call, elements, { ...options, by: undefined, isAlphabetic: true })
   } else sorted = isDescending && !isSet ? elements.reverse() : elements
   const start = Math.min(Math.max(0, options.offset), sorted.length)

@@ -51,9 +51,11 @@ export class FunctionLibraries {
     return this.#libraries
   }
 
+  /** The function of that name in whatever case. */
   find(name: string): RegisteredFunction | undefined {
+    const wanted = name.toLowerCase()
     for (const { functions } of this.#libraries.values()) {
-      const found = functions.get(name)
+      const found = functions.get(name) ?? [...functions.values()].find((each) => each.name.toLowerCase() === wanted)
       if (found !== undefined) return found
     }
     return undefined
@@ -92,6 +94,9 @@ export class FunctionLibraries {
 
   /** Loads several libraries or none. @throws CommandError */
   restore(codes: readonly string[], policy: 'flush' | 'append' | 'replace'): void {
+    const names = codes.map((code) => readLibrary(code).name)
+    const taken = policy === 'append' ? names.find((name) => this.#libraries.has(name)) : undefined
+    if (taken !== undefined) fail(`ERR Library ${taken} already exists`)
     const before = this.#libraries
     this.#libraries = policy === 'flush' ? new Map() : new Map(before)
     try {

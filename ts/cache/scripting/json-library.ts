@@ -326,7 +326,7 @@ class Decoder {
     NUMBER.lastIndex = this.#at
     const found = NUMBER.exec(this.#text)?.[0]
     if (found === undefined) this.#fail('value')
-    const digits = found.replace('-', '').toLowerCase()
+    const digits = found.replace(/^-/, '').toLowerCase()
     const isOdd = /^(?:0[\dx]|inf|nan)/.test(digits)
     if (isOdd && !this.#settings.decodesInvalidNumbers) this.#fail('value')
     let value = Number(digits)

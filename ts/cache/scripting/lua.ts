@@ -102,7 +102,7 @@ const FUNCTIONS = [
     'lua_setfield',
     'lua_next',
   ],
-  ...['lua_getmetatable', 'lua_setmetatable', 'lua_setfenv', 'lua_gc', 'lua_sethook', 'lua_getstack', 'lua_getinfo'],
+  ...['luaL_getmetafield', 'lua_setmetatable', 'lua_setfenv', 'lua_gc', 'lua_sethook', 'lua_getstack', 'lua_getinfo'],
   ...['luaL_checknumber', 'luaL_optnumber', 'luaL_checklstring', 'luaL_checktype', 'luaL_checkany', 'luaL_argerror'],
   ...[
     'luaL_where',

@@ -109,7 +109,7 @@ end
 -- The sandbox.
 
 local real = {}
-local rawNext, rawPairs, rawGet, rawSetmetatable, rawRawset = next, pairs, rawget, setmetatable, rawset
+local rawNext, rawPairs, rawSetmetatable, rawRawset = next, pairs, setmetatable, rawset
 
 local function protect(contents, meta)
   local front = {}
@@ -122,27 +122,9 @@ local function protect(contents, meta)
   return front, frontMeta
 end
 
-function _G.next(t, key)
-  return rawNext(real[t] or t, key)
-end
-
-function _G.pairs(t)
-  return rawPairs(real[t] or t)
-end
-
-function _G.rawget(t, key)
-  return rawGet(real[t] or t, key)
-end
-
-function _G.rawset(t, ...)
-  if real[t] then error('Attempt to modify a readonly table', 0) end
-  return rawRawset(t, ...)
-end
-
-function _G.setmetatable(t, ...)
-  if real[t] then error('Attempt to modify a readonly table', 0) end
-  return rawSetmetatable(t, ...)
-end
+-- Of ours, since errors name them and their callers as they do the originals.
+host.fronts(real)
+for _, name in rawPairs({ 'next', 'pairs', 'rawget', 'rawset', 'setmetatable' }) do _G[name] = host[name] end
 
 for _, name in rawPairs({ 'dofile', 'loadfile', 'print', 'newproxy', 'getfenv', 'setfenv' }) do _G[name] = nil end
 

@@ -5,6 +5,8 @@ import { type Lua, type State, TYPE } from './lua.ts'
 
 /** What one level of a value may have on Lua's stack. */
 const STACK_SLOTS = 6
+/** Tables within tables of a value; Lua's own stack would hold more, that of JavaScript would not. */
+const MAX_DEPTH = 1500
 const CR = 0x0d
 const MIN_INT64 = -(2n ** 63n)
 const MAX_INT64 = 2n ** 63n - 1n
@@ -157,7 +159,8 @@ function numberOf(text: string): number {
  */
 export function writeValue(lua: Lua, state: State, reply: ReplyWriter, protocol: 2 | 3): void {
   const { api } = lua
-  if (api.lua_checkstack(state, STACK_SLOTS) === 0) reply.error('ERR reached lua stack limit')
+  const isTooDeep = api.lua_gettop(state) > MAX_DEPTH || api.lua_checkstack(state, STACK_SLOTS) === 0
+  if (isTooDeep) reply.error('ERR reached lua stack limit')
   else {
     switch (api.lua_type(state, -1)) {
       case TYPE.string:

@@ -27,6 +27,7 @@ import { PRELUDE } from './prelude.ts'
 import { evalLibrary, logLibrary, randomLibrary, redisLibrary, type ScriptHost } from './redis-library.ts'
 import { pushError, pushReply, textField, writeValue } from './replies.ts'
 import { structLibrary } from './struct-library.ts'
+import { tableLibrary } from './table-library.ts'
 
 /** The scripts of EVAL, and the functions of libraries, live apart from each other. */
 export type ScriptKind = 'eval' | 'function'
@@ -436,6 +437,7 @@ export class ScriptRunner {
   /** What the prelude asks for. */
   #prelude(lua: Lua): Readonly<Record<string, LuaFunction>> {
     return {
+      ...tableLibrary(lua),
       enter: (state) => {
         const isRoom = this.#canYield.length < MAX_NESTING
         if (isRoom) this.#canYield.push(lua.canYield(state))

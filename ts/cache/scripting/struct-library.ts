@@ -65,9 +65,9 @@ export function structLibrary(lua: Lua): Readonly<Record<string, LuaFunction>> {
     size(state) {
       const format = new Format(lua, state)
       for (let item = format.next(); item !== undefined; item = format.next()) {
-        if (item.code === 's') api.luaL_argerror(state, 1, lua.constant('variable-size format in function size'))
+        if (item.code === 's') api.luaL_argerror(state, 1, lua.constant("option 's' has no fixed size"))
         if (item.code === 'c' && item.size === 0) {
-          api.luaL_argerror(state, 1, lua.constant('variable-length format in function size'))
+          api.luaL_argerror(state, 1, lua.constant("option 'c0' has no fixed size"))
         }
         format.total += item.padding + item.size
         if (format.total > MAX_SIZE) api.luaL_argerror(state, 1, lua.constant('size too large'))
@@ -82,13 +82,18 @@ export function structLibrary(lua: Lua): Readonly<Record<string, LuaFunction>> {
 class Format {
   /** Bytes so far: alignment counts from the first one. */
   total = 0
+  readonly #lua: Lua
+  readonly #state: State
   readonly #text: string
   #at = 0
   #isLittle = true
   #alignment = 1
 
   constructor(lua: Lua, state: State) {
-    this.#text = lua.checkText(state, 1)
+    this.#lua = lua
+    this.#state = state
+    // As C reads it.
+    this.#text = lua.checkText(state, 1).split('\0', 1)[0] ?? ''
   }
 
   next(): Item | undefined {
@@ -120,7 +125,7 @@ class Format {
     if (code === 'd') return 8
     if (code === 's') return 0
     if (code === 'c') return this.#number(1)
-    if (code !== 'i' && code !== 'I') throw new LuaError(`invalid format option '${code}'`)
+    if (code !== 'i' && code !== 'I') return this.#refuse(code)
     const size = this.#number(INT_BYTES)
     if (size > MAX_INTEGER_BYTES) {
       throw new LuaError(`integral size ${size} is larger than limit of ${MAX_INTEGER_BYTES}`)
@@ -128,9 +133,16 @@ class Format {
     return size
   }
 
+  #refuse(code: string): number {
+    const byte = code.charCodeAt(0) // one of 256 texts
+    const message = this.#lua.constant(`invalid format option '${String.fromCharCode(byte)}'`)
+    return this.#lua.api.luaL_argerror(this.#state, 1, message)
+  }
+
   #align(): void {
     const alignment = this.#number(MAX_ALIGNMENT)
-    if (alignment === 0 || (alignment & (alignment - 1)) !== 0) throw new LuaError('alignment is not a power of 2')
+    if (alignment === 0 || (alignment & (alignment - 1)) !== 0)
+      throw new LuaError(`alignment ${alignment} is not a power of 2`)
     this.#alignment = alignment
   }
 

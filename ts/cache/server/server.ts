@@ -17,6 +17,7 @@ import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
+import { encodingSettings } from './encoding-settings.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
 import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
@@ -720,6 +721,7 @@ export class CacheServer implements Server {
     const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
     return new Map<string, LiveSetting>([
       ...Object.entries(persistenceSettings(this.#persistence)),
+      ...encodingSettings(this.#engine.encodingLimits),
       ['bind', fixed(host)],
       ['busy-reply-threshold', this.#busySetting()],
       ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
