@@ -2,7 +2,6 @@ import { ReplyWriter } from '../../wire/resp/index.ts'
 import type { Expiry } from '../keyspace/expiry-heap.ts'
 import type { TypeName } from '../keyspace/values.ts'
 import type { CommandSpec } from './specs.ts'
-import type { TrackingMode } from './tracking-registry.ts'
 
 /** A command that waits for keys. */
 export interface Blocked {
@@ -30,6 +29,18 @@ export interface Transaction {
   bytes: number
   /** A command could not be queued: EXEC will refuse. */
   isBroken: boolean
+}
+
+/** How a session is told. */
+export interface TrackingMode {
+  /** Prefixes of the keys that it wants to be told of, whether it has read them or not; undefined for those that it has read. */
+  readonly prefixes: readonly string[] | undefined
+  /** In `in` only what is read after CLIENT CACHING YES is remembered, in `out` all but what is read after CLIENT CACHING NO. */
+  readonly opt: 'in' | 'out' | undefined
+  /** Not of its own changes. */
+  readonly noLoop: boolean
+  /** The id of the session that is told in its place. */
+  readonly redirect: number | undefined
 }
 
 /** One connection, as far as the engine knows it. A driver reads `reply` and the fields; commands change them. */

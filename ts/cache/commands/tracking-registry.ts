@@ -1,23 +1,11 @@
 // Which clients keep which keys in caches of their own, and are to be told when one of them changes (tracking.c):
 // https://redis.io/docs/manual/client-side-caching/
 import type { Effect } from './effects.ts'
-import type { Session } from './session.ts'
+import type { Session, TrackingMode } from './session.ts'
 
 /** Keys that are remembered, `tracking-table-max-keys`: beyond it the one remembered longest is told to have changed. */
 const MAX_KEYS = 1_000_000
 const CHANNEL = '__redis__:invalidate'
-
-/** How a session is told. */
-export interface TrackingMode {
-  /** Prefixes of the keys that it wants to be told of, whether it has read them or not; undefined for those that it has read. */
-  readonly prefixes: readonly string[] | undefined
-  /** In `in` only what is read after CLIENT CACHING YES is remembered, in `out` all but what is read after CLIENT CACHING NO. */
-  readonly opt: 'in' | 'out' | undefined
-  /** Not of its own changes. */
-  readonly noLoop: boolean
-  /** The id of the session that is told in its place. */
-  readonly redirect: number | undefined
-}
 
 interface Note {
   readonly session: Session

@@ -2,8 +2,7 @@
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
-import type { Session } from './session.ts'
-import type { TrackingMode } from './tracking-registry.ts'
+import type { Session, TrackingMode } from './session.ts'
 
 const NOT_TRACKING =
   'ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled'
