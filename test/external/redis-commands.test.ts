@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { COMMAND_SPECS } from '../../ts/cache/commands/specs.ts'
 import { type Reply, ReplyDecoder } from '../../ts/wire/resp/index.ts'
+import { REDIS_COMMANDS } from '../docs/redis-commands.ts'
 import { type RealConnection, RealRedis } from './redis/real-redis.ts'
 
 /** Without those that are ours alone. */
@@ -26,6 +27,12 @@ describe('the table of commands', () => {
       return { name, arity, flags: [...flags].sort(), keys: [firstKey, lastKey, step], categories: acl.sort() }
     })
     expect(ours).toEqual(theirs)
+  })
+
+  it('is compared with all commands that redis-server 7.0 has', async () => {
+    const all = textsOf(await client.one('COMMAND', 'LIST'))
+    const isContainer = (name: string): boolean => all.some((each) => each.startsWith(`${name}|`))
+    expect([...REDIS_COMMANDS].sort()).toEqual(all.filter((name) => !isContainer(name)).sort())
   })
 
   it('has of each container no subcommand that redis-server does not have', async () => {
@@ -55,6 +62,12 @@ function facts(text: string): object {
     keys: [firstKey, lastKey, step].map(numberOf),
     categories: itemsOf(categories).map(textOf).sort(),
   }
+}
+
+function textsOf(text: string): string[] {
+  const decoder = new ReplyDecoder()
+  decoder.push(Buffer.from(text, 'latin1'))
+  return itemsOf(decoder.next()).map((item) => textOf(item) as string)
 }
 
 function itemsOf(reply: Reply | undefined): readonly Reply[] {
