@@ -62,11 +62,33 @@ describe('cache-server', () => {
     [['--save=60'], 2, /--save must be pairs of seconds and changes, got "60"/],
     [['--dir=x', '--dbfilename=../x'], 2, /--dbfilename must be a name without a directory, got \.\.\/x/],
     [['--appendfsync=sometimes'], 2, /--appendfsync must be one of everysec, always, no/],
+    [['--port=60000', '--cluster-enabled=yes'], 1, /--port 60000 leaves no room for the port of the bus/],
+    [['--port=0', '--cluster', '--replicas=1'], 1, /--replicas needs replication/],
+    [['--port=0', '--cluster-enabled=maybe'], 2, /--cluster-enabled must be one of yes, no/],
     [['--port=0', '--config=none.conf'], 1, /--config: cannot read .*none\.conf/],
   ])('refuses %j', (args, status, message) => {
     const ended = runCommand('cache-server', args)
     expect(ended.stderr).toMatch(message)
     expect({ status: ended.status, stdout: ended.stdout }).toEqual({ status, stdout: '' })
+  })
+
+  it('starts a cluster of three nodes in threads, as the transcript says, and ends it with 0', async () => {
+    const { child, line } = await start(['--port=0', '--cluster', '--json'])
+    const { nodes } = JSON.parse(line) as { nodes: { host: string; port: number }[] }
+    expect(nodes.length).toBe(3)
+    const clients = nodes.map(({ host, port }) => new RawClient(createConnection({ host, port })))
+    for (const client of clients) client.send('CLUSTER KEYSLOT foo\r\nGET foo\r\n')
+    const [a, b, c] = clients as [RawClient, RawClient, RawClient]
+    await c.expect(':12182\r\n$-1\r\n')
+    for (const client of [a, b]) await client.expect(`:12182\r\n-MOVED 12182 127.0.0.1:${nodes[2]?.port}\r\n`)
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('says what the transcript says of a cluster', async () => {
+    const { line } = await start(['--port=0', '--cluster'])
+    expect(line).toBe('Cache cluster started with 3 nodes')
   })
 
   it('says that its port is taken', async () => {

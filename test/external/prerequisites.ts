@@ -6,6 +6,7 @@ const PACKAGES = {
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
   python3: 'python3',
+  'redis-cli': 'redis-tools',
   'redis-server': 'redis-server',
 } as const
 

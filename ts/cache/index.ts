@@ -1,4 +1,6 @@
 // The Redis-compatible cache: its engine (commands and time in, replies and effects out), and a server that drives it.
+export type { ClusterOptions } from './cluster/member.ts'
+export type { ClusterOrder } from './cluster/orders.ts'
 export type { Effect } from './commands/effects.ts'
 export { Engine, type EngineOptions } from './commands/engine.ts'
 export type { Session } from './commands/session.ts'

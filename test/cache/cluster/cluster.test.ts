@@ -2,6 +2,7 @@
 import { Cluster, type Redis } from 'ioredis'
 import { createCluster } from 'redis'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { ReplicaLink } from '../../../ts/cache/cluster/member.ts'
 import { slotOf } from '../../../ts/cache/cluster/slots.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import { ServersBed } from '../../support/cluster/servers.ts'
@@ -25,6 +26,9 @@ function connectIoredis(bed: ServersBed): Cluster {
   closing.push(() => client.disconnect())
   return client
 }
+
+/** A replica that has all of nothing. */
+const NO_DATA: ReplicaLink = { offset: 1, masterHeardMs: 0, follow() {}, promote() {} }
 
 describe('three nodes', () => {
   let servers: ServersBed
@@ -151,7 +155,7 @@ describe('nodes', () => {
 
   it('lose one, say so, and serve again when its replica has taken over', async () => {
     const servers = own(await ServersBed.joined(3))
-    const [replica] = (await ServersBed.start(1)).beds
+    const [replica] = (await ServersBed.start(1, () => ({ replication: NO_DATA }))).beds
     if (replica === undefined) throw new Error('one node was started')
     servers.beds.push(replica)
     servers.meet(replica)

@@ -15,6 +15,7 @@ export const PORT = 7000
 export const BUS_PORT = 17_000
 const WALL_START_MS = 1_700_000_000_000
 const REPLICATE_MS = 50
+const RESTART_MS = 1000
 
 /** What is sent: a connection is a number of whom it was opened by, in one of its lives. */
 export type Wire =
@@ -183,12 +184,12 @@ export class Host implements Process<Wire> {
         const apply = (): void => {
           this.durable.conf = conf
         }
-        simulation.write(this.id, apply, () => {
-          this.#persisted = effect.write
-          const ready = this.#unsent.filter(({ after }) => after <= effect.write)
-          this.#unsent = this.#unsent.filter(({ after }) => after > effect.write)
-          for (const each of ready) this.#send(each)
-        })
+        simulation.write(
+          this.id,
+          apply,
+          () => this.#wrote(effect.write),
+          () => this.#fail(),
+        )
         break
       }
       case 'send':
@@ -248,6 +249,20 @@ export class Host implements Process<Wire> {
         return heardMs()
       },
     }
+  }
+
+  #wrote(write: number): void {
+    this.#persisted = write
+    const ready = this.#unsent.filter(({ after }) => after <= write)
+    this.#unsent = this.#unsent.filter(({ after }) => after > write)
+    for (const each of ready) this.#send(each)
+  }
+
+  /** A node that can remember nothing ends, and somebody starts it again. */
+  #fail(): void {
+    const { simulation } = this.#context
+    simulation.crash(this.id)
+    simulation.later(RESTART_MS, () => simulation.restart(this.id))
   }
 
   #send(effect: GossipEffect & { kind: 'send' | 'answer' }): void {

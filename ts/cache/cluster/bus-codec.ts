@@ -154,8 +154,7 @@ function bodyBytes(body: BusBody): number {
       return 8 + NAME_BYTES + BITMAP_BYTES
     case 'publish':
     case 'publishShard':
-      // Redis counts eight bytes of the texts twice, and refuses what is shorter.
-      return 8 + Math.max(8, body.channel.length + body.message.length)
+      return 8 + body.channel.length + body.message.length
     default:
       return 0
   }

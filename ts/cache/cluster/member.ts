@@ -25,7 +25,7 @@ export interface ReplicaLink extends ReplicationView {
 
 /** What makes a server a node. */
 export interface ClusterOptions {
-  /** Where the bus listens; port 0 lets the operating system choose. Undefined: where clients connect, 10,000 above. */
+  /** Where the bus listens; port 0 lets the operating system choose. Undefined: where clients connect, 10,000 above if there is such a port. */
   readonly bus?: Address | undefined
   /** What other nodes and clients are told, where that is not what this node sees: behind a proxy, or in a container. */
   readonly announcedPort?: number | undefined
@@ -34,7 +34,7 @@ export interface ClusterOptions {
   readonly store?: BusOptions['store']
   readonly gossip?: Partial<GossipOptions> | undefined
   readonly allowsReadsWhenDown?: boolean | undefined
-  /** Undefined for a node without replication: it has no data of its master's, and takes over without them. */
+  /** Undefined for a node without replication: it cannot be told to be a replica. */
   readonly replication?: ReplicaLink | undefined
 }
 
@@ -55,6 +55,7 @@ export interface MemberOptions extends ClusterOptions {
 }
 
 const BUS_PORT_DISTANCE = 10_000
+const MAX_PORT = 65_535
 /** Keys that are deleted as one command. */
 const KEYS_AT_ONCE = 1000
 const NO_REPLICATION: ReplicaLink = { offset: 0, masterHeardMs: 0, follow() {}, promote() {} }
@@ -108,7 +109,8 @@ export class ClusterMember implements ClusterDoor {
   /** @param client - Where clients connect. @returns Where the bus listens. @throws UNAVAILABLE if the port is taken */
   start(client: Address): Promise<Address> {
     const { bus } = this.#options
-    return this.#bus.start(client.port, bus ?? { host: client.host, port: client.port + BUS_PORT_DISTANCE })
+    const port = client.port + BUS_PORT_DISTANCE
+    return this.#bus.start(client.port, bus ?? { host: client.host, port: port > MAX_PORT ? 0 : port })
   }
 
   stop(): void {
@@ -147,6 +149,9 @@ export class ClusterMember implements ClusterDoor {
   }
 
   order(order: Parameters<ClusterDoor['order']>[0]): string | undefined {
+    if (order.kind === 'replicate' && this.#options.replication === undefined) {
+      return 'ERR this server has no replication: it cannot be a replica'
+    }
     return this.#bus.order(order)
   }
 

@@ -27,7 +27,9 @@ import {
 } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
+import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
+import { ThreadCluster } from './thread-cluster.ts'
 
 const SETTINGS = {
   port: {
@@ -45,6 +47,7 @@ const SETTINGS = {
   ),
   appendfsync: choiceSetting('when changes are made durable', ['everysec', 'always', 'no'] as const, 'everysec'),
   dbfilename: textSetting('the name of the snapshot', '<name>', DEFAULT_PERSISTENCE.snapshotName),
+  ...CLUSTER_SETTINGS,
   ...SERVER_SETTINGS,
 }
 /** Where data lies if it is to be kept and nobody says where. */
@@ -58,6 +61,8 @@ Examples:
   $ cache-server --port=0 --json
   $ cache-server --maxmemory 100mb --maxmemory-policy allkeys-lru
   $ cache-server --appendonly yes --appendfsync always --dir ./data
+  $ cache-server --port=6379 --cluster
+  $ cache-server --port=7000 --cluster-enabled yes --cluster-config-file node-7000.conf
   $ cache-server --host 0.0.0.0 --requirepass secret --tls-cert cert.pem --tls-key key.pem
 
 Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
@@ -75,6 +80,7 @@ export async function run(args: readonly string[]): Promise<number> {
     }
     program
       .option('--config <file>', 'read settings from it')
+      .option('--cluster', 'start a cluster: --nodes masters on ports from --port on, each in a thread')
       .option('--json', 'say that it is ready as one line of JSON')
       .action(serve)
   })
@@ -84,6 +90,7 @@ type Values = ValuesOf<typeof SETTINGS>
 
 async function serve(options: Record<string, string | true | undefined>): Promise<void> {
   const values = settingsOf(options)
+  if (options['cluster'] === true) return serveCluster(values, options['json'] === true)
   const logger = createLogger({ name: 'cache-server', level: values['log-level'], now: realClock.now, write: complain })
   const server = new CacheServer({
     network: realNetwork,
@@ -97,13 +104,9 @@ async function serve(options: Record<string, string | true | undefined>): Promis
     maxClients: values['max-clients'],
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
-    memory: {
-      maxBytes: values.maxmemory,
-      policy: values['maxmemory-policy'],
-      samples: values['maxmemory-samples'],
-      ceilingBytes: memoryCeiling(),
-    },
+    memory: memoryOf(values),
     ...persistenceOf(values),
+    cluster: clusterOf(values),
   })
   const scheme = values['tls-cert'] === '' ? 'redis' : 'rediss'
   await runServer({
@@ -126,6 +129,11 @@ async function serve(options: Record<string, string | true | undefined>): Promis
   })
 }
 
+function memoryOf(values: Values): NonNullable<CacheServerOptions['memory']> {
+  const { maxmemory: maxBytes, 'maxmemory-policy': policy, 'maxmemory-samples': samples } = values
+  return { maxBytes, policy, samples, ceilingBytes: memoryCeiling() }
+}
+
 /** @throws UsageError if a setting is wrong. */
 function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> {
   const { dir, save, dbfilename, appendonly, appendfsync } = values
@@ -144,6 +152,53 @@ function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> 
     savePoints,
   }
   return { persistence: { disk: realDisk, settings } }
+}
+
+/** A cluster in this process: nodes in threads, on ports from --port on, masters first. */
+async function serveCluster(values: Values, isJson: boolean): Promise<void> {
+  const { nodes, replicas, host, port } = values
+  if (replicas > 0) {
+    throw new BedplateError('NOT_SUPPORTED', '--replicas needs replication, which this server does not have yet')
+  }
+  if (persistenceOf(values).persistence !== undefined) {
+    throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process keeps its data in memory alone', {
+      hint: 'leave out --dir, --appendonly and --save, or start each node by itself with --cluster-enabled yes',
+    })
+  }
+  const count = nodes * (1 + replicas)
+  const tls = tlsOf(values)
+  const cluster = new ThreadCluster({
+    clock: realClock,
+    masterCount: nodes,
+    replicaCount: replicas,
+    dataOf: (index) => ({
+      name: `node${index + 1}`,
+      host,
+      port: port === 0 ? 0 : port + index,
+      tls,
+      password: Buffer.from(values.requirepass).toString('latin1'),
+      maxClients: values['max-clients'],
+      databases: values.databases,
+      logLevel: values['log-level'],
+      memory: memoryOf(values),
+      cluster: nodeOptions({ ...values, port: port === 0 ? 0 : port + index }),
+    }),
+  })
+  const name = 'cache-server'
+  await runServer({
+    server: cluster,
+    logger: createLogger({ name, level: values['log-level'], now: realClock.now, write: complain }),
+    clock: realClock,
+    signals: process,
+    exit: (status) => process.exit(status),
+    adminPort: values['admin-port'],
+    drainMs: values['drain-ms'],
+    failed: cluster.failed,
+    onReady: (_, admin) => {
+      const ready = { event: 'ready', nodes: cluster.addresses, adminPort: admin?.port, pid: process.pid }
+      process.stdout.write(isJson ? `${JSON.stringify(ready)}\n` : `Cache cluster started with ${count} nodes\n`)
+    },
+  })
 }
 
 function readyJson({ host, port }: Address, admin: Address | undefined): string {
