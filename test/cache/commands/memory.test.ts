@@ -176,6 +176,18 @@ describe('a full cache', () => {
     expect(bed.run('GET a')).toBeNull()
   })
 
+  it('holds for what scripts call, until they have begun to write, unless they ask for more', () => {
+    const bed = limited(10, 'noeviction')
+    for (let i = 0; i < 11; i++) bed.run(`SET key:${i} xxxxxxxx`)
+    const run = (script: string): unknown => bed.call(['EVAL', script, '1', 'a'])
+    expect(run("return redis.pcall('SET', KEYS[1], 'x').err")).toBe(OOM.slice('Error: '.length))
+    expect(run("return redis.call('GET', 'key:1')")).toBe('xxxxxxxx')
+    expect(run("redis.call('DEL', 'none') return redis.call('SET', KEYS[1], 'x')")).toBe('OK')
+    const flagged = (flags: string): unknown => run(`#!lua ${flags}\nreturn redis.call('SET', KEYS[1], 'x')`)
+    expect(flagged('')).toMatch(/OOM allow-oom flag is not set on the script/)
+    expect(flagged('flags=allow-oom')).toBe('OK')
+  })
+
   it('makes room in steps when its bound falls, and serves meanwhile', () => {
     const bed = limited(10_000, 'allkeys-random')
     for (let i = 0; i < 5000; i++) bed.run(`SET key:${i} xxxxxxxx`)

@@ -47,6 +47,21 @@ describe('the append-only file', () => {
     }
   })
 
+  it('keeps libraries of functions, written down one by one and in a rewritten file', async () => {
+    const code = "#!lua name=lib\nredis.register_function('answer', function() return 42 end)"
+    const life = await CacheLife.start({ appendOnly: true })
+    const client = life.client()
+    await client.ask('FUNCTION', 'LOAD', code)
+    const later = await CacheLife.start({ disk: reborn(life), appendOnly: true }, life.clock)
+    const asker = later.client()
+    expect(await asker.ask('FCALL', 'answer', '0')).toBe('42')
+    await asker.ask('BGREWRITEAOF')
+    await later.until(asker, 'aof_rewrite_in_progress', '0')
+    const last = await CacheLife.start({ disk: reborn(later), appendOnly: true }, life.clock)
+    expect(await last.client().ask('FCALL', 'answer', '0')).toBe('42')
+    for (const each of [life, later, last]) await each.stop()
+  })
+
   it('replays keys as they were, though their time would have come since', async () => {
     const life = await CacheLife.start({ appendOnly: true })
     const client = life.client()

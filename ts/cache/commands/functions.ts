@@ -1,5 +1,6 @@
 // FUNCTION and FCALL.
 
+import { BedplateError } from '../../base/errors.ts'
 import type { ReplyWriter } from '../../wire/resp/index.ts'
 import { Glob } from '../keyspace/glob.ts'
 import { dumpFunctions, readFunctions } from '../scripting/function-dump.ts'
@@ -7,8 +8,9 @@ import { FunctionLibraries } from '../scripting/function-libraries.ts'
 import { FLAG_NAMES } from '../scripting/script-cache.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail, failSubcommand } from './errors.ts'
+import { CommandError, fail, failSubcommand } from './errors.ts'
 import type { Host } from './host.ts'
+import { SCRIPT_OUT_OF_MEMORY } from './memory-limit.ts'
 
 /** The libraries of each engine. */
 const LIBRARIES = new WeakMap<Host, FunctionLibraries>()
@@ -103,7 +105,28 @@ export const FUNCTION_COMMANDS: Handlers = {
   },
 }
 
-function librariesOf({ engine }: Call): FunctionLibraries {
+/** The libraries of an engine as code, for snapshots. */
+export interface FunctionCode {
+  dump(): readonly string[]
+  /** @throws CORRUPTION if it cannot be loaded. */
+  load(code: string): void
+}
+
+export function functionCodeOf(engine: Host): FunctionCode {
+  return {
+    dump: () => [...(LIBRARIES.get(engine)?.libraries.values() ?? [])].map(({ code }) => code),
+    load(code) {
+      try {
+        librariesOf({ engine }).load(code, true)
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error
+        throw new BedplateError('CORRUPTION', `a library of functions cannot be loaded: ${error.message}`)
+      }
+    },
+  }
+}
+
+function librariesOf({ engine }: { readonly engine: Host }): FunctionLibraries {
   let libraries = LIBRARIES.get(engine)
   if (libraries === undefined) {
     libraries = new FunctionLibraries(engine)
@@ -121,14 +144,16 @@ function callFunction(call: Call, args: readonly string[], isReadOnly: boolean):
   if (count > args.length - 3) fail("ERR Number of keys can't be greater than number of args")
   if (count < 0) fail("ERR Number of keys can't be negative")
   const writes = !flags.has('no-writes')
+  const allowsOom = flags.has('allow-oom')
   if (writes) {
-    const added = flags.has('allow-oom') ? ['write'] : ['write', 'denyoom']
+    if (!allowsOom && engine.memory.isExhausted) fail(SCRIPT_OUT_OF_MEMORY)
+    const added = allowsOom ? ['write'] : ['write', 'denyoom']
     const refusal = engine.refusal(session, { ...command, flags: new Set([...command.flags, ...added]) }, args)
     if (refusal !== undefined) fail(refusal)
     if (isReadOnly) fail('ERR Can not execute a script with write flag using *_ro command.')
   }
   const [keys, rest] = [args.slice(3, 3 + count), args.slice(3 + count)]
-  libraries.call(call, name, args, { keys, rest, isReadOnly: isReadOnly || !writes })
+  libraries.call(call, name, args, { keys, rest, isReadOnly: isReadOnly || !writes, allowsOom })
 }
 
 /** FUNCTION LIST [LIBRARYNAME pattern] [WITHCODE] */

@@ -8,6 +8,8 @@ import type { UsageRules } from '../keyspace/usage.ts'
 import type { Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 
+export const SCRIPT_OUT_OF_MEMORY =
+  "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
 export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 
 const DEFAULT_SAMPLES = 5

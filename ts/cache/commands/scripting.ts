@@ -4,6 +4,7 @@ import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail } from './errors.ts'
 import type { Host } from './host.ts'
+import { SCRIPT_OUT_OF_MEMORY } from './memory-limit.ts'
 
 const NO_SCRIPT = 'NOSCRIPT No matching script. Please use EVAL.'
 const SHA1_LENGTH = 40
@@ -84,14 +85,16 @@ function evaluate(call: Call, args: readonly string[], isReadOnly: boolean, sha1
   const script = sha1 === undefined ? cache.add(args[1] as string) : (cache.find(sha1.toLowerCase()) ?? fail(NO_SCRIPT))
   const { flags } = script
   const writes = !flags.isUndeclared && !flags.names.has('no-writes')
+  const allowsOom = flags.names.has('allow-oom')
   if (writes) {
     // What it might do is refused before it does anything.
-    const added = flags.names.has('allow-oom') ? ['write'] : ['write', 'denyoom']
+    if (!allowsOom && engine.memory.isExhausted) fail(SCRIPT_OUT_OF_MEMORY)
+    const added = allowsOom ? ['write'] : ['write', 'denyoom']
     const refusal = engine.refusal(session, { ...command, flags: new Set([...command.flags, ...added]) }, args)
     if (refusal !== undefined) fail(refusal)
     if (isReadOnly) fail('ERR Can not execute a script with write flag using *_ro command.')
   }
-  cache.run(call, script, args, { keys, rest, isReadOnly: isReadOnly || (!flags.isUndeclared && !writes) })
+  cache.run(call, script, args, { keys, rest, isReadOnly: isReadOnly || (!flags.isUndeclared && !writes), allowsOom })
 }
 
 /** `numkeys key... arg...` from the third argument on. */

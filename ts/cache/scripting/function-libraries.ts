@@ -6,7 +6,7 @@ import type { Host } from '../commands/host.ts'
 import { type Lua, type LuaFunction, REGISTRY, type State, TYPE } from './lua.ts'
 import { raiseError } from './redis-library.ts'
 import { pushArray } from './replies.ts'
-import { ScriptRunner } from './runner.ts'
+import { type Rights, ScriptRunner } from './runner.ts'
 import { FLAG_NAMES } from './script-cache.ts'
 
 /** A function that a library has registered. */
@@ -115,7 +115,7 @@ export class FunctionLibraries {
     { session, command, mayBlock, now }: Call,
     name: string,
     args: readonly string[],
-    { keys, rest, isReadOnly }: { keys: readonly string[]; rest: readonly string[]; isReadOnly: boolean },
+    { keys, rest, ...rights }: Rights & { keys: readonly string[]; rest: readonly string[] },
   ): void {
     this.#renew()
     const { reference } = this.find(name) ?? fail('ERR Function not found')
@@ -125,7 +125,7 @@ export class FunctionLibraries {
       pushArray(lua, state, rest)
       return 2
     }
-    this.runner.start(session, command, { name, isReadOnly, mayPause: mayBlock, args, push }, now)
+    this.runner.start(session, command, { name, ...rights, mayPause: mayBlock, args, push }, now)
   }
 
   /** Loads everything again where a script has broken the interpreter. */

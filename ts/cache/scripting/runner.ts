@@ -5,6 +5,7 @@
 // until it ends or is killed. Inside of EXEC, of a comparison of table.sort, of a function for string.gsub, or of a metamethod,
 // there is no way to yield: there it goes on until it can, and is stopped if it has written nothing, or after ten times as long.
 import type { Host } from '../commands/host.ts'
+import { OUT_OF_MEMORY } from '../commands/memory-limit.ts'
 import { Session } from '../commands/session.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { bitLibrary } from './bit-library.ts'
@@ -39,11 +40,17 @@ export interface ScriptFlags {
   readonly names: ReadonlySet<string>
 }
 
+/** What a script may do. */
+export interface Rights {
+  readonly isReadOnly: boolean
+  /** It has said that it may need memory beyond `maxmemory`. */
+  readonly allowsOom: boolean
+}
+
 /** One run of a script. */
-export interface Job {
+export interface Job extends Rights {
   /** The SHA-1 of a script, or the name of a function. */
   readonly name: string
-  readonly isReadOnly: boolean
   /** The client may be made to wait: not in a transaction. */
   readonly mayPause: boolean
   /** The command as it came, for FUNCTION STATS. */
@@ -397,6 +404,9 @@ export class ScriptRunner {
     if (flags.has('blocking') && isBlockingRead(args)) {
       return `${name} command is not allowed with BLOCK option from scripts`
     }
+    const { job, hasWritten } = run
+    // Who has begun to write ends what it began.
+    if (flags.has('denyoom') && !job.allowsOom && !hasWritten && this.#engine.memory.isExhausted) return OUT_OF_MEMORY
     return this.#engine.refusal(this.#inner, command, args)
   }
 

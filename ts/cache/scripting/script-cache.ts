@@ -5,7 +5,7 @@ import { fail } from '../commands/errors.ts'
 import type { Host } from '../commands/host.ts'
 import { type Lua, REGISTRY, type State } from './lua.ts'
 import { pushArray } from './replies.ts'
-import { type ScriptFlags, ScriptRunner } from './runner.ts'
+import { type Rights, type ScriptFlags, ScriptRunner } from './runner.ts'
 import { sha1Hex } from './sha1.ts'
 
 /** What a script or a function may say of itself. */
@@ -63,7 +63,7 @@ export class ScriptCache {
     { session, command, mayBlock, now }: Call,
     script: Script,
     args: readonly string[],
-    { keys, rest, isReadOnly }: { keys: readonly string[]; rest: readonly string[]; isReadOnly: boolean },
+    { keys, rest, ...rights }: Rights & { keys: readonly string[]; rest: readonly string[] },
   ): void {
     this.runner.lua // the interpreter that it will run in
     if (script.compiled.generation !== this.runner.generation) script.compiled = this.#compile(script.body)
@@ -79,7 +79,7 @@ export class ScriptCache {
       api.lua_rawgeti(state, REGISTRY, reference)
       return 0
     }
-    this.runner.start(session, command, { name: script.sha1, isReadOnly, mayPause: mayBlock, args, push }, now)
+    this.runner.start(session, command, { name: script.sha1, ...rights, mayPause: mayBlock, args, push }, now)
   }
 
   #compile(body: string): Script['compiled'] {

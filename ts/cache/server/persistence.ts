@@ -7,6 +7,7 @@ import { type Disk, type DiskLock, joinPath } from '../../io/disk.ts'
 import type { Logger } from '../../service/index.ts'
 import { lacks } from '../../storage/mutant.ts'
 import type { Engine } from '../commands/engine.ts'
+import type { FunctionCode } from '../commands/functions.ts'
 import type { DoorAnswer } from '../commands/persistence-door.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import type { FsyncPolicy } from '../persistence/aof-writer.ts'
@@ -60,7 +61,7 @@ export interface PersistenceOptions {
   readonly settings: PersistenceSettings
   readonly mutant?: Mutant | undefined
   /** Libraries of functions, for whoever has them: their code, and what takes it. */
-  readonly functions?: { dump(): readonly string[]; load(code: string): void }
+  readonly functions: FunctionCode
   /** More has become durable: replies that wait may leave. */
   readonly released: () => void
   /** It cannot go on: what was promised cannot be kept. */
@@ -406,7 +407,7 @@ export class Persistence {
       ['ctime', String(Math.floor(clock.now() / 1000))],
       ...aux,
     ] as const
-    return new Snapshot({ databases: engine.databases, functions: functions?.dump() ?? [], aux: facts })
+    return new Snapshot({ databases: engine.databases, functions: functions.dump(), aux: facts })
   }
 
   #saveNow(): void {
@@ -526,15 +527,12 @@ export class Persistence {
   }
 
   #replayOptions(dropsExpired: boolean): ReplayOptions {
-    const { engine, clock, functions, logger } = this.#options
+    const { engine, clock, functions } = this.#options
     return {
       engine,
       nowMs: clock.now(),
       dropsExpired,
-      loadFunction: (code) => {
-        if (functions === undefined) logger.warn('a library of functions was passed over: there are none here')
-        else functions.load(code)
-      },
+      loadFunction: (code) => functions.load(code),
     }
   }
 

@@ -10,6 +10,7 @@ import { isMaster } from '../cluster/topology.ts'
 import { DEFAULT_GOSSIP_OPTIONS } from '../cluster/types.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
+import { functionCodeOf } from '../commands/functions.ts'
 import type { PersistenceDoor } from '../commands/persistence-door.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
@@ -548,6 +549,7 @@ export class CacheServer implements Server {
       clock,
       logger,
       engine: this.#engine,
+      functions: functionCodeOf(this.#engine),
       released: () => this.#release(),
       failed: (error) => this.#break(error),
     })
