@@ -10,7 +10,7 @@ function kinds(effects: readonly GossipEffect[]): string[] {
 }
 
 describe('a cluster under faults', () => {
-  // Some of the 500 of npm run test:simulation -- --suite cache-cluster.
+  // Some of those of npm run test:simulation -- --suite cache-cluster.
   it.each([1, 2])('keeps its invariants and comes to rest (seed %d)', (seed) => {
     expect(runSeed(seed, { virtualMs: 1000 }).complaint).toBeUndefined()
   })
