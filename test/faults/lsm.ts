@@ -21,6 +21,8 @@ const IMAGES_A_SOAKED_WORKLOAD = 160
 /** A mutant that lives through so many workloads is not caught. */
 const MUTANT_WORKLOADS = 80
 const ENOUGH_FAILURES = 10
+/** How often the soak says how far it is. */
+const ROUNDS_A_REPORT = 100
 const FAILING: readonly DiskOperation[] = ['sync', 'syncDirectory', 'write', 'rename', 'create', 'open', 'truncate']
 
 const suite: HeavySuite = {
@@ -33,7 +35,7 @@ export default suite
 
 function leastOf(soak: boolean): Record<string, number> {
   return soak
-    ? { images: 100_000, compoundImages: 20_000, failingDisks: 750, refusals: 300, mutantsCaught: RULES.length }
+    ? { images: 100_000, compoundImages: 20_000, failingDisks: 300, refusals: 300, mutantsCaught: RULES.length }
     : { images: 5000, compoundImages: 1000, failingDisks: 50, refusals: 20, mutantsCaught: RULES.length }
 }
 
@@ -53,7 +55,10 @@ class Run {
     for (const name of only === undefined ? remembered : [only]) await this.attempt(name)
     if (only === undefined) {
       for (const rule of RULES) await this.attempt(`mutant=${seed * 1e6} without=${rule}`)
-      for (let round = 0; this.goesOn(); round++) await this.round(seed * 1e6 + round)
+      for (let round = 0; this.goesOn(); round++) {
+        await this.round(seed * 1e6 + round)
+        if (this.context.soak && (round + 1) % ROUNDS_A_REPORT === 0) this.reportProgress()
+      }
     }
     const { images, compoundImages, byVariant } = this.tally
     return {
@@ -85,7 +90,16 @@ class Run {
     this.context.begin(caseName)
     this.cases++
     const message = await this.complaint(caseName)
-    if (message !== undefined) this.failures.push({ caseName, message })
+    if (message === undefined) return
+    this.failures.push({ caseName, message })
+    this.context.report(`failed: ${caseName}`) // a suite that is cut off later loses its result
+  }
+
+  private reportProgress(): void {
+    const { images, compoundImages } = this.tally
+    const { workloads, failingDisks, refusals } = this.counts
+    const failed = this.failures.length
+    this.context.report(JSON.stringify({ workloads, images, compoundImages, failingDisks, refusals, failed }))
   }
 
   private async complaint(caseName: string): Promise<string | undefined> {
