@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, openSync, readSync, symlinkSync, writeFileSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, mkdirSync, openSync, readFileSync, readSync, symlinkSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type City, cityKey, type DataSet } from '../../ts/cli/tour/cities.ts'
@@ -242,7 +242,11 @@ describe('bedplate tour', () => {
 
 describe('bedplate tour of an installed package', () => {
   const project = join(directory.path, 'project')
-  const link = (name: string) => symlinkSync(join(ROOT, 'node_modules', name), join(project, 'node_modules', name))
+  const link = (name: string) => {
+    const path = join(project, 'node_modules', name)
+    mkdirSync(dirname(path), { recursive: true })
+    symlinkSync(join(ROOT, 'node_modules', name), path)
+  }
   const installedTour = () => {
     return run(process.execPath, ['node_modules/bedplate/bin/bedplate', 'tour', '--json'], {}, project)
   }
@@ -252,7 +256,8 @@ describe('bedplate tour of an installed package', () => {
     for (const part of ['bin', 'dist', 'package.json']) {
       cpSync(join(ROOT, part), join(project, 'node_modules/bedplate', part), { recursive: true })
     }
-    for (const name of ['commander', 'cli-progress']) link(name)
+    const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    for (const name of Object.keys(dependencies)) link(name)
   })
 
   it('says what to install, then works and names the command as npx knows it', () => {
