@@ -1,4 +1,4 @@
-// The page of the console as the browser gets it. It draws its charts as plain SVG (docs/decisions/0017-web-console.md) and puts
+// The page of the console as the browser gets it. It draws its charts as plain SVG (docs/decisions/0014-web-console.md) and puts
 // what comes from servers on the page as text, never as markup.
 
 export const CONSOLE_HTML = `<!doctype html>
