@@ -16,6 +16,9 @@ import type { Tally } from './workload-suite.ts'
 
 const CHANGES = 40
 const COMPOUND_CHANCE = 0.3
+/** How many crashes fall into a rewrite of files, which takes a small part of a history and so many effects, about. */
+const REWRITE_CHANCE = 0.4
+const REWRITE_EFFECTS = 30
 /** Far enough away that no key expires. */
 const EXPIRES_AFTER_MS = 1e9
 const UNWANTED = /^(?:SELECT|SWAPDB|FLUSHDB|MULTI|EXEC|PEXPIREAT)$/
@@ -43,6 +46,8 @@ export class CrashWorkload {
   /** What survives a power cut, and what survives the end of the process alone. */
   readonly #durable: Mark[] = []
   readonly #written: Mark[] = []
+  /** How long the disk's history was when a rewrite began. */
+  readonly #rewrites: number[] = []
 
   constructor(random: Random, settings: CrashSettings) {
     this.#random = random
@@ -79,7 +84,7 @@ export class CrashWorkload {
     const random = this.#random
     const { length } = this.disk.history
     const variant = CRASH_VARIANTS[below(random, CRASH_VARIANTS.length)] as CrashVariant
-    const point = below(random, length + 1)
+    const point = this.#crashPoint(length)
     const least = Math.max(sequenceAt(this.#durable, point), variant === 'all' ? sequenceAt(this.#written, point) : 0)
     const most = sequenceAt(this.#sent, point)
     const where = `${variant}, after effect ${point} of ${length}`
@@ -90,6 +95,13 @@ export class CrashWorkload {
       1,
     )
     tally.byVariant[variant]++
+  }
+
+  #crashPoint(length: number): number {
+    const random = this.#random
+    if (this.#rewrites.length === 0 || random.next() > REWRITE_CHANCE) return below(random, length + 1)
+    const rewrite = this.#rewrites[below(random, this.#rewrites.length)] as number
+    return Math.min(length, rewrite + below(random, REWRITE_EFFECTS))
   }
 
   async #check(
@@ -190,6 +202,7 @@ export class CrashWorkload {
       if (this.settings.policy === 'everysec') this.#durable.push({ at: this.disk.history.length, sequence })
     } else if (chance < 0.3 && isAppending) {
       // Nobody waits for it: changes go on meanwhile.
+      this.#rewrites.push(this.disk.history.length)
       await client.ask('BGREWRITEAOF')
       for (let i = below(random, 6); i > 0; i--) await this.#clock.turn()
     } else if (chance < 0.5 && !isAppending) {
