@@ -39,8 +39,9 @@ beforeAll(async () => {
     })
   }
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const state = cli([], 'cluster info\n'.repeat(QUESTIONS)).stdout
-    if (state.includes('cluster_state:ok')) return
+    const isUp = (port: number): boolean =>
+      cli(['-p', String(port)], 'cluster info\n'.repeat(QUESTIONS)).stdout.includes('cluster_state:ok')
+    if (ports.every(isUp)) return
   }
   throw new Error('the cluster did not come together')
 })

@@ -186,7 +186,7 @@ export function writeValue(lua: Lua, state: State, reply: ReplyWriter, protocol:
 
 function writeTable(lua: Lua, state: State, reply: ReplyWriter, protocol: 2 | 3): void {
   const isWritten =
-    writeText(lua, state, 'err', (text) => reply.error(text)) ||
+    writeText(lua, state, 'err', (text) => reply.error(zeroEnded(text))) ||
     writeText(lua, state, 'ok', (text) => reply.simple(oneLine(zeroEnded(text)))) ||
     writeDouble(lua, state, reply) ||
     writeText(lua, state, 'big_number', (text) => reply.bigNumberText(oneLine(text))) ||
