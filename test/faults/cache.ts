@@ -4,7 +4,6 @@ import type { Mutant, Rule } from '../../ts/cache/persistence/mutant.ts'
 import { CrashWorkload, crashSettings } from '../support/cache-crash.ts'
 import { workloadSuite } from '../support/workload-suite.ts'
 
-// 'manifest before increment' is left out: what is lost without it is lost within a few effects, which one seed in six hits.
 const RULES: readonly Rule[] = [
   'reply after sync',
   'group sync',
@@ -14,6 +13,7 @@ const RULES: readonly Rule[] = [
   'names before manifest',
   'manifest sync',
   'manifest name sync',
+  'manifest before increment',
   'increment closed',
 ]
 

@@ -18,7 +18,10 @@ const CHANGES = 40
 const COMPOUND_CHANCE = 0.3
 /** How many crashes fall into a rewrite of files, which takes a small part of a history and so many effects, about. */
 const REWRITE_CHANCE = 0.4
-const REWRITE_EFFECTS = 30
+const REWRITE_EFFECTS = 40
+/** So much beside the changes that a rewrite takes several turns, in which changes are acknowledged; in a database that is not compared. */
+const BALLAST_BYTES = 320 * 1024
+const BALLAST_DATABASE = '5'
 /** Far enough away that no key expires. */
 const EXPIRES_AFTER_MS = 1e9
 const UNWANTED = /^(?:SELECT|SWAPDB|FLUSHDB|MULTI|EXEC|PEXPIREAT)$/
@@ -27,6 +30,8 @@ export interface CrashSettings {
   /** Undefined: snapshots alone. */
   readonly policy: FsyncPolicy | undefined
   readonly mutant: Mutant | undefined
+  /** Whether there is so much that a rewrite takes several turns. */
+  readonly hasBallast: boolean
 }
 
 /** How long the disk's history was when changes up to a number had been sent, or promised to outlive a crash. */
@@ -67,6 +72,7 @@ export class CrashWorkload {
     for (let life = 0; life < lives; life++) {
       const server = await this.#start(this.disk)
       const client = server.client()
+      if (life === 0 && this.settings.hasBallast) await this.#load(client)
       while (sequence < (CHANGES * (life + 1)) / lives) {
         const first = sequence + 1
         sequence += 1 + below(this.#random, 3)
@@ -77,6 +83,11 @@ export class CrashWorkload {
       if (this.settings.policy !== undefined) this.#durable.push({ at: this.disk.history.length, sequence })
     }
     await shadow.stop()
+  }
+
+  async #load(client: LifeClient): Promise<void> {
+    await client.ask('SELECT', BALLAST_DATABASE)
+    await client.ask('SET', 'ballast', Buffer.from(this.#random.bytes(BALLAST_BYTES)).toString('latin1'))
   }
 
   /** Cuts the power at a random point, or ends the process, and starts again. @throws if what is there then is wrong. */
@@ -224,8 +235,10 @@ function sequenceAt(marks: readonly Mark[], point: number): number {
 /** Settings at random, those among them with which the mutant can be noticed. */
 export function crashSettings(random: Random, mutant: Mutant | undefined): CrashSettings {
   const isSnapshot = mutant?.without.startsWith('snapshot')
-  if (isSnapshot === true || (mutant === undefined && random.next() < 0.2)) return { policy: undefined, mutant }
+  if (isSnapshot === true || (mutant === undefined && random.next() < 0.2))
+    return { policy: undefined, mutant, hasBallast: false }
   const policies =
     mutant?.without === 'reply after sync' ? (['always'] as const) : (['always', 'everysec', 'no'] as const)
-  return { policy: policies[below(random, policies.length)] as FsyncPolicy, mutant }
+  const policy = policies[below(random, policies.length)] as FsyncPolicy
+  return { policy, mutant, hasBallast: mutant?.without === 'manifest before increment' || random.next() < 0.2 }
 }
