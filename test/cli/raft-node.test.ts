@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, it } from 'vitest'
-import { raftOptionsOf, valuesOf } from '../../ts/cli/raft-node/settings.ts'
+import { raftOptionsOf, SETTINGS, SYSTEM, type Values } from '../../ts/cli/raft-node/settings.ts'
 import { realClock } from '../../ts/io/clock.ts'
+import { parseSettingsFile, readSettings } from '../../ts/service/index.ts'
 import { freePorts } from '../support/raft/ports.ts'
 import { binary, runCommand } from '../support/run-command.ts'
 import { directoryInMemory } from '../support/temporary-directory.ts'
@@ -115,6 +116,12 @@ describe('five processes', () => {
     expect(await ended).toEqual([0, null])
   })
 })
+
+type Texts = Readonly<Record<string, string | undefined>>
+
+function valuesOf(flags: Texts, environment: Texts, file: string): Values {
+  return readSettings(SETTINGS, { flags, environment, system: SYSTEM, file: parseSettingsFile(file) })
+}
 
 const OPTIONS = { port: '8001', id: '1', cluster: '1,2,3,4,5' }
 

@@ -26,7 +26,12 @@ export interface SlotRange {
  * slotOf('{user:1}:name') === slotOf('{user:1}:mail') // true
  */
 export function slotOf(key: string): number {
-  return crc16(hashTag(key)) % SLOT_COUNT
+  return hashOf(key) % SLOT_COUNT
+}
+
+/** What decides on the slot: the CRC16 of a key, or of its hash tag. */
+export function hashOf(key: string): number {
+  return crc16(hashTag(key))
 }
 
 /** CRC16 of a string of bytes as XMODEM has it: polynomial 0x1021, from 0, not reflected; '123456789' gives 0x31c3. */

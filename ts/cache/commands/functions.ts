@@ -3,7 +3,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import type { ReplyWriter } from '../../wire/resp/index.ts'
 import { Glob } from '../keyspace/glob.ts'
-import { dumpFunctions, readFunctions } from '../scripting/function-dump.ts'
+import { dumpFunctions, loadFunctions } from '../persistence/dump.ts'
 import { FunctionLibraries } from '../scripting/function-libraries.ts'
 import { FLAG_NAMES } from '../scripting/script-cache.ts'
 import type { Call, Handlers } from './call.ts'
@@ -11,6 +11,12 @@ import { isWord } from './call.ts'
 import { CommandError, fail, failSubcommand } from './errors.ts'
 import type { Host } from './host.ts'
 import { SCRIPT_OUT_OF_MEMORY } from './memory-limit.ts'
+
+const BAD_PAYLOADS = {
+  footer: 'ERR DUMP payload version or checksum are wrong',
+  type: 'ERR given type is not a function',
+  value: 'ERR Failed loading library payload',
+} as const
 
 /** The libraries of each engine. */
 const LIBRARIES = new WeakMap<Host, FunctionLibraries>()
@@ -61,7 +67,8 @@ export const FUNCTION_COMMANDS: Handlers = {
   },
 
   'function|dump'(call) {
-    call.reply.bulk(dumpFunctions([...librariesOf(call).libraries.values()].map(({ code }) => code)))
+    const payload = dumpFunctions(functionCodeOf(call.engine).dump())
+    call.reply.bulk(Buffer.from(payload).toString('latin1'))
   },
 
   /** FUNCTION RESTORE payload [FLUSH | APPEND | REPLACE] */
@@ -71,8 +78,8 @@ export const FUNCTION_COMMANDS: Handlers = {
     if (policy !== 'flush' && policy !== 'append' && policy !== 'replace') {
       fail('ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.')
     }
-    const codes = readFunctions(args[2] as string)
-    if (typeof codes === 'string') fail(`ERR ${codes}`)
+    const codes = loadFunctions(Buffer.from(args[2] as string, 'latin1'))
+    if (typeof codes === 'string') fail(BAD_PAYLOADS[codes])
     librariesOf(call).restore(codes, policy)
     call.dirty++
     call.reply.ok()

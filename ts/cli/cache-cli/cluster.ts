@@ -4,7 +4,6 @@ import type { Reply } from '../../wire/resp/index.ts'
 import { ServerConnection, type Target } from './connection.ts'
 
 const MAX_REDIRECTIONS = 16
-const SLOT_COUNT = 16_384
 
 /** A reply, and who gave it. */
 export interface Answer {
@@ -91,23 +90,6 @@ export class Nodes {
     this.#connections.set(keyOf(target), made)
     return made
   }
-}
-
-/** The hash of a key's slot: CRC16 (XMODEM) of its tag between braces, or of the whole of it. */
-export function hashOf(key: string): number {
-  const open = key.indexOf('{')
-  const close = open === -1 ? -1 : key.indexOf('}', open + 1)
-  const hashed = close > open + 1 ? key.slice(open + 1, close) : key
-  let crc = 0
-  for (let i = 0; i < hashed.length; i++) {
-    crc ^= hashed.charCodeAt(i) << 8
-    for (let bit = 0; bit < 8; bit++) crc = (crc & 0x8000) === 0 ? crc << 1 : ((crc << 1) ^ 0x1021) & 0xffff
-  }
-  return crc & 0xffff
-}
-
-export function slotOf(key: string): number {
-  return hashOf(key) % SLOT_COUNT
 }
 
 export function itemsOf(reply: Reply | undefined): readonly Reply[] {

@@ -1,8 +1,9 @@
 // What cache-cli does with one command.
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { hashOf, slotOf } from '../../cache/cluster/slots.ts'
 import type { Reply } from '../../wire/resp/index.ts'
 import type { Output } from '../kit/output.ts'
-import { type Answer, hashOf, itemsOf, type Nodes, slotOf, textOf } from './cluster.ts'
+import { type Answer, itemsOf, type Nodes, textOf } from './cluster.ts'
 import { toBytes, toJson } from './show.ts'
 
 export interface Manner {

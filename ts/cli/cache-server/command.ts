@@ -1,7 +1,5 @@
 // The command line of cache-server: settings from flags, environment and file, then a server until a signal comes.
-import { readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
-import { BedplateError, isCode } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import {
   CacheServer,
   type CacheServerOptions,
@@ -10,23 +8,23 @@ import {
   parseSavePoints,
 } from '../../cache/index.ts'
 import { realClock } from '../../io/clock.ts'
-import { type Address, realNetwork, showAddress, type TlsFiles } from '../../io/network.ts'
+import { type Address, realNetwork, showAddress } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
 import {
   choiceSetting,
   createLogger,
   numberSetting,
-  parseSettingsFile,
-  readSettings,
   runServer,
   SERVER_SETTINGS,
   textSetting,
   type ValuesOf,
   variableOf,
 } from '../../service/index.ts'
+import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
+import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
 import { ThreadCluster } from './thread-cluster.ts'
@@ -53,7 +51,6 @@ const SETTINGS = {
 /** Where data lies if it is to be kept and nobody says where. */
 const DEFAULT_DIRECTORY = './bedplate-data/cache-server'
 const SYSTEM = 'CACHE'
-const MAX_FILE_BYTES = 1024 * 1024
 
 const EXAMPLES = `
 Examples:
@@ -74,12 +71,8 @@ Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.`
 export async function run(args: readonly string[]): Promise<number> {
   return runProgram(args, 'cache-server', (program) => {
     program.description('A Redis-compatible server.').addHelpText('after', EXAMPLES)
-    for (const [name, { summary, placeholder, fallback }] of Object.entries(SETTINGS)) {
-      const known = fallback === undefined || fallback === '' ? '' : ` (${fallback})`
-      program.option(`--${name} ${placeholder}`, summary + known)
-    }
+    addSettings(program, SETTINGS)
     program
-      .option('--config <file>', 'read settings from it')
       .option('--cluster', 'start a cluster: --nodes masters on ports from --port on, each in a thread')
       .option('--json', 'say that it is ready as one line of JSON')
       .action(serve)
@@ -88,8 +81,8 @@ export async function run(args: readonly string[]): Promise<number> {
 
 type Values = ValuesOf<typeof SETTINGS>
 
-async function serve(options: Record<string, string | true | undefined>): Promise<void> {
-  const values = settingsOf(options)
+async function serve(options: GivenOptions): Promise<void> {
+  const values = settingsOf(SETTINGS, options, SYSTEM)
   if (options['cluster'] === true) return serveCluster(values, options['json'] === true)
   const logger = createLogger({ name: 'cache-server', level: values['log-level'], now: realClock.now, write: complain })
   const server = new CacheServer({
@@ -99,7 +92,7 @@ async function serve(options: Record<string, string | true | undefined>): Promis
     logger,
     host: values.host,
     port: values.port,
-    tls: tlsOf(values),
+    tls: tlsFilesOf(values),
     password: Buffer.from(values.requirepass).toString('latin1'),
     maxClients: values['max-clients'],
     databases: values.databases,
@@ -166,7 +159,7 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
     })
   }
   const count = nodes * (1 + replicas)
-  const tls = tlsOf(values)
+  const tls = tlsFilesOf(values)
   const cluster = new ThreadCluster({
     clock: realClock,
     masterCount: nodes,
@@ -203,46 +196,4 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
 
 function readyJson({ host, port }: Address, admin: Address | undefined): string {
   return JSON.stringify({ event: 'ready', host, port, adminPort: admin?.port, pid: process.pid })
-}
-
-/** Commander names options in camel case. @throws UsageError if one is wrong, wherever it comes from */
-function settingsOf(options: Record<string, string | true | undefined>): Values {
-  const flags: Record<string, string | undefined> = {}
-  for (const name of Object.keys(SETTINGS)) {
-    const value = options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
-    if (typeof value === 'string') flags[name] = value
-  }
-  const { config } = options
-  const sources = { flags, environment: process.env, system: SYSTEM }
-  const text = typeof config === 'string' ? Buffer.from(readFile('--config', config)).toString() : ''
-  try {
-    return readSettings(SETTINGS, { ...sources, file: parseSettingsFile(text) })
-  } catch (error) {
-    if (!isCode(error, 'INVALID_INPUT')) throw error
-    const { message, hint } = error as BedplateError
-    throw new UsageError(message, hint)
-  }
-}
-
-function tlsOf(values: Values): TlsFiles | undefined {
-  const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca } = values
-  if (cert === '' && key === '' && ca === '') return undefined
-  if (cert === '' || key === '') {
-    throw new BedplateError('INVALID_INPUT', 'TLS needs both --tls-cert and --tls-key')
-  }
-  return {
-    cert: readFile('--tls-cert', cert),
-    key: readFile('--tls-key', key),
-    ca: ca === '' ? undefined : readFile('--tls-ca', ca),
-  }
-}
-
-function readFile(flag: string, path: string): Uint8Array {
-  try {
-    if (statSync(path).size > MAX_FILE_BYTES) throw new Error('it is longer than 1 MiB')
-    return readFileSync(path)
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause)
-    throw new BedplateError('NOT_FOUND', `${flag}: cannot read ${resolve(path)}: ${text}`, { cause })
-  }
 }

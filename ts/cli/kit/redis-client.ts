@@ -3,7 +3,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import type { RedisCommands, RedisSession } from '../../cache/patterns/index.ts'
 import { type Address, type Connection, realNetwork, showAddress } from '../../io/network.ts'
-import { type Reply, ReplyDecoder } from '../../wire/resp/index.ts'
+import { plainOf, ReplyDecoder } from '../../wire/resp/index.ts'
 
 interface Waiting {
   readonly resolve: (value: unknown) => void
@@ -76,23 +76,4 @@ export class RedisClient implements RedisCommands, RedisSession {
 function encode(args: readonly string[]): Uint8Array {
   const parts = args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`)
   return Buffer.from(`*${args.length}\r\n${parts.join('')}`)
-}
-
-function plainOf(reply: Reply): unknown {
-  switch (reply.kind) {
-    case 'simple':
-    case 'bulk':
-    case 'verbatim':
-    case 'error':
-      return Buffer.from(reply.text, 'latin1').toString()
-    case 'null':
-      return null
-    case 'integer':
-    case 'boolean':
-    case 'double':
-    case 'big number':
-      return reply.value
-    default:
-      return reply.items.map(plainOf)
-  }
 }

@@ -1,17 +1,13 @@
-// What the commands of servers have in common: settings from flags, environment and file, and TLS files.
-import { readFileSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+// What the commands of servers have in common: settings from flags, environment and file.
 import type { Command } from 'commander'
-import { BedplateError, isCode } from '../../base/errors.ts'
-import type { TlsFiles } from '../../io/network.ts'
-import { parseSettingsFile, readSettings, type SERVER_SETTINGS, type ValuesOf } from '../../service/index.ts'
+import { type BedplateError, isCode } from '../../base/errors.ts'
+import { parseSettingsFile, readSettings, type ValuesOf } from '../../service/index.ts'
+import { readNamedFile } from './files.ts'
 import { UsageError } from './program.ts'
 
 type Settings = Parameters<typeof readSettings>[0]
 /** What commander gives: options by name, in camel case. */
 export type GivenOptions = Readonly<Record<string, string | true | undefined>>
-
-const MAX_FILE_BYTES = 1024 * 1024
 
 /** Adds a flag for each setting, and `--config`. */
 export function addSettings(program: Command, settings: Settings): void {
@@ -30,37 +26,17 @@ export function settingsOf<S extends Settings>(settings: S, options: GivenOption
     if (typeof value === 'string') flags[name] = value
   }
   const { config } = options
-  const text = typeof config === 'string' ? Buffer.from(readSmallFile('--config', config)).toString() : ''
+  const text = typeof config === 'string' ? Buffer.from(readNamedFile('--config', config)).toString() : ''
   try {
     return readSettings(settings, { flags, environment: process.env, system, file: parseSettingsFile(text) })
   } catch (error) {
-    if (!isCode(error, 'INVALID_INPUT')) throw error
-    const { message, hint } = error as BedplateError
-    throw new UsageError(message, hint)
+    throw asUsage(error)
   }
 }
 
-/** The files of `--tls-cert`, `--tls-key` and `--tls-ca`. @throws INVALID_INPUT, NOT_FOUND */
-export function tlsOf(
-  values: Pick<ValuesOf<typeof SERVER_SETTINGS>, 'tls-cert' | 'tls-key' | 'tls-ca'>,
-): TlsFiles | undefined {
-  const { 'tls-cert': cert, 'tls-key': key, 'tls-ca': ca } = values
-  if (cert === '' && key === '' && ca === '') return undefined
-  if (cert === '' || key === '') throw new BedplateError('INVALID_INPUT', 'TLS needs both --tls-cert and --tls-key')
-  return {
-    cert: readSmallFile('--tls-cert', cert),
-    key: readSmallFile('--tls-key', key),
-    ca: ca === '' ? undefined : readSmallFile('--tls-ca', ca),
-  }
-}
-
-/** The bytes of a file that a flag names. @throws NOT_FOUND */
-export function readSmallFile(flag: string, path: string): Uint8Array {
-  try {
-    if (statSync(path).size > MAX_FILE_BYTES) throw new Error('it is longer than 1 MiB')
-    return readFileSync(path)
-  } catch (cause) {
-    const text = cause instanceof Error ? cause.message : String(cause)
-    throw new BedplateError('NOT_FOUND', `${flag}: cannot read ${resolve(path)}: ${text}`, { cause })
-  }
+/** What is wrong with an input, as wrong usage. @throws Every other error as it is */
+export function asUsage(error: unknown): UsageError {
+  if (!isCode(error, 'INVALID_INPUT')) throw error
+  const { message, hint } = error as BedplateError
+  return new UsageError(message, hint)
 }

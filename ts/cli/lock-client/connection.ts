@@ -3,8 +3,8 @@ import { BedplateError } from '../../base/errors.ts'
 import { EtcdClient } from '../../distributed/locks/client/etcd-client.ts'
 import { connectGrpc } from '../../io/grpc.ts'
 import type { KeyValue } from '../../wire/etcd/messages.ts'
+import { readNamedFile } from '../kit/files.ts'
 import { UsageError } from '../kit/program.ts'
-import { readSmallFile } from '../kit/server-command.ts'
 
 /** Options of every subcommand. */
 export interface ConnectionArguments {
@@ -61,6 +61,6 @@ export function idOf(token: number): string {
 
 function tlsOf({ tlsCa, tlsCert, tlsKey }: ConnectionArguments) {
   if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined
-  const read = (flag: string, path: string | undefined) => (path === undefined ? undefined : readSmallFile(flag, path))
+  const read = (flag: string, path: string | undefined) => (path === undefined ? undefined : readNamedFile(flag, path))
   return { ca: read('--tls-ca', tlsCa), cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) }
 }

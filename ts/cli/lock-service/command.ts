@@ -13,9 +13,10 @@ import {
   variableOf,
 } from '../../service/index.ts'
 import { parseDuration } from '../kit/duration.ts'
+import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
-import { addSettings, type GivenOptions, settingsOf, tlsOf } from '../kit/server-command.ts'
+import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 
 const { 'max-clients': _unused, ...SHARED_SETTINGS } = SERVER_SETTINGS
 const SETTINGS = {
@@ -64,7 +65,7 @@ async function serve(options: GivenOptions): Promise<void> {
     path: options['memory'] === true ? undefined : values['data-dir'],
     host: values.host,
     port: values.port,
-    tls: tlsOf(values),
+    tls: tlsFilesOf(values),
     logger,
     quotaBytes: values['quota-bytes'],
     maxRequestBytes: values['max-request-bytes'],

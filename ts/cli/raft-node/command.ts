@@ -7,10 +7,11 @@ import { realNetwork } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
 import { createLogger, runServer, variableOf } from '../../service/index.ts'
-import { readNamedFile, tlsFilesOf } from '../kit/files.ts'
+import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram } from '../kit/program.ts'
-import { addressOf, raftOptionsOf, SETTINGS, valuesOf } from './settings.ts'
+import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
+import { addressOf, raftOptionsOf, SETTINGS, SYSTEM } from './settings.ts'
 
 const EXAMPLES = `
 Examples:
@@ -22,7 +23,7 @@ Examples:
   $ curl http://localhost:8003/status
 
 On any node: POST /append, /members, /transfer, /snapshot; GET /get?key=, /log?from=, /status, /members, /health, /ready, /metrics.
-Every flag has a twin in the environment, such as ${variableOf('RAFT', 'port')}, and a line in the file of --config, such as
+Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
 "port 8001"; a flag is worth more than the environment, and that more than the file.
 Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.`
 
@@ -32,22 +33,17 @@ export async function run(args: readonly string[]): Promise<number> {
     program
       .description('A node of a replicated log (Raft) that goes on while a majority of its nodes does.')
       .addHelpText('after', EXAMPLES)
-    for (const [name, { summary, placeholder, fallback }] of Object.entries(SETTINGS)) {
-      const known = fallback === undefined || fallback === '' ? '' : ` (${fallback})`
-      program.option(`--${name} ${placeholder}`, summary + known)
-    }
+    addSettings(program, SETTINGS)
     program
       .option('--insecure', 'let everybody who reaches the port change everything')
-      .option('--config <file>', 'read settings from it')
       .option('--json', 'say what happens as lines of JSON')
       .action(serve)
   })
 }
 
-async function serve(options: Record<string, string | true | undefined>): Promise<void> {
-  const { config, insecure, json } = options
-  const file = typeof config === 'string' ? Buffer.from(readNamedFile('--config', config)).toString() : ''
-  const values = valuesOf(flagsOf(options), process.env, file)
+async function serve(options: GivenOptions): Promise<void> {
+  const { insecure, json } = options
+  const values = settingsOf(SETTINGS, options, SYSTEM)
   const raft = raftOptionsOf(values, insecure === true)
   const advertise = addressOf('--advertise', values.advertise)
   const tls = tlsFilesOf(values)
@@ -79,16 +75,6 @@ async function serve(options: Record<string, string | true | undefined>): Promis
     },
   })
   lines.flush()
-}
-
-/** Commander names options in camel case. */
-function flagsOf(options: Record<string, string | true | undefined>): Record<string, string | undefined> {
-  const flags: Record<string, string | undefined> = {}
-  for (const name of Object.keys(SETTINGS)) {
-    const value = options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
-    if (typeof value === 'string') flags[name] = value
-  }
-  return flags
 }
 
 /** A line an event, and one a command. */

@@ -1,18 +1,17 @@
 // What `raft-node` can be told, and what that comes to: who the node is, where the others are.
-import { BedplateError, isCode } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
 import { type Address, parseAddress } from '../../io/network.ts'
 import {
   isLoopback,
   numberSetting,
-  parseSettingsFile,
-  readSettings,
   SERVER_SETTINGS,
   type Setting,
   textSetting,
   type ValuesOf,
 } from '../../service/index.ts'
 import { UsageError } from '../kit/program.ts'
+import { asUsage } from '../kit/server-command.ts'
 
 const MAX_PORT = 65_535
 const {
@@ -53,22 +52,9 @@ export const SETTINGS = {
   'log-level': level,
   'drain-ms': drain,
 }
-const SYSTEM = 'RAFT'
+export const SYSTEM = 'RAFT'
 
 export type Values = ValuesOf<typeof SETTINGS>
-
-/** Flags, environment, file, defaults. @throws UsageError if one is wrong, wherever it comes from */
-export function valuesOf(
-  flags: Readonly<Record<string, string | undefined>>,
-  environment: Readonly<Record<string, string | undefined>>,
-  file: string,
-): Values {
-  try {
-    return readSettings(SETTINGS, { flags, environment, system: SYSTEM, file: parseSettingsFile(file) })
-  } catch (error) {
-    throw asUsage(error)
-  }
-}
 
 /** What `openRaft` is to be told. @throws UsageError, INVALID_INPUT for an address that is open to others */
 export function raftOptionsOf(values: Values, isInsecure: boolean): Omit<OpenRaftOptions, 'tls'> & { listen: Address } {
@@ -136,10 +122,4 @@ export function addressOf(flag: string, text: string): Address | undefined {
     const { message, hint } = asUsage(error)
     throw new UsageError(`${flag}: ${message}`, hint)
   }
-}
-
-function asUsage(error: unknown): UsageError {
-  if (!isCode(error, 'INVALID_INPUT')) throw error
-  const { message, hint } = error as BedplateError
-  return new UsageError(message, hint)
 }

@@ -2,7 +2,7 @@
 import type { Address, TlsFiles } from '../../io/network.ts'
 import type { Applied, RoleChange } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { LogIndex, Membership, NodeId, Role, Term } from './types.ts'
+import type { LogIndex, NodeId, NodeStatus } from './types.ts'
 
 /** Where nodes are reached. */
 export type Addresses = ReadonlyMap<NodeId, Address>
@@ -79,20 +79,8 @@ export interface MembershipChange {
 }
 
 /** What a node knows of its group. */
-export interface GroupStatus {
+export interface GroupStatus extends NodeStatus {
   readonly group: number
-  /** This node. */
-  readonly id: NodeId
-  readonly role: Role
-  readonly term: Term
-  /** Who leads, as far as the node knows. */
-  readonly leader: NodeId | undefined
-  readonly commitIndex: LogIndex
-  readonly appliedIndex: LogIndex
-  readonly lastIndex: LogIndex
-  /** The log on this node's disk reaches so far. */
-  readonly durableIndex: LogIndex
-  readonly membership: Membership
 }
 
 /** This machine's member of a cluster: one directory, one port. Made by `openRaft`. */

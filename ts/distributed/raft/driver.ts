@@ -12,7 +12,6 @@ import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
 import type { Journal } from './journal.ts'
 import { RaftNode } from './node.ts'
 import { type Applied, RaftError, type RoleChange } from './raft-error.ts'
-import type { NodeStatus } from './replica.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 import type { StateMachine } from './state-machine.ts'
 import type {
@@ -23,6 +22,7 @@ import type {
   Membership,
   Message,
   NodeId,
+  NodeStatus,
   Outcome,
   Proposal,
   RaftOptions,

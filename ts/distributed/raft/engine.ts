@@ -1,6 +1,5 @@
 // bedplate/raft/engine: the protocol without a disk, a clock or a network, for whoever has a driver of his own.
 export { RaftNode } from './node.ts'
-export type { NodeStatus } from './replica.ts'
 export { encodeCommand, type SessionCommand } from './session-codec.ts'
 export { SessionMachine, type SessionOptions, type SessionResult } from './sessions.ts'
 export type { StateMachine } from './state-machine.ts'
@@ -13,6 +12,7 @@ export type {
   Membership,
   Message,
   NodeId,
+  NodeStatus,
   Outcome,
   Proposal,
   RaftOptions,

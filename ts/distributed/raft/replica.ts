@@ -7,9 +7,9 @@ import type {
   Effect,
   Entry,
   LogIndex,
-  Membership,
   Message,
   NodeId,
+  NodeStatus,
   Outcome,
   RaftStart,
   Refusal,
@@ -18,21 +18,6 @@ import type {
   Term,
   Tick,
 } from './types.ts'
-
-/** What a node looks like from outside. */
-export interface NodeStatus {
-  readonly id: NodeId
-  readonly role: Role
-  readonly term: Term
-  /** Who leads, as far as the node knows. */
-  readonly leader: NodeId | undefined
-  readonly commitIndex: LogIndex
-  readonly appliedIndex: LogIndex
-  readonly lastIndex: LogIndex
-  /** The log on this node's disk reaches so far. */
-  readonly durableIndex: LogIndex
-  readonly membership: Membership
-}
 
 /** A write that is under way. */
 interface Write {

@@ -319,3 +319,18 @@ export const DEFAULTS = {
 
 /** A membership has at most so many members. */
 export const MAX_MEMBERS = 64
+
+/** What a node looks like from outside. */
+export interface NodeStatus {
+  readonly id: NodeId
+  readonly role: Role
+  readonly term: Term
+  /** Who leads, as far as the node knows. */
+  readonly leader: NodeId | undefined
+  readonly commitIndex: LogIndex
+  readonly appliedIndex: LogIndex
+  readonly lastIndex: LogIndex
+  /** The log on this node's disk reaches so far. */
+  readonly durableIndex: LogIndex
+  readonly membership: Membership
+}

@@ -6,7 +6,7 @@ import { type Clock, realClock } from '../../io/clock.ts'
 import { realNetwork } from '../../io/network.ts'
 import { type Random, realRandom } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
-import { type Reply, ReplyDecoder } from '../../wire/resp/index.ts'
+import { plainOf, type Reply, ReplyDecoder } from '../../wire/resp/index.ts'
 import { FailingCommands, faultsOf, type RedisFaults } from './faults.ts'
 import { FaultyNetwork } from './faulty-network.ts'
 
@@ -88,7 +88,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   const command = (...args: readonly (string | number)[]): RedisReply => {
     const decoder = new ReplyDecoder()
     decoder.push(server.execute(args.map((arg) => bytesOf(String(arg)))))
-    return plainOf(decoder.next())
+    return answerOf(decoder.next())
   }
   const stop = (): Promise<void> => server.stop()
   const credentials = password === '' ? '' : `:${encodeURIComponent(password)}@`
@@ -137,25 +137,11 @@ function bytesOf(text: string): string {
   return Buffer.from(text).toString('latin1')
 }
 
-function plainOf(reply: Reply | undefined): RedisReply {
+/** @throws INVALID_INPUT with the text of an error */
+function answerOf(reply: Reply | undefined): RedisReply {
   if (reply === undefined) {
     throw new BedplateError('INVALID_INPUT', 'the command was not answered: it blocks, or answers nothing')
   }
-  switch (reply.kind) {
-    case 'error':
-      throw new BedplateError('INVALID_INPUT', reply.text)
-    case 'simple':
-    case 'bulk':
-    case 'verbatim':
-      return Buffer.from(reply.text, 'latin1').toString()
-    case 'null':
-      return null
-    case 'integer':
-    case 'boolean':
-    case 'double':
-    case 'big number':
-      return reply.value
-    default:
-      return reply.items.map(plainOf)
-  }
+  if (reply.kind === 'error') throw new BedplateError('INVALID_INPUT', reply.text)
+  return plainOf(reply)
 }

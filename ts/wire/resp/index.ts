@@ -2,6 +2,7 @@
 export { CommandDecoder } from './command-decoder.ts'
 export { formatDouble } from './double.ts'
 export { splitInline } from './inline.ts'
+export { plainOf } from './plain.ts'
 export { ReplyDecoder } from './reply-decoder.ts'
 export { ReplyWriter } from './reply-writer.ts'
 export {
