@@ -69,7 +69,7 @@ Status Engine::OpenFiles() {
   const auto replay = [&](uint64_t, Bytes record) {
     log_bytes_since_checkpoint_ += record.size();
     Status status = VisitRecord(record, &replayer);
-    if (status.ok()) MakeRoom();
+    if (status.ok()) (void)MakeRoom();
     return status;
   };
   return log::Log::Open(log_options, replay, &log_);
@@ -248,7 +248,7 @@ Status Engine::Commit(Attachment* attachment, std::span<const Operation> operati
     return status;
   }
   NoteRecord();
-  MakeRoom();
+  (void)MakeRoom();
   WakeMaintenanceIfDue();
   return Status::Ok();
 }
@@ -302,11 +302,16 @@ void Engine::Encode(std::span<const Operation> operations, std::vector<uint32_t>
 }
 
 Status Engine::Reserve() {
-  // Readers hold pages for as long as they look for something: what they left may go now.
-  if (pager_->is_starved()) MakeRoom();
+  // Readers hold pages for as long as they look for something, a checkpoint those that it writes:
+  // what they left may go now. What they still hold is no reason to refuse: it was within the bound
+  // when they took it, and all that came after it can be written back.
   if (pager_->is_starved()) {
-    return Status::Error(ErrorCode::kDiskFull, path() + ": no space to write back changed pages",
-                         "free some space on the disk; nothing was changed");
+    Status status = MakeRoom();
+    if (status.Is(ErrorCode::kDiskFull)) {
+      return Status::Error(ErrorCode::kDiskFull, path() + ": no space to write back changed pages",
+                           "free some space on the disk; nothing was changed");
+    }
+    if (!status.ok()) return status;
   }
   const size_t bytes = record_.bytes().size();
   if (bytes > log::kMaxRecordBytes) {
@@ -437,9 +442,8 @@ Status Engine::Perform(const Operation& operation, uint32_t id, const LeafValue&
   }
 }
 
-void Engine::MakeRoom() {
-  (void)Failed(MakeRoomIn(pager_.get()));  // a full disk leaves them in memory: see `Reserve`
-}
+// A full disk leaves them in memory: see `Reserve`.
+Status Engine::MakeRoom() { return Failed(MakeRoomIn(pager_.get())); }
 
 Status Engine::MakeRoomIn(Pager* pager) {
   while (pager->is_over()) {

@@ -341,7 +341,7 @@ class Engine {
   Status Warm(Attachment* attachment, std::span<const Operation> operations);
   Status Perform(const Operation& operation, uint32_t id, const LeafValue& cell);
   // Brings the cache back under its bound, by writing changed pages if need be.
-  void MakeRoom();
+  Status MakeRoom();
   Status MakeRoomIn(Pager* pager);
   // Counts the record that was just logged, and keeps it for a compaction under way.
   void NoteRecord();

@@ -182,7 +182,7 @@ class Pager {
   [[nodiscard]] bool is_over() const { return resident_ > capacity_pages_; }
   // Anybody. True if another page has to take the place of one.
   [[nodiscard]] bool is_full() const { return resident_ >= capacity_pages_; }
-  // Anybody. True if a full disk has made the cache outgrow twice its bound: writes must be
+  // Anybody. True if the cache has outgrown twice its bound. If a full disk is why, writes must be
   // refused.
   [[nodiscard]] bool is_starved() const { return resident_ > 2 * capacity_pages_; }
   // Exclusive. Drops clean pages until the bound is kept. Gives up to `max_dirty` pages that it

@@ -14,6 +14,7 @@
 
 #include "btree/engine.h"
 #include "core/little_endian.h"
+#include "test/hooked_disk.h"
 #include "test/test_support.h"
 #include "vfs/real_disk.h"
 
@@ -84,7 +85,7 @@ class EngineTest : public testing::Test {
   }
 
   TreeModel ContentOf(const Snapshot& snapshot, const std::string& tree, bool reverse = false,
-                      uint64_t entries_a_block = 7) {
+                      const BlockLimits& limits = {7, 700}) {
     TreeModel content;
     Reference root;
     EXPECT_OK(engine_->RootIn(attachment_.get(), snapshot, tree, &root));
@@ -93,8 +94,8 @@ class EngineTest : public testing::Test {
     bool done = false;
     while (!done) {
       Block block;
-      EXPECT_OK(engine_->ReadBlock(attachment_.get(), snapshot, root, rest, reverse,
-                                   {entries_a_block, 700}, &block, &done));
+      EXPECT_OK(engine_->ReadBlock(attachment_.get(), snapshot, root, rest, reverse, limits, &block,
+                                   &done));
       const uint8_t* at = block.bytes().data();
       for (uint32_t i = 0; i < block.count; i++) {
         const uint32_t key_length = LoadU32(at);
@@ -229,6 +230,33 @@ TEST_F(EngineTest, DropsPagesOfOlderStatesFromMemoryOnceTheyAreWritten) {
   ASSERT_OK(engine_->Checkpoint());
   EXPECT_LE(engine_->Stats().cache.resident_pages, needed + 8);
   CheckAll();
+}
+
+TEST_F(EngineTest, TakesWritesWhileAReaderHoldsMorePagesThanTheCacheMayHave) {
+  options_.cache_bytes = 16 * 512;
+  for (int i = 1000; i < 2000; i++) Put("key" + std::to_string(i), std::string(40, 'a'));
+  Close();
+  bool is_reading = false;
+  int reads = 0;
+  HookedDisk disk(
+      &disk_, [](const std::string& /*path*/) {},
+      [&](const std::string& /*path*/) {
+        if (!is_reading || ++reads < 60) return;
+        is_reading = false;
+        Put("key1500", "while it was read");
+      });
+  options_.disk = &disk;
+  Open();
+  const TreeModel before = models_[""];
+  {
+    std::shared_ptr<Snapshot> snapshot;
+    ASSERT_OK(engine_->OpenSnapshot(&snapshot));
+    is_reading = true;
+    EXPECT_EQ(ContentOf(*snapshot, "", /*reverse=*/false, {10'000, 1 << 20}), before);
+    EXPECT_FALSE(is_reading);
+  }
+  CheckAll();
+  Close();
 }
 
 TEST_F(EngineTest, KeepsWhatWasWrittenOverCheckpointsAndReopening) {

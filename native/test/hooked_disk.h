@@ -1,5 +1,5 @@
-// A disk that lets something else happen while it syncs: so that one thread can do what otherwise
-// takes two, and what it does follows from its seed.
+// A disk that lets something else happen while it syncs or reads: so that one thread can do what
+// otherwise takes two, and what it does follows from its seed.
 #ifndef BEDPLATE_TEST_HOOKED_DISK_H_
 #define BEDPLATE_TEST_HOOKED_DISK_H_
 
@@ -15,15 +15,19 @@ namespace bedplate {
 
 class HookedDisk final : public vfs::Disk {
  public:
-  // `disk` must outlive it. `on_sync` is called before and after every sync of a file.
-  HookedDisk(vfs::Disk* disk, std::function<void(const std::string& path)> on_sync)
-      : disk_(disk), on_sync_(std::move(on_sync)) {}
+  using Hook = std::function<void(const std::string& path)>;
+
+  // `disk` must outlive it. `on_sync` is called before and after every sync of a file, `on_read`
+  // before every read.
+  HookedDisk(
+      vfs::Disk* disk, Hook on_sync, Hook on_read = [](const std::string&) {})
+      : disk_(disk), on_sync_(std::move(on_sync)), on_read_(std::move(on_read)) {}
 
   Status Open(const std::string& path, vfs::OpenMode mode,
               std::unique_ptr<vfs::File>* file) override {
     std::unique_ptr<vfs::File> opened;
     Status status = disk_->Open(path, mode, &opened);
-    if (status.ok()) *file = std::make_unique<HookedFile>(std::move(opened), &on_sync_);
+    if (status.ok()) *file = std::make_unique<HookedFile>(std::move(opened), this);
     return status;
   }
   Status KindOf(const std::string& path, vfs::Kind* kind) override {
@@ -47,33 +51,33 @@ class HookedDisk final : public vfs::Disk {
   }
 
  private:
-  using OnSync = std::function<void(const std::string&)>;
-
   class HookedFile final : public vfs::File {
    public:
-    HookedFile(std::unique_ptr<vfs::File> file, const OnSync* on_sync)
-        : File(file->path()), file_(std::move(file)), on_sync_(*on_sync) {}
+    HookedFile(std::unique_ptr<vfs::File> file, const HookedDisk* disk)
+        : File(file->path()), file_(std::move(file)), disk_(*disk) {}
 
     Status Size(uint64_t* size) const override { return file_->Size(size); }
     Status Read(std::span<uint8_t> target, uint64_t position, size_t* count) const override {
+      disk_.on_read_(path());
       return file_->Read(target, position, count);
     }
     Status Write(Bytes bytes, uint64_t position) override { return file_->Write(bytes, position); }
     Status Truncate(uint64_t size) override { return file_->Truncate(size); }
     Status Sync() override {
-      on_sync_(path());
+      disk_.on_sync_(path());
       Status status = file_->Sync();
-      on_sync_(path());
+      disk_.on_sync_(path());
       return status;
     }
 
    private:
     const std::unique_ptr<vfs::File> file_;
-    const OnSync& on_sync_;
+    const HookedDisk& disk_;
   };
 
   vfs::Disk* const disk_;
-  const OnSync on_sync_;
+  const Hook on_sync_;
+  const Hook on_read_;
 };
 
 }  // namespace bedplate
