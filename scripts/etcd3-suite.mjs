@@ -1,0 +1,162 @@
+// npm run test:etcd3-suite -- CHECKOUT [--json FILE] [--server etcd]
+//
+// The own tests of the npm package etcd3 (github.com/microsoft/etcd3, mocha), unchanged, against our lock-service: over TLS with the
+// certificate that lies in that repository, on an empty data directory. Prints the title of each test that failed and `passed/total`.
+// Ends with 0 if none failed; tests that the suite itself leaves out count as neither.
+//
+//   CHECKOUT   a work tree of that repository, such as `git clone https://github.com/microsoft/etcd3` makes. What its package.json
+//              wants is installed there, and its sources are compiled, unless that was done before
+//   --json     writes what was passed, failed and left out
+//   --server   `etcd` for Debian's etcd (package etcd-server) instead of ours: what it passes is the most there is to pass
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const SUITE_SECONDS = 300
+const START_SECONDS = 30
+/** The tests take it for the version of the server, whichever that is. */
+const ETCD_VERSION = '3.4.23'
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, server: { type: 'string', default: 'bedplate' } },
+})
+
+process.exitCode = await main()
+
+async function main() {
+  const [checkout] = positionals
+  if (checkout === undefined || !['bedplate', 'etcd'].includes(options.server)) {
+    process.stderr.write('usage: npm run test:etcd3-suite -- CHECKOUT [--json FILE] [--server etcd]\n')
+    return 2
+  }
+  const folder = resolve(checkout)
+  provide(folder)
+  const directory = mkdtempSync(join(tmpdir(), 'etcd3-suite-'))
+  const server = await startServer(folder, directory)
+  try {
+    const { stats, failures, pending } = await runSuite(folder, server.address, join(directory, 'report.json'))
+    for (const { fullTitle, err } of failures) print(`FAIL ${fullTitle}: ${String(err.message).split('\n')[0]}`)
+    for (const { fullTitle } of pending) print(`left out by the suite: ${fullTitle}`)
+    print(`etcd3-suite: ${stats.passes}/${stats.tests} on ${options.server}, ${Math.round(stats.duration / 1000)} s`)
+    if (options.json !== undefined) {
+      const titles = (tests) => tests.map(({ fullTitle }) => fullTitle)
+      const { passes: passed, tests: total } = stats
+      const result = { server: options.server, passed, total, failed: titles(failures), leftOut: titles(pending) }
+      writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`)
+    }
+    return failures.length === 0 && stats.passes > 0 ? 0 : 1
+  } finally {
+    server.process.kill('SIGKILL')
+    await server.ended
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Installs and compiles what is not there yet. @throws If the folder is no checkout, or a step fails */
+function provide(folder) {
+  const manifest = join(folder, 'package.json')
+  const name = existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).name : undefined
+  if (name !== 'etcd3' || !existsSync(join(folder, 'src', 'test'))) {
+    throw new Error(`${folder} is no work tree of microsoft/etcd3 (the package in the registry has no tests)`)
+  }
+  if (!existsSync(join(folder, 'node_modules', 'mocha'))) {
+    run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], folder)
+  }
+  if (!existsSync(join(folder, 'lib', 'test'))) run(process.execPath, ['node_modules/typescript/bin/tsc'], folder)
+}
+
+function run(program, args, cwd) {
+  const { status, error } = spawnSync(program, args, { cwd, stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new Error(`${program} ${args[0]} ended with ${status ?? error} in ${cwd}`)
+}
+
+/** Starts a server with the suite's certificate. @returns Once it accepts connections. */
+async function startServer(folder, directory) {
+  const certificates = join(folder, 'src', 'test', 'certs')
+  const cert = join(certificates, 'certs', 'etcd0.localhost.crt')
+  const key = join(certificates, 'private', 'etcd0.localhost.key')
+  const [port, peerPort] = [await freePort(), await freePort()]
+  const address = `127.0.0.1:${port}`
+  const data = join(directory, 'data')
+  const [program, args, isReady] =
+    options.server === 'etcd'
+      ? [
+          'etcd',
+          [
+            `--data-dir=${data}`,
+            `--listen-client-urls=https://${address}`,
+            `--advertise-client-urls=https://${address}`,
+            `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
+            `--cert-file=${cert}`,
+            `--key-file=${key}`,
+          ],
+          /serving client requests|serving client traffic/,
+        ]
+      : [
+          process.execPath,
+          [
+            join(ROOT, 'bin', 'lock-service'),
+            '--json',
+            `--port=${port}`,
+            `--data-dir=${data}`,
+            `--tls-cert=${cert}`,
+            `--tls-key=${key}`,
+          ],
+          /"event":"ready"/,
+        ]
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise((done) => child.once('close', done))
+  const log = []
+  const ready = new Promise((done, fail) => {
+    for (const input of [child.stdout, child.stderr]) {
+      createInterface({ input }).on('line', (line) => {
+        log.push(line)
+        if (log.length > 20) log.shift()
+        if (isReady.test(line)) done()
+      })
+    }
+    child.once('error', fail)
+    ended.then(() => fail(new Error(`${program} ended:\n${log.join('\n')}`)))
+  })
+  const timer = setTimeout(() => child.kill('SIGKILL'), START_SECONDS * 1000)
+  await ready
+  clearTimeout(timer)
+  return { process: child, address, ended }
+}
+
+/** Runs mocha. @returns Its report. */
+async function runSuite(folder, address, report) {
+  const args = ['node_modules/mocha/bin/mocha.js', '--reporter', 'json', '--reporter-option', `output=${report}`]
+  const env = { ...process.env, ETCD_ADDR: address, ETCD_VERSION }
+  const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
+  let complaints = ''
+  child.stderr.on('data', (bytes) => {
+    complaints = (complaints + bytes).slice(-2000)
+  })
+  const timer = setTimeout(() => child.kill('SIGKILL'), SUITE_SECONDS * 1000)
+  const [status] = await once(child, 'close')
+  clearTimeout(timer)
+  if (!existsSync(report)) throw new Error(`mocha ended with ${status} and left no report:\n${complaints}`)
+  return JSON.parse(readFileSync(report, 'utf8'))
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function print(line) {
+  process.stdout.write(`${line}\n`)
+}
