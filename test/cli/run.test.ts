@@ -27,6 +27,11 @@ describe('bedplate run', () => {
     expect(run('--', process.execPath, '-e', PING)).toEqual({ status: 7, stdout: '+PONG true\n', stderr: '' })
   })
 
+  it('gives a command a lock service at ETCD_ENDPOINTS, which lock-client takes from there', () => {
+    const { stdout, status } = run('--only', 'locks', '--', process.execPath, binary('lock-client'), 'acquire', 'mine')
+    expect({ stdout, status }).toEqual({ stdout: 'Lock acquired: lock-id-2\nTTL: 30s\n', status: 0 })
+  })
+
   it('leaves the arguments of the command to it, also without --', () => {
     const show = 'console.log(process.argv.slice(1).join())'
     const { stdout } = run('--only', 'cache', process.execPath, '-e', show, 'x', '--only', '--help')
@@ -37,7 +42,7 @@ describe('bedplate run', () => {
     [['--', 'no-such-program'], 127, /cannot start no-such-program: not found/],
     [['--', '/'], 126, /cannot start \/: /],
     [['--', 'sh', '-c', 'kill -USR1 $$'], 138, /^$/],
-    [['--only', 'cash', '--', 'true'], 2, /there is no server "cash"\nhint: --only takes cache/],
+    [['--only', 'cash', '--', 'true'], 2, /there is no server "cash"\nhint: --only takes cache, locks/],
     [[], 2, /missing required argument 'command'/],
   ])('ends as shells do: %j', (args, status, stderr) => {
     const ended = run(...args)

@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { createConnection } from 'node:net'
 import { createInterface } from 'node:readline'
+import { Etcd3 } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RawClient } from '../support/cache-server.ts'
 import { binary, runCommand } from '../support/run-command.ts'
+import { temporaryDirectory } from '../support/temporary-directory.ts'
 
 let child: ChildProcess
 let ready: { event: string; pid: number; console: string; servers: { name: string; host: string; port: number }[] }
@@ -39,7 +41,14 @@ async function json(path: string): Promise<unknown> {
 
 describe('bedplate up', () => {
   it('says as JSON where everything is', () => {
-    expect(ready).toMatchObject({ event: 'ready', pid: child.pid, servers: [{ name: 'cache', host: '127.0.0.1' }] })
+    expect(ready).toMatchObject({
+      event: 'ready',
+      pid: child.pid,
+      servers: [
+        { name: 'cache', host: '127.0.0.1' },
+        { name: 'locks', host: '127.0.0.1' },
+      ],
+    })
   })
 
   it('lists servers with connection strings to be copied and live figures', async () => {
@@ -56,6 +65,23 @@ describe('bedplate up', () => {
     const commands = cache?.metrics.find(({ name }) => name === 'bedplate_cache_commands_total')
     expect(commands?.value).toBeGreaterThan(0)
     expect((await get('/metrics')).text).toContain('\nbedplate_cache_clients 1\n')
+  })
+
+  it('has a lock service for the clients of etcd, with a connection string to be copied', async () => {
+    const { port } = ready.servers[1] as { port: number }
+    const client = new Etcd3({ hosts: `127.0.0.1:${port}` })
+    await client.put('greeting').value('hello')
+    expect(await client.get('greeting').string()).toBe('hello')
+    client.close()
+    const [, locks] = (await json('/api/servers')) as { metrics: { name: string; value: number }[] }[]
+    expect(locks).toMatchObject({
+      name: 'locks',
+      summary: 'etcd-compatible lock service',
+      address: `127.0.0.1:${port}`,
+      isReady: true,
+      connections: [`ETCD_ENDPOINTS=127.0.0.1:${port}`, `etcdctl --endpoints=127.0.0.1:${port} get --prefix ''`],
+    })
+    expect(locks?.metrics).toContainEqual(expect.objectContaining({ name: 'bedplate_locks_keys', value: 1 }))
   })
 
   it('serves a page that loads nothing from elsewhere and may not', async () => {
@@ -151,6 +177,33 @@ describe('bedplate up', () => {
     const { status, stderr } = runCommand('bedplate', ['up', '--port-offset', String(port - 6379)])
     expect(status).toBe(1)
     expect(stderr).toMatch(/127\.0\.0\.1:\d+ is taken by another program\nhint: .*--port-offset/)
+  })
+
+  it('keeps what the lock service was told in its data directory, and says of which server it keeps nothing', async () => {
+    const directory = temporaryDirectory()
+    const start = async (...args: string[]) => {
+      const more = ['up', '--only', 'locks', '--data-dir', directory.path, '--port-offset', 'any', ...args]
+      const child = spawn(process.execPath, [binary('bedplate'), ...more], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const [line] = await once(createInterface({ input: child.stdout }), 'line')
+      const stop = (): Promise<unknown> => {
+        child.kill('SIGTERM')
+        return once(child, 'exit')
+      }
+      return { line: String(line), stop }
+    }
+    const first = await start()
+    expect(first.line).toMatch(/^locks {4}ETCD_ENDPOINTS=127\.0\.0\.1:\d+$/)
+    const writer = new Etcd3({ hosts: first.line.split('=')[1] as string })
+    await writer.put('kept').value('yes')
+    writer.close()
+    await first.stop()
+    const second = await start('--json')
+    const { servers } = JSON.parse(second.line) as typeof ready
+    const reader = new Etcd3({ hosts: `127.0.0.1:${servers[0]?.port}` })
+    expect(await reader.get('kept').string()).toBe('yes')
+    reader.close()
+    await second.stop()
+    directory.remove()
   })
 
   it('ends with 0 at SIGTERM', async () => {

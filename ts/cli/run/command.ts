@@ -17,7 +17,7 @@ Examples:
   $ bedplate run -- npm test
   $ bedplate run --only cache -- node worker.mjs
 
-CMD finds REDIS_URL, REDIS_HOST and REDIS_PORT in its environment. Data is in memory and gone at the end.
+CMD finds REDIS_URL, REDIS_HOST and REDIS_PORT in its environment, and ETCD_ENDPOINTS. Data is in memory and gone at the end.
 Exit status: that of CMD, 128 and the number of the signal that ended it, 126 or 127 if it cannot be started;
 2 for wrong usage, 1 if a server failed.`
 

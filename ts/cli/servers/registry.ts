@@ -7,6 +7,7 @@ import { realRandom } from '../../io/random.ts'
 import type { Logger, Server } from '../../service/index.ts'
 import { UsageError } from '../kit/program.ts'
 import { cachePages } from '../up/console/cache-pages.ts'
+import { makeLocks } from './locks.ts'
 
 /** How a server is made for `up` and `run`. */
 export interface MakeOptions extends Address {
@@ -69,6 +70,18 @@ const SERVERS: readonly ServerKind[] = [
     connections: (address) => [
       `REDIS_URL=redis://${showAddress(address)}`,
       `redis-cli -h ${address.host} -p ${address.port}`,
+    ],
+  },
+  {
+    name: 'locks',
+    summary: 'etcd-compatible lock service',
+    port: 2379,
+    keepsData: true,
+    make: makeLocks,
+    variables: (address) => ({ ETCD_ENDPOINTS: showAddress(address) }),
+    connections: (address) => [
+      `ETCD_ENDPOINTS=${showAddress(address)}`,
+      `etcdctl --endpoints=${showAddress(address)} get --prefix ''`,
     ],
   },
 ]
