@@ -1,0 +1,117 @@
+// What is measured: puts, gets and turns of a lock, by one or many at a time, on anything that can do them.
+import { join } from 'node:path'
+import { Etcd3 } from 'etcd3'
+import { openBTreeBackend } from '../../ts/distributed/locks/mvcc/btree-backend.ts'
+import { LocksNode } from '../../ts/distributed/locks/node.ts'
+import { realClock } from '../../ts/io/clock.ts'
+import { realRandom } from '../../ts/io/random.ts'
+import { createLogger } from '../../ts/service/index.ts'
+
+const VALUE = 'v'.repeat(100)
+const KEYS = 10_000
+const WARMUP_CALLS = 300
+const LOCK_TTL_SECONDS = 30
+
+/** Where operations go. `i` counts them. */
+export interface Target {
+  put(i: number): Promise<unknown>
+  get(i: number): Promise<unknown>
+  /** Takes a lock that nobody holds, and gives it back. */
+  lock(i: number): Promise<unknown>
+  close(): Promise<void>
+}
+
+/** What can be measured. */
+export const TASKS = ['put', 'get', 'lock'] as const
+export type Task = (typeof TASKS)[number]
+
+/** A server, by the client etcd3. */
+export function throughEtcd3(address: string): Target {
+  const client = new Etcd3({ hosts: address })
+  return {
+    put: (i) => client.put(keyOf(i)).value(VALUE).exec(),
+    get: (i) => client.get(keyOf(i)).string(),
+    async lock(i) {
+      const lock = client.lock(`lock-${i % 64}`).ttl(LOCK_TTL_SECONDS)
+      await lock.acquire()
+      await lock.release()
+    },
+    async close() {
+      client.close()
+    },
+  }
+}
+
+/** A node in this process, as durable as the server: no gRPC, and nothing between caller and store. */
+export async function inProcess(directory: string): Promise<Target> {
+  const backend = await openBTreeBackend(join(directory, 'in-process'))
+  const logger = createLogger({ name: 'bench', level: 'error', now: realClock.now, write: () => {} })
+  const node = new LocksNode({ backend, clock: realClock, random: realRandom, logger })
+  const value = Buffer.from(VALUE)
+  const none = { prevKv: false, ignoreValue: false, ignoreLease: false }
+  return {
+    put: (i) => node.execute({ put: { key: keyOf(i), value, lease: 0n, ...none } }),
+    get: (i) => node.read((state) => state.range({ ...EVERYTHING, key: keyOf(i) })),
+    async lock(i) {
+      const { id } = await node.grant(0n, LOCK_TTL_SECONDS)
+      await node.execute({ put: { key: `lock-${i % 64}/${id.toString(16)}`, value, lease: id, ...none } })
+      await node.execute({ revoke: { id } })
+    },
+    close: () => node.close(),
+  }
+}
+
+const EVERYTHING = {
+  rangeEnd: '',
+  limit: 0,
+  revision: 0,
+  sortOrder: 0,
+  sortTarget: 0,
+  serializable: false,
+  keysOnly: false,
+  countOnly: false,
+  minModRevision: 0,
+  maxModRevision: 0,
+  minCreateRevision: 0,
+  maxCreateRevision: 0,
+}
+
+function keyOf(i: number): string {
+  return `key-${String(i % KEYS).padStart(6, '0')}`
+}
+
+/** How long each of some calls took, and all together, in milliseconds. */
+export interface Sample {
+  readonly latencies: readonly number[]
+  readonly elapsedMs: number
+}
+
+/** Lets `inFlight` callers do a task for so long, each again when the last one is answered. */
+export async function measure(target: Target, task: Task, inFlight: number, seconds: number): Promise<Sample> {
+  const latencies: number[] = []
+  let i = 0
+  const started = performance.now()
+  const end = started + seconds * 1000
+  const caller = async (): Promise<void> => {
+    for (let now = performance.now(); now < end; ) {
+      await target[task](i++)
+      const done = performance.now()
+      latencies.push(done - now)
+      now = done
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, caller))
+  return { latencies, elapsedMs: performance.now() - started }
+}
+
+/** Makes the keys that gets ask for, and lets compilers see everything once. */
+export async function warmUp(target: Target): Promise<void> {
+  for (let i = 0; i < KEYS; i += 64) {
+    await Promise.all(Array.from({ length: 64 }, (_, j) => target.put(i + j)))
+  }
+  for (let i = 0; i < WARMUP_CALLS; i++) {
+    await target.put(i)
+    await target.get(i)
+  }
+  for (let i = 0; i < WARMUP_CALLS / 10; i++) await target.lock(i)
+}
