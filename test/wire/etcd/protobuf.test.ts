@@ -33,6 +33,29 @@ describe('the wire format', () => {
     )
   })
 
+  it('writes 64 bits of every length as a loop over large integers would', () => {
+    const Id = message({ a: uid64(1) })
+    for (let bits = 1n; bits <= 64n; bits++) {
+      for (const value of [2n ** bits - 1n, 2n ** (bits - 1n), (2n ** bits - 1n) & 0xa5a5_a5a5_a5a5_a5a5n]) {
+        if (value === 0n) continue
+        let expected = '08'
+        let rest = value
+        for (; rest >= 128n; rest >>= 7n) expected += ((rest & 127n) | 128n).toString(16)
+        expect(hex(Id.encode({ a: value }))).toBe(expected + rest.toString(16).padStart(2, '0'))
+        expect(Id.decode(Id.encode({ a: value })).a).toBe(value)
+      }
+    }
+  })
+
+  it('has messages within messages of any length', () => {
+    const Inner = message({ a: text(1), b: text(2) })
+    const Outer = message({ a: int64(1), b: nested(2, () => message({ c: nested(3, () => Inner) })), d: text(4) })
+    for (const length of [0, 1, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 16_370, 16_384, 70_000]) {
+      const given = { a: 7, b: { c: { a: 'x'.repeat(length), b: 'y' } }, d: 'z' }
+      expect(Outer.decode(Outer.encode(given))).toEqual(given)
+    }
+  })
+
   it('passes over unknown fields of every kind, and takes packed lists', () => {
     const One = message({ a: bool(9) })
     // A varint, eight bytes, a string, four bytes; then the field that is known.

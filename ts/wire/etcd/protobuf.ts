@@ -424,12 +424,16 @@ export class Writer {
 
   varint64(value: bigint): void {
     this.#reserve(MAX_VARINT_BYTES)
-    let rest = BigInt.asUintN(64, value)
-    while (rest >= 0x80n) {
-      this.#bytes[this.#length++] = Number(rest & 0x7fn) | 0x80
-      rest >>= 7n
+    const rest = BigInt.asUintN(64, value)
+    // In two halves of numbers, which are several times as fast as large integers; the fifth byte has bits of both.
+    let low = Number(rest & 0xffff_ffffn)
+    let high = Number(rest >> 32n)
+    while (high > 0 || low >= 0x80) {
+      this.#bytes[this.#length++] = (low & 0x7f) | 0x80
+      low = ((low >>> 7) | (high << 25)) >>> 0
+      high >>>= 7
     }
-    this.#bytes[this.#length++] = Number(rest)
+    this.#bytes[this.#length++] = low
   }
 
   raw(bytes: Uint8Array): void {
@@ -440,10 +444,18 @@ export class Writer {
 
   /** What `fill` writes, behind its length. */
   delimited(fill: (writer: Writer) => void): void {
-    const inner = new Writer()
-    fill(inner)
-    this.varint(inner.#length)
-    this.raw(inner.finish())
+    this.#reserve(1)
+    const start = ++this.#length // most lengths have one byte; there is room for it
+    fill(this)
+    const length = this.#length - start
+    if (length < 0x80) {
+      this.#bytes[start - 1] = length
+      return
+    }
+    const content = Buffer.from(this.#bytes.subarray(start, this.#length))
+    this.#length = start - 1
+    this.varint(length)
+    this.raw(content)
   }
 
   /** What was written; a view, so the writer is done with. */

@@ -30,7 +30,9 @@ export const RAFT_TERM = 1
 
 /** The header of an answer that shows the state of a main revision; by default of the one that is durable. */
 export function headerFor({ node }: ServiceContext, revision = node.state.store.revision): ResponseHeader {
-  return { ...node.identity, revision, raftTerm: RAFT_TERM }
+  // Each answer has one: named, as that is much faster than to spread them.
+  const { clusterId, memberId } = node.identity
+  return { clusterId, memberId, revision, raftTerm: RAFT_TERM }
 }
 
 /** A method with one request and one answer. */
