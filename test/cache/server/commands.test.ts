@@ -110,6 +110,17 @@ describe('CLIENT', () => {
 })
 
 describe('CONFIG and INFO', () => {
+  it('take it that nothing is kept, and refuse to keep something where there is no directory', async () => {
+    await expectReplies(
+      client,
+      ["CONFIG SET save '' appendonly no", '+OK\r\n'],
+      [
+        'CONFIG SET appendonly yes',
+        "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - this server keeps nothing on disk: start it with --dir\r\n",
+      ],
+    )
+  })
+
   it('tell and change settings, all or none', async () => {
     await expectReplies(
       client,

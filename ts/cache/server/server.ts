@@ -3,28 +3,28 @@ import { BedplateError } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
-import { Door, isLoopback, type Logger, type Metric, metric, type Server } from '../../service/index.ts'
-import { DEFAULT_LIMITS, RespProtocolError } from '../../wire/resp/index.ts'
+import { Door, type Logger, type Metric, type Server } from '../../service/index.ts'
+import { RespProtocolError } from '../../wire/resp/index.ts'
 import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
 import { isMaster } from '../cluster/topology.ts'
-import { DEFAULT_GOSSIP_OPTIONS } from '../cluster/types.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
-import type { PersistenceDoor } from '../commands/persistence-door.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
-import { encodingSettings } from './encoding-settings.ts'
 import { renderInfo, type Totals } from './info.ts'
-import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
+import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
+import { cacheMetrics } from './metrics.ts'
+import { Password, WRONG_PASSWORD } from './password.ts'
+import { Pause } from './pause.ts'
 import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
-import { persistenceSettings } from './persistence-settings.ts'
-import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
-import { slowLogSettings } from './slow-settings.ts'
+import { persistenceDoor } from './persistence-commands.ts'
+import { serverSettings } from './server-settings.ts'
+import { changeSettings, type LiveSettings } from './settings.ts'
 
 export interface CacheServerOptions extends Address {
   readonly network: Network
@@ -68,16 +68,9 @@ const MAX_NAME_LENGTH = 32
 const MAX_LOG_TEXT = 1024
 /** Redis's levels: debug, verbose, notice, warning. */
 const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
-const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
-const NO_PASSWORD =
-  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
 const LOADING = 'LOADING Redis is loading the dataset in memory'
-const KEEPS_NOTHING = 'ERR this server keeps nothing on disk: start it with --dir'
 /** Commands whose arguments may be passwords. */
 const SECRETIVE: ReadonlySet<string> = new Set(['auth', 'hello', 'config|set', 'acl|setuser', 'migrate'])
-/** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
-const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
-
 /**
  * A Redis-compatible server in this process.
  *
@@ -108,14 +101,13 @@ export class CacheServer implements Server {
   #waiting = new Set<Client>()
   #isTurnPlanned = false
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined
-  /** CLIENT PAUSE. */
-  #pause: { readonly untilMs: number; readonly all: boolean; readonly cancel: Cancel } | undefined
+  readonly #pause: Pause
   #isDraining = false
   /** Runs the commands of this process. */
   #local: Session | undefined
   /** Whose command is being run. */
   #running: Session | undefined
-  #password: string
+  readonly #password: Password
   #startedMs = 0
   #port = 0
   readonly #runId: string
@@ -130,7 +122,7 @@ export class CacheServer implements Server {
   constructor(options: CacheServerOptions) {
     this.#options = options
     const { network, logger, host, port, tls, random, databases, maxClients } = options
-    this.#password = options.password
+    this.#password = new Password(options.password)
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -145,11 +137,20 @@ export class CacheServer implements Server {
       refuse: (session, command, args) => this.#refusal(session, command, args),
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
+    this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
     this.#engine.server = this.#serverDoor()
-    this.#settings = this.#liveSettings()
+    this.#settings = serverSettings({
+      options,
+      engine: this.#engine,
+      persistence: this.#persistence,
+      slowLog: this.#slowLog,
+      password: this.#password,
+      limits: { outputBytes: MAX_OUTPUT_BYTES, pubsubOutputBytes: MAX_PUBSUB_OUTPUT_BYTES },
+      port: () => this.#port,
+    })
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
     const hasAuthentication = options.password !== ''
     const door = { network, logger, host, port, tls, hasAuthentication, maxConnections: maxClients, fullReply }
@@ -196,7 +197,7 @@ export class CacheServer implements Server {
     this.#door.close()
     this.#door.clear()
     this.#timer?.cancel()
-    this.#pause?.cancel()
+    this.#pause.stop()
     this.#member?.stop()
     await this.#door.empty()
     if (this.#hasFailed) this.#persistence?.abandon()
@@ -204,26 +205,13 @@ export class CacheServer implements Server {
   }
 
   metrics(): readonly Metric[] {
-    const { connections, commands, bytesIn, bytesOut, slowClients } = this.#totals
-    const keys = this.#engine.databases.map(({ index, size }) => ({ value: size, labels: { db: String(index) } }))
-    return [
-      metric('gauge', 'bedplate_cache_clients', 'Connections that are open.', this.#clients.size),
-      metric('counter', 'bedplate_cache_connections_total', 'Connections that were accepted.', connections),
-      metric(
-        'counter',
-        'bedplate_cache_rejected_connections_total',
-        'Connections for which there was no room.',
-        this.#door.rejectedCount,
-      ),
-      metric('counter', 'bedplate_cache_commands_total', 'Commands that were run.', commands),
-      metric('counter', 'bedplate_cache_received_bytes_total', 'Bytes that clients have sent.', bytesIn),
-      metric('counter', 'bedplate_cache_sent_bytes_total', 'Bytes that were written to clients.', bytesOut),
-      metric('counter', 'bedplate_cache_slow_clients_total', 'Clients that were closed unread.', slowClients),
-      metric('gauge', 'bedplate_cache_heap_bytes', 'Heap in use.', this.#options.memoryBytes()),
-      metric('gauge', 'bedplate_cache_used_bytes', 'What keys and values cost.', this.#engine.memory.usedBytes),
-      metric('counter', 'bedplate_cache_evicted_keys_total', 'Keys evicted.', this.#engine.memory.evictedCount),
-      { kind: 'gauge', name: 'bedplate_cache_keys', help: 'Keys by database.', samples: keys },
-    ]
+    return cacheMetrics({
+      engine: this.#engine,
+      totals: this.#totals,
+      clients: this.#clients.size,
+      rejected: this.#door.rejectedCount,
+      heapBytes: this.#options.memoryBytes(),
+    })
   }
 
   inspect(): unknown {
@@ -273,7 +261,7 @@ export class CacheServer implements Server {
 
   #connect(connection: Connection): ConnectionEvents {
     const session = this.#engine.connect()
-    session.isAuthenticated = this.#password === ''
+    session.isAuthenticated = !this.#password.isRequired
     session.reply.limitBytes = MAX_OUTPUT_BYTES
     const client = new Client(connection, session, this.#options.clock.now())
     this.#clients.set(session, client)
@@ -320,7 +308,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#isHeld(args, nowMs)) {
+      if (this.#pause.holds(args, nowMs)) {
         client.held = args
         break
       }
@@ -555,17 +543,7 @@ export class CacheServer implements Server {
     })
   }
 
-  #isHeld(args: readonly string[], nowMs: number): boolean {
-    if (this.#pause === undefined) return false
-    if (nowMs >= this.#pause.untilMs) return false
-    if (this.#pause.all) return true
-    const command = this.#engine.find(args)
-    return typeof command !== 'string' && (command.flags.has('write') || WRITE_LIKE.has(command.name))
-  }
-
   #resume(): void {
-    this.#pause?.cancel()
-    this.#pause = undefined
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
@@ -583,8 +561,8 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => this.#engine.server?.pause(untilMs, false),
-      resume: () => this.#resume(),
+      pause: (untilMs) => this.#pause.begin(untilMs, false),
+      resume: () => this.#pause.end(),
       failed: (error) => this.#break(error),
     })
   }
@@ -611,11 +589,17 @@ export class CacheServer implements Server {
     const { clock } = this.#options
     const viewOf = (client: Client): ClientView => client.view(clock.now())
     return {
-      persistence: this.#persistenceDoor(),
+      persistence: persistenceDoor(this.#persistence, {
+        startedMs: () => this.#startedMs,
+        shutdown: () => {
+          this.#savesAtEnd = false
+          this.#end('SHUTDOWN')
+        },
+      }),
       slowLog: this.#slowLog,
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
-        session.isAuthenticated = this.#password === ''
+        session.isAuthenticated = !this.#password.isRequired
         const client = this.#clientOf(session)
         client.isProtected = false
         client.applyLimits()
@@ -627,14 +611,8 @@ export class CacheServer implements Server {
         if (session === this.#running) this.#close(client)
         else this.#drop(client)
       },
-      pause: (untilMs, all) => {
-        const current = this.#pause
-        const until = Math.max(untilMs, current?.untilMs ?? 0)
-        current?.cancel()
-        const cancel = clock.timer(Math.min(until - clock.now(), 2 ** 31 - 1), () => this.#resume())
-        this.#pause = { untilMs: until, all: all || current?.all === true, cancel }
-      },
-      unpause: () => this.#resume(),
+      pause: (untilMs, all) => this.#pause.begin(untilMs, all),
+      unpause: () => this.#pause.end(),
       protect: (session, isProtected) => {
         this.#clientOf(session).isProtected = isProtected
       },
@@ -652,43 +630,18 @@ export class CacheServer implements Server {
     }
   }
 
-  #persistenceDoor(): PersistenceDoor {
-    const persistence = this.#persistence
-    const startedMs = (): number => this.#startedMs
-    return {
-      save: () => (persistence === undefined ? KEEPS_NOTHING : persistence.save()),
-      saveInBackground: (isScheduled) => persistence?.saveInBackground(isScheduled) ?? { refusal: KEEPS_NOTHING },
-      rewrite: () => persistence?.rewrite() ?? { refusal: KEEPS_NOTHING },
-      get savedAtMs() {
-        return persistence?.savedAtMs ?? startedMs()
-      },
-      shutdown: (saves, isForced) => {
-        if (saves === true && persistence === undefined && !isForced) return KEEPS_NOTHING
-        // A snapshot that cannot be written keeps the server alive: now it still has the data.
-        if (persistence !== undefined && persistence.saveBeforeEnd(saves) !== undefined && !isForced) {
-          return 'ERR Errors trying to SHUTDOWN. Check logs.'
-        }
-        this.#savesAtEnd = false
-        this.#end('SHUTDOWN')
-        return undefined
-      },
-    }
-  }
-
   #clientOf(session: Session): Client {
     const client = this.#clients.get(session)
     if (client === undefined) throw new BedplateError('INTERNAL', `session ${session.id} has no connection`)
     return client
   }
 
-  /** Passwords are compared in a time that does not tell where they differ. */
   #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
-    if (this.#password === '' && user === undefined) return NO_PASSWORD
-    const isKnown = (user ?? 'default') === 'default'
-    if (!isKnown || (this.#password !== '' && !equalsSlowly(password, this.#password))) {
+    const refusal = this.#password.check(user, password)
+    if (refusal === WRONG_PASSWORD) {
       this.#options.logger.warn('wrong password', { remote: this.#clientOf(session).connection.remote })
-      return WRONG_PASSWORD
     }
+    if (refusal !== undefined) return refusal
     session.isAuthenticated = true
     this.#clientOf(session).applyLimits()
     return undefined
@@ -717,69 +670,6 @@ export class CacheServer implements Server {
       databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
   }
-
-  #liveSettings(): LiveSettings {
-    const { host, maxClients, databases, cluster } = this.#options
-    const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
-    return new Map<string, LiveSetting>([
-      ...Object.entries(persistenceSettings(this.#persistence)),
-      ...encodingSettings(this.#engine.encodingLimits),
-      ['bind', fixed(host)],
-      ['busy-reply-threshold', this.#busySetting()],
-      ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
-      ['cluster-enabled', fixed(cluster === undefined ? 'no' : 'yes')],
-      ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
-      ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
-      ['databases', fixed(databases)],
-      ['lua-time-limit', this.#busySetting()],
-      ['maxclients', fixed(maxClients)],
-      ...memorySettings(this.#engine),
-      ...slowLogSettings(this.#slowLog),
-      ['notify-keyspace-events', this.#eventSetting()],
-      ['port', { get: () => String(this.#port) }],
-      ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
-      ['requirepass', this.#passwordSetting()],
-      ['timeout', fixed(0)],
-    ])
-  }
-
-  #eventSetting(): LiveSetting {
-    return {
-      get: () => showEventClasses(this.#engine.notifiedEvents),
-      prepare: (value) => {
-        const classes = parseEventClasses(value)
-        if (classes === undefined) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
-        return () => {
-          this.#engine.notifiedEvents = classes
-        }
-      },
-    }
-  }
-
-  #busySetting(): LiveSetting {
-    return {
-      get: () => String(this.#engine.busyReplyThresholdMs),
-      prepare: (value) => {
-        if (!/^\d{1,9}$/.test(value)) return 'argument must be between 0 and 999999999 inclusive'
-        return () => {
-          this.#engine.busyReplyThresholdMs = Number(value)
-        }
-      },
-    }
-  }
-
-  #passwordSetting(): LiveSetting {
-    return {
-      get: () => this.#password,
-      prepare: (value) => {
-        if (value === '' && !isLoopback(this.#options.host))
-          return 'other machines reach this server: it needs a password'
-        return () => {
-          this.#password = value
-        }
-      },
-    }
-  }
 }
 
 function noTotals(): Totals {
@@ -790,10 +680,4 @@ function noTotals(): Totals {
 function nameOf([name = '']: readonly string[]): string {
   const shown = name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name
   return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
-}
-
-function equalsSlowly(given: string, right: string): boolean {
-  let difference = given.length ^ right.length
-  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ right.charCodeAt(i % right.length)
-  return difference === 0
 }
