@@ -4,6 +4,8 @@ import type { ClientView } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { redirectOf } from '../commands/tracking.ts'
 
+const MAX_NAME_LENGTH = 32
+
 /** A connection with what was read from it and what the engine knows of it. */
 export class Client {
   readonly connection: Connection
@@ -12,7 +14,8 @@ export class Client {
   readonly connectedMs: number
   /** When its last command came. */
   usedMs: number
-  lastCommand = 'NULL'
+  /** The name of its last command, as it was sent. */
+  lastName: string | undefined
   /** A command that was read and may not run yet: CLIENT PAUSE. */
   held: string[] | undefined
   /** Nothing more is run; what was written is sent, then it is closed. */
@@ -96,7 +99,7 @@ export class Client {
       omem: connection.waitingBytes,
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
-      cmd: this.lastCommand,
+      cmd: this.lastName === undefined ? 'NULL' : shownName(this.lastName),
       user: 'default',
       redir: redirectOf(session),
       resp: session.reply.protocol,
@@ -104,6 +107,12 @@ export class Client {
     const line = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
     return { session, address: remote, localAddress: local, line: line.join(' ') }
   }
+}
+
+/** No more of a name than one may be long, and nothing that would break the line. */
+function shownName(name: string): string {
+  const shown = name.slice(0, MAX_NAME_LENGTH)
+  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
 }
 
 function seconds(ms: number): number {

@@ -28,7 +28,7 @@ export class ReceiveBuffer {
   push(bytes: Uint8Array): void {
     const waiting = this.length
     if (waiting === 0) {
-      this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+      this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
       this.#start = 0
       this.#end = bytes.length
       this.#isOwn = false
