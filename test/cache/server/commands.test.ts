@@ -268,6 +268,22 @@ describe('SLOWLOG and LATENCY', () => {
     await expectReplies(client, ['SLOWLOG RESET', '+OK\r\n'], ['SLOWLOG LEN', ':0\r\n'])
   })
 
+  it('keep what a transaction, a script and somebody who waited ran, in place of EXEC', async () => {
+    const other = bed.raw()
+    await expectReplies(client, ['CLIENT SETNAME me', '+OK\r\n'], ['CONFIG SET slowlog-log-slower-than 0', '+OK\r\n'])
+    await expectReplies(other, ['PING', '+PONG\r\n'])
+    other.send('BLPOP l 0\r\n')
+    while (!(await textOf(client, 'INFO clients')).includes('blocked_clients:1'))
+      await new Promise((next) => setImmediate(next))
+    await expectReplies(client, ['SLOWLOG RESET', '+OK\r\n'], ['MULTI', '+OK\r\n'], ['LPUSH l x', '+QUEUED\r\n'])
+    await expectReplies(client, ['EXEC', '*1\r\n:1\r\n'], ["EVAL \"return redis.call('get','k')\" 0", '$-1\r\n'])
+    client.send('SLOWLOG GET 4\r\nPING\r\n')
+    while (!client.received.includes('+PONG\r\n')) await new Promise((next) => setImmediate(next))
+    const told = [...client.received.matchAll(/\*\d\r\n\$\d+\r\n([A-Za-z]+)\r\n/g)].map(([, name]) => name)
+    expect(told).toEqual(['EVAL', 'get', 'BLPOP', 'LPUSH'])
+    expect(client.received.match(/\$2\r\nme\r\n/g)).toHaveLength(3)
+  })
+
   it('sample what is slower than the threshold, and count how long each command took', async () => {
     let now = 0
     const clock = { ...realClock, monotonic: () => (now += 5e6) }

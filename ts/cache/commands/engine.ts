@@ -20,6 +20,7 @@ import { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
+import { Statistics } from './statistics.ts'
 import { COMMANDS } from './table.ts'
 import { Tracking } from './tracking-registry.ts'
 
@@ -76,6 +77,7 @@ export class Engine implements Host, DatabaseListener {
   readonly pubsub = new PubSub()
   readonly memory: MemoryLimit
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
+  readonly statistics = new Statistics()
   /** Whose command is run; undefined in ticks. */
   #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
@@ -160,12 +162,14 @@ export class Engine implements Host, DatabaseListener {
     const silence = session.replies
     const { caching } = session
     this.#running = session
+    if (silence !== 'on') session.messages = []
     this.#dispatch(session, args)
     if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#settle()
     this.#limitMemory(session, mark)
-    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
+    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) keepMessages(session, mark)
+    session.messages = undefined
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
     // CLIENT CACHING is for the next command or transaction.
     if (caching !== undefined && session.transaction === undefined) session.caching = undefined
@@ -263,6 +267,7 @@ export class Engine implements Host, DatabaseListener {
     call.dirty = 0
     call.instead = undefined
     const mark = reply.length
+    const startMs = this.monotonicMs?.() ?? 0
     try {
       const { handler } = command as Command // every spec that comes here was found in the table
       handler(call, args)
@@ -272,6 +277,9 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
+    const micros = this.monotonicMs === undefined ? 0 : 1000 * (this.monotonicMs() - startMs)
+    if (session.blocked !== undefined && mayBlock) session.waiting ??= { args, micros }
+    else this.#ran(session, command, { args: session.waiting?.args ?? args, micros, mark })
     if (session.tracking !== undefined && command.flags.has('readonly')) {
       const positions = keyPositions(command, args) ?? []
       this.tracking.read(
@@ -324,10 +332,13 @@ export class Engine implements Host, DatabaseListener {
 
   /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
   release(session: Session, write: () => void): boolean {
-    if (session.blocked === undefined) return false
+    const { blocked, waiting } = session
+    if (blocked === undefined) return false
     this.#unblock(session)
     const mark = session.reply.length
     write()
+    const { args, micros } = waiting ?? { args: [blocked.command.name], micros: 0 }
+    this.#ran(session, blocked.command, { args, micros, mark })
     this.#told(session, mark)
     return true
   }
@@ -368,6 +379,7 @@ export class Engine implements Host, DatabaseListener {
   }
 
   expired(database: Database, key: string): void {
+    this.statistics.expiredKeys++
     this.notify('x', 'expired', key, database.index)
     if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key] })
   }
@@ -385,6 +397,17 @@ export class Engine implements Host, DatabaseListener {
     return this.#effects.length === 0 ? NO_EFFECTS : this.#effects
   }
 
+  /** Counts a command whose reply begins at `mark`. */
+  #ran(
+    session: Session,
+    command: CommandSpec,
+    { args, micros, mark }: { readonly args: readonly string[]; readonly micros: number; readonly mark: number },
+  ): void {
+    session.waiting = undefined
+    this.statistics.ran(command.name, micros, session.reply.errorAt(mark))
+    this.server?.ran(session, command, args, micros)
+  }
+
   #dispatch(session: Session, args: readonly string[]): void {
     const command = findCommand(args)
     const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
@@ -398,6 +421,8 @@ export class Engine implements Host, DatabaseListener {
       // A client follows a redirection, and runs the transaction there.
       const isAborted = isExec && this.cluster?.isRedirection(refusal) !== true
       const text = isAborted ? `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}` : refusal
+      if (typeof command === 'string') this.statistics.replied(text)
+      else this.statistics.refused(command.name, text)
       session.reply.error(text)
       return
     }
@@ -574,6 +599,14 @@ function textOfError(error: unknown): string {
   return error.message.startsWith('Map') || error.message.startsWith('Set')
     ? 'OOM a database or a value holds at most 16777216 keys or elements'
     : 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+}
+
+/** Takes back what was written since `mark`, but for the messages in it. */
+function keepMessages({ reply, messages = [] }: Session, mark: number): void {
+  const written = messages.length === 0 ? undefined : Uint8Array.prototype.slice.call(reply.bytes())
+  reply.truncate(mark)
+  for (let i = 0; i < messages.length; i += 2)
+    reply.encoded(written?.subarray(messages[i], messages[i + 1]) as Uint8Array)
 }
 
 /** Puts a push with the evicted keys before the reply that begins at `mark`. */

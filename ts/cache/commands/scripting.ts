@@ -68,6 +68,12 @@ export const SCRIPTING_COMMANDS: Handlers = {
   },
 }
 
+/** How many scripts are known, and the bytes that their interpreter has in use. */
+export function scriptFigures(engine: Host): { readonly scripts: number; readonly luaBytes: number } {
+  const cache = CACHES.get(engine)
+  return { scripts: cache?.size ?? 0, luaBytes: cache?.runner.usedBytes ?? 0 }
+}
+
 function cacheOf({ engine }: Call): ScriptCache {
   let cache = CACHES.get(engine)
   if (cache === undefined) {

@@ -1,6 +1,7 @@
 import type { PersistenceDoor } from './persistence-door.ts'
 import type { Session } from './session.ts'
 import type { SlowLog } from './slow-log.ts'
+import type { CommandSpec } from './specs.ts'
 
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
 export interface ClientView {
@@ -17,6 +18,8 @@ export interface ServerDoor {
   readonly persistence: PersistenceDoor
   /** What took long. */
   readonly slowLog: SlowLog
+  /** A command was run, by itself, in a transaction or by a script. @param micros - How long it took. */
+  ran(session: Session, command: CommandSpec, args: readonly string[], micros: number): void
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */
   authenticate(session: Session, user: string | undefined, password: string): string | undefined
   /** Takes back what a client was given since it connected, for RESET. */

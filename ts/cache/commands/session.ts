@@ -60,10 +60,14 @@ export class Session {
   readonly patterns = new Set<string>()
   readonly shardChannels = new Set<string>()
   blocked: Blocked | undefined
+  /** The command that waits as it came, and how long it took until then; the engine's own. */
+  waiting: { readonly args: readonly string[]; readonly micros: number } | undefined
   /** When the waiting ends; the engine's own. */
   timeout: Expiry<Session> | undefined
   /** What CLIENT REPLY asked for; `skip` is for the next command. */
   replies: 'on' | 'off' | 'skip' = 'on'
+  /** While a command runs whose reply is kept back: where messages to this very session begin and end, which are not. */
+  messages: number[] | undefined
   /** The command that waits was to be answered with nothing. */
   isSilentWait = false
   /** ASKING was the last command, or came before the transaction: above 0 a slot that is coming in is served. */

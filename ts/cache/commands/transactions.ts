@@ -28,7 +28,10 @@ export const TRANSACTION_COMMANDS: Handlers = {
     for (const { command, args } of transaction.queue) {
       const refusal = engine.refusal(session, command, args)
       if (refusal === undefined) engine.run(session, command, args, false)
-      else reply.error(refusal)
+      else {
+        engine.statistics.refused(command.name, refusal)
+        reply.error(refusal)
+      }
     }
     session.isExecuting = false
   },

@@ -10,13 +10,15 @@ import { isMaster } from '../cluster/topology.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
+import { redacted } from '../commands/redaction.ts'
+import { scriptFigures } from '../commands/scripting.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
-import { renderInfo, type Totals } from './info.ts'
+import { type CpuSeconds, renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
@@ -38,6 +40,8 @@ export interface CacheServerOptions extends Address {
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
+  /** Seconds of processor time that the process has used, for INFO; zero unless given. */
+  readonly cpuSeconds?: () => CpuSeconds
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
   /** How much the keyspace may take; without, as much as there is. */
@@ -69,8 +73,6 @@ const MAX_LOG_TEXT = 1024
 /** Redis's levels: debug, verbose, notice, warning. */
 const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
 const LOADING = 'LOADING Redis is loading the dataset in memory'
-/** Commands whose arguments may be passwords. */
-const SECRETIVE: ReadonlySet<string> = new Set(['auth', 'hello', 'config|set', 'acl|setuser', 'migrate'])
 /**
  * A Redis-compatible server in this process.
  *
@@ -338,7 +340,6 @@ export class CacheServer implements Server {
     client.lastCommand = nameOf(args)
     this.#totals.commands++
     let effects: readonly Effect[]
-    const startNs = this.#options.clock.monotonic()
     try {
       this.#running = client.session
       effects = this.#engine.execute(client.session, args, nowMs)
@@ -348,20 +349,21 @@ export class CacheServer implements Server {
     } finally {
       this.#running = undefined
     }
-    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
     if (effects.length > 0) this.#perform(effects)
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
   }
 
-  #measure({ connection, session }: Client, args: readonly string[], micros: number): void {
-    const command = this.#engine.find(args)
-    if (typeof command === 'string') return
-    const { name } = command
-    // Passwords are no business of who reads the log.
-    const told = SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args
+  /** Keeps a command that took long; those of a transaction and of a script in place of what ran them. */
+  #ran({ id }: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
     const nowMs = this.#options.clock.now()
-    this.#slowLog.ran(name, told, Math.floor(micros), nowMs, () => ({ address: connection.remote, name: session.name }))
+    this.#slowLog.sample(flags.has('fast'), micros, nowMs)
+    if (!this.#slowLog.keeps(micros) || flags.has('skip_slowlog')) return
+    // Commands of scripts run in a session of their own, which has the number of the one that called.
+    const session = this.#engine.session(id)
+    const address = session === undefined ? '' : (this.#clients.get(session)?.connection.remote ?? '')
+    const command = { atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args) }
+    this.#slowLog.add({ ...command, address, name: session?.name ?? '' })
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -597,6 +599,7 @@ export class CacheServer implements Server {
         },
       }),
       slowLog: this.#slowLog,
+      ran: (session, command, args, micros) => this.#ran(session, command, args, micros),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         session.isAuthenticated = !this.#password.isRequired
@@ -623,7 +626,7 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
         this.#engine.memory.resetFigures()
-        this.#slowLog.clearTimes()
+        this.#engine.statistics.reset()
       },
       log: (level, text) =>
         this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
@@ -648,8 +651,8 @@ export class CacheServer implements Server {
   }
 
   #info(sections: readonly string[]): string {
-    const { clock, memoryBytes, maxClients } = this.#options
-    const { databases, pubsub } = this.#engine
+    const { clock, memoryBytes, maxClients, cpuSeconds } = this.#options
+    const { databases, pubsub, tracking, statistics } = this.#engine
     return renderInfo(sections, {
       nowMs: clock.now(),
       startedMs: this.#startedMs,
@@ -657,6 +660,10 @@ export class CacheServer implements Server {
       runId: this.#runId,
       heapBytes: memoryBytes(),
       memory: this.#engine.memory,
+      cpu: cpuSeconds?.() ?? { user: 0, system: 0 },
+      statistics,
+      tracking,
+      scripting: scriptFigures(this.#engine),
       connectedClients: this.#clients.size,
       blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
       maxClients,

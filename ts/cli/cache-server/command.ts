@@ -26,6 +26,7 @@ import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
+import { cpuSeconds } from './cpu.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
 import { ThreadCluster } from './thread-cluster.ts'
 
@@ -97,6 +98,7 @@ async function serve(options: GivenOptions): Promise<void> {
     maxClients: values['max-clients'],
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
+    cpuSeconds,
     memory: memoryOf(values),
     ...persistenceOf(values),
     cluster: clusterOf(values),
