@@ -202,6 +202,13 @@ describe('transactions', () => {
     bed.run('SET a 2', other)
     expectReplies(bed, ['MULTI', 'OK'], ['EXEC', []])
   })
+
+  it('do not take what has expired for a key that SWAPDB brings', () => {
+    const bed = new CacheBed()
+    bed.run('SET x 1 PX 10')
+    bed.now += 100
+    expectReplies(bed, ['SELECT 1', 'OK'], ['WATCH x', 'OK'], ['SWAPDB 0 1', 'OK'], ['MULTI', 'OK'], ['EXEC', []])
+  })
 })
 
 describe('blocked commands', () => {

@@ -57,6 +57,8 @@ const MAX_TRANSACTION_BYTES = 2 ** 30
 /** What a command and an argument cost beside their bytes, about. */
 const COMMAND_BYTES = 64
 const ARGUMENT_BYTES = 24
+/** These read no more than what they call. */
+const READING_SCRIPTS: ReadonlySet<string> = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro'])
 /** Those that read and yet tell no `keymiss`. */
 const SILENT_COMMANDS = /^(?:object\||scan$|keys$|randomkey$)/
 
@@ -247,7 +249,7 @@ export class Engine implements Host, DatabaseListener {
       for (const id of [...this.#watchers.keys(), ...this.#waiting.keys()]) {
         const key = keyOf(id, database.index)
         if (key === undefined) continue
-        if (first.find(key) !== undefined || second.find(key) !== undefined) this.changed(database, key)
+        if (first.has(key) || second.has(key)) this.changed(database, key)
       }
     }
   }
@@ -282,11 +284,13 @@ export class Engine implements Host, DatabaseListener {
     const micros = this.monotonicMs === undefined ? 0 : 1000 * (this.monotonicMs() - startMs)
     if (session.blocked !== undefined && mayBlock) session.waiting ??= { args, micros }
     else this.#ran(session, command, { args: session.waiting?.args ?? args, micros, mark })
-    if (session.tracking !== undefined && command.flags.has('readonly')) {
-      const positions = keyPositions(command, args) ?? []
+    if (session.tracking !== undefined && command.flags.has('readonly') && !READING_SCRIPTS.has(command.name)) {
+      // Of a script that reads, all keys are remembered that it was given.
+      const reader = session.caller ?? { session, command, args }
+      const positions = keyPositions(reader.command, reader.args) ?? []
       this.tracking.read(
-        session,
-        positions.map((position) => args[position] as string),
+        reader.session,
+        positions.map((position) => reader.args[position] as string),
       )
     }
     this.changes += call.dirty
@@ -412,6 +416,7 @@ export class Engine implements Host, DatabaseListener {
 
   #dispatch(session: Session, args: readonly string[]): void {
     const command = findCommand(args)
+    session.lastCommand = typeof command === 'string' ? undefined : command
     const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
     if (refusal !== undefined) {
       const isExec = typeof command !== 'string' && command.name === 'exec'

@@ -121,6 +121,11 @@ export interface FunctionCode {
   clear(): void
 }
 
+/** What a function says that it does; undefined if there is none of that name. */
+export function functionFlags(engine: Host, name: string): ReadonlySet<string> | undefined {
+  return LIBRARIES.get(engine)?.find(name)?.flags
+}
+
 export function functionCodeOf(engine: Host): FunctionCode {
   return {
     clear: () => LIBRARIES.get(engine)?.clear(),

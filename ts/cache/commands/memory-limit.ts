@@ -58,9 +58,14 @@ export class MemoryLimit {
     return this.meter.bytes
   }
 
+  /** The same as INFO tells it and as it is held against the limit: never nothing. */
+  get totalBytes(): number {
+    return Math.max(this.meter.bytes, EMPTY_BYTES)
+  }
+
   get isOver(): boolean {
     const limit = this.maxBytes === 0 ? this.ceilingBytes : Math.min(this.maxBytes, this.ceilingBytes)
-    return Math.max(this.meter.bytes, EMPTY_BYTES) > limit
+    return this.totalBytes > limit
   }
 
   /** True while more has to be evicted than one command may. */

@@ -161,7 +161,7 @@ export class ScriptRunner {
     const { lua } = this
     this.#thread ??= this.#newThread(lua)
     const inner = this.#inner
-    inner.standFor(session)
+    inner.standFor(session, command, job.args)
     inner.reply.protocol = 2
     const startedMs = this.#engine.monotonicMs?.() ?? 0
     const thread = this.#thread.state

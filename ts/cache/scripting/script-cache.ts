@@ -90,7 +90,7 @@ export class ScriptCache {
 }
 
 /** The flags of a first line such as `#!lua flags=no-writes`, and how long it is. @throws CommandError */
-function readFlags(text: string): { flags: ScriptFlags; length: number } {
+export function readFlags(text: string): { flags: ScriptFlags; length: number } {
   if (!text.startsWith('#!')) return { flags: { isUndeclared: true, names: new Set() }, length: 0 }
   const length = text.indexOf('\n')
   if (length === -1) fail('ERR Invalid script shebang')

@@ -68,8 +68,8 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     tracking_clients: tracking.clientCount,
   }),
   Memory: ({ heapBytes, memory, scripting }) => ({
-    used_memory: memory.usedBytes,
-    used_memory_human: human(memory.usedBytes),
+    used_memory: memory.totalBytes,
+    used_memory_human: human(memory.totalBytes),
     used_memory_heap: heapBytes,
     used_memory_peak: memory.peakBytes,
     used_memory_peak_human: human(memory.peakBytes),
@@ -81,6 +81,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     maxmemory_human: human(memory.maxBytes),
     maxmemory_policy: memory.policy,
     mem_allocator: 'v8',
+    lazyfree_pending_objects: 0,
   }),
   Persistence: ({ persistence }) => persistence,
   Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, statistics, tracking }) => ({
@@ -96,6 +97,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     pubsub_patterns: pubsubPatterns,
     tracking_total_keys: tracking.keyCount,
     total_error_replies: statistics.errorCount,
+    lazyfreed_objects: 0,
   }),
   Replication: ({ isReplica }) => ({
     role: isReplica ? 'slave' : 'master',

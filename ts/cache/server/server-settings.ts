@@ -6,6 +6,7 @@ import type { Engine } from '../commands/engine.ts'
 import type { SlowLog } from '../commands/slow-log.ts'
 import { encodingSettings } from './encoding-settings.ts'
 import { memorySettings } from './memory-settings.ts'
+import { otherSettings } from './other-settings.ts'
 import type { Password } from './password.ts'
 import type { Persistence } from './persistence.ts'
 import { persistenceSettings } from './persistence-settings.ts'
@@ -49,6 +50,7 @@ export function serverSettings(server: Configured): LiveSettings {
     ['lua-time-limit', busySetting(engine)],
     ['maxclients', fixed(maxClients)],
     ...memorySettings(engine),
+    ...otherSettings(engine),
     ...slowLogSettings(slowLog),
     ['notify-keyspace-events', eventSetting(engine)],
     ['port', { get: () => String(port()) }],

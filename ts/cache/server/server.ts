@@ -71,7 +71,6 @@ const READ_AHEAD_BYTES = 64 * 1024
 const LINGER_MS = 10_000
 /** Node's timers hold no more; the next time is asked for again then. */
 const MAX_TIMER_MS = 60_000
-const MAX_NAME_LENGTH = 32
 /** Of what a script writes to the log with one call. */
 const MAX_LOG_TEXT = 1024
 /** Redis's levels: debug, verbose, notice, warning. */
@@ -316,7 +315,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#pause.holds(args, nowMs)) {
+      if (this.#pause.holds(client.session, args, nowMs)) {
         client.held = args
         break
       }
@@ -343,7 +342,7 @@ export class CacheServer implements Server {
 
   #execute(client: Client, args: readonly string[], nowMs: number): void {
     client.usedMs = nowMs
-    client.lastCommand = nameOf(args)
+    client.running = args
     this.#totals.commands++
     let effects: readonly Effect[]
     try {
@@ -354,6 +353,7 @@ export class CacheServer implements Server {
       return
     } finally {
       this.#running = undefined
+      client.running = undefined
     }
     if (effects.length > 0) this.#perform(effects)
     if (this.#afterwards.length > 0) this.#doAfterwards()
@@ -370,15 +370,14 @@ export class CacheServer implements Server {
   }
 
   /** Keeps a command that took long; those of a transaction and of a script in place of what ran them. */
-  #ran({ id }: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
+  #ran(session: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
+    const { caller } = session
     const nowMs = this.#options.clock.now()
     this.#slowLog.sample(flags.has('fast'), micros, nowMs)
     if (!this.#slowLog.keeps(micros) || flags.has('skip_slowlog')) return
-    // Commands of scripts run in a session of their own, which has the number of the one that called.
-    const session = this.#engine.session(id)
-    const address = session === undefined ? '' : (this.#clients.get(session)?.connection.remote ?? '')
+    const address = this.#clients.get(caller?.session ?? session)?.connection.remote ?? ''
     const command = { atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args) }
-    this.#slowLog.add({ ...command, address, name: session?.name ?? '' })
+    this.#slowLog.add({ ...command, address, name: session.name })
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -485,6 +484,7 @@ export class CacheServer implements Server {
       if (bytes > SLOW_BYTES) client.isSlow = true
     } else if (client.isClosing) {
       this.#regulate(client) // it is read, and not listened to, to see it go
+      this.#engine.disconnect(session) // for all others it is gone
       connection.end()
       this.#options.clock.timer(LINGER_MS, () => {
         if (!client.isClosed) connection.destroy()
@@ -510,6 +510,7 @@ export class CacheServer implements Server {
   #drop(client: Client): void {
     client.isClosing = true
     client.session.reply.truncate()
+    this.#engine.disconnect(client.session)
     client.connection.destroy()
   }
 
@@ -694,8 +695,8 @@ export class CacheServer implements Server {
       statistics,
       tracking,
       scripting: scriptFigures(this.#engine),
-      connectedClients: this.#clients.size,
-      blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
+      connectedClients: [...this.#clients.values()].filter(({ isClosing }) => !isClosing).length,
+      blockedClients: [...this.#clients.values()].filter(({ isWaiting }) => isWaiting).length,
       maxClients,
       pubsubChannels: pubsub.channels.size,
       pubsubPatterns: pubsub.patterns.size,
@@ -711,10 +712,4 @@ export class CacheServer implements Server {
 
 function noTotals(): Totals {
   return { connections: 0, commands: 0, bytesIn: 0, bytesOut: 0, slowClients: 0 }
-}
-
-/** What CLIENT LIST shows of a command: its name, no more than one may be long. */
-function nameOf([name = '']: readonly string[]): string {
-  const shown = name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name
-  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
 }
