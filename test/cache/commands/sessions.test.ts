@@ -67,6 +67,21 @@ describe('a session', () => {
     )
   })
 
+  it('hears messages in its silence, its own among them', () => {
+    const bed = new CacheBed()
+    bed.run('HELLO 3')
+    for (const how of ['OFF', 'SKIP']) {
+      bed.run(`CLIENT REPLY ${how}`)
+      expect(bed.run('SUBSCRIBE c')).toEqual(['subscribe', 'c', 1])
+      bed.run(`CLIENT REPLY ${how}`)
+      expect(bed.run('PUBLISH c hello')).toEqual(['message', 'c', 'hello'])
+      bed.run(`CLIENT REPLY ${how}`)
+      expect(bed.run('UNSUBSCRIBE')).toEqual(['unsubscribe', 'c', 0])
+      expect(bed.run('CLIENT REPLY ON')).toBe('OK')
+    }
+    expect(bed.run('PING')).toBe('PONG')
+  })
+
   it('is refused what the server does not allow, when it asks and when it executes', () => {
     const bed = new CacheBed({ refuse: (_, { flags }) => (flags.has('write') ? 'READONLY no' : undefined) })
     expectReplies(
@@ -186,6 +201,13 @@ describe('transactions', () => {
     bed.run('UNWATCH')
     bed.run('SET a 2', other)
     expectReplies(bed, ['MULTI', 'OK'], ['EXEC', []])
+  })
+
+  it('do not take what has expired for a key that SWAPDB brings', () => {
+    const bed = new CacheBed()
+    bed.run('SET x 1 PX 10')
+    bed.now += 100
+    expectReplies(bed, ['SELECT 1', 'OK'], ['WATCH x', 'OK'], ['SWAPDB 0 1', 'OK'], ['MULTI', 'OK'], ['EXEC', []])
   })
 })
 

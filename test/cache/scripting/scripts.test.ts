@@ -87,6 +87,7 @@ describe('a script', () => {
     expect(bed.call(['EVAL_RO', 'return redis.call("set", "k", 1)', '0'])).toMatch(refused)
     expect(run('#!lua flags=no-writes\nreturn redis.call("set", "k", 1)')).toMatch(refused)
     expect(bed.call(['EVAL_RO', '#!lua\nreturn 1', '0'])).toMatch(/with write flag using \*_ro command/)
+    expect(run('#!lua flags=\nreturn 1')).toBe(1)
     expect(run('#!lua flags=no-writing\nreturn 1')).toBe('Error: ERR Unexpected flag in script shebang: no-writing')
     expect(bed.run('GET k')).toBeNull()
   })

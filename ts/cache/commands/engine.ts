@@ -20,6 +20,7 @@ import { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
+import { Statistics } from './statistics.ts'
 import { COMMANDS } from './table.ts'
 import { Tracking } from './tracking-registry.ts'
 
@@ -56,6 +57,8 @@ const MAX_TRANSACTION_BYTES = 2 ** 30
 /** What a command and an argument cost beside their bytes, about. */
 const COMMAND_BYTES = 64
 const ARGUMENT_BYTES = 24
+/** These read no more than what they call. */
+const READING_SCRIPTS: ReadonlySet<string> = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro'])
 /** Those that read and yet tell no `keymiss`. */
 const SILENT_COMMANDS = /^(?:object\||scan$|keys$|randomkey$)/
 
@@ -76,10 +79,12 @@ export class Engine implements Host, DatabaseListener {
   readonly pubsub = new PubSub()
   readonly memory: MemoryLimit
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
+  readonly statistics = new Statistics()
   /** Whose command is run; undefined in ticks. */
   #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
+  expiresActively = true
   /** Set by a server before its first connection. */
   server: ServerDoor | undefined
   /** Set by a node of a cluster before its first connection. */
@@ -98,8 +103,6 @@ export class Engine implements Host, DatabaseListener {
   #now = 0
   /** A call has begun. If it is still true when the next one begins, the state is what a bug left of it. */
   #isRunning = false
-  /** What `execute` was asked for last; undefined if that is no command. */
-  dispatched: CommandSpec | undefined
   readonly #sessions = new Map<number, Session>()
   #nextSession = 1
   /** Sessions that watch a key, by `database key`. */
@@ -162,12 +165,14 @@ export class Engine implements Host, DatabaseListener {
     const silence = session.replies
     const { caching } = session
     this.#running = session
+    if (silence !== 'on') session.messages = []
     this.#dispatch(session, args)
     if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#settle()
     this.#limitMemory(session, mark)
-    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
+    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) keepMessages(session, mark)
+    session.messages = undefined
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
     // CLIENT CACHING is for the next command or transaction.
     if (caching !== undefined && session.transaction === undefined) session.caching = undefined
@@ -194,7 +199,7 @@ export class Engine implements Host, DatabaseListener {
       if (!this.release(owner, () => owner.reply.nilArray())) this.#timeouts.remove(first)
     }
     let left = budget
-    for (const database of this.databases) left -= database.expireDue(left)
+    if (this.expiresActively) for (const database of this.databases) left -= database.expireDue(left)
     // Keys that were due have nothing to do with one another: no transaction.
     for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
     this.#pending = []
@@ -218,6 +223,7 @@ export class Engine implements Host, DatabaseListener {
     if (this.paused !== undefined) return 0
     if (this.memory.isUnderWay) return this.#now
     let first = this.#timeouts.first()?.at
+    if (!this.expiresActively) return first
     for (const database of this.databases) {
       const at = database.nextExpiry()
       if (at !== undefined && (first === undefined || at < first)) first = at
@@ -243,7 +249,7 @@ export class Engine implements Host, DatabaseListener {
       for (const id of [...this.#watchers.keys(), ...this.#waiting.keys()]) {
         const key = keyOf(id, database.index)
         if (key === undefined) continue
-        if (first.find(key) !== undefined || second.find(key) !== undefined) this.changed(database, key)
+        if (first.has(key) || second.has(key)) this.changed(database, key)
       }
     }
   }
@@ -265,6 +271,7 @@ export class Engine implements Host, DatabaseListener {
     call.dirty = 0
     call.instead = undefined
     const mark = reply.length
+    const startMs = this.monotonicMs?.() ?? 0
     try {
       const { handler } = command as Command // every spec that comes here was found in the table
       handler(call, args)
@@ -274,11 +281,16 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
-    if (session.tracking !== undefined && command.flags.has('readonly')) {
-      const positions = keyPositions(command, args) ?? []
+    const micros = this.monotonicMs === undefined ? 0 : 1000 * (this.monotonicMs() - startMs)
+    if (session.blocked !== undefined && mayBlock) session.waiting ??= { args, micros }
+    else this.#ran(session, command, { args: session.waiting?.args ?? args, micros, mark })
+    if (session.tracking !== undefined && command.flags.has('readonly') && !READING_SCRIPTS.has(command.name)) {
+      // Of a script that reads, all keys are remembered that it was given.
+      const reader = session.caller ?? { session, command, args }
+      const positions = keyPositions(reader.command, reader.args) ?? []
       this.tracking.read(
-        session,
-        positions.map((position) => args[position] as string),
+        reader.session,
+        positions.map((position) => reader.args[position] as string),
       )
     }
     this.changes += call.dirty
@@ -326,10 +338,13 @@ export class Engine implements Host, DatabaseListener {
 
   /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
   release(session: Session, write: () => void): boolean {
-    if (session.blocked === undefined) return false
+    const { blocked, waiting } = session
+    if (blocked === undefined) return false
     this.#unblock(session)
     const mark = session.reply.length
     write()
+    const { args, micros } = waiting ?? { args: [blocked.command.name], micros: 0 }
+    this.#ran(session, blocked.command, { args, micros, mark })
     this.#told(session, mark)
     return true
   }
@@ -370,6 +385,7 @@ export class Engine implements Host, DatabaseListener {
   }
 
   expired(database: Database, key: string): void {
+    this.statistics.expiredKeys++
     this.notify('x', 'expired', key, database.index)
     if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key] })
   }
@@ -388,9 +404,20 @@ export class Engine implements Host, DatabaseListener {
     return this.#effects.length === 0 ? NO_EFFECTS : this.#effects
   }
 
+  /** Counts a command whose reply begins at `mark`. */
+  #ran(
+    session: Session,
+    command: CommandSpec,
+    { args, micros, mark }: { readonly args: readonly string[]; readonly micros: number; readonly mark: number },
+  ): void {
+    session.waiting = undefined
+    this.statistics.ran(command.name, micros, session.reply.errorAt(mark))
+    this.server?.ran(session, command, args, micros)
+  }
+
   #dispatch(session: Session, args: readonly string[]): void {
     const command = findCommand(args)
-    this.dispatched = typeof command === 'string' ? undefined : command
+    session.lastCommand = typeof command === 'string' ? undefined : command
     const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
     if (refusal !== undefined) {
       const isExec = typeof command !== 'string' && command.name === 'exec'
@@ -402,6 +429,8 @@ export class Engine implements Host, DatabaseListener {
       // A client follows a redirection, and runs the transaction there.
       const isAborted = isExec && this.cluster?.isRedirection(refusal) !== true
       const text = isAborted ? `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}` : refusal
+      if (typeof command === 'string') this.statistics.replied(text)
+      else this.statistics.refused(command.name, text)
       session.reply.error(text)
       return
     }
@@ -586,6 +615,14 @@ function textOfError(error: unknown): string {
   return error.message.startsWith('Map') || error.message.startsWith('Set')
     ? 'OOM a database or a value holds at most 16777216 keys or elements'
     : 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+}
+
+/** Takes back what was written since `mark`, but for the messages in it. */
+function keepMessages({ reply, messages = [] }: Session, mark: number): void {
+  const written = messages.length === 0 ? undefined : Uint8Array.prototype.slice.call(reply.bytes())
+  reply.truncate(mark)
+  for (let i = 0; i < messages.length; i += 2)
+    reply.encoded(written?.subarray(messages[i], messages[i + 1]) as Uint8Array)
 }
 
 /** Puts a push with the evicted keys before the reply that begins at `mark`. */

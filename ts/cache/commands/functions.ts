@@ -117,10 +117,18 @@ export interface FunctionCode {
   dump(): readonly string[]
   /** @throws CORRUPTION if it cannot be loaded. */
   load(code: string): void
+  /** Forgets all of them. */
+  clear(): void
+}
+
+/** What a function says that it does; undefined if there is none of that name. */
+export function functionFlags(engine: Host, name: string): ReadonlySet<string> | undefined {
+  return LIBRARIES.get(engine)?.find(name)?.flags
 }
 
 export function functionCodeOf(engine: Host): FunctionCode {
   return {
+    clear: () => LIBRARIES.get(engine)?.clear(),
     dump: () => [...(LIBRARIES.get(engine)?.libraries.values() ?? [])].map(({ code }) => code),
     load(code) {
       try {

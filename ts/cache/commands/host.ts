@@ -9,6 +9,7 @@ import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import type { Blocked, Session } from './session.ts'
 import type { CommandInfo, CommandSpec } from './specs.ts'
+import type { Statistics } from './statistics.ts'
 import type { Tracking } from './tracking-registry.ts'
 
 /** What handlers may ask of the engine that runs them. */
@@ -19,6 +20,8 @@ export interface Host {
   readonly pubsub: PubSub
   readonly memory: MemoryLimit
   readonly tracking: Tracking
+  /** How often commands were run, and how they ended. */
+  readonly statistics: Statistics
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */
@@ -27,6 +30,8 @@ export interface Host {
   readonly cluster: ClusterDoor | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents: string
+  /** Whether keys that are due are deleted though nobody asks for them. */
+  expiresActively: boolean
   /** Milliseconds since any beginning, for the time limit of scripts; undefined lets them run for ever. */
   readonly monotonicMs: (() => number) | undefined
   /** How long a script runs before other clients are answered again, with BUSY. */

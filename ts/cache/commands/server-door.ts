@@ -1,6 +1,8 @@
+import type { DebugDoor } from './debug-door.ts'
 import type { PersistenceDoor } from './persistence-door.ts'
 import type { Session } from './session.ts'
 import type { SlowLog } from './slow-log.ts'
+import type { CommandSpec } from './specs.ts'
 
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
 export interface ClientView {
@@ -15,8 +17,11 @@ export interface ClientView {
 /** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
 export interface ServerDoor {
   readonly persistence: PersistenceDoor
+  readonly debug: DebugDoor
   /** What took long. */
   readonly slowLog: SlowLog
+  /** A command was run, by itself, in a transaction or by a script. @param micros - How long it took. */
+  ran(session: Session, command: CommandSpec, args: readonly string[], micros: number): void
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */
   authenticate(session: Session, user: string | undefined, password: string): string | undefined
   /** Takes back what a client was given since it connected, for RESET. */

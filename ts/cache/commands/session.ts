@@ -60,10 +60,14 @@ export class Session {
   readonly patterns = new Set<string>()
   readonly shardChannels = new Set<string>()
   blocked: Blocked | undefined
+  /** The command that waits as it came, and how long it took until then; the engine's own. */
+  waiting: { readonly args: readonly string[]; readonly micros: number } | undefined
   /** When the waiting ends; the engine's own. */
   timeout: Expiry<Session> | undefined
   /** What CLIENT REPLY asked for; `skip` is for the next command. */
   replies: 'on' | 'off' | 'skip' = 'on'
+  /** While a command runs whose reply is kept back: where messages to this very session begin and end, which are not. */
+  messages: number[] | undefined
   /** The command that waits was to be answered with nothing. */
   isSilentWait = false
   /** ASKING was the last command, or came before the transaction: above 0 a slot that is coming in is served. */
@@ -80,6 +84,8 @@ export class Session {
   isRedirectionBroken = false
   /** BEDPLATE.EVICTIONS: it is told which keys its commands drive out. */
   hearsEvictions = false
+  /** What was asked for last, be it refused or run. */
+  lastCommand: CommandSpec | undefined
   /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */
   isTrusted = false
   /** False until a client has said who it is, where it must. */
@@ -87,6 +93,8 @@ export class Session {
 
   /** It runs the commands of scripts: what has no order is given one there. */
   isScript = false
+  /** Who runs the script, and by which command. */
+  caller: { readonly session: Session; readonly command: CommandSpec; readonly args: readonly string[] } | undefined
   /** What it changes is told neither to files nor to replicas: redis.set_repl. */
   isUnpropagated = false
 
@@ -98,8 +106,9 @@ export class Session {
    * Makes this the same connection as another one, but with the reply and, from now on, the database of its own: a script's commands
    * run in the name of who called it. A prototype would do, too, but V8 gives up on objects that are one and change.
    */
-  standFor(other: Session): void {
-    Object.assign(this, other, { reply: this.reply, isScript: true, isUnpropagated: false })
+  standFor(other: Session, command: CommandSpec, args: readonly string[]): void {
+    const caller = { session: other, command, args }
+    Object.assign(this, other, { reply: this.reply, isScript: true, caller, isUnpropagated: false })
   }
 
   /** True if a RESP2 connection may only subscribe and unsubscribe now. */

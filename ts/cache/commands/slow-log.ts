@@ -22,14 +22,6 @@ export interface LatencySample {
   readonly ms: number
 }
 
-/** How long commands of one name took. */
-export interface CommandTimes {
-  calls: number
-  micros: number
-  /** Calls of at most 2^n microseconds, by n. */
-  readonly counts: number[]
-}
-
 /** What took long. */
 export class SlowLog {
   /** `slowlog-log-slower-than`, microseconds; negative: nothing is kept. */
@@ -42,25 +34,25 @@ export class SlowLog {
   #commands: SlowCommand[] = []
   #nextId = 0
   readonly #events = new Map<string, LatencySample[]>()
-  readonly #times = new Map<string, CommandTimes>()
 
-  /** A command has been run. @param nowMs - Milliseconds since 1970. @param whose - Asked if the command is kept. */
-  ran(name: string, micros: number, nowMs: number, whose: () => Pick<SlowCommand, 'args' | 'address' | 'name'>): void {
-    const times = this.#times.get(name)
-    if (times === undefined) this.#times.set(name, { calls: 1, micros, counts: counted([], micros) })
-    else {
-      times.calls++
-      times.micros += micros
-      counted(times.counts, micros)
-    }
-    if (this.slowerThanMicros >= 0 && micros >= this.slowerThanMicros) {
-      const { args, address, name: client } = whose()
-      const atSeconds = Math.floor(nowMs / 1000)
-      this.#commands.unshift({ id: this.#nextId++, atSeconds, micros, args: shortened(args), address, name: client })
-      if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
-    }
+  /** Whether a command that took so long is kept. */
+  keeps(micros: number): boolean {
+    return this.slowerThanMicros >= 0 && micros >= this.slowerThanMicros
+  }
+
+  /** Keeps a command. @param atMs - Milliseconds since 1970. */
+  add({ atMs, ...command }: Omit<SlowCommand, 'id' | 'atSeconds'> & { readonly atMs: number }): void {
+    const { args } = command
+    const atSeconds = Math.floor(atMs / 1000)
+    this.#commands.unshift({ ...command, id: this.#nextId++, atSeconds, args: shortened(args) })
+    if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
+  }
+
+  /** Notes how long a command took, if that was long. */
+  sample(isFast: boolean, micros: number, nowMs: number): void {
     const ms = Math.floor(micros / 1000)
-    if (this.latencyThresholdMs > 0 && ms >= this.latencyThresholdMs) this.#sample('command', ms, nowMs)
+    if (this.latencyThresholdMs === 0 || ms < this.latencyThresholdMs) return
+    this.#sample(isFast ? 'fast-command' : 'command', ms, nowMs)
   }
 
   /** The newest commands. @param count - At most so many; negative: all. */
@@ -91,15 +83,6 @@ export class SlowLog {
     return kinds.filter((kind) => this.#events.delete(kind)).length
   }
 
-  /** How long commands took, by name, since the start or CONFIG RESETSTAT. */
-  get times(): ReadonlyMap<string, CommandTimes> {
-    return this.#times
-  }
-
-  clearTimes(): void {
-    this.#times.clear()
-  }
-
   #sample(kind: string, ms: number, nowMs: number): void {
     const atSeconds = Math.floor(nowMs / 1000)
     const samples = this.#events.get(kind) ?? []
@@ -110,13 +93,6 @@ export class SlowLog {
     else samples.push({ atSeconds, ms })
     if (samples.length > MAX_SAMPLES) samples.shift()
   }
-}
-
-function counted(counts: number[], micros: number): number[] {
-  const power = micros <= 1 ? 0 : 32 - Math.clz32(Math.min(micros, 2 ** 31) - 1)
-  while (counts.length <= power) counts.push(0)
-  counts[power] = (counts[power] ?? 0) + 1
-  return counts
 }
 
 function shortened(args: readonly string[]): string[] {

@@ -54,6 +54,8 @@ export class Database {
   now = 0
   /** False while time stands still for expiry: a replica deletes keys only when its master says so. */
   deletesExpired = true
+  /** True while nothing may change: keys that are due are not seen, and deleted later. */
+  isPaused = false
   /** Set before the first key is; SWAPDB does not go with it. */
   keyIndex: KeyIndex | undefined
   /** True while what is replayed was decided elsewhere: then keys are there until they are deleted, whatever the time. */
@@ -134,7 +136,7 @@ export class Database {
   /** Adds a key that is not there. */
   add(key: string, value: Value): Entry {
     // Where nothing is deleted for its time, what has expired may still lie there.
-    const stale = this.deletesExpired ? undefined : this.#entries.get(key)
+    const stale = this.#deletes ? undefined : this.#entries.get(key)
     if (stale !== undefined) this.#remove(stale)
     const entry = this.#insert(key, value)
     this.#listener.added(this, key)
@@ -183,7 +185,7 @@ export class Database {
     let count = 0
     while (count < budget) {
       const first = this.#expiries.first()
-      if (first === undefined || first.at >= this.now || !this.deletesExpired) break
+      if (first === undefined || first.at >= this.now || !this.#deletes) break
       this.#expire(first.owner)
       count++
     }
@@ -193,7 +195,7 @@ export class Database {
   /** The first time at which a key has to be deleted; undefined if none has to be, ever. */
   nextExpiry(): number | undefined {
     const first = this.#expiries.first()
-    return first === undefined ? undefined : first.at + 1
+    return first === undefined || !this.#deletes ? undefined : first.at + 1
   }
 
   /** The entry at a position below `size`, whether it has expired or not. */
@@ -324,8 +326,12 @@ export class Database {
   /** True if its time has come; then it is deleted, where this database may. As in Redis a key still lives in the millisecond it expires at. */
   #isExpired(entry: Entry): boolean {
     if (this.seesExpired || (entry.expiry as Expiry<Entry>).at >= this.now) return false
-    if (this.deletesExpired) this.#expire(entry)
+    if (this.#deletes) this.#expire(entry)
     return true
+  }
+
+  get #deletes(): boolean {
+    return this.deletesExpired && !this.isPaused
   }
 
   #expire(entry: Entry): void {

@@ -4,8 +4,6 @@ import type { ClientView } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { redirectOf } from '../commands/tracking.ts'
 
-const MAX_NAME_LENGTH = 32
-
 /** A connection with what was read from it and what the engine knows of it. */
 export class Client {
   readonly connection: Connection
@@ -14,8 +12,8 @@ export class Client {
   readonly connectedMs: number
   /** When its last command came. */
   usedMs: number
-  /** The name of its last command, as it was sent. */
-  lastName: string | undefined
+  /** The command that is being run. */
+  running: readonly string[] | undefined
   /** A command that was read and may not run yet: CLIENT PAUSE. */
   held: string[] | undefined
   /** Nothing more is run; what was written is sent, then it is closed. */
@@ -46,6 +44,11 @@ export class Client {
     return !this.isClosing && !this.isClosed && !this.isSlow && this.session.blocked === undefined
   }
 
+  /** A command of it was begun, or put off, and is not done. */
+  get isWaiting(): boolean {
+    return this.session.blocked !== undefined || this.held !== undefined
+  }
+
   hold(position: number, bytes: Uint8Array): void {
     this.#held.push({ position, bytes })
     this.heldBytes += bytes.length
@@ -73,7 +76,7 @@ export class Client {
     const { connection, session, decoder } = this
     const { remote, local } = connection
     const tracking = `${session.tracking === undefined ? '' : 't'}${session.tracking?.prefixes === undefined ? '' : 'B'}${session.isRedirectionBroken ? 'R' : ''}`
-    const flags = `${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${session.blocked === undefined ? '' : 'b'}`
+    const flags = `${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${this.isWaiting ? 'b' : ''}`
     const fields: Readonly<Record<string, string | number>> = {
       id: session.id,
       addr: remote,
@@ -88,7 +91,7 @@ export class Client {
       psub: session.patterns.size,
       ssub: session.shardChannels.size,
       multi: session.transaction?.queue.length ?? -1,
-      qbuf: decoder.bufferedBytes,
+      qbuf: decoder.bufferedBytes + sizeOf(this.running),
       'qbuf-free': 0,
       'argv-mem': 0,
       'multi-mem': session.transaction?.bytes ?? 0,
@@ -99,7 +102,7 @@ export class Client {
       omem: connection.waitingBytes,
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
-      cmd: this.lastName === undefined ? 'NULL' : shownName(this.lastName),
+      cmd: session.lastCommand?.name ?? 'NULL',
       user: 'default',
       redir: redirectOf(session),
       resp: session.reply.protocol,
@@ -109,10 +112,10 @@ export class Client {
   }
 }
 
-/** No more of a name than one may be long, and nothing that would break the line. */
-function shownName(name: string): string {
-  const shown = name.slice(0, MAX_NAME_LENGTH)
-  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
+/** Bytes of a command as client libraries send it. */
+function sizeOf(args: readonly string[] | undefined): number {
+  if (args === undefined) return 0
+  return args.reduce((sum, { length }) => sum + String(length).length + length + 5, String(args.length).length + 3)
 }
 
 function seconds(ms: number): number {

@@ -1,8 +1,7 @@
 import type { Cancel, Clock } from '../../io/clock.ts'
 import type { Engine } from '../commands/engine.ts'
-
-/** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
-const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
+import { mayReplicate } from '../commands/may-replicate.ts'
+import type { Session } from '../commands/session.ts'
 
 /** A time in which clients' commands, or those that write, are put off (CLIENT PAUSE, networking.c pauseClients). */
 export class Pause {
@@ -25,6 +24,7 @@ export class Pause {
     current?.cancel()
     const cancel = this.#clock.timer(Math.min(until - this.#clock.now(), 2 ** 31 - 1), () => this.end())
     this.#current = { untilMs: until, all: all || current?.all === true, cancel }
+    this.#keepExpired(true)
   }
 
   end(): void {
@@ -36,13 +36,21 @@ export class Pause {
   stop(): void {
     this.#current?.cancel()
     this.#current = undefined
+    this.#keepExpired(false)
   }
 
-  /** True if a command has to wait. */
-  holds(args: readonly string[], nowMs: number): boolean {
+  /** True if a command has to wait. One that is none, or lacks arguments, is answered at once. */
+  holds(session: Session, args: readonly string[], nowMs: number): boolean {
     if (this.#current === undefined || nowMs >= this.#current.untilMs) return false
-    if (this.#current.all) return true
     const command = this.#engine.find(args)
-    return typeof command !== 'string' && (command.flags.has('write') || WRITE_LIKE.has(command.name))
+    if (typeof command === 'string') return false
+    const { arity } = command
+    if (arity > 0 ? args.length !== arity : args.length < -arity) return false
+    return this.#current.all || mayReplicate(this.#engine, session, command, args)
+  }
+
+  /** That a key is deleted for its time is a change, too. */
+  #keepExpired(isKept: boolean): void {
+    for (const database of this.#engine.databases) database.isPaused = isKept
   }
 }

@@ -103,11 +103,11 @@ function flag(settings: PersistenceSettings, name: 'forgivesTorn' | 'stopsOnSave
   }
 }
 
-function yesNo(value: boolean): string {
+export function yesNo(value: boolean): string {
   return value ? 'yes' : 'no'
 }
 
-function parseYesNo(text: string): boolean | undefined {
+export function parseYesNo(text: string): boolean | undefined {
   const word = text.toLowerCase()
   if (word === 'yes') return true
   return word === 'no' ? false : undefined

@@ -6,6 +6,7 @@ import type { Engine } from '../commands/engine.ts'
 import type { SlowLog } from '../commands/slow-log.ts'
 import { encodingSettings } from './encoding-settings.ts'
 import { memorySettings } from './memory-settings.ts'
+import { otherSettings } from './other-settings.ts'
 import type { Password } from './password.ts'
 import type { Persistence } from './persistence.ts'
 import { persistenceSettings } from './persistence-settings.ts'
@@ -19,6 +20,7 @@ export interface Configured {
     readonly maxClients: number
     readonly databases: number
     readonly cluster?: ClusterOptions | undefined
+    readonly debugCommands?: string | undefined
   }
   readonly engine: Engine
   readonly persistence: Persistence | undefined
@@ -44,9 +46,11 @@ export function serverSettings(server: Configured): LiveSettings {
     ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
     ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
     ['databases', fixed(databases)],
+    ['enable-debug-command', fixed(options.debugCommands ?? 'no')],
     ['lua-time-limit', busySetting(engine)],
     ['maxclients', fixed(maxClients)],
     ...memorySettings(engine),
+    ...otherSettings(engine),
     ...slowLogSettings(slowLog),
     ['notify-keyspace-events', eventSetting(engine)],
     ['port', { get: () => String(port()) }],

@@ -7,16 +7,20 @@ import { Door, type Logger, type Metric, type Server } from '../../service/index
 import { RespProtocolError } from '../../wire/resp/index.ts'
 import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
 import { isMaster } from '../cluster/topology.ts'
+import type { DebugAccess } from '../commands/debug-door.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
+import { redacted } from '../commands/redaction.ts'
+import { scriptFigures } from '../commands/scripting.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
-import { renderInfo, type Totals } from './info.ts'
+import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
+import { type CpuSeconds, renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
@@ -38,8 +42,12 @@ export interface CacheServerOptions extends Address {
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
+  /** Seconds of processor time that the process has used, for INFO; zero unless given. */
+  readonly cpuSeconds?: () => CpuSeconds
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
+  /** Who may send DEBUG; nobody unless given. */
+  readonly debugCommands?: DebugAccess | undefined
   /** How much the keyspace may take; without, as much as there is. */
   readonly memory?: MemoryOptions
   /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
@@ -68,8 +76,6 @@ const MAX_LOG_TEXT = 1024
 /** Redis's levels: debug, verbose, notice, warning. */
 const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
 const LOADING = 'LOADING Redis is loading the dataset in memory'
-/** Commands whose arguments may be passwords. */
-const SECRETIVE: ReadonlySet<string> = new Set(['auth', 'hello', 'config|set', 'acl|setuser', 'migrate'])
 /**
  * A Redis-compatible server in this process.
  *
@@ -114,6 +120,8 @@ export class CacheServer implements Server {
   readonly #member: ClusterMember | undefined
   /** What the cluster wants of the engine while a command runs. */
   readonly #interventions: (() => void)[] = []
+  /** What the command that is running leaves to be done behind it. */
+  readonly #afterwards: (() => void)[] = []
   #totals: Totals = noTotals()
   readonly #slowLog = new SlowLog()
 
@@ -307,7 +315,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#pause.holds(args, nowMs)) {
+      if (this.#pause.holds(client.session, args, nowMs)) {
         client.held = args
         break
       }
@@ -334,10 +342,9 @@ export class CacheServer implements Server {
 
   #execute(client: Client, args: readonly string[], nowMs: number): void {
     client.usedMs = nowMs
-    client.lastName = args[0] ?? ''
+    client.running = args
     this.#totals.commands++
     let effects: readonly Effect[]
-    const startNs = this.#options.clock.monotonic()
     try {
       this.#running = client.session
       effects = this.#engine.execute(client.session, args, nowMs)
@@ -346,23 +353,31 @@ export class CacheServer implements Server {
       return
     } finally {
       this.#running = undefined
+      client.running = undefined
     }
-    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000, nowMs)
     if (effects.length > 0) this.#perform(effects)
+    if (this.#afterwards.length > 0) this.#doAfterwards()
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
   }
 
-  #measure({ connection, session }: Client, args: readonly string[], micros: number, nowMs: number): void {
-    const command = this.#engine.dispatched
-    if (command === undefined) return
-    const { name } = command
-    this.#slowLog.ran(name, Math.floor(micros), nowMs, () => ({
-      // Passwords are no business of who reads the log.
-      args: SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args,
-      address: connection.remote,
-      name: session.name,
-    }))
+  #doAfterwards(): void {
+    try {
+      for (const act of this.#afterwards.splice(0)) act()
+    } catch (error) {
+      this.#break(error)
+    }
+  }
+
+  /** Keeps a command that took long; those of a transaction and of a script in place of what ran them. */
+  #ran(session: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
+    const { caller } = session
+    const nowMs = this.#options.clock.now()
+    this.#slowLog.sample(flags.has('fast'), micros, nowMs)
+    if (!this.#slowLog.keeps(micros) || flags.has('skip_slowlog')) return
+    const address = this.#clients.get(caller?.session ?? session)?.connection.remote ?? ''
+    const command = { atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args) }
+    this.#slowLog.add({ ...command, address, name: session.name })
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -469,6 +484,7 @@ export class CacheServer implements Server {
       if (bytes > SLOW_BYTES) client.isSlow = true
     } else if (client.isClosing) {
       this.#regulate(client) // it is read, and not listened to, to see it go
+      this.#engine.disconnect(session) // for all others it is gone
       connection.end()
       this.#options.clock.timer(LINGER_MS, () => {
         if (!client.isClosed) connection.destroy()
@@ -494,6 +510,7 @@ export class CacheServer implements Server {
   #drop(client: Client): void {
     client.isClosing = true
     client.session.reply.truncate()
+    this.#engine.disconnect(client.session)
     client.connection.destroy()
   }
 
@@ -523,11 +540,18 @@ export class CacheServer implements Server {
   /** In the order of Redis (processCommand). */
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
+    if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
     if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
     const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
     return session === this.#local ? undefined : this.#options.intercept?.(args)
+  }
+
+  #mayDebug(session: Session): boolean {
+    if (session === this.#local) return true
+    const { remote } = this.#clientOf(session).connection
+    return mayDebug(this.#options.debugCommands ?? 'no', remote)
   }
 
   #makePersistence(): Persistence | undefined {
@@ -597,7 +621,16 @@ export class CacheServer implements Server {
           this.#end('SHUTDOWN')
         },
       }),
+      debug: debugDoor({
+        engine: this.#engine,
+        persistence: this.#persistence,
+        logger: this.#options.logger,
+        now: () => clock.now(),
+        afterwards: (act) => void this.#afterwards.push(act),
+        intervene: (act) => this.#intervene(act),
+      }),
       slowLog: this.#slowLog,
+      ran: (session, command, args, micros) => this.#ran(session, command, args, micros),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         session.isAuthenticated = !this.#password.isRequired
@@ -624,7 +657,7 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
         this.#engine.memory.resetFigures()
-        this.#slowLog.clearTimes()
+        this.#engine.statistics.reset()
       },
       log: (level, text) =>
         this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
@@ -649,8 +682,8 @@ export class CacheServer implements Server {
   }
 
   #info(sections: readonly string[]): string {
-    const { clock, memoryBytes, maxClients } = this.#options
-    const { databases, pubsub } = this.#engine
+    const { clock, memoryBytes, maxClients, cpuSeconds } = this.#options
+    const { databases, pubsub, tracking, statistics } = this.#engine
     return renderInfo(sections, {
       nowMs: clock.now(),
       startedMs: this.#startedMs,
@@ -658,8 +691,12 @@ export class CacheServer implements Server {
       runId: this.#runId,
       heapBytes: memoryBytes(),
       memory: this.#engine.memory,
-      connectedClients: this.#clients.size,
-      blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
+      cpu: cpuSeconds?.() ?? { user: 0, system: 0 },
+      statistics,
+      tracking,
+      scripting: scriptFigures(this.#engine),
+      connectedClients: [...this.#clients.values()].filter(({ isClosing }) => !isClosing).length,
+      blockedClients: [...this.#clients.values()].filter(({ isWaiting }) => isWaiting).length,
       maxClients,
       pubsubChannels: pubsub.channels.size,
       pubsubPatterns: pubsub.patterns.size,

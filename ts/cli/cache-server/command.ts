@@ -26,6 +26,7 @@ import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
+import { cpuSeconds } from './cpu.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
 import { ThreadCluster } from './thread-cluster.ts'
 
@@ -36,6 +37,7 @@ const SETTINGS = {
   },
   requirepass: textSetting('the password that clients have to give', '<password>'),
   databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
+  'enable-debug-command': choiceSetting('who may send DEBUG', ['no', 'local', 'yes'] as const, 'no'),
   ...MEMORY_SETTINGS,
   dir: textSetting('keep data there; without it and the next two: in memory alone', '<directory>'),
   appendonly: choiceSetting('keep every change in an append-only file', ['no', 'yes'] as const, 'no'),
@@ -97,7 +99,9 @@ async function serve(options: GivenOptions): Promise<void> {
     maxClients: values['max-clients'],
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
+    cpuSeconds,
     memory: memoryOf(values),
+    debugCommands: values['enable-debug-command'],
     ...persistenceOf(values),
     cluster: clusterOf(values),
   })
