@@ -117,6 +117,8 @@ export interface FunctionCode {
   dump(): readonly string[]
   /** @throws CORRUPTION if it cannot be loaded. */
   load(code: string): void
+  /** Deletes all of them. */
+  clear(): void
 }
 
 export function functionCodeOf(engine: Host): FunctionCode {
@@ -130,6 +132,7 @@ export function functionCodeOf(engine: Host): FunctionCode {
         throw new BedplateError('CORRUPTION', `a library of functions cannot be loaded: ${error.message}`)
       }
     },
+    clear: () => LIBRARIES.get(engine)?.clear(),
   }
 }
 

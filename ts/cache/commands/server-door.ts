@@ -1,10 +1,13 @@
 import type { PersistenceDoor } from './persistence-door.ts'
+import type { ReplicationDoor } from './replication-door.ts'
 import type { Session } from './session.ts'
 import type { SlowLog } from './slow-log.ts'
 
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
 export interface ClientView {
   readonly session: Session
+  /** What it is connected for. */
+  readonly type: 'normal' | 'pubsub' | 'replica' | 'master'
   /** `host:port` of the client, and of ours that it is connected to. */
   readonly address: string
   readonly localAddress: string
@@ -15,6 +18,7 @@ export interface ClientView {
 /** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
 export interface ServerDoor {
   readonly persistence: PersistenceDoor
+  readonly replication: ReplicationDoor
   /** What took long. */
   readonly slowLog: SlowLog
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */

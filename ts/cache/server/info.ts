@@ -17,8 +17,10 @@ export interface InfoFigures {
   /** Connections for which there was no room. */
   readonly rejected: number
   readonly isCluster: boolean
-  readonly isReplica: boolean
   readonly totals: Totals
+  /** What `Replication.info` tells, and how often replicas came. */
+  readonly replication: Readonly<Record<string, string | number>>
+  readonly syncs: { readonly full: number; readonly partial: number; readonly refused: number }
   /** What `Persistence.info` tells. */
   readonly persistence: Readonly<Record<string, string | number>>
   readonly databases: readonly { readonly index: number; readonly keys: number; readonly expires: number }[]
@@ -67,18 +69,21 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     mem_allocator: 'v8',
   }),
   Persistence: ({ persistence }) => persistence,
-  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory }) => ({
+  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, syncs }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,
     total_net_input_bytes: totals.bytesIn,
     total_net_output_bytes: totals.bytesOut,
     rejected_connections: rejected,
+    sync_full: syncs.full,
+    sync_partial_ok: syncs.partial,
+    sync_partial_err: syncs.refused,
     evicted_keys: memory.evictedCount,
     client_output_buffer_limit_disconnections: totals.slowClients,
     pubsub_channels: pubsubChannels,
     pubsub_patterns: pubsubPatterns,
   }),
-  Replication: ({ isReplica }) => ({ role: isReplica ? 'slave' : 'master', connected_slaves: 0 }),
+  Replication: ({ replication }) => replication,
   Cluster: ({ isCluster }) => ({ cluster_enabled: isCluster ? 1 : 0 }),
   Keyspace: ({ databases }) => {
     const used = databases.filter(({ keys }) => keys > 0)

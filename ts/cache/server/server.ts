@@ -1,12 +1,11 @@
 // The cache over TCP. One turn of the event loop runs the commands that have arrived and writes each client's replies once.
 import { BedplateError } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
-import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
+import type { Address, Connection, ConnectionEvents, Network, TlsFiles, TlsTrust } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import { Door, type Logger, type Metric, type Server } from '../../service/index.ts'
 import { RespProtocolError } from '../../wire/resp/index.ts'
 import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
-import { isMaster } from '../cluster/topology.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
@@ -15,8 +14,11 @@ import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
+import { Replication } from '../replication/replication.ts'
+import { DEFAULT_REPLICATION, type ReplicationSettings } from '../replication/types.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
+import { masterViews } from './master-view.ts'
 import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
@@ -38,6 +40,8 @@ export interface CacheServerOptions extends Address {
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
+  /** How it replicates; `master` is whom it follows from the start, `tls` how it connects to a master that speaks TLS. */
+  readonly replication?: Partial<ReplicationSettings> & { readonly master?: Address; readonly tls?: TlsTrust }
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
   /** How much the keyspace may take; without, as much as there is. */
@@ -87,6 +91,7 @@ export class CacheServer implements Server {
   readonly #engine: Engine
   readonly #door: Door
   readonly #persistence: Persistence | undefined
+  readonly #replication: Replication
   /** Clients with replies that wait for what they tell to be durable. */
   readonly #held = new Set<Client>()
   #isLoading = false
@@ -138,6 +143,7 @@ export class CacheServer implements Server {
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
+    this.#replication = this.#makeReplication()
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
@@ -146,6 +152,7 @@ export class CacheServer implements Server {
       options,
       engine: this.#engine,
       persistence: this.#persistence,
+      replication: this.#replication,
       slowLog: this.#slowLog,
       password: this.#password,
       limits: { outputBytes: MAX_OUTPUT_BYTES, pubsubOutputBytes: MAX_PUBSUB_OUTPUT_BYTES },
@@ -167,6 +174,7 @@ export class CacheServer implements Server {
       await this.#persistence?.open()
       this.#isLoading = false
       await this.#member?.start(address)
+      this.#replication.start()
       this.#planTick()
       return address
     } catch (error) {
@@ -199,6 +207,7 @@ export class CacheServer implements Server {
     this.#timer?.cancel()
     this.#pause.stop()
     this.#member?.stop()
+    this.#replication.stop()
     await this.#door.empty()
     if (this.#hasFailed) this.#persistence?.abandon()
     else await this.#persistence?.close(this.#savesAtEnd)
@@ -250,10 +259,11 @@ export class CacheServer implements Server {
     return takeSnapshot(this.#engine.databases)
   }
 
-  /** Puts a copy in the place of all keys. Neither files nor replicas are told. O(all that is kept). */
+  /** Puts a copy in the place of all keys. Files are not told; replicas fetch everything anew. O(all that is kept). */
   restore(snapshot: Snapshot): void {
     this.execute(['FLUSHALL'])
     restoreSnapshot(this.#engine.databases, snapshot)
+    this.#replication.startAnew()
     this.execute(['PING']) // whoever waits for a key is served with the next command
   }
 
@@ -277,6 +287,7 @@ export class CacheServer implements Server {
         else this.#run(client)
       },
       drained: () => {
+        client.replica?.drained()
         if (!client.isSlow) return
         client.isSlow = false
         this.#later(client)
@@ -291,6 +302,7 @@ export class CacheServer implements Server {
     this.#waiting.delete(client)
     this.#unwritten.delete(client)
     this.#held.delete(client)
+    this.#replication.forget(client.session)
     this.#engine.disconnect(client.session)
     this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
   }
@@ -349,7 +361,7 @@ export class CacheServer implements Server {
       this.#running = undefined
     }
     this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
-    if (effects.length > 0) this.#perform(effects)
+    if (effects.length > 0) this.#perform(effects, client.session)
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
   }
@@ -364,10 +376,13 @@ export class CacheServer implements Server {
     this.#slowLog.ran(name, told, Math.floor(micros), nowMs, () => ({ address: connection.remote, name: session.name }))
   }
 
-  #perform(effects: readonly Effect[]): void {
+  /** @param writer - Whose command it was. */
+  #perform(effects: readonly Effect[], writer?: Session): void {
     for (const effect of effects) {
       if (effect.kind === 'propagate') {
-        this.#persistence?.propagate(effect.database, effect.args)
+        if (effect.isMessage !== true) this.#persistence?.propagate(effect.database, effect.args)
+        this.#replication.propagate(effect.database, effect.args)
+        if (writer !== undefined) writer.writtenOffset = this.#replication.offset
         continue
       }
       const client = this.#clients.get(effect.session)
@@ -434,6 +449,7 @@ export class CacheServer implements Server {
       if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
     }
     this.#persistence?.flush()
+    this.#replication.flush()
     const unwritten = this.#unwritten
     this.#unwritten = new Set()
     for (const client of unwritten) this.#write(client)
@@ -445,6 +461,10 @@ export class CacheServer implements Server {
     const { connection, session } = client
     if (client.isClosed) return
     const { reply } = session
+    if (client.replica !== undefined && !client.isClosing) {
+      if (reply.length > 0) connection.write(reply.take())
+      return
+    }
     const bytes = connection.waitingBytes + client.heldBytes + reply.length
     const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
@@ -523,7 +543,10 @@ export class CacheServer implements Server {
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
     if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
-    const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
+    const refusal =
+      this.#member?.redirection(session, command, args) ??
+      this.#persistence?.refusal(command) ??
+      this.#replication.refusal(session, command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
     return session === this.#local ? undefined : this.#options.intercept?.(args)
@@ -538,12 +561,69 @@ export class CacheServer implements Server {
       logger,
       engine: this.#engine,
       functions: functionCodeOf(this.#engine),
+      history: this.#replication,
       released: () => this.#release(),
       failed: (error) => this.#break(error),
     })
   }
 
+  // Replication.
+
+  #makeReplication(): Replication {
+    const { network, clock, random, logger, replication } = this.#options
+    const { master, tls, ...settings } = replication ?? {}
+    return new Replication({
+      engine: this.#engine,
+      functions: functionCodeOf(this.#engine),
+      network,
+      clock,
+      random,
+      logger,
+      settings: { ...DEFAULT_REPLICATION, ...settings },
+      master,
+      tls,
+      port: () => this.#port,
+      execute: (session, args) => this.#obey(session, args),
+      intervene: (act) => this.#intervene(act),
+      replaceData: (replace) => this.#replaceData(replace),
+      takeOver: (session, replica) => {
+        const client = this.#clientOf(session)
+        this.#write(client)
+        client.replica = replica
+      },
+      connectionOf: (session) => this.#clientOf(session).connection,
+      drop: (session) => this.#drop(this.#clientOf(session)),
+      sessions: () => this.#clients.keys(),
+    })
+  }
+
+  /** Runs what a master says. */
+  #obey(session: Session, args: readonly string[]): void {
+    if (this.#hasFailed) return
+    try {
+      this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    this.#planTurn()
+  }
+
+  async #replaceData(replace: () => Promise<void>): Promise<void> {
+    const replaceNow = async (): Promise<void> => {
+      this.#isLoading = true
+      try {
+        await replace()
+      } finally {
+        this.#isLoading = false
+        this.#planTurn()
+      }
+    }
+    await (this.#persistence?.replaceData(replaceNow) ?? replaceNow())
+  }
+
   #resume(): void {
+    this.#replication.hold(false)
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
@@ -552,7 +632,19 @@ export class CacheServer implements Server {
   #joinCluster(): ClusterMember | undefined {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
+    const replication = this.#replication
+    const link = {
+      get offset() {
+        return replication.offset
+      },
+      get masterHeardMs() {
+        return replication.masterHeardMs
+      },
+      follow: (master: Address) => void replication.follow(master),
+      promote: () => void replication.follow(undefined),
+    }
     return new ClusterMember({
+      replication: link,
       ...cluster,
       network,
       clock,
@@ -561,7 +653,10 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => this.#pause.begin(untilMs, false),
+      pause: (untilMs) => {
+        this.#pause.begin(untilMs, false)
+        replication.hold(true)
+      },
       resume: () => this.#pause.end(),
       failed: (error) => this.#break(error),
     })
@@ -596,6 +691,7 @@ export class CacheServer implements Server {
           this.#end('SHUTDOWN')
         },
       }),
+      replication: this.#replication,
       slowLog: this.#slowLog,
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
@@ -604,9 +700,16 @@ export class CacheServer implements Server {
         client.isProtected = false
         client.applyLimits()
       },
-      clients: () => [...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+      clients: () => [
+        ...[...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+        ...masterViews(this.#replication),
+      ],
       client: (session) => viewOf(this.#clientOf(session)),
       kill: (session) => {
+        if (session === this.#replication.voice) {
+          this.#replication.link?.cut()
+          return
+        }
         const client = this.#clientOf(session)
         if (session === this.#running) this.#close(client)
         else this.#drop(client)
@@ -664,7 +767,8 @@ export class CacheServer implements Server {
       pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
       isCluster: this.#member !== undefined,
-      isReplica: this.#member !== undefined && !isMaster(this.#member.topology.myself),
+      replication: this.#replication.info(),
+      syncs: this.#replication.counts,
       persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
       databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
