@@ -56,6 +56,7 @@ export const PARTIAL: Readonly<Record<string, string>> = {
   'memory|purge': 'does nothing: V8 collects by itself',
   'memory|stats': 'what V8 can tell: no fragmentation, no overheads',
   'object|refcount': 'does not know which small numbers are copies',
+  psync: 'no FAILOVER: that is of the command of that name',
   'slowlog|get': 'a transaction is one entry, EXEC',
 }
 
@@ -70,18 +71,11 @@ export const ABSENT: Readonly<Record<string, string>> = {
   'pubsub|help': 'the page of PUBSUB says it',
   'xgroup|help': 'the page of XGROUP says it',
   'xinfo|help': 'the page of XINFO says it',
-  failover: 'there are no replicas yet',
+  failover: 'a replica is made a master with REPLICAOF NO ONE; in a cluster with CLUSTER FAILOVER',
   lolwut: 'it draws pictures',
   migrate: 'keys do not move between servers yet',
   module: 'modules are machine code for Redis itself',
   monitor: 'not there yet',
   pfdebug: 'for tests of Redis itself',
   pfselftest: 'for tests of Redis itself',
-  psync: 'there are no replicas yet',
-  replconf: 'there are no replicas yet',
-  replicaof: 'there are no replicas yet',
-  role: 'there are no replicas yet',
-  slaveof: 'there are no replicas yet',
-  sync: 'there are no replicas yet',
-  wait: 'there are no replicas yet',
 }

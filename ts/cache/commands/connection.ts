@@ -77,11 +77,13 @@ export const CONNECTION_COMMANDS: Handlers = {
       fail('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
     }
     const session = engine.session(call.position(id))
+    const onTimeout = session?.blocked?.onTimeout
     const released =
       session !== undefined &&
       engine.release(session, () => {
         if (isError) session.reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK')
-        else session.reply.nilArray()
+        else if (onTimeout === undefined) session.reply.nilArray()
+        else onTimeout()
       })
     reply.integer(released ? 1 : 0)
   },

@@ -115,7 +115,7 @@ export class Engine implements Host, DatabaseListener {
   #ready = new Map<string, { readonly database: number; readonly key: string }>()
   #effects: Effect[] = []
   /** What is to be propagated at the end of the present command or transaction. */
-  #pending: { readonly database: number; readonly args: readonly string[] }[] = []
+  #pending: { readonly database: number; readonly args: readonly string[]; readonly isMessage?: boolean }[] = []
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -196,7 +196,7 @@ export class Engine implements Host, DatabaseListener {
     this.#begin(now)
     for (let first = this.#timeouts.first(); first !== undefined && first.at <= now; first = this.#timeouts.first()) {
       const { owner } = first
-      if (!this.release(owner, () => owner.reply.nilArray())) this.#timeouts.remove(first)
+      if (!this.release(owner, owner.blocked?.onTimeout ?? (() => owner.reply.nilArray()))) this.#timeouts.remove(first)
     }
     let left = budget
     if (this.expiresActively) for (const database of this.databases) left -= database.expireDue(left)
@@ -269,6 +269,7 @@ export class Engine implements Host, DatabaseListener {
     call.now = this.#now
     call.mayBlock = mayBlock
     call.dirty = 0
+    call.isMessage = false
     call.instead = undefined
     const mark = reply.length
     const startMs = this.monotonicMs?.() ?? 0
@@ -294,7 +295,11 @@ export class Engine implements Host, DatabaseListener {
       )
     }
     this.changes += call.dirty
-    if (call.dirty === 0 || !this.propagates || session.isUnpropagated) return
+    if (!this.propagates || session.isUnpropagated) return
+    if (call.dirty === 0) {
+      if (call.isMessage) this.#pending.push({ database, args, isMessage: true })
+      return
+    }
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
   }
 
@@ -463,7 +468,7 @@ export class Engine implements Host, DatabaseListener {
     const refused = this.refusal(session, command, args)
     if (refused !== undefined) return refused
     if (this.paused !== undefined && !command.flags.has('allow_busy')) return this.paused.refusal
-    if (this.memory.refuses(session, command)) return OUT_OF_MEMORY
+    if (!session.isTrusted && this.memory.refuses(session, command)) return OUT_OF_MEMORY
     if (session.isSubscribed && session.reply.protocol === 2 && !SUBSCRIBED_COMMANDS.has(name)) {
       return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
@@ -506,10 +511,11 @@ export class Engine implements Host, DatabaseListener {
     this.#pending = []
     const isTransaction = pending.length > 1
     const database = pending[0]?.database ?? 0
-    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'] })
+    const isMessage = pending.every((each) => each.isMessage === true)
+    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'], isMessage })
     for (const each of pending) this.#effects.push({ kind: 'propagate', ...each })
     if (isTransaction)
-      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'] })
+      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'], isMessage })
   }
 
   /** Runs the commands of those who wait for keys that are there now; that may make further keys. */

@@ -1,5 +1,6 @@
 import type { DebugDoor } from './debug-door.ts'
 import type { PersistenceDoor } from './persistence-door.ts'
+import type { ReplicationDoor } from './replication-door.ts'
 import type { Session } from './session.ts'
 import type { SlowLog } from './slow-log.ts'
 import type { CommandSpec } from './specs.ts'
@@ -7,6 +8,8 @@ import type { CommandSpec } from './specs.ts'
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
 export interface ClientView {
   readonly session: Session
+  /** What it is connected for. */
+  readonly type: 'normal' | 'pubsub' | 'replica' | 'master'
   /** `host:port` of the client, and of ours that it is connected to. */
   readonly address: string
   readonly localAddress: string
@@ -18,6 +21,7 @@ export interface ClientView {
 export interface ServerDoor {
   readonly persistence: PersistenceDoor
   readonly debug: DebugDoor
+  readonly replication: ReplicationDoor
   /** What took long. */
   readonly slowLog: SlowLog
   /** A command was run, by itself, in a transaction or by a script. @param micros - How long it took. */

@@ -139,5 +139,6 @@ function kill(call: Call, args: readonly string[]): void {
 function isOfType(text: string): (client: ClientView) => boolean {
   const type = text.toLowerCase()
   if (!CLIENT_TYPES.has(type)) fail(`ERR Unknown client type '${shown(text, 128)}'`)
-  return ({ session }) => type === (session.isSubscribed ? 'pubsub' : 'normal')
+  const wanted = type === 'slave' ? 'replica' : type
+  return (client) => client.type === wanted
 }

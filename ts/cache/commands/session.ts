@@ -14,6 +14,8 @@ export interface Blocked {
   readonly type: TypeName
   /** Milliseconds since 1970; undefined waits for ever. */
   readonly untilMs: number | undefined
+  /** Writes what is replied when the time is over; unless given, that is a null. */
+  readonly onTimeout?: () => void
 }
 
 export interface WatchedKey {
@@ -88,6 +90,8 @@ export class Session {
   lastCommand: CommandSpec | undefined
   /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */
   isTrusted = false
+  /** Where the stream to replicas was when this session had written last: what WAIT waits for. */
+  writtenOffset = 0
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 

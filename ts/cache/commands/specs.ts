@@ -90,6 +90,12 @@ const TABLE = `
     latency|reset -2 - admin,noscript,loading,stale
     debug -2 - admin,noscript,loading,stale
     bedplate.evictions 2 - noscript,loading,stale,fast
+    replicaof 3 - admin,noscript,stale,no_async_loading
+    slaveof 3 - admin,noscript,stale,no_async_loading
+    role 1 - noscript,loading,stale,fast +admin,dangerous
+    psync -3 - admin,noscript,no_async_loading,no_multi
+    sync 1 - admin,noscript,no_async_loading,no_multi
+    replconf -1 - admin,noscript,loading,stale,allow_busy
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast
@@ -99,6 +105,7 @@ const TABLE = `
     reset 1 - noscript,loading,stale,fast,no_auth,allow_busy
     select 2 - loading,stale,fast
     asking 1 - fast
+    wait 3 - noscript
     readonly 1 - loading,stale,fast
     readwrite 1 - loading,stale,fast
     client|id 2 - noscript,loading,stale

@@ -23,8 +23,10 @@ export interface InfoFigures {
   /** Connections for which there was no room. */
   readonly rejected: number
   readonly isCluster: boolean
-  readonly isReplica: boolean
   readonly totals: Totals
+  /** What `Replication.info` tells, and how often replicas came. */
+  readonly replication: Readonly<Record<string, string | number>>
+  readonly syncs: { readonly full: number; readonly partial: number; readonly refused: number }
   /** What `Persistence.info` tells. */
   readonly persistence: Readonly<Record<string, string | number>>
   readonly databases: readonly { readonly index: number; readonly keys: number; readonly expires: number }[]
@@ -84,12 +86,15 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     lazyfree_pending_objects: 0,
   }),
   Persistence: ({ persistence }) => persistence,
-  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, statistics, tracking }) => ({
+  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, syncs, statistics, tracking }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,
     total_net_input_bytes: totals.bytesIn,
     total_net_output_bytes: totals.bytesOut,
     rejected_connections: rejected,
+    sync_full: syncs.full,
+    sync_partial_ok: syncs.partial,
+    sync_partial_err: syncs.refused,
     expired_keys: statistics.expiredKeys,
     evicted_keys: memory.evictedCount,
     client_output_buffer_limit_disconnections: totals.slowClients,
@@ -99,11 +104,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     total_error_replies: statistics.errorCount,
     lazyfreed_objects: 0,
   }),
-  Replication: ({ isReplica }) => ({
-    role: isReplica ? 'slave' : 'master',
-    connected_slaves: 0,
-    master_repl_offset: 0,
-  }),
+  Replication: ({ replication }) => replication,
   CPU: ({ cpu }) => ({
     used_cpu_sys: cpu.system.toFixed(6),
     used_cpu_user: cpu.user.toFixed(6),

@@ -1,13 +1,10 @@
 // The cache over TCP. One turn of the event loop runs the commands that have arrived and writes each client's replies once.
 import { BedplateError } from '../../base/errors.ts'
-import type { Cancel, Clock } from '../../io/clock.ts'
-import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
-import type { Random } from '../../io/random.ts'
-import { Door, type Logger, type Metric, type Server } from '../../service/index.ts'
+import type { Cancel } from '../../io/clock.ts'
+import type { Address, Connection, ConnectionEvents } from '../../io/network.ts'
+import { Door, type Metric, type Server } from '../../service/index.ts'
 import { RespProtocolError } from '../../wire/resp/index.ts'
-import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
-import { isMaster } from '../cluster/topology.ts'
-import type { DebugAccess } from '../commands/debug-door.ts'
+import { ClusterMember } from '../cluster/member.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
@@ -18,43 +15,21 @@ import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
+import { Replication } from '../replication/replication.ts'
+import { DEFAULT_REPLICATION } from '../replication/types.ts'
 import { Client } from './client.ts'
 import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
-import { type CpuSeconds, renderInfo, type Totals } from './info.ts'
-import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
+import { renderInfo, type Totals } from './info.ts'
+import { masterViews } from './master-view.ts'
+import { applyMemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
+import type { CacheServerOptions } from './options.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
 import { Pause } from './pause.ts'
-import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
+import { Persistence } from './persistence.ts'
 import { persistenceDoor } from './persistence-commands.ts'
 import { serverSettings } from './server-settings.ts'
 import { changeSettings, type LiveSettings } from './settings.ts'
-
-export interface CacheServerOptions extends Address {
-  readonly network: Network
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly tls?: TlsFiles | undefined
-  /** What clients have to give with AUTH; '' for nothing. */
-  readonly password: string
-  readonly maxClients: number
-  readonly databases: number
-  /** Bytes of the heap in use, for INFO. */
-  readonly memoryBytes: () => number
-  /** Seconds of processor time that the process has used, for INFO; zero unless given. */
-  readonly cpuSeconds?: () => CpuSeconds
-  /** Makes this server a node of a cluster. */
-  readonly cluster?: ClusterOptions | undefined
-  /** Who may send DEBUG; nobody unless given. */
-  readonly debugCommands?: DebugAccess | undefined
-  /** How much the keyspace may take; without, as much as there is. */
-  readonly memory?: MemoryOptions
-  /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
-  readonly intercept?: ((args: readonly string[]) => string | undefined) | undefined
-  /** Where data is kept; undefined keeps none. */
-  readonly persistence?: Pick<PersistenceOptions, 'disk' | 'mutant'> & { readonly settings: PersistenceSettings }
-}
 
 /** Commands of one client that are run before the others get their turn. */
 const COMMANDS_PER_TURN = 256
@@ -92,6 +67,7 @@ export class CacheServer implements Server {
   readonly #engine: Engine
   readonly #door: Door
   readonly #persistence: Persistence | undefined
+  readonly #replication: Replication
   /** Clients with replies that wait for what they tell to be durable. */
   readonly #held = new Set<Client>()
   #isLoading = false
@@ -145,6 +121,7 @@ export class CacheServer implements Server {
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
+    this.#replication = this.#makeReplication()
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
@@ -153,6 +130,7 @@ export class CacheServer implements Server {
       options,
       engine: this.#engine,
       persistence: this.#persistence,
+      replication: this.#replication,
       slowLog: this.#slowLog,
       password: this.#password,
       limits: { outputBytes: MAX_OUTPUT_BYTES, pubsubOutputBytes: MAX_PUBSUB_OUTPUT_BYTES },
@@ -174,6 +152,7 @@ export class CacheServer implements Server {
       await this.#persistence?.open()
       this.#isLoading = false
       await this.#member?.start(address)
+      this.#replication.start()
       this.#planTick()
       return address
     } catch (error) {
@@ -206,6 +185,7 @@ export class CacheServer implements Server {
     this.#timer?.cancel()
     this.#pause.stop()
     this.#member?.stop()
+    this.#replication.stop()
     await this.#door.empty()
     if (this.#hasFailed) this.#persistence?.abandon()
     else await this.#persistence?.close(this.#savesAtEnd)
@@ -257,10 +237,11 @@ export class CacheServer implements Server {
     return takeSnapshot(this.#engine.databases)
   }
 
-  /** Puts a copy in the place of all keys. Neither files nor replicas are told. O(all that is kept). */
+  /** Puts a copy in the place of all keys. Files are not told; replicas fetch everything anew. O(all that is kept). */
   restore(snapshot: Snapshot): void {
     this.execute(['FLUSHALL'])
     restoreSnapshot(this.#engine.databases, snapshot)
+    this.#replication.startAnew()
     this.execute(['PING']) // whoever waits for a key is served with the next command
   }
 
@@ -284,6 +265,7 @@ export class CacheServer implements Server {
         else this.#run(client)
       },
       drained: () => {
+        client.replica?.drained()
         if (!client.isSlow) return
         client.isSlow = false
         this.#later(client)
@@ -298,6 +280,7 @@ export class CacheServer implements Server {
     this.#waiting.delete(client)
     this.#unwritten.delete(client)
     this.#held.delete(client)
+    this.#replication.forget(client.session)
     this.#engine.disconnect(client.session)
     this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
   }
@@ -355,7 +338,7 @@ export class CacheServer implements Server {
       this.#running = undefined
       client.running = undefined
     }
-    if (effects.length > 0) this.#perform(effects)
+    if (effects.length > 0) this.#perform(effects, client.session)
     if (this.#afterwards.length > 0) this.#doAfterwards()
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
@@ -380,10 +363,13 @@ export class CacheServer implements Server {
     this.#slowLog.add({ ...command, address, name: session.name })
   }
 
-  #perform(effects: readonly Effect[]): void {
+  /** @param writer - Whose command it was. */
+  #perform(effects: readonly Effect[], writer?: Session): void {
     for (const effect of effects) {
       if (effect.kind === 'propagate') {
-        this.#persistence?.propagate(effect.database, effect.args)
+        if (effect.isMessage !== true) this.#persistence?.propagate(effect.database, effect.args)
+        this.#replication.propagate(effect.database, effect.args)
+        if (writer !== undefined) writer.writtenOffset = this.#replication.offset
         continue
       }
       const client = this.#clients.get(effect.session)
@@ -450,6 +436,7 @@ export class CacheServer implements Server {
       if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
     }
     this.#persistence?.flush()
+    this.#replication.flush()
     const unwritten = this.#unwritten
     this.#unwritten = new Set()
     for (const client of unwritten) this.#write(client)
@@ -461,6 +448,10 @@ export class CacheServer implements Server {
     const { connection, session } = client
     if (client.isClosed) return
     const { reply } = session
+    if (client.replica !== undefined && !client.isClosing) {
+      if (reply.length > 0) connection.write(reply.take())
+      return
+    }
     const bytes = connection.waitingBytes + client.heldBytes + reply.length
     const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
@@ -542,7 +533,10 @@ export class CacheServer implements Server {
     if (session.isTrusted) return undefined
     if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
     if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
-    const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
+    const refusal =
+      this.#member?.redirection(session, command, args) ??
+      this.#persistence?.refusal(command) ??
+      this.#replication.refusal(session, command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
     return session === this.#local ? undefined : this.#options.intercept?.(args)
@@ -563,12 +557,69 @@ export class CacheServer implements Server {
       logger,
       engine: this.#engine,
       functions: functionCodeOf(this.#engine),
+      history: this.#replication,
       released: () => this.#release(),
       failed: (error) => this.#break(error),
     })
   }
 
+  // Replication.
+
+  #makeReplication(): Replication {
+    const { network, clock, random, logger, replication } = this.#options
+    const { master, tls, ...settings } = replication ?? {}
+    return new Replication({
+      engine: this.#engine,
+      functions: functionCodeOf(this.#engine),
+      network,
+      clock,
+      random,
+      logger,
+      settings: { ...DEFAULT_REPLICATION, ...settings },
+      master,
+      tls,
+      port: () => this.#port,
+      execute: (session, args) => this.#obey(session, args),
+      intervene: (act) => this.#intervene(act),
+      replaceData: (replace) => this.#replaceData(replace),
+      takeOver: (session, replica) => {
+        const client = this.#clientOf(session)
+        this.#write(client)
+        client.replica = replica
+      },
+      connectionOf: (session) => this.#clientOf(session).connection,
+      drop: (session) => this.#drop(this.#clientOf(session)),
+      sessions: () => this.#clients.keys(),
+    })
+  }
+
+  /** Runs what a master says. */
+  #obey(session: Session, args: readonly string[]): void {
+    if (this.#hasFailed) return
+    try {
+      this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    this.#planTurn()
+  }
+
+  async #replaceData(replace: () => Promise<void>): Promise<void> {
+    const replaceNow = async (): Promise<void> => {
+      this.#isLoading = true
+      try {
+        await replace()
+      } finally {
+        this.#isLoading = false
+        this.#planTurn()
+      }
+    }
+    await (this.#persistence?.replaceData(replaceNow) ?? replaceNow())
+  }
+
   #resume(): void {
+    this.#replication.hold(false)
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
@@ -577,7 +628,19 @@ export class CacheServer implements Server {
   #joinCluster(): ClusterMember | undefined {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
+    const replication = this.#replication
+    const link = {
+      get offset() {
+        return replication.offset
+      },
+      get masterHeardMs() {
+        return replication.masterHeardMs
+      },
+      follow: (master: Address) => void replication.follow(master),
+      promote: () => void replication.follow(undefined),
+    }
     return new ClusterMember({
+      replication: link,
       ...cluster,
       network,
       clock,
@@ -586,7 +649,10 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => this.#pause.begin(untilMs, false),
+      pause: (untilMs) => {
+        this.#pause.begin(untilMs, false)
+        replication.hold(true)
+      },
       resume: () => this.#pause.end(),
       failed: (error) => this.#break(error),
     })
@@ -629,6 +695,7 @@ export class CacheServer implements Server {
         afterwards: (act) => void this.#afterwards.push(act),
         intervene: (act) => this.#intervene(act),
       }),
+      replication: this.#replication,
       slowLog: this.#slowLog,
       ran: (session, command, args, micros) => this.#ran(session, command, args, micros),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
@@ -638,9 +705,16 @@ export class CacheServer implements Server {
         client.isProtected = false
         client.applyLimits()
       },
-      clients: () => [...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+      clients: () => [
+        ...[...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+        ...masterViews(this.#replication),
+      ],
       client: (session) => viewOf(this.#clientOf(session)),
       kill: (session) => {
+        if (session === this.#replication.voice) {
+          this.#replication.link?.cut()
+          return
+        }
         const client = this.#clientOf(session)
         if (session === this.#running) this.#close(client)
         else this.#drop(client)
@@ -702,7 +776,8 @@ export class CacheServer implements Server {
       pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
       isCluster: this.#member !== undefined,
-      isReplica: this.#member !== undefined && !isMaster(this.#member.topology.myself),
+      replication: this.#replication.info(),
+      syncs: this.#replication.counts,
       persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
       databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),

@@ -28,6 +28,7 @@ import { addSettings, type GivenOptions, settingsOf } from '../kit/server-comman
 import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
 import { cpuSeconds } from './cpu.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
+import { REPLICATION_SETTINGS, replicationOf, trustOf } from './replication-settings.ts'
 import { ThreadCluster } from './thread-cluster.ts'
 
 const SETTINGS = {
@@ -47,6 +48,7 @@ const SETTINGS = {
   ),
   appendfsync: choiceSetting('when changes are made durable', ['everysec', 'always', 'no'] as const, 'everysec'),
   dbfilename: textSetting('the name of the snapshot', '<name>', DEFAULT_PERSISTENCE.snapshotName),
+  ...REPLICATION_SETTINGS,
   ...CLUSTER_SETTINGS,
   ...SERVER_SETTINGS,
 }
@@ -60,7 +62,8 @@ Examples:
   $ cache-server --port=0 --json
   $ cache-server --maxmemory 100mb --maxmemory-policy allkeys-lru
   $ cache-server --appendonly yes --appendfsync always --dir ./data
-  $ cache-server --port=6379 --cluster
+  $ cache-server --port=6380 --replicaof 127.0.0.1:6379
+  $ cache-server --port=6379 --cluster --replicas 1
   $ cache-server --port=7000 --cluster-enabled yes --cluster-config-file node-7000.conf
   $ cache-server --host 0.0.0.0 --requirepass secret --tls-cert cert.pem --tls-key key.pem
 
@@ -103,6 +106,7 @@ async function serve(options: GivenOptions): Promise<void> {
     memory: memoryOf(values),
     debugCommands: values['enable-debug-command'],
     ...persistenceOf(values),
+    replication: replicationOf(values),
     cluster: clusterOf(values),
   })
   const scheme = values['tls-cert'] === '' ? 'redis' : 'rediss'
@@ -154,9 +158,7 @@ function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> 
 /** A cluster in this process: nodes in threads, on ports from --port on, masters first. */
 async function serveCluster(values: Values, isJson: boolean): Promise<void> {
   const { nodes, replicas, host, port } = values
-  if (replicas > 0) {
-    throw new BedplateError('NOT_SUPPORTED', '--replicas needs replication, which this server does not have yet')
-  }
+  if (values.replicaof !== '') throw new UsageError('--replicaof is for servers on their own: --cluster has --replicas')
   if (persistenceOf(values).persistence !== undefined) {
     throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process keeps its data in memory alone', {
       hint: 'leave out --dir, --appendonly and --save, or start each node by itself with --cluster-enabled yes',
@@ -164,6 +166,13 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
   }
   const count = nodes * (1 + replicas)
   const tls = tlsFilesOf(values)
+  const password = Buffer.from(values.requirepass).toString('latin1')
+  const trust = trustOf(values)
+  const replication = {
+    ...replicationOf(values),
+    masterPassword: password,
+    ...(trust === undefined ? {} : { tls: trust }),
+  }
   const cluster = new ThreadCluster({
     clock: realClock,
     masterCount: nodes,
@@ -173,7 +182,8 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
       host,
       port: port === 0 ? 0 : port + index,
       tls,
-      password: Buffer.from(values.requirepass).toString('latin1'),
+      password,
+      replication,
       maxClients: values['max-clients'],
       databases: values.databases,
       logLevel: values['log-level'],
