@@ -169,10 +169,10 @@ async function runFile(suite, file) {
 async function startServer() {
   const port = await freePort()
   const directory = mkdtempSync(join(CACHE, 'data-'))
-  const common = ['--port', String(port), '--dir', directory]
+  const common = ['--port', String(port), '--dir', directory, '--enable-debug-command', 'yes']
   const isRedis = options.server === 'redis'
   const [program, args] = isRedis
-    ? ['redis-server', [...common, '--save', '', '--enable-debug-command', 'yes']]
+    ? ['redis-server', [...common, '--save', '']]
     : [process.execPath, [join(ROOT, 'bin', 'cache-server'), ...common]]
   const child = spawn(program, args, { cwd: CACHE, stdio: 'ignore' })
   for (let i = 0; i < 300; i++) {

@@ -80,6 +80,7 @@ export class Engine implements Host, DatabaseListener {
   #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
+  expiresActively = true
   /** Set by a server before its first connection. */
   server: ServerDoor | undefined
   /** Set by a node of a cluster before its first connection. */
@@ -192,7 +193,7 @@ export class Engine implements Host, DatabaseListener {
       if (!this.release(owner, () => owner.reply.nilArray())) this.#timeouts.remove(first)
     }
     let left = budget
-    for (const database of this.databases) left -= database.expireDue(left)
+    if (this.expiresActively) for (const database of this.databases) left -= database.expireDue(left)
     // Keys that were due have nothing to do with one another: no transaction.
     for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
     this.#pending = []
@@ -216,6 +217,7 @@ export class Engine implements Host, DatabaseListener {
     if (this.paused !== undefined) return 0
     if (this.memory.isUnderWay) return this.#now
     let first = this.#timeouts.first()?.at
+    if (!this.expiresActively) return first
     for (const database of this.databases) {
       const at = database.nextExpiry()
       if (at !== undefined && (first === undefined || at < first)) first = at

@@ -117,10 +117,13 @@ export interface FunctionCode {
   dump(): readonly string[]
   /** @throws CORRUPTION if it cannot be loaded. */
   load(code: string): void
+  /** Forgets all of them. */
+  clear(): void
 }
 
 export function functionCodeOf(engine: Host): FunctionCode {
   return {
+    clear: () => LIBRARIES.get(engine)?.clear(),
     dump: () => [...(LIBRARIES.get(engine)?.libraries.values() ?? [])].map(({ code }) => code),
     load(code) {
       try {

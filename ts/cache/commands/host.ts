@@ -27,6 +27,8 @@ export interface Host {
   readonly cluster: ClusterDoor | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents: string
+  /** Whether keys that are due are deleted though nobody asks for them. */
+  expiresActively: boolean
   /** Milliseconds since any beginning, for the time limit of scripts; undefined lets them run for ever. */
   readonly monotonicMs: (() => number) | undefined
   /** How long a script runs before other clients are answered again, with BUSY. */

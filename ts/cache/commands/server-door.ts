@@ -1,3 +1,4 @@
+import type { DebugDoor } from './debug-door.ts'
 import type { PersistenceDoor } from './persistence-door.ts'
 import type { Session } from './session.ts'
 import type { SlowLog } from './slow-log.ts'
@@ -15,6 +16,7 @@ export interface ClientView {
 /** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
 export interface ServerDoor {
   readonly persistence: PersistenceDoor
+  readonly debug: DebugDoor
   /** What took long. */
   readonly slowLog: SlowLog
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */

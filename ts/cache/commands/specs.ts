@@ -88,6 +88,7 @@ const TABLE = `
     latency|history 3 - admin,noscript,loading,stale
     latency|latest 2 - admin,noscript,loading,stale
     latency|reset -2 - admin,noscript,loading,stale
+    debug -2 - admin,noscript,loading,stale
     bedplate.evictions 2 - noscript,loading,stale,fast
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy

@@ -4,6 +4,7 @@ import type { Handlers } from './call.ts'
 import { CLUSTER_COMMANDS } from './cluster.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_COMMANDS } from './connection.ts'
+import { DEBUG_COMMANDS } from './debug.ts'
 import { DUMP_COMMANDS } from './dump.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
 import { EXPIRY_COMMANDS } from './expiry.ts'
@@ -57,6 +58,7 @@ const GROUPS: readonly Handlers[] = [
   HYPERLOGLOG_COMMANDS,
   GEO_COMMANDS,
   CLUSTER_COMMANDS,
+  DEBUG_COMMANDS,
 ]
 
 /** All commands by name, containers with their subcommands. */

@@ -2,6 +2,7 @@
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { MAX_STRING_BYTES } from '../../wire/resp/index.ts'
 import type { Engine } from '../commands/engine.ts'
+import type { Database } from '../keyspace/database.ts'
 import { groupChecksum, readGroupHeader } from './group-header.ts'
 import { RdbDecoder } from './rdb-file.ts'
 import { RDB_MAGIC } from './rdb-format.ts'
@@ -29,6 +30,8 @@ export interface ReplayOptions {
   readonly dropsExpired: boolean
   /** Takes the code of a library of functions. */
   readonly loadFunction: (code: string) => void
+  /** Keys that are there already are replaced; otherwise one that is there twice is an error. */
+  readonly merges?: boolean
 }
 
 /** What was found. */
@@ -57,6 +60,7 @@ export function* replaySnapshot(reader: RdbReader, options: ReplayOptions): Gene
       if (dropsExpired && expiresAtMs !== undefined && expiresAtMs < nowMs) replayed.expired++
       else {
         database.now = nowMs - idleSeconds * 1000
+        if (options.merges === true) dropKey(database, key)
         if (!database.load(key, value, expiresAtMs)) reader.refuse('a key is there twice')
         replayed.keys++
       }
@@ -64,6 +68,14 @@ export function* replaySnapshot(reader: RdbReader, options: ReplayOptions): Gene
     }
   }
   return replayed
+}
+
+/** Does such work in one go. */
+export function drain<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const step = work.next()
+    if (step.done === true) return step.value
+  }
 }
 
 /** Where a file of commands ended. */
@@ -123,6 +135,12 @@ export function* replayCommands(
     isReplaying(false)
     engine.disconnect(session)
   }
+}
+
+/** Without a word: what takes its place is no change that anybody made. */
+function dropKey(database: Database, key: string): void {
+  const entry = database.find(key)
+  if (entry !== undefined) database.evict(entry)
 }
 
 function run(

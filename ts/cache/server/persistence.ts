@@ -15,7 +15,7 @@ import { AppendOnly } from '../persistence/append-only.ts'
 import { makeDirectories, removeQuietly, saveSnapshotNow, sourceOf, writeSnapshot } from '../persistence/files.ts'
 import type { Mutant } from '../persistence/mutant.ts'
 import { RdbReader } from '../persistence/rdb-reader.ts'
-import { type Replayed, type ReplayOptions, replayCommands, replaySnapshot } from '../persistence/replay.ts'
+import { drain, type Replayed, type ReplayOptions, replayCommands, replaySnapshot } from '../persistence/replay.ts'
 import type { SavePoint } from '../persistence/save-points.ts'
 import { Snapshot } from '../persistence/snapshot.ts'
 
@@ -249,6 +249,34 @@ export class Persistence {
     }
     this.#begin('rewrite')
     return { text: 'Background append only file rewriting started' }
+  }
+
+  /**
+   * DEBUG RELOAD, in one go: writes a snapshot if it `saves`, then `prepare`, then loads the one of the disk.
+   * @throws CORRUPTION, NOT_FOUND and other errors of the disk.
+   */
+  reloadSnapshot(options: { readonly saves: boolean; readonly merges: boolean; readonly prepare: () => void }): void {
+    const { disk } = this.#options
+    const path = joinPath(this.settings.directory, this.settings.snapshotName)
+    if (options.saves && this.#job !== undefined)
+      throw new BedplateError('CONFLICT', 'another snapshot is being written')
+    if (options.saves) this.#saveNow()
+    const file = disk.open(path, 'read')
+    try {
+      options.prepare()
+      const reader = new RdbReader(sourceOf(file), path)
+      drain(replaySnapshot(reader, { ...this.#replayOptions(true), merges: options.merges }))
+    } finally {
+      file.close()
+    }
+  }
+
+  /** DEBUG LOADAOF, in one go: `prepare`, then the append-only file as it is on disk. @throws CORRUPTION, NOT_FOUND */
+  reloadAppendOnly(prepare: () => void): void {
+    if (this.#appendOnly !== undefined) this.#tryToWrite()
+    const loading = this.#makeAppendOnly().load(this.#replayOptions(false), this.settings.forgivesTorn)
+    prepare()
+    if (drain(loading) === undefined) throw new BedplateError('NOT_FOUND', 'there is no append-only file')
   }
 
   /** Why CONFIG SET appendonly cannot be done now. */

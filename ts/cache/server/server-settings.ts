@@ -19,6 +19,7 @@ export interface Configured {
     readonly maxClients: number
     readonly databases: number
     readonly cluster?: ClusterOptions | undefined
+    readonly debugCommands?: string | undefined
   }
   readonly engine: Engine
   readonly persistence: Persistence | undefined
@@ -44,6 +45,7 @@ export function serverSettings(server: Configured): LiveSettings {
     ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
     ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
     ['databases', fixed(databases)],
+    ['enable-debug-command', fixed(options.debugCommands ?? 'no')],
     ['lua-time-limit', busySetting(engine)],
     ['maxclients', fixed(maxClients)],
     ...memorySettings(engine),

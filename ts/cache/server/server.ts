@@ -7,6 +7,7 @@ import { Door, type Logger, type Metric, type Server } from '../../service/index
 import { RespProtocolError } from '../../wire/resp/index.ts'
 import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
 import { isMaster } from '../cluster/topology.ts'
+import type { DebugAccess } from '../commands/debug-door.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
@@ -16,6 +17,7 @@ import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
 import { Client } from './client.ts'
+import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
@@ -40,6 +42,8 @@ export interface CacheServerOptions extends Address {
   readonly memoryBytes: () => number
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
+  /** Who may send DEBUG; nobody unless given. */
+  readonly debugCommands?: DebugAccess | undefined
   /** How much the keyspace may take; without, as much as there is. */
   readonly memory?: MemoryOptions
   /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
@@ -115,6 +119,8 @@ export class CacheServer implements Server {
   readonly #member: ClusterMember | undefined
   /** What the cluster wants of the engine while a command runs. */
   readonly #interventions: (() => void)[] = []
+  /** What the command that is running leaves to be done behind it. */
+  readonly #afterwards: (() => void)[] = []
   #totals: Totals = noTotals()
   readonly #slowLog = new SlowLog()
 
@@ -350,8 +356,17 @@ export class CacheServer implements Server {
     }
     this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
     if (effects.length > 0) this.#perform(effects)
+    if (this.#afterwards.length > 0) this.#doAfterwards()
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
+  }
+
+  #doAfterwards(): void {
+    try {
+      for (const act of this.#afterwards.splice(0)) act()
+    } catch (error) {
+      this.#break(error)
+    }
   }
 
   #measure({ connection, session }: Client, args: readonly string[], micros: number): void {
@@ -522,11 +537,18 @@ export class CacheServer implements Server {
   /** In the order of Redis (processCommand). */
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
+    if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
     if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
     const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
     return session === this.#local ? undefined : this.#options.intercept?.(args)
+  }
+
+  #mayDebug(session: Session): boolean {
+    if (session === this.#local) return true
+    const { remote } = this.#clientOf(session).connection
+    return mayDebug(this.#options.debugCommands ?? 'no', remote)
   }
 
   #makePersistence(): Persistence | undefined {
@@ -595,6 +617,14 @@ export class CacheServer implements Server {
           this.#savesAtEnd = false
           this.#end('SHUTDOWN')
         },
+      }),
+      debug: debugDoor({
+        engine: this.#engine,
+        persistence: this.#persistence,
+        logger: this.#options.logger,
+        now: () => clock.now(),
+        afterwards: (act) => void this.#afterwards.push(act),
+        intervene: (act) => this.#intervene(act),
       }),
       slowLog: this.#slowLog,
       authenticate: (session, user, password) => this.#authenticate(session, user, password),

@@ -36,6 +36,7 @@ const SETTINGS = {
   },
   requirepass: textSetting('the password that clients have to give', '<password>'),
   databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
+  'enable-debug-command': choiceSetting('who may send DEBUG', ['no', 'local', 'yes'] as const, 'no'),
   ...MEMORY_SETTINGS,
   dir: textSetting('keep data there; without it and the next two: in memory alone', '<directory>'),
   appendonly: choiceSetting('keep every change in an append-only file', ['no', 'yes'] as const, 'no'),
@@ -98,6 +99,7 @@ async function serve(options: GivenOptions): Promise<void> {
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
     memory: memoryOf(values),
+    debugCommands: values['enable-debug-command'],
     ...persistenceOf(values),
     cluster: clusterOf(values),
   })
