@@ -97,7 +97,7 @@ export class Client {
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
       cmd: this.lastCommand,
-      user: 'default',
+      user: session.user.name,
       redir: redirectOf(session),
       resp: session.reply.protocol,
     }

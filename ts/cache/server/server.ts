@@ -3,8 +3,9 @@ import { BedplateError } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
-import { Door, type Logger, type Metric, type Server } from '../../service/index.ts'
+import { Door, isLoopback, type Logger, type Metric, type Server } from '../../service/index.ts'
 import { RespProtocolError } from '../../wire/resp/index.ts'
+import { openUser } from '../acl/users.ts'
 import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
 import { isMaster } from '../cluster/topology.ts'
 import type { DebugAccess } from '../commands/debug-door.ts'
@@ -27,6 +28,7 @@ import { Persistence, type PersistenceOptions, type PersistenceSettings } from '
 import { persistenceDoor } from './persistence-commands.ts'
 import { serverSettings } from './server-settings.ts'
 import { changeSettings, type LiveSettings } from './settings.ts'
+import { beginUsers, type UserFile, type UserOptions } from './user-file.ts'
 
 export interface CacheServerOptions extends Address {
   readonly network: Network
@@ -36,6 +38,8 @@ export interface CacheServerOptions extends Address {
   readonly tls?: TlsFiles | undefined
   /** What clients have to give with AUTH; '' for nothing. */
   readonly password: string
+  /** Users beside the default one, and where they are kept. */
+  readonly users?: UserOptions | undefined
   readonly maxClients: number
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */
@@ -112,6 +116,7 @@ export class CacheServer implements Server {
   /** Whose command is being run. */
   #running: Session | undefined
   readonly #password: Password
+  readonly #userFile: UserFile | undefined
   #startedMs = 0
   #port = 0
   readonly #runId: string
@@ -128,7 +133,6 @@ export class CacheServer implements Server {
   constructor(options: CacheServerOptions) {
     this.#options = options
     const { network, logger, host, port, tls, random, databases, maxClients } = options
-    this.#password = new Password(options.password)
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -143,6 +147,11 @@ export class CacheServer implements Server {
       refuse: (session, command, args) => this.#refusal(session, command, args),
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
+    const { users } = this.#engine
+    this.#password = new Password(users, options.password)
+    const directory = options.persistence?.settings.directory ?? ''
+    this.#userFile = beginUsers(users, options.users, { directory, logger })
+    users.mustHavePassword = !isLoopback(host)
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
@@ -158,7 +167,7 @@ export class CacheServer implements Server {
       port: () => this.#port,
     })
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
-    const hasAuthentication = options.password !== ''
+    const hasAuthentication = users.needsLogin
     const door = { network, logger, host, port, tls, hasAuthentication, maxConnections: maxClients, fullReply }
     this.#door = new Door(door)
   }
@@ -235,7 +244,7 @@ export class CacheServer implements Server {
    * @returns The bytes of the reply; none if the command blocks, which it then does not.
    */
   execute(args: readonly string[]): Uint8Array {
-    this.#local ??= this.#engine.connect()
+    this.#local ??= this.#connectLocally()
     const session = this.#local
     try {
       this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
@@ -249,6 +258,12 @@ export class CacheServer implements Server {
     }
     this.#planTurn()
     return session.reply.take()
+  }
+
+  #connectLocally(): Session {
+    const session = this.#engine.connect()
+    session.user = openUser()
+    return session
   }
 
   /** A copy of all keys. O(all that is kept). */
@@ -267,7 +282,7 @@ export class CacheServer implements Server {
 
   #connect(connection: Connection): ConnectionEvents {
     const session = this.#engine.connect()
-    session.isAuthenticated = !this.#password.isRequired
+    this.#makeNobody(session)
     session.reply.limitBytes = MAX_OUTPUT_BYTES
     const client = new Client(connection, session, this.#options.clock.now())
     this.#clients.set(session, client)
@@ -538,7 +553,6 @@ export class CacheServer implements Server {
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
     if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
-    if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
     const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
@@ -618,6 +632,7 @@ export class CacheServer implements Server {
           this.#end('SHUTDOWN')
         },
       }),
+      users: this.#userFile,
       debug: debugDoor({
         engine: this.#engine,
         persistence: this.#persistence,
@@ -629,7 +644,7 @@ export class CacheServer implements Server {
       slowLog: this.#slowLog,
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
-        session.isAuthenticated = !this.#password.isRequired
+        this.#makeNobody(session)
         const client = this.#clientOf(session)
         client.isProtected = false
         client.applyLimits()
@@ -666,12 +681,20 @@ export class CacheServer implements Server {
     return client
   }
 
+  /** It is nobody, or the default user where nobody has to log in. */
+  #makeNobody(session: Session): void {
+    const { users } = this.#engine
+    session.isAuthenticated = !users.needsLogin
+    session.user = session.isAuthenticated ? users.default : users.nobody
+  }
+
   #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
-    const refusal = this.#password.check(user, password)
-    if (refusal === WRONG_PASSWORD) {
+    const found = this.#password.check(user, password)
+    if (found === WRONG_PASSWORD) {
       this.#options.logger.warn('wrong password', { remote: this.#clientOf(session).connection.remote })
     }
-    if (refusal !== undefined) return refusal
+    if (typeof found === 'string') return found
+    session.user = found
     session.isAuthenticated = true
     this.#clientOf(session).applyLimits()
     return undefined
