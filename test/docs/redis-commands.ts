@@ -39,10 +39,11 @@ export const REDIS_COMMANDS: readonly string[] = `
 
 /** What of a command is missing or otherwise; the name of a container stands for its subcommands. */
 export const PARTIAL: Readonly<Record<string, string>> = {
-  'client|kill': 'USER knows the default user alone; MAXAGE came after 7.0',
+  'acl|setuser': 'sanitize-payload is kept and has no effect: every payload is checked',
+  'client|kill': 'MAXAGE came after 7.0',
   'client|list': 'buffers that there are not are told as 0',
   'command|docs': 'empty',
-  'command|info': 'no tips, no key specifications',
+  'command|info': 'no tips',
   'config|get': 'the settings that mean something here',
   'config|set': 'the settings that mean something here',
   debug: 'what looks into structures of Redis tells little; what would crash is not there',
@@ -62,9 +63,6 @@ export const PARTIAL: Readonly<Record<string, string>> = {
 
 /** Why a command is not here. */
 export const ABSENT: Readonly<Record<string, string>> = {
-  acl: 'users and their rules are not there yet, only the one password',
-  'command|getkeysandflags': 'key specifications are not there yet',
-  'command|help': 'the page of COMMAND says it',
   'client|help': 'the page of CLIENT says it',
   'config|help': 'the page of CONFIG says it',
   'config|rewrite': 'settings come from flags, environment and a file that the server does not write',

@@ -1,6 +1,7 @@
 // The cache as a deterministic machine: commands and time come in, replies and effects go out. No socket, no timer, no disk.
 import { assert } from '../../base/errors.ts'
 import type { Random } from '../../io/random.ts'
+import { Users } from '../acl/users.ts'
 import { Database, type DatabaseListener } from '../keyspace/database.ts'
 import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encoding.ts'
 import { ExpiryHeap } from '../keyspace/expiry-heap.ts'
@@ -17,6 +18,7 @@ import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
 import { notifyKeyspace } from './notifications.ts'
 import type { PausedScript } from './paused-script.ts'
 import { PubSub } from './pubsub-registry.ts'
+import { refusalByRights } from './rights.ts'
 import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
@@ -36,8 +38,8 @@ export interface EngineOptions {
   /** Whether `propagate` effects are made; false unless given. May be changed later: `Engine.propagates`. */
   readonly propagates?: boolean
   /**
-   * Asked before a command is run or queued: a text refuses it and is the reply. The seam of AUTH and ACL, of `maxmemory`, of
-   * read-only replicas and of cluster redirections.
+   * Asked before a command is run or queued: a text refuses it and is the reply. Behind what users may do. The seam
+   * of read-only replicas, of cluster redirections and of full disks.
    */
   readonly refuse?: (session: Session, command: CommandSpec, args: readonly string[]) => string | undefined
 }
@@ -77,6 +79,7 @@ export class Engine implements Host, DatabaseListener {
   readonly databases: Database[]
   readonly commands = COMMANDS
   readonly pubsub = new PubSub()
+  readonly users = new Users()
   readonly memory: MemoryLimit
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
   readonly statistics = new Statistics()
@@ -131,7 +134,7 @@ export class Engine implements Host, DatabaseListener {
 
   /** A new connection. */
   connect(): Session {
-    const session = new Session(this.#nextSession++)
+    const session = new Session(this.#nextSession++, this.users.default)
     this.#sessions.set(session.id, session)
     return session
   }
@@ -144,6 +147,10 @@ export class Engine implements Host, DatabaseListener {
     this.#unblock(session)
     session.transaction = undefined
     this.#sessions.delete(session.id)
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#sessions.values()
   }
 
   /** The session of an id that CLIENT ID gave; undefined if it is gone. */
@@ -304,6 +311,10 @@ export class Engine implements Host, DatabaseListener {
   }
 
   refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
+    if (!session.user.isAllPowerful) {
+      const refusal = refusalByRights(this, session, command, args, this.#now)
+      if (refusal !== undefined) return refusal
+    }
     return this.#options.refuse?.(session, command, args)
   }
 

@@ -1,4 +1,5 @@
 import type { Random } from '../../io/random.ts'
+import type { Users } from '../acl/users.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { ClusterDoor } from './cluster-door.ts'
@@ -18,6 +19,7 @@ export interface Host {
   readonly encodingLimits: EncodingLimits
   readonly databases: readonly Database[]
   readonly pubsub: PubSub
+  readonly users: Users
   readonly memory: MemoryLimit
   readonly tracking: Tracking
   /** How often commands were run, and how they ended. */
@@ -52,6 +54,8 @@ export interface Host {
   block(session: Session, blocked: Blocked): void
   /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
   release(session: Session, write: () => void): boolean
+  /** All sessions, the oldest first. */
+  sessions(): Iterable<Session>
   /** The session of an id that CLIENT ID gave; undefined if it is gone. */
   session(id: number): Session | undefined
   /** Sends a message to all who listen. @returns How many did. */

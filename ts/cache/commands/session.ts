@@ -1,4 +1,5 @@
 import { ReplyWriter } from '../../wire/resp/index.ts'
+import type { User } from '../acl/user.ts'
 import type { Expiry } from '../keyspace/expiry-heap.ts'
 import type { TypeName } from '../keyspace/values.ts'
 import type { CommandSpec } from './specs.ts'
@@ -48,6 +49,8 @@ export interface TrackingMode {
 /** One connection, as far as the engine knows it. A driver reads `reply` and the fields; commands change them. */
 export class Session {
   readonly id: number
+  /** What it may do goes by this. */
+  user: User
   /** Where replies and messages to this session are written. */
   readonly reply = new ReplyWriter()
   /** The number of the selected database. */
@@ -102,8 +105,9 @@ export class Session {
   /** What it changes is told neither to files nor to replicas: redis.set_repl. */
   isUnpropagated = false
 
-  constructor(id: number) {
+  constructor(id: number, user: User) {
     this.id = id
+    this.user = user
   }
 
   /**

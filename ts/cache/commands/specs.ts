@@ -89,6 +89,20 @@ const TABLE = `
     latency|latest 2 - admin,noscript,loading,stale
     latency|reset -2 - admin,noscript,loading,stale
     debug -2 - admin,noscript,loading,stale
+    acl -2 - -
+    acl|cat -2 - noscript,loading,stale
+    acl|deluser -3 - admin,noscript,loading,stale
+    acl|dryrun -4 - admin,noscript,loading,stale
+    acl|genpass -2 - noscript,loading,stale
+    acl|getuser 3 - admin,noscript,loading,stale
+    acl|help 2 - loading,stale
+    acl|list 2 - admin,noscript,loading,stale
+    acl|load 2 - admin,noscript,loading,stale
+    acl|log -2 - admin,noscript,loading,stale
+    acl|save 2 - admin,noscript,loading,stale
+    acl|setuser -3 - admin,noscript,loading,stale
+    acl|users 2 - admin,noscript,loading,stale
+    acl|whoami 2 - noscript,loading,stale
     bedplate.evictions 2 - noscript,loading,stale,fast
     replicaof 3 - admin,noscript,stale,no_async_loading
     slaveof 3 - admin,noscript,stale,no_async_loading
@@ -128,6 +142,8 @@ const TABLE = `
     command|info -2 - loading,stale
     command|list -2 - loading,stale
     command|getkeys -4 - loading,stale
+    command|getkeysandflags -4 - loading,stale
+    command|help 2 - loading,stale
     command|docs -2 - loading,stale
   @keyspace
     del -2 1..-1 write

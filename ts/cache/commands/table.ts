@@ -1,4 +1,5 @@
 // Specs and handlers, put together.
+import { ACL_COMMANDS } from './acl.ts'
 import { BITMAP_COMMANDS } from './bitmaps.ts'
 import type { Handlers } from './call.ts'
 import { CLUSTER_COMMANDS } from './cluster.ts'
@@ -61,6 +62,7 @@ const GROUPS: readonly Handlers[] = [
   GEO_COMMANDS,
   CLUSTER_COMMANDS,
   DEBUG_COMMANDS,
+  ACL_COMMANDS,
 ]
 
 /** All commands by name, containers with their subcommands. */

@@ -106,7 +106,7 @@ export class Client {
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
       cmd: session.lastCommand?.name ?? 'NULL',
-      user: 'default',
+      user: session.user.name,
       redir: redirectOf(session),
       resp: session.reply.protocol,
     }

@@ -1,5 +1,7 @@
 // INFO: sections of `name:value` lines, in Redis's names, with what clients look for and what is true here.
+import type { Engine } from '../commands/engine.ts'
 import type { MemoryLimit } from '../commands/memory-limit.ts'
+import { scriptFigures } from '../commands/scripting.ts'
 import type { Statistics } from '../commands/statistics.ts'
 
 /** What the sections are made of. */
@@ -46,6 +48,25 @@ export interface Totals {
   bytesOut: number
   /** Clients that were closed because they did not read. */
   slowClients: number
+}
+
+/** Those figures that the engine has. */
+export function engineFacts(
+  engine: Engine,
+): Pick<
+  InfoFigures,
+  'memory' | 'statistics' | 'tracking' | 'scripting' | 'pubsubChannels' | 'pubsubPatterns' | 'databases'
+> {
+  const { memory, statistics, tracking, pubsub, databases } = engine
+  return {
+    memory,
+    statistics,
+    tracking,
+    scripting: scriptFigures(engine),
+    pubsubChannels: pubsub.channels.size,
+    pubsubPatterns: pubsub.patterns.size,
+    databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
+  }
 }
 
 type Lines = Readonly<Record<string, string | number>>

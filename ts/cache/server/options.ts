@@ -8,6 +8,7 @@ import type { ReplicationSettings } from '../replication/types.ts'
 import type { CpuSeconds } from './info.ts'
 import type { MemoryOptions } from './memory-settings.ts'
 import type { PersistenceOptions, PersistenceSettings } from './persistence.ts'
+import type { UserOptions } from './user-file.ts'
 
 /** What a cache server is given. */
 export interface CacheServerOptions extends Address {
@@ -18,6 +19,8 @@ export interface CacheServerOptions extends Address {
   readonly tls?: TlsFiles | undefined
   /** What clients have to give with AUTH; '' for nothing. */
   readonly password: string
+  /** Users beside the default one, and where they are kept. */
+  readonly users?: UserOptions | undefined
   readonly maxClients: number
   readonly databases: number
   /** Bytes of the heap in use, for INFO. */

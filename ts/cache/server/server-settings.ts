@@ -1,4 +1,3 @@
-import { isLoopback } from '../../service/index.ts'
 import { DEFAULT_LIMITS } from '../../wire/resp/index.ts'
 import type { ClusterOptions } from '../cluster/member.ts'
 import { DEFAULT_GOSSIP_OPTIONS } from '../cluster/types.ts'
@@ -14,6 +13,7 @@ import { persistenceSettings } from './persistence-settings.ts'
 import { type OutputLimits, replicationSettings } from './replication-settings.ts'
 import { fixed, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
 import { slowLogSettings } from './slow-settings.ts'
+import { userSettings } from './user-settings.ts'
 
 /** What has settings. */
 export interface Configured {
@@ -23,6 +23,7 @@ export interface Configured {
     readonly databases: number
     readonly cluster?: ClusterOptions | undefined
     readonly debugCommands?: string | undefined
+    readonly users?: { readonly path?: string | undefined } | undefined
   }
   readonly engine: Engine
   readonly persistence: Persistence | undefined
@@ -56,8 +57,8 @@ export function serverSettings(server: Configured): LiveSettings {
     ['notify-keyspace-events', eventSetting(engine)],
     ['port', { get: () => String(port()) }],
     ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
-    ['requirepass', passwordSetting(password, host)],
     ['timeout', fixed(0)],
+    ...userSettings(engine.users, password, options.users?.path ?? ''),
   ])
 }
 
@@ -81,18 +82,6 @@ function busySetting(engine: Engine): LiveSetting {
       if (!/^\d{1,9}$/.test(value)) return 'argument must be between 0 and 999999999 inclusive'
       return () => {
         engine.busyReplyThresholdMs = Number(value)
-      }
-    },
-  }
-}
-
-function passwordSetting(password: Password, host: string): LiveSetting {
-  return {
-    get: () => password.text,
-    prepare: (value) => {
-      if (value === '' && !isLoopback(host)) return 'other machines reach this server: it needs a password'
-      return () => {
-        password.text = value
       }
     },
   }

@@ -2,24 +2,25 @@
 import { BedplateError } from '../../base/errors.ts'
 import type { Cancel } from '../../io/clock.ts'
 import type { Address, Connection, ConnectionEvents } from '../../io/network.ts'
-import { Door, type Metric, type Server } from '../../service/index.ts'
+import { Door, isLoopback, type Metric, type Server } from '../../service/index.ts'
 import { RespProtocolError } from '../../wire/resp/index.ts'
+import { openUser } from '../acl/users.ts'
 import { ClusterMember } from '../cluster/member.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
 import { redacted } from '../commands/redaction.ts'
-import { scriptFigures } from '../commands/scripting.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
+import { replicaLink } from '../replication/replica-link.ts'
 import { Replication } from '../replication/replication.ts'
 import { DEFAULT_REPLICATION } from '../replication/types.ts'
 import { Client } from './client.ts'
 import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
-import { renderInfo, type Totals } from './info.ts'
+import { engineFacts, renderInfo, type Totals } from './info.ts'
 import { masterViews } from './master-view.ts'
 import { applyMemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
@@ -30,6 +31,7 @@ import { Persistence } from './persistence.ts'
 import { persistenceDoor } from './persistence-commands.ts'
 import { serverSettings } from './server-settings.ts'
 import { changeSettings, type LiveSettings } from './settings.ts'
+import { beginUsers, type UserFile } from './user-file.ts'
 
 /** Commands of one client that are run before the others get their turn. */
 const COMMANDS_PER_TURN = 256
@@ -89,6 +91,7 @@ export class CacheServer implements Server {
   /** Whose command is being run. */
   #running: Session | undefined
   readonly #password: Password
+  readonly #userFile: UserFile | undefined
   #startedMs = 0
   #port = 0
   readonly #runId: string
@@ -105,7 +108,6 @@ export class CacheServer implements Server {
   constructor(options: CacheServerOptions) {
     this.#options = options
     const { network, logger, host, port, tls, random, databases, maxClients } = options
-    this.#password = new Password(options.password)
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -120,6 +122,11 @@ export class CacheServer implements Server {
       refuse: (session, command, args) => this.#refusal(session, command, args),
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
+    const { users } = this.#engine
+    this.#password = new Password(users, options.password)
+    const directory = options.persistence?.settings.directory ?? ''
+    this.#userFile = beginUsers(users, options.users, { directory, logger })
+    users.mustHavePassword = !isLoopback(host)
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
     this.#replication = this.#makeReplication()
     this.#member = this.#joinCluster()
@@ -137,7 +144,7 @@ export class CacheServer implements Server {
       port: () => this.#port,
     })
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
-    const hasAuthentication = options.password !== ''
+    const hasAuthentication = users.needsLogin
     const door = { network, logger, host, port, tls, hasAuthentication, maxConnections: maxClients, fullReply }
     this.#door = new Door(door)
   }
@@ -216,7 +223,7 @@ export class CacheServer implements Server {
    * @returns The bytes of the reply; none if the command blocks, which it then does not.
    */
   execute(args: readonly string[]): Uint8Array {
-    this.#local ??= this.#engine.connect()
+    this.#local ??= this.#connectLocally()
     const session = this.#local
     try {
       this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
@@ -230,6 +237,12 @@ export class CacheServer implements Server {
     }
     this.#planTurn()
     return session.reply.take()
+  }
+
+  #connectLocally(): Session {
+    const session = this.#engine.connect()
+    session.user = openUser()
+    return session
   }
 
   /** A copy of all keys. O(all that is kept). */
@@ -249,7 +262,7 @@ export class CacheServer implements Server {
 
   #connect(connection: Connection): ConnectionEvents {
     const session = this.#engine.connect()
-    session.isAuthenticated = !this.#password.isRequired
+    this.#makeNobody(session)
     session.reply.limitBytes = MAX_OUTPUT_BYTES
     const client = new Client(connection, session, this.#options.clock.now())
     this.#clients.set(session, client)
@@ -532,7 +545,6 @@ export class CacheServer implements Server {
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
     if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
-    if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
     const refusal =
       this.#member?.redirection(session, command, args) ??
       this.#persistence?.refusal(command) ??
@@ -628,19 +640,8 @@ export class CacheServer implements Server {
   #joinCluster(): ClusterMember | undefined {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
-    const replication = this.#replication
-    const link = {
-      get offset() {
-        return replication.offset
-      },
-      get masterHeardMs() {
-        return replication.masterHeardMs
-      },
-      follow: (master: Address) => void replication.follow(master),
-      promote: () => void replication.follow(undefined),
-    }
     return new ClusterMember({
-      replication: link,
+      replication: replicaLink(this.#replication),
       ...cluster,
       network,
       clock,
@@ -651,7 +652,7 @@ export class CacheServer implements Server {
       intervene: (act) => this.#intervene(act),
       pause: (untilMs) => {
         this.#pause.begin(untilMs, false)
-        replication.hold(true)
+        this.#replication.hold(true)
       },
       resume: () => this.#pause.end(),
       failed: (error) => this.#break(error),
@@ -687,6 +688,7 @@ export class CacheServer implements Server {
           this.#end('SHUTDOWN')
         },
       }),
+      users: this.#userFile,
       debug: debugDoor({
         engine: this.#engine,
         persistence: this.#persistence,
@@ -700,7 +702,7 @@ export class CacheServer implements Server {
       ran: (session, command, args, micros) => this.#ran(session, command, args, micros),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
-        session.isAuthenticated = !this.#password.isRequired
+        this.#makeNobody(session)
         const client = this.#clientOf(session)
         client.isProtected = false
         client.applyLimits()
@@ -744,12 +746,20 @@ export class CacheServer implements Server {
     return client
   }
 
+  /** It is nobody, or the default user where nobody has to log in. */
+  #makeNobody(session: Session): void {
+    const { users } = this.#engine
+    session.isAuthenticated = !users.needsLogin
+    session.user = session.isAuthenticated ? users.default : users.nobody
+  }
+
   #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
-    const refusal = this.#password.check(user, password)
-    if (refusal === WRONG_PASSWORD) {
+    const found = this.#password.check(user, password)
+    if (found === WRONG_PASSWORD) {
       this.#options.logger.warn('wrong password', { remote: this.#clientOf(session).connection.remote })
     }
-    if (refusal !== undefined) return refusal
+    if (typeof found === 'string') return found
+    session.user = found
     session.isAuthenticated = true
     this.#clientOf(session).applyLimits()
     return undefined
@@ -757,30 +767,23 @@ export class CacheServer implements Server {
 
   #info(sections: readonly string[]): string {
     const { clock, memoryBytes, maxClients, cpuSeconds } = this.#options
-    const { databases, pubsub, tracking, statistics } = this.#engine
     return renderInfo(sections, {
+      ...engineFacts(this.#engine),
       nowMs: clock.now(),
       startedMs: this.#startedMs,
       port: this.#port,
       runId: this.#runId,
       heapBytes: memoryBytes(),
-      memory: this.#engine.memory,
       cpu: cpuSeconds?.() ?? { user: 0, system: 0 },
-      statistics,
-      tracking,
-      scripting: scriptFigures(this.#engine),
       connectedClients: [...this.#clients.values()].filter(({ isClosing }) => !isClosing).length,
       blockedClients: [...this.#clients.values()].filter(({ isWaiting }) => isWaiting).length,
       maxClients,
-      pubsubChannels: pubsub.channels.size,
-      pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
       isCluster: this.#member !== undefined,
       replication: this.#replication.info(),
       syncs: this.#replication.counts,
       persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
-      databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
   }
 }

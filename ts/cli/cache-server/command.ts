@@ -38,6 +38,13 @@ const SETTINGS = {
   },
   requirepass: textSetting('the password that clients have to give', '<password>'),
   databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
+  aclfile: textSetting('a file of users, below --dir unless it says otherwise', '<file>'),
+  user: textSetting('users without a file: "alice on >secret ~cache:* +@all; bob ..."', '<name rules; ...>'),
+  'acl-pubsub-default': choiceSetting(
+    'the channels of new users',
+    ['resetchannels', 'allchannels'] as const,
+    'resetchannels',
+  ),
   'enable-debug-command': choiceSetting('who may send DEBUG', ['no', 'local', 'yes'] as const, 'no'),
   ...MEMORY_SETTINGS,
   dir: textSetting('keep data there; without it and the next two: in memory alone', '<directory>'),
@@ -99,6 +106,7 @@ async function serve(options: GivenOptions): Promise<void> {
     port: values.port,
     tls: tlsFilesOf(values),
     password: Buffer.from(values.requirepass).toString('latin1'),
+    users: usersOf(values),
     maxClients: values['max-clients'],
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
@@ -135,6 +143,12 @@ function memoryOf(values: Values): NonNullable<CacheServerOptions['memory']> {
   return { maxBytes, policy, samples, ceilingBytes: memoryCeiling() }
 }
 
+function usersOf(values: Values): NonNullable<CacheServerOptions['users']> {
+  const { aclfile, user, 'acl-pubsub-default': channelDefault } = values
+  const lines = user.split(';').flatMap((line) => (line.trim() === '' ? [] : [Buffer.from(line).toString('latin1')]))
+  return { disk: realDisk, path: aclfile === '' ? undefined : aclfile, lines, channelDefault }
+}
+
 /** @throws UsageError if a setting is wrong. */
 function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> {
   const { dir, save, dbfilename, appendonly, appendfsync } = values
@@ -163,6 +177,9 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
     throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process keeps its data in memory alone', {
       hint: 'leave out --dir, --appendonly and --save, or start each node by itself with --cluster-enabled yes',
     })
+  }
+  if (values.aclfile !== '' || values.user !== '') {
+    throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process has the default user alone at its start')
   }
   const count = nodes * (1 + replicas)
   const tls = tlsFilesOf(values)
