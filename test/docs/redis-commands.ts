@@ -41,6 +41,7 @@ export const REDIS_COMMANDS: readonly string[] = `
 export const PARTIAL: Readonly<Record<string, string>> = {
   'client|kill': 'USER knows the default user alone; MAXAGE came after 7.0',
   'client|list': 'buffers that there are not are told as 0',
+  'cluster|links': 'our connections alone, not those that other nodes have opened',
   'command|docs': 'empty',
   'command|info': 'no tips, no key specifications',
   'config|get': 'the settings that mean something here',
@@ -54,6 +55,7 @@ export const PARTIAL: Readonly<Record<string, string>> = {
   'memory|malloc-stats': 'there is no such allocator',
   'memory|purge': 'does nothing: V8 collects by itself',
   'memory|stats': 'what V8 can tell: no fragmentation, no overheads',
+  migrate: 'not in transactions and scripts',
   'object|refcount': 'does not know which small numbers are copies',
   'slowlog|get': 'a transaction is one entry, EXEC',
 }
@@ -72,7 +74,6 @@ export const ABSENT: Readonly<Record<string, string>> = {
   debug: 'for tests of Redis itself; not there yet',
   failover: 'there are no replicas yet',
   lolwut: 'it draws pictures',
-  migrate: 'keys do not move between servers yet',
   module: 'modules are machine code for Redis itself',
   monitor: 'not there yet',
   pfdebug: 'for tests of Redis itself',

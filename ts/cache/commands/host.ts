@@ -10,6 +10,7 @@ import type { ServerDoor } from './server-door.ts'
 import type { Blocked, Session } from './session.ts'
 import type { CommandInfo, CommandSpec } from './specs.ts'
 import type { Tracking } from './tracking-registry.ts'
+import type { Transfers } from './transfers.ts'
 
 /** What handlers may ask of the engine that runs them. */
 export interface Host {
@@ -19,6 +20,8 @@ export interface Host {
   readonly pubsub: PubSub
   readonly memory: MemoryLimit
   readonly tracking: Tracking
+  /** Keys that are on their way to other servers. */
+  readonly transfers: Transfers
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */

@@ -14,6 +14,8 @@ export interface Blocked {
   readonly type: TypeName
   /** Milliseconds since 1970; undefined waits for ever. */
   readonly untilMs: number | undefined
+  /** What it waits for ends by itself: CLIENT UNBLOCK does not. */
+  readonly isFirm?: true
 }
 
 export interface WatchedKey {

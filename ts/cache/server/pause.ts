@@ -38,10 +38,15 @@ export class Pause {
     this.#current = undefined
   }
 
+  /** True while commands that write have to wait. */
+  isUnderWay(nowMs: number): boolean {
+    return this.#current !== undefined && nowMs < this.#current.untilMs
+  }
+
   /** True if a command has to wait. */
   holds(args: readonly string[], nowMs: number): boolean {
-    if (this.#current === undefined || nowMs >= this.#current.untilMs) return false
-    if (this.#current.all) return true
+    if (!this.isUnderWay(nowMs)) return false
+    if (this.#current?.all === true) return true
     const command = this.#engine.find(args)
     return typeof command !== 'string' && (command.flags.has('write') || WRITE_LIKE.has(command.name))
   }

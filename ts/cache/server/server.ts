@@ -19,6 +19,7 @@ import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
 import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
+import { Migrator } from './migrator.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
 import { Pause } from './pause.ts'
 import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
@@ -102,6 +103,7 @@ export class CacheServer implements Server {
   #isTurnPlanned = false
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined
   readonly #pause: Pause
+  readonly #migrator: Migrator
   #isDraining = false
   /** Runs the commands of this process. */
   #local: Session | undefined
@@ -138,6 +140,16 @@ export class CacheServer implements Server {
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
+    this.#migrator = new Migrator({
+      network,
+      clock: options.clock,
+      engine: this.#engine,
+      intervene: (act) => this.#intervene(act),
+      ended: () => this.#resume(),
+      isPaused: () => this.#pause.isUnderWay(options.clock.now()),
+      isMaster: () => this.#member === undefined || isMaster(this.#member.topology.myself),
+      failed: (error) => this.#break(error),
+    })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
@@ -198,6 +210,7 @@ export class CacheServer implements Server {
     this.#door.clear()
     this.#timer?.cancel()
     this.#pause.stop()
+    this.#migrator.stop()
     this.#member?.stop()
     await this.#door.empty()
     if (this.#hasFailed) this.#persistence?.abandon()
@@ -308,7 +321,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#pause.holds(args, nowMs)) {
+      if (this.#pause.holds(args, nowMs) || this.#engine.isHeld(client.session, args)) {
         client.held = args
         break
       }
@@ -368,6 +381,10 @@ export class CacheServer implements Server {
     for (const effect of effects) {
       if (effect.kind === 'propagate') {
         this.#persistence?.propagate(effect.database, effect.args)
+        continue
+      }
+      if (effect.kind === 'migrate') {
+        this.#migrator.begin(effect.transfer)
         continue
       }
       const client = this.#clients.get(effect.session)
@@ -544,6 +561,7 @@ export class CacheServer implements Server {
   }
 
   #resume(): void {
+    this.#migrator.resumed()
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
