@@ -80,7 +80,8 @@ export const CONNECTION_COMMANDS: Handlers = {
     const session = engine.session(call.position(id))
     const onTimeout = session?.blocked?.onTimeout
     const released =
-      session !== undefined &&
+      session?.blocked !== undefined &&
+      session.blocked.isFirm !== true &&
       engine.release(session, () => {
         if (isError) session.reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK')
         else if (onTimeout === undefined) session.reply.nilArray()

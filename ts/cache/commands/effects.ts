@@ -1,4 +1,5 @@
 import type { Session } from './session.ts'
+import type { Transfer } from './transfers.ts'
 
 /**
  * What a driver has to do after a call of the engine, in order. Replies need no effect: they lie in the session's writer.
@@ -9,6 +10,7 @@ import type { Session } from './session.ts'
  * - `reply`: bytes were added to the reply of a session that is running no command: a message, or the answer to a blocked one,
  *   which may be empty where CLIENT REPLY asked for none.
  * - `close`: send what the session has got, then close its connection.
+ * - `migrate`: send keys to another server, then call `endTransfer`; until then ask `isHeld` before each command.
  */
 export type Effect =
   | {
@@ -20,3 +22,4 @@ export type Effect =
   | { readonly kind: 'block'; readonly session: Session; readonly untilMs: number | undefined }
   | { readonly kind: 'reply'; readonly session: Session }
   | { readonly kind: 'close'; readonly session: Session }
+  | { readonly kind: 'migrate'; readonly transfer: Transfer }

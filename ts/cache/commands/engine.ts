@@ -25,6 +25,7 @@ import type { CommandSpec } from './specs.ts'
 import { Statistics } from './statistics.ts'
 import { COMMANDS } from './table.ts'
 import { Tracking } from './tracking-registry.ts'
+import { type Transfer, Transfers } from './transfers.ts'
 
 /** What the engine needs from outside. */
 export interface EngineOptions {
@@ -83,6 +84,7 @@ export class Engine implements Host, DatabaseListener {
   readonly memory: MemoryLimit
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
   readonly statistics = new Statistics()
+  readonly transfers = new Transfers()
   /** Whose command is run; undefined in ticks. */
   #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
@@ -223,6 +225,32 @@ export class Engine implements Host, DatabaseListener {
     this.#settle()
     this.#limitMemory()
     return this.#finish()
+  }
+
+  /** True if a command may not be run before a transfer has ended: ask again then. O(keys) while there is one. */
+  isHeld(session: Session, args: readonly string[]): boolean {
+    if (this.transfers.size === 0) return false
+    const command = findCommand(args)
+    return typeof command !== 'string' && this.transfers.holds(session, command, args)
+  }
+
+  /**
+   * The end of a transfer, within `intervene`: what has arrived is deleted here, as DEL would, and whoever asked is answered.
+   * @param failure - What went wrong, as the reply; undefined if all is well.
+   * @param deletes - False if nothing may be deleted here any more.
+   */
+  endTransfer(transfer: Transfer, failure: string | undefined, deletes: boolean): void {
+    this.transfers.delete(transfer)
+    const { session, database } = transfer
+    const settled = deletes ? transfer.settle() : { moved: [], failure: undefined }
+    if (settled.moved.length > 0) {
+      const nobody = this.connect()
+      nobody.database = database.index
+      this.run(nobody, COMMANDS.get('del') as Command, ['DEL', ...settled.moved], false)
+      this.disconnect(nobody)
+    }
+    const error = failure ?? settled.failure
+    this.release(session, () => (error === undefined ? session.reply.ok() : session.reply.error(error)))
   }
 
   /** When `tick` will next have something to do; undefined if never. O(databases). */
@@ -381,6 +409,7 @@ export class Engine implements Host, DatabaseListener {
 
   changed(database: Database, key: string): void {
     if (this.tracking.clientCount > 0) this.tracking.changed(key, this.#running)
+    if (this.transfers.size > 0) this.transfers.changed(database, key)
     if (this.#watchers.size === 0 && this.#waiting.size === 0) return
     const id = idOf(database.index, key)
     for (const session of this.#watchers.get(id) ?? []) session.isTouched = true

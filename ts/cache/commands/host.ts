@@ -12,6 +12,7 @@ import type { Blocked, Session } from './session.ts'
 import type { CommandInfo, CommandSpec } from './specs.ts'
 import type { Statistics } from './statistics.ts'
 import type { Tracking } from './tracking-registry.ts'
+import type { Transfers } from './transfers.ts'
 
 /** What handlers may ask of the engine that runs them. */
 export interface Host {
@@ -24,6 +25,8 @@ export interface Host {
   readonly tracking: Tracking
   /** How often commands were run, and how they ended. */
   readonly statistics: Statistics
+  /** Keys that are on their way to other servers. */
+  readonly transfers: Transfers
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */

@@ -17,6 +17,8 @@ export interface Blocked {
   readonly untilMs: number | undefined
   /** Writes what is replied when the time is over; unless given, that is a null. */
   readonly onTimeout?: () => void
+  /** What it waits for ends by itself: CLIENT UNBLOCK does not. */
+  readonly isFirm?: true
 }
 
 export interface WatchedKey {

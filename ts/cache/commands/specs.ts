@@ -179,6 +179,7 @@ const TABLE = `
     dump 2 1 readonly
     restore -4 1 write,denyoom +dangerous
     restore-asking -4 1 write,denyoom,asking +dangerous
+    migrate -6 3 write,movablekeys +dangerous
   @string
     get 2 1 readonly,fast
     set -3 1 write,denyoom

@@ -17,6 +17,7 @@ import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { MEMORY_COMMANDS } from './memory.ts'
+import { MIGRATE_COMMANDS } from './migrate.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { REPLICATION_COMMANDS } from './replication.ts'
@@ -43,6 +44,7 @@ const GROUPS: readonly Handlers[] = [
   KEY_COMMANDS,
   EXPIRY_COMMANDS,
   DUMP_COMMANDS,
+  MIGRATE_COMMANDS,
   PERSISTENCE_COMMANDS,
   REPLICATION_COMMANDS,
   SCAN_COMMANDS,

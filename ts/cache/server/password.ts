@@ -1,5 +1,6 @@
 import type { User } from '../acl/user.ts'
 import type { Users } from '../acl/users.ts'
+import type { Session } from '../commands/session.ts'
 
 export const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
@@ -26,6 +27,12 @@ export class Password {
     const problem = this.#users.require(text)
     if (problem === undefined) this.#text = text
     return problem
+  }
+
+  /** Makes a client nobody, or the default user where nobody has to log in. */
+  forget(session: Session): void {
+    session.isAuthenticated = !this.#users.needsLogin
+    session.user = session.isAuthenticated ? this.#users.default : this.#users.nobody
   }
 
   /** Who a client is that gives a password, and a name or none; or the error. */

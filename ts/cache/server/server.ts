@@ -9,7 +9,6 @@ import { ClusterMember } from '../cluster/member.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
-import { redacted } from '../commands/redaction.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
@@ -24,6 +23,7 @@ import { engineFacts, renderInfo, type Totals } from './info.ts'
 import { masterViews } from './master-view.ts'
 import { applyMemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
+import { Migrator } from './migrator.ts'
 import type { CacheServerOptions } from './options.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
 import { Pause } from './pause.ts'
@@ -85,6 +85,7 @@ export class CacheServer implements Server {
   #isTurnPlanned = false
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined
   readonly #pause: Pause
+  readonly #migrator: Migrator
   #isDraining = false
   /** Runs the commands of this process. */
   #local: Session | undefined
@@ -129,6 +130,16 @@ export class CacheServer implements Server {
     users.mustHavePassword = !isLoopback(host)
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
     this.#replication = this.#makeReplication()
+    this.#migrator = new Migrator({
+      network,
+      clock: options.clock,
+      engine: this.#engine,
+      intervene: (act) => this.#intervene(act),
+      ended: () => this.#resume(),
+      isPaused: () => this.#pause.isUnderWay(options.clock.now()),
+      isMaster: () => !this.#replication.isReplica,
+      failed: (error) => this.#break(error),
+    })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
@@ -191,6 +202,7 @@ export class CacheServer implements Server {
     this.#door.clear()
     this.#timer?.cancel()
     this.#pause.stop()
+    this.#migrator.stop()
     this.#member?.stop()
     this.#replication.stop()
     await this.#door.empty()
@@ -262,7 +274,7 @@ export class CacheServer implements Server {
 
   #connect(connection: Connection): ConnectionEvents {
     const session = this.#engine.connect()
-    this.#makeNobody(session)
+    this.#password.forget(session)
     session.reply.limitBytes = MAX_OUTPUT_BYTES
     const client = new Client(connection, session, this.#options.clock.now())
     this.#clients.set(session, client)
@@ -311,7 +323,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#pause.holds(client.session, args, nowMs)) {
+      if (this.#pause.holds(client.session, args, nowMs) || this.#engine.isHeld(client.session, args)) {
         client.held = args
         break
       }
@@ -365,17 +377,6 @@ export class CacheServer implements Server {
     }
   }
 
-  /** Keeps a command that took long; those of a transaction and of a script in place of what ran them. */
-  #ran(session: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
-    const { caller } = session
-    const nowMs = this.#options.clock.now()
-    this.#slowLog.sample(flags.has('fast'), micros, nowMs)
-    if (!this.#slowLog.keeps(micros) || flags.has('skip_slowlog')) return
-    const address = this.#clients.get(caller?.session ?? session)?.connection.remote ?? ''
-    const command = { atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args) }
-    this.#slowLog.add({ ...command, address, name: session.name })
-  }
-
   /** @param writer - Whose command it was. */
   #perform(effects: readonly Effect[], writer?: Session): void {
     for (const effect of effects) {
@@ -383,6 +384,10 @@ export class CacheServer implements Server {
         if (effect.isMessage !== true) this.#persistence?.propagate(effect.database, effect.args)
         this.#replication.propagate(effect.database, effect.args)
         if (writer !== undefined) writer.writtenOffset = this.#replication.offset
+        continue
+      }
+      if (effect.kind === 'migrate') {
+        this.#migrator.begin(effect.transfer)
         continue
       }
       const client = this.#clients.get(effect.session)
@@ -632,6 +637,7 @@ export class CacheServer implements Server {
 
   #resume(): void {
     this.#replication.hold(false)
+    this.#migrator.resumed()
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
@@ -699,10 +705,13 @@ export class CacheServer implements Server {
       }),
       replication: this.#replication,
       slowLog: this.#slowLog,
-      ran: (session, command, args, micros) => this.#ran(session, command, args, micros),
+      ran: (session, command, args, micros) =>
+        this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, (asker) => {
+          return this.#clients.get(asker)?.connection.remote ?? ''
+        }),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
-        this.#makeNobody(session)
+        this.#password.forget(session)
         const client = this.#clientOf(session)
         client.isProtected = false
         client.applyLimits()
@@ -744,13 +753,6 @@ export class CacheServer implements Server {
     const client = this.#clients.get(session)
     if (client === undefined) throw new BedplateError('INTERNAL', `session ${session.id} has no connection`)
     return client
-  }
-
-  /** It is nobody, or the default user where nobody has to log in. */
-  #makeNobody(session: Session): void {
-    const { users } = this.#engine
-    session.isAuthenticated = !users.needsLogin
-    session.user = session.isAuthenticated ? users.default : users.nobody
   }
 
   #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
