@@ -197,15 +197,14 @@ function onlyReads(args: readonly string[]): boolean {
 }
 
 /** MIGRATE host port key | "" ... [KEYS key ...] */
-function migratedKeys(args: readonly string[]): KeyReference[] | undefined {
-  for (let i = 6; i < args.length; i++) {
+function migratedKeys(args: readonly string[]): KeyReference[] {
+  for (let i = 6; i < args.length && args[3] === ''; i++) {
     if (isWord(args[i], 'KEYS')) {
-      if (args[3] !== '') return undefined
       return args.slice(i + 1).map((_, index) => ({ position: i + 1 + index, flags: TAKE }))
     }
     i += MIGRATE_WORDS.get((args[i] as string).toUpperCase()) ?? 0
   }
-  return args[3] === '' ? undefined : [{ position: 3, flags: TAKE }]
+  return [{ position: 3, flags: TAKE }]
 }
 
 function isWord(text: string | undefined, word: string): boolean {
