@@ -16,7 +16,7 @@ import { membersOf } from '../raft-node/settings.ts'
 const MAX_PORT = 65_535
 /** Members of a cluster on one machine have ports in a row, so their ports for each other lie elsewhere. */
 const PEER_PORT_DISTANCE = 10_000
-export const MAX_NODES = 9
+const MAX_NODES = 9
 
 export const CLUSTER_SETTINGS = {
   nodes: numberSetting('run a cluster of so many members on this machine, a process each', 1, {

@@ -121,6 +121,7 @@ interface MemberOptions {
 async function openMember({ values, shared, isInsecure, inMemory, isJson }: MemberOptions) {
   if (inMemory) throw new UsageError('a member of a cluster keeps what it has promised on disk: --memory cannot be')
   const raft = memberOf(values, isInsecure)
+  endWithParent()
   const given = values['data-dir']
   const path = given === DATA_DIRECTORY ? `${DATA_DIRECTORY}-${raft.id}` : given
   mkdirSync(dirname(resolve(path)), { recursive: true })
@@ -138,6 +139,12 @@ async function openMember({ values, shared, isInsecure, inMemory, isJson }: Memb
           : `[Node ${raft.id}] Elected leader for term ${term}`,
       ]),
   })
+}
+
+/** A member of `--nodes` ends when the process that started it is gone; others have no channel to it. */
+function endWithParent(): void {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel?.unref()
 }
 
 function say(lines: readonly string[]): void {

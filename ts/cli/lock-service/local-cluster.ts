@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
@@ -104,12 +105,13 @@ class LocalCluster {
 
   #start(id: number, args: readonly string[]): void {
     const child = spawn(process.execPath, [PROGRAM, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      // The channel says nothing; it ends with this process, however that ends, and then the members do.
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true, // Ctrl-C on the terminal is ours to hand on
     })
     this.#children.set(id, child)
-    createInterface({ input: child.stdout }).on('line', (line) => this.#hear(id, JSON.parse(line) as Event))
-    createInterface({ input: child.stderr }).on('line', (line) => complain(`[Node ${id}] ${line}`))
+    createInterface({ input: child.stdout as Readable }).on('line', (line) => this.#hear(id, JSON.parse(line) as Event))
+    createInterface({ input: child.stderr as Readable }).on('line', (line) => complain(`[Node ${id}] ${line}\n`))
     child.once('exit', (status, signal) => {
       this.#children.delete(id)
       this.#say(
