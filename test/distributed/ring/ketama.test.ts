@@ -9,7 +9,8 @@ type HashRing = new (
   servers: Record<string, { weight: number }>,
   algorithm: string,
 ) => { get(key: string): string; size: number }
-const HashRing = createRequire(import.meta.url)('hashring') as HashRing
+const require = createRequire(import.meta.url)
+const HashRing = require('hashring') as HashRing
 
 const LISTS: readonly Record<string, { weight: number }>[] = [
   { '10.0.1.1:11211': { weight: 1 } },

@@ -4,8 +4,7 @@ import { BedplateError } from '../../base/errors.ts'
 import { checkOptions } from '../../base/options.ts'
 import { unknownNode } from './check.ts'
 import { positionOf } from './hash.ts'
-import type { Ring } from './ring.ts'
-import type { Key } from './types.ts'
+import type { Key, Ring } from './types.ts'
 
 export interface BoundedLoadOptions {
   /**

@@ -69,7 +69,7 @@ export class Roster {
 }
 
 /** @throws INVALID_INPUT */
-export function checkWeight(name: string, weight: number): void {
+function checkWeight(name: string, weight: number): void {
   if (weight > 0 && weight <= MAX_WEIGHT) return
   throw new BedplateError(
     'INVALID_INPUT',

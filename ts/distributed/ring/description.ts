@@ -2,8 +2,8 @@
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { describe } from '../../base/options.ts'
 import { checkOptionsOfRing, Roster } from './check.ts'
-import { Ring } from './ring.ts'
-import { MAX_NODES, MAX_TOKENS, type Position, RING_SIZE, type RingNode } from './types.ts'
+import { TokenRing } from './ring.ts'
+import { MAX_NODES, MAX_TOKENS, type Position, RING_SIZE, type Ring, type RingNode } from './types.ts'
 
 const TOP = ['version', 'virtualNodes', 'nodes']
 const OF_NODE = ['name', 'weight', 'machine', 'zone', 'tokens']
@@ -32,7 +32,7 @@ export function restoreRing(description: unknown): Ring {
     for (const token of tokensOf(tokens, node.name, MAX_TOKENS - placed.length)) placed.push({ token, owner })
   }
   placed.sort((a, b) => a.token - b.token)
-  return new Ring({
+  return new TokenRing({
     virtualNodes: asCorruption(() => checkOptionsOfRing({ virtualNodes: virtualNodes as number })),
     nodes: roster.nodes,
     tokens: Float64Array.from(placed, ({ token }) => token),

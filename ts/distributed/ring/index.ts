@@ -7,12 +7,13 @@ export { jumpHash, jumpHash64 } from './jump.ts'
 export { KetamaRing, type KetamaServer } from './ketama.ts'
 export { type MovementOptions, type MovementPlan, planMovement, type RangeMove, type RangeRelease } from './movement.ts'
 export { Rendezvous, type RendezvousNode } from './rendezvous.ts'
-export { buildRing, type Ring } from './ring.ts'
+export { buildRing } from './ring.ts'
 export type {
   DescribedNode,
   Key,
   KnownNode,
   Position,
+  Ring,
   RingDescription,
   RingNode,
   RingOptions,

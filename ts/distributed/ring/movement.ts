@@ -2,8 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { checkOptions } from '../../base/options.ts'
 import { checkReplicaCount } from './check.ts'
-import type { Ring } from './ring.ts'
-import { type Position, RING_SIZE, type TokenRange } from './types.ts'
+import { type Position, RING_SIZE, type Ring, type TokenRange } from './types.ts'
 
 /** One range that a node needs and has not. */
 export interface RangeMove extends TokenRange {
@@ -72,16 +71,9 @@ export function planMovement(before: Ring, after: Ring, options: MovementOptions
 
 /** Where the holder may change: 0 and the tokens of both rings, ascending, each once. */
 function boundariesOf(before: Ring, after: Ring): Position[] {
-  const [a, b] = [before.content.tokens, after.content.tokens]
-  const merged = [0]
-  let [i, j] = [0, 0]
-  while (i < a.length || j < b.length) {
-    const next = Math.min(a[i] ?? RING_SIZE, b[j] ?? RING_SIZE)
-    if (a[i] === next) i++
-    if (b[j] === next) j++
-    if (next !== merged.at(-1)) merged.push(next)
-  }
-  return merged
+  const starts = new Set<Position>()
+  for (const ring of [before, after]) for (const { start } of ring.ranges()) starts.add(start)
+  return [...Float64Array.from(starts).sort()]
 }
 
 interface OpenMove {

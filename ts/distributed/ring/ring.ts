@@ -15,6 +15,7 @@ import {
   MAX_TOKENS,
   type Position,
   RING_SIZE,
+  type Ring,
   type RingDescription,
   type RingNode,
   type RingOptions,
@@ -35,7 +36,7 @@ interface RingParts extends PlacedTokens {
  *
  * The order counts, since each node takes its tokens from those before it (placement.ts). Peers that must agree on a ring pass
  * its description on (`describe`, `restoreRing`) rather than build it each from a list of its own.
- * O(n (n + v log n)) for n nodes with v tokens each: about a millisecond for 10 nodes, a second for 1000.
+ * O(n (n + v log n)) for n nodes with v tokens each: some milliseconds for 10 nodes, a second for 1000.
  *
  * @param nodes - None is an empty ring.
  * @throws INVALID_INPUT for options and nodes that cannot be, for a name that stands twice, for a machine in two zones.
@@ -46,14 +47,12 @@ interface RingParts extends PlacedTokens {
  * ring.preferenceList('user:42', 2) // two of them, in two zones
  */
 export function buildRing(nodes: readonly RingNode[], options: RingOptions = {}): Ring {
-  return addNodes(new Ring(emptyParts(checkOptionsOfRing(options))), nodes)
+  return addNodes(emptyParts(checkOptionsOfRing(options)), nodes)
 }
 
-/** Nodes with their tokens. Everything of it is fixed. */
-export class Ring {
-  /** In the order in which they joined. */
+/** The one kind of ring. */
+export class TokenRing implements Ring {
   readonly nodes: readonly KnownNode[]
-  /** Tokens of a node of weight 1. */
   readonly virtualNodes: number
   private readonly parts: RingParts
   private readonly index: TokenIndex
@@ -62,7 +61,6 @@ export class Ring {
   /** For a number of replicas, the list of each token that was asked for. */
   private readonly lists = new Map<number, (readonly string[] | undefined)[]>()
 
-  /** @internal Use `buildRing` or `restoreRing`. */
   constructor(parts: RingParts) {
     this.parts = parts
     this.nodes = parts.nodes
@@ -72,47 +70,29 @@ export class Ring {
     this.zoneCount = new Set(parts.nodes.map(({ zone }) => zone)).size
   }
 
-  /** Tokens of all nodes. */
   get tokenCount(): number {
     return this.parts.tokens.length
   }
 
-  /** The node of that name, or undefined. */
   node(name: string): KnownNode | undefined {
     const index = this.indexOfName.get(name)
     return index === undefined ? undefined : this.nodes[index]
   }
 
-  /** The name of the node that holds `key`: the first of every preference list. Undefined if the ring is empty. O(length of the key). */
   nodeOf(key: Key): string | undefined {
     return this.nodeAt(positionOf(key))
   }
 
-  /** The same for a position, from 0 to 2^53 - 1. O(1). */
   nodeAt(position: Position): string | undefined {
     const { owners } = this.parts
     if (owners.length === 0) return undefined
     return (this.nodes[owners[this.index.after(position)] as number] as KnownNode).name
   }
 
-  /**
-   * The nodes that shall hold copies of `key`, the one that holds it first.
-   *
-   * Walks the ring upwards and takes every zone once, then every machine once, then nodes of machines that have one already; each
-   * in the order of the walk. So the list has min(replicaCount, zones) zones, min(replicaCount, machines) machines, and never a
-   * node twice (Dynamo, §4.3 and §4.6).
-   *
-   * @param replicaCount - A whole number of at least 1.
-   * @returns min(replicaCount, nodes) names. The array is shared and frozen.
-   * @throws INVALID_INPUT if `replicaCount` is no whole number of at least 1.
-   * @example
-   * const [coordinator, ...replicas] = ring.preferenceList('user:42', 3)
-   */
   preferenceList(key: Key, replicaCount: number): readonly string[] {
     return this.preferenceListAt(positionOf(key), replicaCount)
   }
 
-  /** The same for a position. O(1) but for the first time that a token is met, when the walk takes O(nodes of a zone). */
   preferenceListAt(position: Position, replicaCount: number): readonly string[] {
     let lists = this.lists.get(replicaCount)
     if (lists === undefined) {
@@ -131,21 +111,18 @@ export class Ring {
     return list
   }
 
-  /** The name of the first node from `position` upwards that `accepts`, each node being asked once; undefined if none does. */
   firstFrom(position: Position, accepts: (name: string) => boolean): string | undefined {
     if (this.tokenCount === 0) return undefined
     for (const node of this.nodesFrom(this.index.after(position))) if (accepts(node.name)) return node.name
     return undefined
   }
 
-  /** What part of the ring each node holds; together 1. @returns By name. */
   shares(): Map<string, number> {
     const sizes = new Map(this.nodes.map(({ name }) => [name, 0]))
     for (const { name, start, end } of this.ranges()) sizes.set(name, (sizes.get(name) as number) + (end - start))
     return new Map([...sizes].map(([name, size]) => [name, size / RING_SIZE]))
   }
 
-  /** The ranges of all nodes in order. What lies above the last token comes last, and belongs to the first token. */
   *ranges(): Generator<TokenRange & { readonly name: string }> {
     const { tokens, owners } = this.parts
     let start = 0
@@ -157,24 +134,16 @@ export class Ring {
     if (first !== undefined) yield { name: first.name, start, end: RING_SIZE }
   }
 
-  /**
-   * The ring with one node more. What it takes comes from those who have most above their part; between the others nothing moves.
-   * @throws INVALID_INPUT as `buildRing`.
-   */
   with(node: RingNode): Ring {
-    return addNodes(this, [node])
+    return addNodes(this.parts, [node])
   }
 
-  /**
-   * The ring without a node. What it had goes to the others so that each comes to its part; between these nothing moves.
-   * @throws NOT_FOUND if there is no such node.
-   */
   without(name: string): Ring {
     const gone = this.indexOfName.get(name)
     if (gone === undefined) throw unknownNode(name, this.nodes)
     const { virtualNodes, nodes } = this.parts
     const { tokens, owners } = placeWithout(gone, weightsOf(nodes), this.parts)
-    return new Ring({
+    return new TokenRing({
       virtualNodes,
       nodes: nodes.filter((_, index) => index !== gone),
       tokens,
@@ -182,11 +151,6 @@ export class Ring {
     })
   }
 
-  /**
-   * The ring with a new node in the place of an old one, whose tokens it takes: nothing moves but from one to the other.
-   * @param node - Its weight must be that of the old one, or not be told.
-   * @throws NOT_FOUND if there is no such node, INVALID_INPUT for a new one that cannot be.
-   */
   replace(name: string, node: RingNode): Ring {
     const index = this.indexOfName.get(name)
     if (index === undefined) throw unknownNode(name, this.nodes)
@@ -198,10 +162,9 @@ export class Ring {
         hint: 'add it under its own weight and remove the old one then',
       })
     }
-    return new Ring({ ...this.parts, nodes: this.nodes.map((each, other) => (other === index ? known : each)) })
+    return new TokenRing({ ...this.parts, nodes: this.nodes.map((each, other) => (other === index ? known : each)) })
   }
 
-  /** The ring as a value for JSON: what peers pass on, and what a node keeps on disk. `restoreRing` reads it. */
   describe(): RingDescription {
     const { virtualNodes, nodes, tokens, owners } = this.parts
     const ofNode: Position[][] = nodes.map(() => [])
@@ -211,11 +174,6 @@ export class Ring {
       virtualNodes,
       nodes: nodes.map((node, index) => ({ ...node, tokens: ofNode[index] as Position[] })),
     }
-  }
-
-  /** @internal What the ring consists of; not to be changed. */
-  get content(): RingParts {
-    return this.parts
   }
 
   private walk(firstToken: number, replicaCount: number): string[] {
@@ -267,8 +225,8 @@ function emptyParts(virtualNodes: number): RingParts {
   return { virtualNodes, nodes: [], tokens: new Float64Array(0), owners: new Uint32Array(0) }
 }
 
-function addNodes(ring: Ring, added: readonly RingNode[]): Ring {
-  const { virtualNodes, nodes, tokens } = ring.content
+function addNodes(parts: RingParts, added: readonly RingNode[]): Ring {
+  const { virtualNodes, nodes, tokens } = parts
   checkArray(added, 'buildRing', 'nodes')
   const roster = new Roster(nodes)
   const counts = added.map((given) => {
@@ -281,9 +239,9 @@ function addNodes(ring: Ring, added: readonly RingNode[]): Ring {
       hint: `these would be ${roster.nodes.length} and ${tokenCount}: give it fewer virtualNodes`,
     })
   }
-  const placement = new Placement(weightsOf(nodes), ring.content)
+  const placement = new Placement(weightsOf(nodes), parts)
   for (const { node, count } of counts) placement.add(node, count)
-  return new Ring({ virtualNodes, nodes: roster.nodes, ...placement.finish() })
+  return new TokenRing({ virtualNodes, nodes: roster.nodes, ...placement.finish() })
 }
 
 function weightsOf(nodes: readonly KnownNode[]): number[] {
