@@ -168,7 +168,13 @@ export class ReplicatedNode implements ServingNode {
     this.#assertUsable()
     const { txn } = command
     // What only reads need not be in the log.
-    if (txn !== undefined && this.state.isReadOnly(txn)) return this.read((state) => state.apply(command).result)
+    if (txn !== undefined && this.state.isReadOnly(txn)) {
+      return this.read((state) => {
+        const { result, written } = state.apply(command)
+        written.catch((error: unknown) => this.#stop(error))
+        return result
+      })
+    }
     const stamped = Command.encode({ ...command, authRevision: this.state.users.revision })
     const { result } = await this.#refusing(this.#running.propose(stamped, { timeoutMs: this.#requestMs }))
     return outcomeOf(result)
