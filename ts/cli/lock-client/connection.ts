@@ -1,7 +1,7 @@
 // What every subcommand of lock-client needs: a client, and locks by their ids.
 import { BedplateError } from '../../base/errors.ts'
 import { EtcdClient } from '../../distributed/locks/client/etcd-client.ts'
-import { connectGrpc } from '../../io/grpc-client.ts'
+import { connectGrpc } from '../../io/grpc.ts'
 import type { KeyValue } from '../../wire/etcd/messages.ts'
 import { readNamedFile } from '../kit/files.ts'
 import { UsageError } from '../kit/program.ts'

@@ -2,7 +2,7 @@
 import { BedplateError } from '../../../base/errors.ts'
 import { checkOptions, describe } from '../../../base/options.ts'
 import { realClock } from '../../../io/clock.ts'
-import { connectGrpc } from '../../../io/grpc-client.ts'
+import { connectGrpc } from '../../../io/grpc.ts'
 import { EtcdClient } from './etcd-client.ts'
 import { LockTaker } from './lock-taker.ts'
 import type { Locks, LocksOptions } from './types.ts'

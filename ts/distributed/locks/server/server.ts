@@ -1,7 +1,7 @@
 // The lock service as a server: all services of the API on one port, over one node.
 import { BedplateError } from '../../../base/errors.ts'
 import type { Clock } from '../../../io/clock.ts'
-import { type GrpcServer, listenGrpc } from '../../../io/grpc-server.ts'
+import { type GrpcServer, listenGrpc } from '../../../io/grpc.ts'
 import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
 import { isLoopback, type Metric, metric, type Server } from '../../../service/index.ts'
 import type { ServingNode } from '../serving.ts'
