@@ -1,5 +1,7 @@
 // The engines of the partitioned store, each pure: what a replica knows of a key, and how replicas find where they differ.
 export { type Digests, MAX_ASKED_NODES, MerkleTree, TreeComparison, type TreeNode } from './merkle.ts'
+export { StoreNode } from './node.ts'
+export type { Effect, Event, Get, Message, Outcome, Put, RequestId, StoreOptions, VersionStore } from './types.ts'
 export {
   compare,
   covers,
