@@ -7,6 +7,7 @@ import { realNetwork } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import { createLogger } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
+import { cpuSeconds } from './cpu.ts'
 import type { FromNode, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
 
 const data = workerData as NodeData
@@ -18,6 +19,7 @@ const server = new CacheServer({
   random: realRandom,
   logger: createLogger({ name, level: logLevel, now: realClock.now, write: complain }),
   memoryBytes: () => process.memoryUsage().heapUsed,
+  cpuSeconds,
 })
 
 parentPort?.on('message', (request: ToNode) => void reply(request))
@@ -68,7 +70,8 @@ function status(): NodeStatus {
   const { myself } = topology
   const known = [...topology.nodes.keys()]
   const { port, busPort } = myself
-  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, known }
+  const hasData = myself.master === undefined || member.offsetOf(myself) > 0
+  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, hasData, known }
 }
 
 function tell(message: FromNode): void {

@@ -5,6 +5,7 @@ import type { Page } from '../../io/http.ts'
 import { type Address, realNetwork, showAddress } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import type { Logger, Server } from '../../service/index.ts'
+import { cpuSeconds } from '../cache-server/cpu.ts'
 import { UsageError } from '../kit/program.ts'
 import { cachePages } from '../up/console/cache-pages.ts'
 
@@ -58,6 +59,7 @@ const SERVERS: readonly ServerKind[] = [
         maxClients: 10_000,
         databases: 16,
         memoryBytes: () => process.memoryUsage().heapUsed,
+        cpuSeconds,
       })
       return { server, failed: server.failed, pages: cachePages((args) => server.execute(args)) }
     },
