@@ -62,7 +62,7 @@ const FIRST_CLIENT = 101
 const RESTART_MS = 100
 
 /** What a client saw that must not be. */
-export class Violation extends Error {}
+class Violation extends Error {}
 
 /** Everything that clients asked and were told. */
 class History {
