@@ -52,7 +52,7 @@ describe('a user without a pattern of keys', () => {
     const bed = new CacheBed()
     for (const each of FURNITURE) bed.call(each)
     let refused = 0
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 120; i++) {
       const args = pick(random, patterns).make(random, slots)
       if (KEYLESS.test(args[0] as string)) continue
       const found = bed.engine.find(args)
@@ -80,7 +80,7 @@ describe('a user without a pattern of keys', () => {
     for (const each of FURNITURE) bed.call(each)
     const own = subject.keys[0] ?? 'k'
     const session = login(bed, '+@all', '&*', `~${own}`)
-    for (let i = 0; i < 400; i++) {
+    for (let i = 0; i < 120; i++) {
       const args = pick(random, patterns).make(random, slots)
       if (KEYLESS.test(args[0] as string)) continue
       if (i % 3 === 0) bed.call(args)
