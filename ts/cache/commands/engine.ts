@@ -394,6 +394,7 @@ export class Engine implements Host, DatabaseListener {
     assert(!this.#isRunning, 'the engine failed before: its state cannot be trusted')
     this.#isRunning = true
     if (this.#effects.length > 0) this.#effects = []
+    if (now === this.#now) return
     this.#now = now
     for (const database of this.databases) database.now = now
   }
@@ -582,10 +583,18 @@ export class Engine implements Host, DatabaseListener {
   }
 }
 
+/** Commands by their names in small and in capital letters: nearly all clients write one or the other. */
+const BY_SPELLING: ReadonlyMap<string, Command> = new Map(
+  [...COMMANDS].flatMap(([name, command]) => [
+    [name, command],
+    [name.toUpperCase(), command],
+  ]),
+)
+
 /** The command that `args` names, or the text of the error if there is none. */
 function findCommand(args: readonly string[]): Command | string {
   const [name = '', subcommand] = args
-  const command = COMMANDS.get(name) ?? COMMANDS.get(name.toLowerCase())
+  const command = BY_SPELLING.get(name) ?? COMMANDS.get(name.toLowerCase())
   if (command === undefined) {
     let list = ''
     for (let i = 1; i < args.length && list.length < SHOWN_BYTES; i++) {

@@ -48,11 +48,14 @@ export class SlowLog {
     if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
   }
 
-  /** Notes how long a command took, if that was long. */
+  /** Whether it is noted that a command took so long. */
+  samples(micros: number): boolean {
+    return this.latencyThresholdMs > 0 && Math.floor(micros / 1000) >= this.latencyThresholdMs
+  }
+
+  /** Notes how long a command took. @param nowMs - Milliseconds since 1970. */
   sample(isFast: boolean, micros: number, nowMs: number): void {
-    const ms = Math.floor(micros / 1000)
-    if (this.latencyThresholdMs === 0 || ms < this.latencyThresholdMs) return
-    this.#sample(isFast ? 'fast-command' : 'command', ms, nowMs)
+    this.#sample(isFast ? 'fast-command' : 'command', Math.floor(micros / 1000), nowMs)
   }
 
   /** The newest commands. @param count - At most so many; negative: all. */

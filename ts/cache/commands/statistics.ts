@@ -75,7 +75,7 @@ export class Statistics {
 }
 
 function count(counts: number[], micros: number): void {
-  const power = micros <= 1 ? 0 : Math.ceil(Math.log2(micros))
+  const power = micros <= 1 ? 0 : 32 - Math.clz32(Math.min(Math.ceil(micros), 2 ** 31) - 1)
   while (counts.length <= power) counts.push(0)
   counts[power] = (counts[power] ?? 0) + 1
 }

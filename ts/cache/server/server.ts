@@ -371,12 +371,10 @@ export class CacheServer implements Server {
 
   /** Keeps a command that took long; those of a transaction and of a script in place of what ran them. */
   #ran(session: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
-    const { caller } = session
-    const nowMs = this.#options.clock.now()
-    this.#slowLog.sample(flags.has('fast'), micros, nowMs)
+    if (this.#slowLog.samples(micros)) this.#slowLog.sample(flags.has('fast'), micros, this.#options.clock.now())
     if (!this.#slowLog.keeps(micros) || flags.has('skip_slowlog')) return
-    const address = this.#clients.get(caller?.session ?? session)?.connection.remote ?? ''
-    const command = { atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args) }
+    const address = this.#clients.get(session.caller?.session ?? session)?.connection.remote ?? ''
+    const command = { atMs: this.#options.clock.now(), micros: Math.floor(micros), args: redacted(name, args) }
     this.#slowLog.add({ ...command, address, name: session.name })
   }
 
