@@ -47,6 +47,16 @@ describe('DEBUG', () => {
     expectReplies(bed, ['DBSIZE', 0])
   })
 
+  it('lets scripts call what is not for scripts, where it is told to', () => {
+    const bed = new CacheBed()
+    const attempt = (): unknown => bed.call(['EVAL', "return redis.call('DEBUG', 'PROTOCOL', 'string')", '0'])
+    expect(attempt()).toMatch(/^Error: ERR This Redis command is not allowed from script/)
+    bed.run('DEBUG SET-DISABLE-DENY-SCRIPTS 1')
+    expect(attempt()).toBe('Hello World')
+    bed.run('DEBUG SET-DISABLE-DENY-SCRIPTS 0')
+    expect(attempt()).toMatch(/^Error: /)
+  })
+
   it('makes keys, answers with what is asked for, and refuses what it does not know', () => {
     const bed = new CacheBed()
     expectReplies(

@@ -89,7 +89,14 @@ const SUBCOMMANDS: Readonly<Record<string, readonly [least: number, most: number
       reply.ok()
     },
   ],
-  'set-disable-deny-scripts': [3, 3, accept],
+  'set-disable-deny-scripts': [
+    3,
+    3,
+    ({ engine, reply }, [, , flag = '']) => {
+      engine.scriptsMayAll = Number.parseInt(flag, 10) !== 0
+      reply.ok()
+    },
+  ],
   'set-skip-checksum-validation': [3, 3, accept],
   sleep: [3, 3, sleep],
   'stringmatch-len': [
