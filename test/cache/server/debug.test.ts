@@ -42,6 +42,7 @@ describe('DEBUG', () => {
     expectReplies(bed, ['DEBUG SET-ACTIVE-EXPIRE 0', 'OK'], ['SET k v PX 10', 'OK'])
     bed.wait(20)
     expect(bed.engine.nextTickMs()).toBeUndefined()
+    expect(bed.run('DEBUG OBJECT k')).toMatch(/^Value at:/)
     expectReplies(bed, ['DBSIZE', 1], ['DEBUG SET-ACTIVE-EXPIRE 1', 'OK'])
     bed.wait(1)
     expectReplies(bed, ['DBSIZE', 0])
