@@ -39,10 +39,12 @@ export const REDIS_COMMANDS: readonly string[] = `
 
 /** What of a command is missing or otherwise; the name of a container stands for its subcommands. */
 export const PARTIAL: Readonly<Record<string, string>> = {
-  'client|kill': 'USER knows the default user alone; MAXAGE came after 7.0',
+  'acl|setuser': 'sanitize-payload is kept and has no effect: every payload is checked',
+  'client|kill': 'MAXAGE came after 7.0',
   'client|list': 'buffers that there are not are told as 0',
+  'cluster|links': 'our connections alone, not those that other nodes have opened',
   'command|docs': 'empty',
-  'command|info': 'no tips, no key specifications',
+  'command|info': 'no tips',
   'config|get': 'the settings that mean something here',
   'config|set': 'the settings that mean something here',
   debug: 'what looks into structures of Redis tells little; what would crash is not there',
@@ -55,33 +57,24 @@ export const PARTIAL: Readonly<Record<string, string>> = {
   'memory|malloc-stats': 'there is no such allocator',
   'memory|purge': 'does nothing: V8 collects by itself',
   'memory|stats': 'what V8 can tell: no fragmentation, no overheads',
+  migrate: 'not in transactions and scripts',
   'object|refcount': 'does not know which small numbers are copies',
+  psync: 'no FAILOVER: that is of the command of that name',
   'slowlog|get': 'a transaction is one entry, EXEC',
 }
 
 /** Why a command is not here. */
 export const ABSENT: Readonly<Record<string, string>> = {
-  acl: 'users and their rules are not there yet, only the one password',
-  'command|getkeysandflags': 'key specifications are not there yet',
-  'command|help': 'the page of COMMAND says it',
   'client|help': 'the page of CLIENT says it',
   'config|help': 'the page of CONFIG says it',
   'config|rewrite': 'settings come from flags, environment and a file that the server does not write',
   'pubsub|help': 'the page of PUBSUB says it',
   'xgroup|help': 'the page of XGROUP says it',
   'xinfo|help': 'the page of XINFO says it',
-  failover: 'there are no replicas yet',
+  failover: 'a replica is made a master with REPLICAOF NO ONE; in a cluster with CLUSTER FAILOVER',
   lolwut: 'it draws pictures',
-  migrate: 'keys do not move between servers yet',
   module: 'modules are machine code for Redis itself',
   monitor: 'not there yet',
   pfdebug: 'for tests of Redis itself',
   pfselftest: 'for tests of Redis itself',
-  psync: 'there are no replicas yet',
-  replconf: 'there are no replicas yet',
-  replicaof: 'there are no replicas yet',
-  role: 'there are no replicas yet',
-  slaveof: 'there are no replicas yet',
-  sync: 'there are no replicas yet',
-  wait: 'there are no replicas yet',
 }

@@ -97,9 +97,12 @@ describe('a session', () => {
 
 describe('COMMAND', () => {
   it('describes commands and finds their keys', () => {
+    const range = ['type', 'range', 'spec', ['lastkey', 0, 'keystep', 1, 'limit', 0]]
+    const begin = ['type', 'index', 'spec', ['index', 1]]
+    const readsFirst = ['flags', ['RO', 'access'], 'begin_search', begin, 'find_keys', range]
     const bed = new CacheBed()
     expect(bed.run('COMMAND INFO get nothing')).toEqual([
-      ['get', 2, ['readonly', 'fast'], 1, 1, 1, ['@string', '@read', '@fast'], [], [], []],
+      ['get', 2, ['readonly', 'fast'], 1, 1, 1, ['@read', '@string', '@fast'], [], [readsFirst], []],
       null,
     ])
     expect(bed.run('COMMAND COUNT')).toBe(bed.engine.commands.size)
@@ -112,6 +115,8 @@ describe('COMMAND', () => {
       ['COMMAND GETKEYS SORT l BY w STORE d', ['l', 'd']],
       ['COMMAND GETKEYS XREAD COUNT 1 STREAMS a b 0 0', ['a', 'b']],
       ['COMMAND GETKEYS LMPOP 2 a b LEFT', ['a', 'b']],
+      ['COMMAND GETKEYS EVAL x 0', []],
+      ['COMMAND GETKEYSANDFLAGS SET k v GET', [['k', ['RW', 'access', 'update']]]],
       ['COMMAND GETKEYS PING hi', 'Error: ERR The command has no key arguments'],
       ['COMMAND GETKEYS NOTHING a', 'Error: ERR Invalid command specified'],
       ['COMMAND GETKEYS GET a b', 'Error: ERR Invalid number of arguments specified for command'],

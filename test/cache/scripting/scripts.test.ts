@@ -92,11 +92,13 @@ describe('a script', () => {
     expect(bed.run('GET k')).toBeNull()
   })
 
-  it('asks the same refusals as its client', () => {
+  it('may do what its client may', () => {
     const { bed, run } = bedWith({
-      refuse: (_, { name }) => (name === 'set' ? 'NOPERM not that one' : undefined),
+      refuse: (_, { name }) => (name === 'incr' ? 'MOVED 1 elsewhere' : undefined),
     })
-    expect(run('return redis.call("set", "k", 1)')).toMatch(/^Error: NOPERM not that one script/)
+    expect(run('return redis.call("incr", "k")')).toMatch(/^Error: MOVED 1 elsewhere script/)
+    bed.run('ACL SETUSER default -set')
+    expect(run('return redis.call("set", "k", 1)')).toMatch("can't run this command or subcommand")
     expect(run('return {redis.acl_check_cmd("set", "k", 1), redis.acl_check_cmd("get", "k")}')).toEqual([null, 1])
     expect(bed.run('GET k')).toBeNull()
   })

@@ -1,6 +1,7 @@
 // The cache as a deterministic machine: commands and time come in, replies and effects go out. No socket, no timer, no disk.
 import { assert } from '../../base/errors.ts'
 import type { Random } from '../../io/random.ts'
+import { Users } from '../acl/users.ts'
 import { Database, type DatabaseListener } from '../keyspace/database.ts'
 import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encoding.ts'
 import { ExpiryHeap } from '../keyspace/expiry-heap.ts'
@@ -17,12 +18,14 @@ import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
 import { notifyKeyspace } from './notifications.ts'
 import type { PausedScript } from './paused-script.ts'
 import { PubSub } from './pubsub-registry.ts'
+import { refusalByRights } from './rights.ts'
 import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 import { Statistics } from './statistics.ts'
 import { COMMANDS } from './table.ts'
 import { Tracking } from './tracking-registry.ts'
+import { type Transfer, Transfers } from './transfers.ts'
 
 /** What the engine needs from outside. */
 export interface EngineOptions {
@@ -36,8 +39,8 @@ export interface EngineOptions {
   /** Whether `propagate` effects are made; false unless given. May be changed later: `Engine.propagates`. */
   readonly propagates?: boolean
   /**
-   * Asked before a command is run or queued: a text refuses it and is the reply. The seam of AUTH and ACL, of `maxmemory`, of
-   * read-only replicas and of cluster redirections.
+   * Asked before a command is run or queued: a text refuses it and is the reply. Behind what users may do. The seam
+   * of read-only replicas, of cluster redirections and of full disks.
    */
   readonly refuse?: (session: Session, command: CommandSpec, args: readonly string[]) => string | undefined
 }
@@ -77,9 +80,11 @@ export class Engine implements Host, DatabaseListener {
   readonly databases: Database[]
   readonly commands = COMMANDS
   readonly pubsub = new PubSub()
+  readonly users = new Users()
   readonly memory: MemoryLimit
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
   readonly statistics = new Statistics()
+  readonly transfers = new Transfers()
   /** Whose command is run; undefined in ticks. */
   #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
@@ -116,7 +121,7 @@ export class Engine implements Host, DatabaseListener {
   #ready = new Map<string, { readonly database: number; readonly key: string }>()
   #effects: Effect[] = []
   /** What is to be propagated at the end of the present command or transaction. */
-  #pending: { readonly database: number; readonly args: readonly string[] }[] = []
+  #pending: { readonly database: number; readonly args: readonly string[]; readonly isMessage?: boolean }[] = []
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -132,7 +137,7 @@ export class Engine implements Host, DatabaseListener {
 
   /** A new connection. */
   connect(): Session {
-    const session = new Session(this.#nextSession++)
+    const session = new Session(this.#nextSession++, this.users.default)
     this.#sessions.set(session.id, session)
     return session
   }
@@ -145,6 +150,10 @@ export class Engine implements Host, DatabaseListener {
     this.#unblock(session)
     session.transaction = undefined
     this.#sessions.delete(session.id)
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#sessions.values()
   }
 
   /** The session of an id that CLIENT ID gave; undefined if it is gone. */
@@ -197,7 +206,7 @@ export class Engine implements Host, DatabaseListener {
     this.#begin(now)
     for (let first = this.#timeouts.first(); first !== undefined && first.at <= now; first = this.#timeouts.first()) {
       const { owner } = first
-      if (!this.release(owner, () => owner.reply.nilArray())) this.#timeouts.remove(first)
+      if (!this.release(owner, owner.blocked?.onTimeout ?? (() => owner.reply.nilArray()))) this.#timeouts.remove(first)
     }
     let left = budget
     if (this.expiresActively) for (const database of this.databases) left -= database.expireDue(left)
@@ -217,6 +226,32 @@ export class Engine implements Host, DatabaseListener {
     this.#settle()
     this.#limitMemory()
     return this.#finish()
+  }
+
+  /** True if a command may not be run before a transfer has ended: ask again then. O(keys) while there is one. */
+  isHeld(session: Session, args: readonly string[]): boolean {
+    if (this.transfers.size === 0) return false
+    const command = findCommand(args)
+    return typeof command !== 'string' && this.transfers.holds(session, command, args)
+  }
+
+  /**
+   * The end of a transfer, within `intervene`: what has arrived is deleted here, as DEL would, and whoever asked is answered.
+   * @param failure - What went wrong, as the reply; undefined if all is well.
+   * @param deletes - False if nothing may be deleted here any more.
+   */
+  endTransfer(transfer: Transfer, failure: string | undefined, deletes: boolean): void {
+    this.transfers.delete(transfer)
+    const { session, database } = transfer
+    const settled = deletes ? transfer.settle() : { moved: [], failure: undefined }
+    if (settled.moved.length > 0) {
+      const nobody = this.connect()
+      nobody.database = database.index
+      this.run(nobody, COMMANDS.get('del') as Command, ['DEL', ...settled.moved], false)
+      this.disconnect(nobody)
+    }
+    const error = failure ?? settled.failure
+    this.release(session, () => (error === undefined ? session.reply.ok() : session.reply.error(error)))
   }
 
   /** When `tick` will next have something to do; undefined if never. O(databases). */
@@ -270,6 +305,7 @@ export class Engine implements Host, DatabaseListener {
     call.now = this.#now
     call.mayBlock = mayBlock
     call.dirty = 0
+    call.isMessage = false
     call.instead = undefined
     const mark = reply.length
     const startMs = this.monotonicMs?.() ?? 0
@@ -295,11 +331,19 @@ export class Engine implements Host, DatabaseListener {
       )
     }
     this.changes += call.dirty
-    if (call.dirty === 0 || !this.propagates || session.isUnpropagated) return
+    if (!this.propagates || session.isUnpropagated) return
+    if (call.dirty === 0) {
+      if (call.isMessage) this.#pending.push({ database, args, isMessage: true })
+      return
+    }
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
   }
 
   refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
+    if (!session.user.isAllPowerful) {
+      const refusal = refusalByRights(this, session, command, args, this.#now)
+      if (refusal !== undefined) return refusal
+    }
     return this.#options.refuse?.(session, command, args)
   }
 
@@ -366,6 +410,7 @@ export class Engine implements Host, DatabaseListener {
 
   changed(database: Database, key: string): void {
     if (this.tracking.clientCount > 0) this.tracking.changed(key, this.#running)
+    if (this.transfers.size > 0) this.transfers.changed(database, key)
     if (this.#watchers.size === 0 && this.#waiting.size === 0) return
     const id = idOf(database.index, key)
     for (const session of this.#watchers.get(id) ?? []) session.isTouched = true
@@ -464,7 +509,7 @@ export class Engine implements Host, DatabaseListener {
     const refused = this.refusal(session, command, args)
     if (refused !== undefined) return refused
     if (this.paused !== undefined && !command.flags.has('allow_busy')) return this.paused.refusal
-    if (this.memory.refuses(session, command)) return OUT_OF_MEMORY
+    if (!session.isTrusted && this.memory.refuses(session, command)) return OUT_OF_MEMORY
     if (session.isSubscribed && session.reply.protocol === 2 && !SUBSCRIBED_COMMANDS.has(name)) {
       return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
@@ -507,10 +552,11 @@ export class Engine implements Host, DatabaseListener {
     this.#pending = []
     const isTransaction = pending.length > 1
     const database = pending[0]?.database ?? 0
-    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'] })
+    const isMessage = pending.every((each) => each.isMessage === true)
+    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'], isMessage })
     for (const each of pending) this.#effects.push({ kind: 'propagate', ...each })
     if (isTransaction)
-      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'] })
+      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'], isMessage })
   }
 
   /** Runs the commands of those who wait for keys that are there now; that may make further keys. */

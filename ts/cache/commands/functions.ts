@@ -128,7 +128,6 @@ export function functionFlags(engine: Host, name: string): ReadonlySet<string> |
 
 export function functionCodeOf(engine: Host): FunctionCode {
   return {
-    clear: () => LIBRARIES.get(engine)?.clear(),
     dump: () => [...(LIBRARIES.get(engine)?.libraries.values() ?? [])].map(({ code }) => code),
     load(code) {
       try {
@@ -138,6 +137,7 @@ export function functionCodeOf(engine: Host): FunctionCode {
         throw new BedplateError('CORRUPTION', `a library of functions cannot be loaded: ${error.message}`)
       }
     },
+    clear: () => LIBRARIES.get(engine)?.clear(),
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Random } from '../../io/random.ts'
+import type { Users } from '../acl/users.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { ClusterDoor } from './cluster-door.ts'
@@ -11,6 +12,7 @@ import type { Blocked, Session } from './session.ts'
 import type { CommandInfo, CommandSpec } from './specs.ts'
 import type { Statistics } from './statistics.ts'
 import type { Tracking } from './tracking-registry.ts'
+import type { Transfers } from './transfers.ts'
 
 /** What handlers may ask of the engine that runs them. */
 export interface Host {
@@ -18,10 +20,13 @@ export interface Host {
   readonly encodingLimits: EncodingLimits
   readonly databases: readonly Database[]
   readonly pubsub: PubSub
+  readonly users: Users
   readonly memory: MemoryLimit
   readonly tracking: Tracking
   /** How often commands were run, and how they ended. */
   readonly statistics: Statistics
+  /** Keys that are on their way to other servers. */
+  readonly transfers: Transfers
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */
@@ -54,6 +59,8 @@ export interface Host {
   block(session: Session, blocked: Blocked): void
   /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
   release(session: Session, write: () => void): boolean
+  /** All sessions, the oldest first. */
+  sessions(): Iterable<Session>
   /** The session of an id that CLIENT ID gave; undefined if it is gone. */
   session(id: number): Session | undefined
   /** Sends a message to all who listen. @returns How many did. */

@@ -28,6 +28,8 @@ export class MemoryLimit {
   samples = DEFAULT_SAMPLES
   readonly rules: UsageRules
   readonly meter = new MemoryMeter()
+  /** Nothing is evicted or refused: a replica has what its master has. */
+  isSuspended = false
   evictedCount = 0
   /** The most that was used since the start. */
   peakBytes = 0
@@ -64,6 +66,7 @@ export class MemoryLimit {
   }
 
   get isOver(): boolean {
+    if (this.isSuspended) return false
     const limit = this.maxBytes === 0 ? this.ceilingBytes : Math.min(this.maxBytes, this.ceilingBytes)
     return this.totalBytes > limit
   }

@@ -23,8 +23,11 @@ export const PUBSUB_COMMANDS: Handlers = {
 }
 
 function publish(isSharded: boolean): Handler {
-  return ({ engine, reply }, [, channel = '', message = '']) => {
+  return (call, [, channel = '', message = '']) => {
+    const { engine, reply } = call
     reply.integer(engine.publish(channel, message, isSharded))
+    // Replicas that are nodes hear it from the bus.
+    call.isMessage = engine.cluster === undefined
     // Those who listen at other nodes are not counted.
     engine.cluster?.published({ channel, message, isSharded })
   }

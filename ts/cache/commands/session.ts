@@ -1,4 +1,5 @@
 import { ReplyWriter } from '../../wire/resp/index.ts'
+import type { User } from '../acl/user.ts'
 import type { Expiry } from '../keyspace/expiry-heap.ts'
 import type { TypeName } from '../keyspace/values.ts'
 import type { CommandSpec } from './specs.ts'
@@ -14,6 +15,10 @@ export interface Blocked {
   readonly type: TypeName
   /** Milliseconds since 1970; undefined waits for ever. */
   readonly untilMs: number | undefined
+  /** Writes what is replied when the time is over; unless given, that is a null. */
+  readonly onTimeout?: () => void
+  /** What it waits for ends by itself: CLIENT UNBLOCK does not. */
+  readonly isFirm?: true
 }
 
 export interface WatchedKey {
@@ -46,6 +51,8 @@ export interface TrackingMode {
 /** One connection, as far as the engine knows it. A driver reads `reply` and the fields; commands change them. */
 export class Session {
   readonly id: number
+  /** What it may do goes by this. */
+  user: User
   /** Where replies and messages to this session are written. */
   readonly reply = new ReplyWriter()
   /** The number of the selected database. */
@@ -88,6 +95,8 @@ export class Session {
   lastCommand: CommandSpec | undefined
   /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */
   isTrusted = false
+  /** Where the stream to replicas was when this session had written last: what WAIT waits for. */
+  writtenOffset = 0
   /** False until a client has said who it is, where it must. */
   isAuthenticated = true
 
@@ -98,8 +107,9 @@ export class Session {
   /** What it changes is told neither to files nor to replicas: redis.set_repl. */
   isUnpropagated = false
 
-  constructor(id: number) {
+  constructor(id: number, user: User) {
     this.id = id
+    this.user = user
   }
 
   /**

@@ -1,5 +1,9 @@
 // SLOWLOG and LATENCY: which commands took long, and when. The server measures; here it is kept.
 
+import { redacted } from './redaction.ts'
+import type { Session } from './session.ts'
+import type { CommandSpec } from './specs.ts'
+
 /** As in Redis: so many arguments, and so many bytes of each, are kept of a command. */
 const MAX_ARGUMENTS = 32
 const MAX_ARGUMENT_BYTES = 128
@@ -35,9 +39,29 @@ export class SlowLog {
   #nextId = 0
   readonly #events = new Map<string, LatencySample[]>()
 
-  /** Whether a command that took so long is kept. */
-  keeps(micros: number): boolean {
-    return this.slowerThanMicros >= 0 && micros >= this.slowerThanMicros
+  /**
+   * Keeps a command that took long; those of a transaction and of a script in place of what ran them.
+   * @param addressOf - Asked where a session comes from, if its command is kept.
+   */
+  ran(
+    session: Session,
+    {
+      command: { name, flags },
+      args,
+      micros,
+      nowMs,
+    }: {
+      readonly command: CommandSpec
+      readonly args: readonly string[]
+      readonly micros: number
+      readonly nowMs: number
+    },
+    addressOf: (session: Session) => string,
+  ): void {
+    this.sample(flags.has('fast'), micros, nowMs)
+    if (this.slowerThanMicros < 0 || micros < this.slowerThanMicros || flags.has('skip_slowlog')) return
+    const address = addressOf(session.caller?.session ?? session)
+    this.add({ atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args), address, name: session.name })
   }
 
   /** Keeps a command. @param atMs - Milliseconds since 1970. */
@@ -48,14 +72,11 @@ export class SlowLog {
     if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
   }
 
-  /** Whether it is noted that a command took so long. */
-  samples(micros: number): boolean {
-    return this.latencyThresholdMs > 0 && Math.floor(micros / 1000) >= this.latencyThresholdMs
-  }
-
-  /** Notes how long a command took. @param nowMs - Milliseconds since 1970. */
+  /** Notes how long a command took, if that was long. */
   sample(isFast: boolean, micros: number, nowMs: number): void {
-    this.#sample(isFast ? 'fast-command' : 'command', Math.floor(micros / 1000), nowMs)
+    const ms = Math.floor(micros / 1000)
+    if (this.latencyThresholdMs === 0 || ms < this.latencyThresholdMs) return
+    this.#sample(isFast ? 'fast-command' : 'command', ms, nowMs)
   }
 
   /** The newest commands. @param count - At most so many; negative: all. */

@@ -1,4 +1,5 @@
 // Specs and handlers, put together.
+import { ACL_COMMANDS } from './acl.ts'
 import { BITMAP_COMMANDS } from './bitmaps.ts'
 import type { Handlers } from './call.ts'
 import { CLUSTER_COMMANDS } from './cluster.ts'
@@ -16,8 +17,10 @@ import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { MEMORY_COMMANDS } from './memory.ts'
+import { MIGRATE_COMMANDS } from './migrate.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
+import { REPLICATION_COMMANDS } from './replication.ts'
 import { SCAN_COMMANDS } from './scan.ts'
 import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
@@ -41,7 +44,9 @@ const GROUPS: readonly Handlers[] = [
   KEY_COMMANDS,
   EXPIRY_COMMANDS,
   DUMP_COMMANDS,
+  MIGRATE_COMMANDS,
   PERSISTENCE_COMMANDS,
+  REPLICATION_COMMANDS,
   SCAN_COMMANDS,
   STRING_COMMANDS,
   BITMAP_COMMANDS,
@@ -59,6 +64,7 @@ const GROUPS: readonly Handlers[] = [
   GEO_COMMANDS,
   CLUSTER_COMMANDS,
   DEBUG_COMMANDS,
+  ACL_COMMANDS,
 ]
 
 /** All commands by name, containers with their subcommands. */

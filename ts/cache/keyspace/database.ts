@@ -1,7 +1,6 @@
 // One database: keys, their values and when they expire. Entries lie side by side as in IndexedMap, so that SCAN misses nothing
 // and RANDOMKEY is fair.
-import { assert } from '../../base/errors.ts'
-import { Cut } from './cut.ts'
+import { Cut, Cuts } from './cut.ts'
 import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
 import { scanPositions } from './indexed-map.ts'
 import { MemoryMeter, objectBytes, SLOT_BYTES, stringBytes, TABLE_BYTES } from './memory.ts'
@@ -63,7 +62,7 @@ export class Database {
   #entries = new Map<string, Entry>()
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
-  #cut: Cut<Entry> | undefined
+  #cuts: Cuts<Entry> | undefined
   readonly #listener: DatabaseListener
   readonly #usage: Usage
   readonly #meter: MemoryMeter
@@ -98,7 +97,7 @@ export class Database {
     const entry = this.#entries.get(key)
     if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) {
       this.#found = entry
-      this.#cut?.touch(entry)
+      this.#cuts?.touch(entry)
       return entry
     }
     this.#listener.missed(this, key)
@@ -287,18 +286,18 @@ export class Database {
   }
 
   /**
-   * Begins to write down what there is now, see cut.ts.
+   * Begins to write down what there is now, see cut.ts. Several may be under way.
    * @param write - Called once for each entry, before it changes.
    */
   cut(write: (entry: Entry) => void): Cut<Entry> {
-    assert(this.#cut === undefined, 'a database is cut once at a time')
-    this.#cut = new Cut(this.#dense, write)
-    return this.#cut
+    const cut = new Cut(this.#dense, write)
+    this.#cuts = this.#cuts?.with(cut) ?? new Cuts([cut])
+    return cut
   }
 
   /** The end of a cut, whether all was written or not. */
   endCut(cut: Cut<Entry>): void {
-    if (this.#cut === cut) this.#cut = undefined
+    this.#cuts = this.#cuts?.without(cut)
   }
 
   /** Deletes every key. @returns How many there were. */
@@ -311,7 +310,7 @@ export class Database {
     this.#usage.clear()
     this.#found = undefined
     this.#count(-this.#units)
-    this.#cut = undefined // it goes on with what there was
+    this.#cuts = undefined // they go on with what there was
     for (const { key } of removed) this.#listener.changed(this, key)
     return removed.length
   }
@@ -321,7 +320,7 @@ export class Database {
     this.#entries.set(key, entry)
     this.#dense.push(entry)
     this.keyIndex?.added(key)
-    this.#cut?.added(entry.position)
+    this.#cuts?.added(entry.position)
     this.#usage.added(entry.position, this.now)
     this.#found = entry
     this.#weigh(entry)
@@ -346,12 +345,12 @@ export class Database {
 
   #remove(entry: Entry): void {
     if (entry.expiry !== undefined) this.#expiries.remove(entry.expiry)
-    this.#cut?.touch(entry)
+    this.#cuts?.touch(entry)
     this.#entries.delete(entry.key)
     this.keyIndex?.removed(entry.key)
     const last = this.#dense.pop() as Entry
     if (last !== entry) {
-      this.#cut?.moved(last.position, entry.position)
+      this.#cuts?.moved(last.position, entry.position)
       this.#dense[entry.position] = last
       this.#usage.moved(last.position, entry.position)
       last.position = entry.position

@@ -32,6 +32,9 @@ export interface ReplayOptions {
   readonly loadFunction: (code: string) => void
   /** Keys that are there already are replaced; otherwise one that is there twice is an error. */
   readonly merges?: boolean
+  /** Told of a key that was left out, and of what a snapshot says of itself. */
+  readonly leftOut?: (database: number, key: string) => void
+  readonly fact?: (name: string, value: string) => void
 }
 
 /** What was found. */
@@ -47,18 +50,21 @@ export interface Replayed {
  * @throws CORRUPTION, and INVALID_INPUT for a database that this server has not.
  */
 export function* replaySnapshot(reader: RdbReader, options: ReplayOptions): Generator<void, Replayed> {
-  const { engine, nowMs, dropsExpired, loadFunction } = options
+  const { engine, nowMs, dropsExpired, loadFunction, leftOut, fact } = options
   const replayed: Replayed = { keys: 0, expired: 0, commands: 0 }
   const decoder = new RdbDecoder(reader, engine.encodingLimits)
   let count = 0
   for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
     if (item.kind === 'function') loadFunction(item.code)
+    else if (item.kind === 'aux') fact?.(item.name, item.value)
     else if (item.kind === 'key') {
       const database = engine.databases[item.database]
       if (database === undefined) throw tooManyDatabases(item.database, engine)
       const { key, value, expiresAtMs, idleSeconds = 0 } = item
-      if (dropsExpired && expiresAtMs !== undefined && expiresAtMs < nowMs) replayed.expired++
-      else {
+      if (dropsExpired && expiresAtMs !== undefined && expiresAtMs < nowMs) {
+        replayed.expired++
+        leftOut?.(item.database, key)
+      } else {
         database.now = nowMs - idleSeconds * 1000
         if (options.merges === true) dropKey(database, key)
         if (!database.load(key, value, expiresAtMs)) reader.refuse('a key is there twice')

@@ -6,6 +6,7 @@
 // there is no way to yield: there it goes on until it can, and is stopped if it has written nothing, or after ten times as long.
 import type { Host } from '../commands/host.ts'
 import { OUT_OF_MEMORY } from '../commands/memory-limit.ts'
+import { mayRun } from '../commands/rights.ts'
 import { Session } from '../commands/session.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { bitLibrary } from './bit-library.ts'
@@ -98,7 +99,7 @@ export class ScriptRunner {
   readonly #kind: ScriptKind
   readonly #loading: ((lua: Lua) => Readonly<Record<string, LuaFunction>>) | undefined
   /** The client of the commands of scripts. */
-  readonly #inner = new Session(0)
+  readonly #inner: Session
   #lua: Lua | undefined
   /** References of what the prelude made. */
   #host = 0
@@ -115,6 +116,7 @@ export class ScriptRunner {
   /** @param loading - What `redis` holds for a library that is loaded, beside the log. */
   constructor(engine: Host, kind: ScriptKind, loading?: (lua: Lua) => Readonly<Record<string, LuaFunction>>) {
     this.#engine = engine
+    this.#inner = new Session(0, engine.users.nobody)
     this.#kind = kind
     this.#loading = loading
   }
@@ -495,7 +497,7 @@ export class ScriptRunner {
       mayRun: (args) => {
         const command = this.#engine.find(args)
         if (typeof command === 'string') return undefined
-        return this.#engine.refusal(this.#inner, command, args) === undefined
+        return mayRun(this.#engine, this.#inner, command, args)
       },
       setProtocol: (protocol) => {
         this.#inner.reply.protocol = protocol

@@ -3,6 +3,7 @@ import { CommandDecoder, DEFAULT_LIMITS, UNAUTHENTICATED_LIMITS } from '../../wi
 import type { ClientView } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { redirectOf } from '../commands/tracking.ts'
+import type { Replica } from '../replication/replica.ts'
 
 /** A connection with what was read from it and what the engine knows of it. */
 export class Client {
@@ -29,6 +30,8 @@ export class Client {
   heldBytes = 0
   /** CLIENT NO-EVICT. */
   isProtected = false
+  /** It is a replica: what it is sent has limits of its own. */
+  replica: Replica | undefined
 
   constructor(connection: Connection, session: Session, nowMs: number) {
     this.connection = connection
@@ -76,7 +79,7 @@ export class Client {
     const { connection, session, decoder } = this
     const { remote, local } = connection
     const tracking = `${session.tracking === undefined ? '' : 't'}${session.tracking?.prefixes === undefined ? '' : 'B'}${session.isRedirectionBroken ? 'R' : ''}`
-    const flags = `${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${this.isWaiting ? 'b' : ''}`
+    const flags = `${this.replica === undefined ? '' : 'S'}${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${this.isWaiting ? 'b' : ''}`
     const fields: Readonly<Record<string, string | number>> = {
       id: session.id,
       addr: remote,
@@ -103,12 +106,13 @@ export class Client {
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
       cmd: session.lastCommand?.name ?? 'NULL',
-      user: 'default',
+      user: session.user.name,
       redir: redirectOf(session),
       resp: session.reply.protocol,
     }
     const line = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
-    return { session, address: remote, localAddress: local, line: line.join(' ') }
+    const type = this.replica !== undefined ? 'replica' : session.isSubscribed ? 'pubsub' : 'normal'
+    return { session, type, address: remote, localAddress: local, line: line.join(' ') }
   }
 }
 

@@ -1,5 +1,7 @@
 // INFO: sections of `name:value` lines, in Redis's names, with what clients look for and what is true here.
+import type { Engine } from '../commands/engine.ts'
 import type { MemoryLimit } from '../commands/memory-limit.ts'
+import { scriptFigures } from '../commands/scripting.ts'
 import type { Statistics } from '../commands/statistics.ts'
 import type { Tracking } from '../commands/tracking-registry.ts'
 
@@ -24,8 +26,10 @@ export interface InfoFigures {
   /** Connections for which there was no room. */
   readonly rejected: number
   readonly isCluster: boolean
-  readonly isReplica: boolean
   readonly totals: Totals
+  /** What `Replication.info` tells, and how often replicas came. */
+  readonly replication: Readonly<Record<string, string | number>>
+  readonly syncs: { readonly full: number; readonly partial: number; readonly refused: number }
   /** What `Persistence.info` tells. */
   readonly persistence: Readonly<Record<string, string | number>>
   readonly databases: readonly { readonly index: number; readonly keys: number; readonly expires: number }[]
@@ -45,6 +49,25 @@ export interface Totals {
   bytesOut: number
   /** Clients that were closed because they did not read. */
   slowClients: number
+}
+
+/** Those figures that the engine has. */
+export function engineFacts(
+  engine: Engine,
+): Pick<
+  InfoFigures,
+  'memory' | 'statistics' | 'tracking' | 'scripting' | 'pubsubChannels' | 'pubsubPatterns' | 'databases'
+> {
+  const { memory, statistics, tracking, pubsub, databases } = engine
+  return {
+    memory,
+    statistics,
+    tracking,
+    scripting: scriptFigures(engine),
+    pubsubChannels: pubsub.channels.size,
+    pubsubPatterns: pubsub.patterns.size,
+    databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
+  }
 }
 
 type Lines = Readonly<Record<string, string | number>>
@@ -86,12 +109,15 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     lazyfree_pending_objects: 0,
   }),
   Persistence: ({ persistence }) => persistence,
-  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, statistics, tracking }) => ({
+  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, syncs, statistics, tracking }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,
     total_net_input_bytes: totals.bytesIn,
     total_net_output_bytes: totals.bytesOut,
     rejected_connections: rejected,
+    sync_full: syncs.full,
+    sync_partial_ok: syncs.partial,
+    sync_partial_err: syncs.refused,
     expired_keys: statistics.expiredKeys,
     evicted_keys: memory.evictedCount,
     client_output_buffer_limit_disconnections: totals.slowClients,
@@ -103,11 +129,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     total_error_replies: statistics.errorCount,
     lazyfreed_objects: 0,
   }),
-  Replication: ({ isReplica }) => ({
-    role: isReplica ? 'slave' : 'master',
-    connected_slaves: 0,
-    master_repl_offset: 0,
-  }),
+  Replication: ({ replication }) => replication,
   CPU: ({ cpu }) => ({
     used_cpu_sys: cpu.system.toFixed(6),
     used_cpu_user: cpu.user.toFixed(6),

@@ -1,30 +1,43 @@
+import type { User } from '../acl/user.ts'
+import type { Users } from '../acl/users.ts'
+import type { Session } from '../commands/session.ts'
+
 export const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
 const NO_PASSWORD =
   'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
 
-/** What clients have to give with AUTH as the user `default`. */
+/** `requirepass`, the password of the default user, and how clients say who they are. */
 export class Password {
-  /** '' for nothing. */
-  text: string
+  readonly #users: Users
+  #text = ''
 
-  constructor(text: string) {
-    this.text = text
+  /** @param text - '' for nothing. */
+  constructor(users: Users, text: string) {
+    this.#users = users
+    if (text !== '') this.change(text)
   }
 
-  get isRequired(): boolean {
-    return this.text !== ''
+  /** What it was set to last; ACL SETUSER may have changed the user since. */
+  get text(): string {
+    return this.#text
   }
 
-  /** Compares in a time that does not tell where passwords differ. @returns The error; undefined if it is right. */
-  check(user: string | undefined, password: string): string | undefined {
-    if (!this.isRequired && user === undefined) return NO_PASSWORD
-    if ((user ?? 'default') !== 'default') return WRONG_PASSWORD
-    return !this.isRequired || equalsSlowly(password, this.text) ? undefined : WRONG_PASSWORD
+  /** @returns What is wrong. */
+  change(text: string): string | undefined {
+    const problem = this.#users.require(text)
+    if (problem === undefined) this.#text = text
+    return problem
   }
-}
 
-function equalsSlowly(given: string, right: string): boolean {
-  let difference = given.length ^ right.length
-  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ right.charCodeAt(i % right.length)
-  return difference === 0
+  /** Makes a client nobody, or the default user where nobody has to log in. */
+  forget(session: Session): void {
+    session.isAuthenticated = !this.#users.needsLogin
+    session.user = session.isAuthenticated ? this.#users.default : this.#users.nobody
+  }
+
+  /** Who a client is that gives a password, and a name or none; or the error. */
+  check(name: string | undefined, password: string): User | string {
+    if (name === undefined && this.#users.default.isOpen) return NO_PASSWORD
+    return this.#users.authenticate(name ?? 'default', password) ?? WRONG_PASSWORD
+  }
 }

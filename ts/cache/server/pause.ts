@@ -39,14 +39,19 @@ export class Pause {
     this.#keepExpired(false)
   }
 
+  /** True while commands that write have to wait. */
+  isUnderWay(nowMs: number): boolean {
+    return this.#current !== undefined && nowMs < this.#current.untilMs
+  }
+
   /** True if a command has to wait. One that is none, or lacks arguments, is answered at once. */
   holds(session: Session, args: readonly string[], nowMs: number): boolean {
-    if (this.#current === undefined || nowMs >= this.#current.untilMs) return false
+    if (!this.isUnderWay(nowMs)) return false
     const command = this.#engine.find(args)
     if (typeof command === 'string') return false
     const { arity } = command
     if (arity > 0 ? args.length !== arity : args.length < -arity) return false
-    return this.#current.all || mayReplicate(this.#engine, session, command, args)
+    return this.#current?.all === true || mayReplicate(this.#engine, session, command, args)
   }
 
   /** That a key is deleted for its time is a change, too. */

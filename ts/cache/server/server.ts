@@ -1,60 +1,37 @@
 // The cache over TCP. One turn of the event loop runs the commands that have arrived and writes each client's replies once.
 import { BedplateError } from '../../base/errors.ts'
-import type { Cancel, Clock } from '../../io/clock.ts'
-import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
-import type { Random } from '../../io/random.ts'
-import { Door, type Logger, type Metric, type Server } from '../../service/index.ts'
+import type { Cancel } from '../../io/clock.ts'
+import type { Address, Connection, ConnectionEvents } from '../../io/network.ts'
+import { Door, isLoopback, type Metric, type Server } from '../../service/index.ts'
 import { RespProtocolError } from '../../wire/resp/index.ts'
-import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
-import { isMaster } from '../cluster/topology.ts'
-import type { DebugAccess } from '../commands/debug-door.ts'
+import { openUser } from '../acl/users.ts'
+import { ClusterMember } from '../cluster/member.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
-import { redacted } from '../commands/redaction.ts'
-import { scriptFigures } from '../commands/scripting.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
+import { replicaLink } from '../replication/replica-link.ts'
+import { Replication } from '../replication/replication.ts'
+import { DEFAULT_REPLICATION } from '../replication/types.ts'
 import { Client } from './client.ts'
 import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
-import { type CpuSeconds, renderInfo, type Totals } from './info.ts'
-import { applyMemoryOptions, type MemoryOptions } from './memory-settings.ts'
+import { engineFacts, renderInfo, type Totals } from './info.ts'
+import { masterViews } from './master-view.ts'
+import { applyMemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
+import { Migrator } from './migrator.ts'
+import type { CacheServerOptions } from './options.ts'
 import { Password, WRONG_PASSWORD } from './password.ts'
 import { Pause } from './pause.ts'
-import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
+import { Persistence } from './persistence.ts'
 import { persistenceDoor } from './persistence-commands.ts'
 import { serverSettings } from './server-settings.ts'
 import { changeSettings, type LiveSettings } from './settings.ts'
-
-export interface CacheServerOptions extends Address {
-  readonly network: Network
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly tls?: TlsFiles | undefined
-  /** What clients have to give with AUTH; '' for nothing. */
-  readonly password: string
-  readonly maxClients: number
-  readonly databases: number
-  /** Bytes of the heap in use, for INFO. */
-  readonly memoryBytes: () => number
-  /** Seconds of processor time that the process has used, for INFO; zero unless given. */
-  readonly cpuSeconds?: () => CpuSeconds
-  /** Makes this server a node of a cluster. */
-  readonly cluster?: ClusterOptions | undefined
-  /** Who may send DEBUG; nobody unless given. */
-  readonly debugCommands?: DebugAccess | undefined
-  /** How much the keyspace may take; without, as much as there is. */
-  readonly memory?: MemoryOptions
-  /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
-  readonly intercept?: ((args: readonly string[]) => string | undefined) | undefined
-  /** Where data is kept; undefined keeps none. */
-  readonly persistence?: Pick<PersistenceOptions, 'disk' | 'mutant'> & { readonly settings: PersistenceSettings }
-}
+import { beginUsers, type UserFile } from './user-file.ts'
 
 /** Commands of one client that are run before the others get their turn. */
 const COMMANDS_PER_TURN = 256
@@ -92,6 +69,7 @@ export class CacheServer implements Server {
   readonly #engine: Engine
   readonly #door: Door
   readonly #persistence: Persistence | undefined
+  readonly #replication: Replication
   /** Clients with replies that wait for what they tell to be durable. */
   readonly #held = new Set<Client>()
   #isLoading = false
@@ -107,12 +85,14 @@ export class CacheServer implements Server {
   #isTurnPlanned = false
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined
   readonly #pause: Pause
+  readonly #migrator: Migrator
   #isDraining = false
   /** Runs the commands of this process. */
   #local: Session | undefined
   /** Whose command is being run. */
   #running: Session | undefined
   readonly #password: Password
+  readonly #userFile: UserFile | undefined
   #startedMs = 0
   #port = 0
   readonly #runId: string
@@ -129,7 +109,6 @@ export class CacheServer implements Server {
   constructor(options: CacheServerOptions) {
     this.#options = options
     const { network, logger, host, port, tls, random, databases, maxClients } = options
-    this.#password = new Password(options.password)
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -144,7 +123,23 @@ export class CacheServer implements Server {
       refuse: (session, command, args) => this.#refusal(session, command, args),
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
+    const { users } = this.#engine
+    this.#password = new Password(users, options.password)
+    const directory = options.persistence?.settings.directory ?? ''
+    this.#userFile = beginUsers(users, options.users, { directory, logger })
+    users.mustHavePassword = !isLoopback(host)
     this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
+    this.#replication = this.#makeReplication()
+    this.#migrator = new Migrator({
+      network,
+      clock: options.clock,
+      engine: this.#engine,
+      intervene: (act) => this.#intervene(act),
+      ended: () => this.#resume(),
+      isPaused: () => this.#pause.isUnderWay(options.clock.now()),
+      isMaster: () => !this.#replication.isReplica,
+      failed: (error) => this.#break(error),
+    })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
@@ -153,13 +148,14 @@ export class CacheServer implements Server {
       options,
       engine: this.#engine,
       persistence: this.#persistence,
+      replication: this.#replication,
       slowLog: this.#slowLog,
       password: this.#password,
       limits: { outputBytes: MAX_OUTPUT_BYTES, pubsubOutputBytes: MAX_PUBSUB_OUTPUT_BYTES },
       port: () => this.#port,
     })
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
-    const hasAuthentication = options.password !== ''
+    const hasAuthentication = users.needsLogin
     const door = { network, logger, host, port, tls, hasAuthentication, maxConnections: maxClients, fullReply }
     this.#door = new Door(door)
   }
@@ -174,6 +170,7 @@ export class CacheServer implements Server {
       await this.#persistence?.open()
       this.#isLoading = false
       await this.#member?.start(address)
+      this.#replication.start()
       this.#planTick()
       return address
     } catch (error) {
@@ -205,7 +202,9 @@ export class CacheServer implements Server {
     this.#door.clear()
     this.#timer?.cancel()
     this.#pause.stop()
+    this.#migrator.stop()
     this.#member?.stop()
+    this.#replication.stop()
     await this.#door.empty()
     if (this.#hasFailed) this.#persistence?.abandon()
     else await this.#persistence?.close(this.#savesAtEnd)
@@ -236,7 +235,7 @@ export class CacheServer implements Server {
    * @returns The bytes of the reply; none if the command blocks, which it then does not.
    */
   execute(args: readonly string[]): Uint8Array {
-    this.#local ??= this.#engine.connect()
+    this.#local ??= this.#connectLocally()
     const session = this.#local
     try {
       this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
@@ -252,15 +251,22 @@ export class CacheServer implements Server {
     return session.reply.take()
   }
 
+  #connectLocally(): Session {
+    const session = this.#engine.connect()
+    session.user = openUser()
+    return session
+  }
+
   /** A copy of all keys. O(all that is kept). */
   snapshot(): Snapshot {
     return takeSnapshot(this.#engine.databases)
   }
 
-  /** Puts a copy in the place of all keys. Neither files nor replicas are told. O(all that is kept). */
+  /** Puts a copy in the place of all keys. Files are not told; replicas fetch everything anew. O(all that is kept). */
   restore(snapshot: Snapshot): void {
     this.execute(['FLUSHALL'])
     restoreSnapshot(this.#engine.databases, snapshot)
+    this.#replication.startAnew()
     this.execute(['PING']) // whoever waits for a key is served with the next command
   }
 
@@ -268,7 +274,7 @@ export class CacheServer implements Server {
 
   #connect(connection: Connection): ConnectionEvents {
     const session = this.#engine.connect()
-    session.isAuthenticated = !this.#password.isRequired
+    this.#password.forget(session)
     session.reply.limitBytes = MAX_OUTPUT_BYTES
     const client = new Client(connection, session, this.#options.clock.now())
     this.#clients.set(session, client)
@@ -284,6 +290,7 @@ export class CacheServer implements Server {
         else this.#run(client)
       },
       drained: () => {
+        client.replica?.drained()
         if (!client.isSlow) return
         client.isSlow = false
         this.#later(client)
@@ -298,6 +305,7 @@ export class CacheServer implements Server {
     this.#waiting.delete(client)
     this.#unwritten.delete(client)
     this.#held.delete(client)
+    this.#replication.forget(client.session)
     this.#engine.disconnect(client.session)
     this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
   }
@@ -315,7 +323,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#pause.holds(client.session, args, nowMs)) {
+      if (this.#pause.holds(client.session, args, nowMs) || this.#engine.isHeld(client.session, args)) {
         client.held = args
         break
       }
@@ -355,7 +363,7 @@ export class CacheServer implements Server {
       this.#running = undefined
       client.running = undefined
     }
-    if (effects.length > 0) this.#perform(effects)
+    if (effects.length > 0) this.#perform(effects, client.session)
     if (this.#afterwards.length > 0) this.#doAfterwards()
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
@@ -369,19 +377,17 @@ export class CacheServer implements Server {
     }
   }
 
-  /** Keeps a command that took long; those of a transaction and of a script in place of what ran them. */
-  #ran(session: Session, { name, flags }: CommandSpec, args: readonly string[], micros: number): void {
-    if (this.#slowLog.samples(micros)) this.#slowLog.sample(flags.has('fast'), micros, this.#options.clock.now())
-    if (!this.#slowLog.keeps(micros) || flags.has('skip_slowlog')) return
-    const address = this.#clients.get(session.caller?.session ?? session)?.connection.remote ?? ''
-    const command = { atMs: this.#options.clock.now(), micros: Math.floor(micros), args: redacted(name, args) }
-    this.#slowLog.add({ ...command, address, name: session.name })
-  }
-
-  #perform(effects: readonly Effect[]): void {
+  /** @param writer - Whose command it was. */
+  #perform(effects: readonly Effect[], writer?: Session): void {
     for (const effect of effects) {
       if (effect.kind === 'propagate') {
-        this.#persistence?.propagate(effect.database, effect.args)
+        if (effect.isMessage !== true) this.#persistence?.propagate(effect.database, effect.args)
+        this.#replication.propagate(effect.database, effect.args)
+        if (writer !== undefined) writer.writtenOffset = this.#replication.offset
+        continue
+      }
+      if (effect.kind === 'migrate') {
+        this.#migrator.begin(effect.transfer)
         continue
       }
       const client = this.#clients.get(effect.session)
@@ -448,6 +454,7 @@ export class CacheServer implements Server {
       if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
     }
     this.#persistence?.flush()
+    this.#replication.flush()
     const unwritten = this.#unwritten
     this.#unwritten = new Set()
     for (const client of unwritten) this.#write(client)
@@ -459,6 +466,10 @@ export class CacheServer implements Server {
     const { connection, session } = client
     if (client.isClosed) return
     const { reply } = session
+    if (client.replica !== undefined && !client.isClosing) {
+      if (reply.length > 0) connection.write(reply.take())
+      return
+    }
     const bytes = connection.waitingBytes + client.heldBytes + reply.length
     const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
@@ -539,8 +550,10 @@ export class CacheServer implements Server {
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
     if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
-    if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
-    const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
+    const refusal =
+      this.#member?.redirection(session, command, args) ??
+      this.#persistence?.refusal(command) ??
+      this.#replication.refusal(session, command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
     return session === this.#local ? undefined : this.#options.intercept?.(args)
@@ -561,12 +574,70 @@ export class CacheServer implements Server {
       logger,
       engine: this.#engine,
       functions: functionCodeOf(this.#engine),
+      history: this.#replication,
       released: () => this.#release(),
       failed: (error) => this.#break(error),
     })
   }
 
+  // Replication.
+
+  #makeReplication(): Replication {
+    const { network, clock, random, logger, replication } = this.#options
+    const { master, tls, ...settings } = replication ?? {}
+    return new Replication({
+      engine: this.#engine,
+      functions: functionCodeOf(this.#engine),
+      network,
+      clock,
+      random,
+      logger,
+      settings: { ...DEFAULT_REPLICATION, ...settings },
+      master,
+      tls,
+      port: () => this.#port,
+      execute: (session, args) => this.#obey(session, args),
+      intervene: (act) => this.#intervene(act),
+      replaceData: (replace) => this.#replaceData(replace),
+      takeOver: (session, replica) => {
+        const client = this.#clientOf(session)
+        this.#write(client)
+        client.replica = replica
+      },
+      connectionOf: (session) => this.#clientOf(session).connection,
+      drop: (session) => this.#drop(this.#clientOf(session)),
+      sessions: () => this.#clients.keys(),
+    })
+  }
+
+  /** Runs what a master says. */
+  #obey(session: Session, args: readonly string[]): void {
+    if (this.#hasFailed) return
+    try {
+      this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    this.#planTurn()
+  }
+
+  async #replaceData(replace: () => Promise<void>): Promise<void> {
+    const replaceNow = async (): Promise<void> => {
+      this.#isLoading = true
+      try {
+        await replace()
+      } finally {
+        this.#isLoading = false
+        this.#planTurn()
+      }
+    }
+    await (this.#persistence?.replaceData(replaceNow) ?? replaceNow())
+  }
+
   #resume(): void {
+    this.#replication.hold(false)
+    this.#migrator.resumed()
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
@@ -576,6 +647,7 @@ export class CacheServer implements Server {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
     return new ClusterMember({
+      replication: replicaLink(this.#replication),
       ...cluster,
       network,
       clock,
@@ -584,7 +656,10 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => this.#pause.begin(untilMs, false),
+      pause: (untilMs) => {
+        this.#pause.begin(untilMs, false)
+        this.#replication.hold(true)
+      },
       resume: () => this.#pause.end(),
       failed: (error) => this.#break(error),
     })
@@ -619,6 +694,7 @@ export class CacheServer implements Server {
           this.#end('SHUTDOWN')
         },
       }),
+      users: this.#userFile,
       debug: debugDoor({
         engine: this.#engine,
         persistence: this.#persistence,
@@ -627,18 +703,29 @@ export class CacheServer implements Server {
         afterwards: (act) => void this.#afterwards.push(act),
         intervene: (act) => this.#intervene(act),
       }),
+      replication: this.#replication,
       slowLog: this.#slowLog,
-      ran: (session, command, args, micros) => this.#ran(session, command, args, micros),
+      ran: (session, command, args, micros) =>
+        this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, (asker) => {
+          return this.#clients.get(asker)?.connection.remote ?? ''
+        }),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
-        session.isAuthenticated = !this.#password.isRequired
+        this.#password.forget(session)
         const client = this.#clientOf(session)
         client.isProtected = false
         client.applyLimits()
       },
-      clients: () => [...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+      clients: () => [
+        ...[...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+        ...masterViews(this.#replication),
+      ],
       client: (session) => viewOf(this.#clientOf(session)),
       kill: (session) => {
+        if (session === this.#replication.voice) {
+          this.#replication.link?.cut()
+          return
+        }
         const client = this.#clientOf(session)
         if (session === this.#running) this.#close(client)
         else this.#drop(client)
@@ -670,11 +757,12 @@ export class CacheServer implements Server {
   }
 
   #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
-    const refusal = this.#password.check(user, password)
-    if (refusal === WRONG_PASSWORD) {
+    const found = this.#password.check(user, password)
+    if (found === WRONG_PASSWORD) {
       this.#options.logger.warn('wrong password', { remote: this.#clientOf(session).connection.remote })
     }
-    if (refusal !== undefined) return refusal
+    if (typeof found === 'string') return found
+    session.user = found
     session.isAuthenticated = true
     this.#clientOf(session).applyLimits()
     return undefined
@@ -682,29 +770,23 @@ export class CacheServer implements Server {
 
   #info(sections: readonly string[]): string {
     const { clock, memoryBytes, maxClients, cpuSeconds } = this.#options
-    const { databases, pubsub, tracking, statistics } = this.#engine
     return renderInfo(sections, {
+      ...engineFacts(this.#engine),
       nowMs: clock.now(),
       startedMs: this.#startedMs,
       port: this.#port,
       runId: this.#runId,
       heapBytes: memoryBytes(),
-      memory: this.#engine.memory,
       cpu: cpuSeconds?.() ?? { user: 0, system: 0 },
-      statistics,
-      tracking,
-      scripting: scriptFigures(this.#engine),
       connectedClients: [...this.#clients.values()].filter(({ isClosing }) => !isClosing).length,
       blockedClients: [...this.#clients.values()].filter(({ isWaiting }) => isWaiting).length,
       maxClients,
-      pubsubChannels: pubsub.channels.size,
-      pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
       isCluster: this.#member !== undefined,
-      isReplica: this.#member !== undefined && !isMaster(this.#member.topology.myself),
+      replication: this.#replication.info(),
+      syncs: this.#replication.counts,
       persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
-      databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
   }
 }

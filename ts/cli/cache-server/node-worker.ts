@@ -70,7 +70,8 @@ function status(): NodeStatus {
   const { myself } = topology
   const known = [...topology.nodes.keys()]
   const { port, busPort } = myself
-  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, known }
+  const hasData = myself.master === undefined || member.offsetOf(myself) > 0
+  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, hasData, known }
 }
 
 function tell(message: FromNode): void {
