@@ -749,8 +749,9 @@ export class CacheServer implements Server {
     }
   }
 
+  /** Whose a session is: that of a script is its caller's. */
   #clientOf(session: Session): Client {
-    const client = this.#clients.get(session)
+    const client = this.#clients.get(session.caller?.session ?? session)
     if (client === undefined) throw new BedplateError('INTERNAL', `session ${session.id} has no connection`)
     return client
   }
