@@ -175,7 +175,6 @@ describe('the console of one cache', () => {
     await tab.until(`document.querySelectorAll('#largest tbody tr').length === 20`)
     expect(await tab.text('#largest')).toMatch(/item:39\s+string/)
     expect(await tab.text('#memory-facts')).toMatch(/maxmemory_policy\s+noeviction/)
-    await picture(tab, 'console-memory')
     await go(tab, 'slowlog')
     await tab.until(`document.querySelectorAll('#slow-commands tbody tr').length > 5`)
     await go(tab, 'cluster')

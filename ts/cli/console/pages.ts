@@ -3,9 +3,11 @@
 //   /                     the page, and the modules behind it: shell.ts
 //   /api/servers          [{name, summary, address, connections, isReady, metrics}]
 //   /api/SERVER/...       what the server of that name shows, and takes by POST; see cache-pages.ts
+//   /api/replay/...       simulated clusters step by step: ../raft/replay-pages.ts
 import type { MaybePage, Page } from '../../io/http.ts'
 import { type Address, showAddress } from '../../io/network.ts'
 import type { Metric } from '../../service/index.ts'
+import { replayPage } from '../raft/replay-pages.ts'
 import type { Member, ServerGroup } from '../servers/group.ts'
 import { jsonPage } from './json-pages.ts'
 import { guarded, type PartName, shellPage } from './shell.ts'
@@ -33,12 +35,13 @@ function asConsole(page: Page | undefined): Page | undefined {
 function pageOf(members: readonly Member[], path: string): MaybePage {
   if (path === '/api/servers') return jsonPage(members.map(viewOf))
   const { name, rest } = OF_SERVER.exec(path)?.groups ?? {}
+  if (name === 'replay') return replayPage(path)
   if (name !== undefined) return members.find(({ kind }) => kind.name === name)?.pages?.(rest ?? '')
   return shellPage(partsOf(members), path)
 }
 
 function partsOf(members: readonly Member[]): PartName[] {
-  return members.some(({ kind }) => kind.name === 'cache') ? ['servers', 'cache'] : ['servers']
+  return members.some(({ kind }) => kind.name === 'cache') ? ['servers', 'cache', 'replay'] : ['servers', 'replay']
 }
 
 function viewOf({ kind, server, address }: Member): unknown {

@@ -3,6 +3,7 @@
 import type { Page } from '../../io/http.ts'
 import { BASE_JS } from './browser/base.ts'
 import { CACHE_HTML, CACHE_JS } from './browser/cache.ts'
+import { RAFT_DRAWING_JS, RAFT_HTML, RAFT_JS, REPLAY_HTML, REPLAY_JS } from './browser/raft.ts'
 import { SERVERS_HTML, SERVERS_JS } from './browser/servers.ts'
 import { CONSOLE_CSS } from './browser/style.ts'
 
@@ -25,6 +26,8 @@ const PARTS = {
     html: CACHE_HTML,
     script: CACHE_JS,
   },
+  raft: { links: [['raft', 'Raft']], html: RAFT_HTML, script: RAFT_JS },
+  replay: { links: [['replay', 'Raft, step by step']], html: REPLAY_HTML, script: REPLAY_JS },
 } as const satisfies Record<string, Part>
 
 export type PartName = keyof typeof PARTS
@@ -43,6 +46,7 @@ export function shellPage(parts: readonly PartName[], path: string): Page | unde
   if (path === '/') return file('text/html', htmlOf(parts))
   if (path === '/console.css') return file('text/css', CONSOLE_CSS)
   if (path === '/base.js') return file('text/javascript', BASE_JS)
+  if (path === '/raft-drawing.js') return file('text/javascript', RAFT_DRAWING_JS)
   if (path === '/console.js') return file('text/javascript', mainOf(parts))
   const part = parts.find((name) => path === `/${name}.js`)
   return part === undefined ? undefined : file('text/javascript', PARTS[part].script)

@@ -254,7 +254,7 @@ whileShown('cluster', 500, async () => {
   compare(nodes, state)
   const { hasFaults } = await ask('cache', 'nodes')
   const rows = nodes.map((each, i) => {
-    const name = element('span', '', [element('span', '', [], { class: 'swatch hue-' + (i % 8) }), each.name])
+    const name = element('span', '', [element('span', '', [], { class: 'swatch hue-' + (i % 8) }), each.name], { class: 'keep' })
     const of = each.role === 'replica' ? 'replica of ' + (nodes.find(({ address }) => address === each.master)?.name ?? '?') : 'master'
     const ranges = each.ranges.map(([first, last]) => (first === last ? first : first + '-' + last)).join(' ')
     const faults = hasFaults && each.node >= 0 ? BUTTONS[each.state] ?? [] : []
@@ -262,7 +262,7 @@ whileShown('cluster', 500, async () => {
     const tools = [...faults, ...more].map(([fault, word]) => {
       return button(word, () => hurt(each, fault), { 'data-fault': fault, 'data-node': each.name, 'aria-label': word + ' ' + each.name })
     })
-    return [name, each.address, of, ranges, stateOf(each), element('span', '', tools)]
+    return [name, each.address, of, ranges, stateOf(each), element('span', '', tools, { class: 'keep' })]
   })
   update(byId('cluster-nodes'), table(['Node', '?Address', 'Role', 'Slots', 'State', ''], rows))
   draw(nodes)

@@ -63,6 +63,7 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 td { overflow-wrap: break-word; }
 #value td, #largest td, #slow-commands td { overflow-wrap: anywhere; }
 td button + button { margin-left: .3rem; }
+.keep { white-space: nowrap; }
 tr[aria-current] td { background: color-mix(in srgb, var(--accent) 15%, transparent); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem 1rem; margin: 0 0 .6rem; }
 dt { color: var(--soft); }
@@ -72,8 +73,8 @@ dialog::backdrop { background: #0008; }
 .swatch { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .4em; background: var(--hue-7); }
 ${Array.from({ length: 8 }, (_, i) => `.hue-${i} { background: var(--hue-${i}); }`).join('\n')}
 canvas { display: block; width: 100%; max-width: 512px; aspect-ratio: 1; image-rendering: pixelated; border: 1px solid var(--line); }
-.log { list-style: none; margin: 0; padding: 0; max-height: 22rem; overflow: auto; font-family: ui-monospace, monospace; font-size: .82rem; }
-.log li { padding: .05rem 0; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
+.log { list-style: none; margin: 0; padding: .4rem .7rem; max-height: 22rem; overflow: auto; font-family: ui-monospace, monospace; font-size: .82rem; }
+.log li { padding: .05rem 0; white-space: pre-wrap; overflow-wrap: anywhere; border-bottom: 1px solid color-mix(in srgb, var(--line) 50%, transparent); }
 .log li.lost { color: var(--bad); text-decoration: line-through; }
 .log li.fault { color: var(--bad); }
 .log li[aria-current] { background: color-mix(in srgb, var(--accent) 18%, transparent); }
