@@ -66,33 +66,33 @@ describe('the console of a Raft cluster', () => {
 
   it('kills the leader and starts it again: the others elect one, it catches up', async () => {
     const first = await leader()
-    await tab.click(`[data-fault=kill][data-node="${first}"]`)
+    await tab.push(`[data-fault=kill][data-node="${first}"]`)
     await tab.until(`document.querySelector('#live-ring .down.node-${first}')`)
     const second = await leader()
     expect(second).not.toBe(first)
-    await tab.click(`[data-fault=start][data-node="${first}"]`)
+    await tab.push(`[data-fault=start][data-node="${first}"]`)
     await tab.until(`document.querySelector('#live-ring .follower.node-${first}')`)
   })
 
   it('partitions the leader from the others, and heals', async () => {
     const first = await leader()
-    await tab.click(`[data-side="${first}"]`)
-    await tab.click('#partition')
+    await tab.push(`[data-side="${first}"]`)
+    await tab.push('#partition')
     await tab.until(`document.querySelectorAll('#live-ring .way.cut').length === 2`)
     await tab.until(
       `[...document.querySelectorAll('#live-ring .leader')].some((each) => !each.classList.contains('node-${first}'))`,
     )
     await tab.until(`document.querySelector('#live-messages .lost')`)
-    await tab.click('#heal')
+    await tab.push('#heal')
     await tab.until(`document.querySelectorAll('#live-ring .way.cut').length === 0`)
     await tab.until(`document.querySelector('#live-ring .follower.node-${first}')`)
   })
 
   it('pauses a node and lets it go on', async () => {
     await leader()
-    await tab.click('[data-fault=pause][data-node="2"]')
+    await tab.push('[data-fault=pause][data-node="2"]')
     await tab.until(`document.querySelector('#live-ring .paused.node-2')`)
-    await tab.click('[data-fault=resume][data-node="2"]')
+    await tab.push('[data-fault=resume][data-node="2"]')
     await tab.until(`document.querySelector('#live-ring .node-2:not(.paused)')`)
     await leader()
   })

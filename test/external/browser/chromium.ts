@@ -46,6 +46,7 @@ export class Chromium {
     this.clean = clean
     const out = child.stdio[4] as Readable
     out.setEncoding('utf8').on('data', (text: string) => this.arrived(text))
+    for (const pipe of [out, child.stdio[3] as Writable]) pipe.on('error', () => {}) // its end tells those who wait
     child.once('exit', () => {
       for (const { reject } of this.waiting.values()) reject(new Error('chromium has ended'))
     })
@@ -155,6 +156,11 @@ export class Tab {
     for (const type of ['mouseMoved', 'mousePressed', 'mouseReleased']) {
       await this.send('Input.dispatchMouseEvent', { type, x, y, button: 'left', clickCount: 1 })
     }
+  }
+
+  /** Clicks on an element that may move while it is looked at, and does not go by where it is. */
+  async push(selector: string): Promise<void> {
+    await this.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`)
   }
 
   async type(text: string): Promise<void> {

@@ -136,7 +136,10 @@ export class ThreadCluster implements Server {
     const data = this.#options.dataOf(index)
     const fresh = this.#spawn({ ...data, port, cluster: { ...data.cluster, bus: { host, port: busPort } } })
     this.#nodes[index] = fresh
-    const status = await fresh.status('start')
+    const status = await fresh.status('start').catch(async (error: unknown) => {
+      await fresh.kill()
+      throw error
+    })
     this.#started[index] = status
     const others = this.#running.filter((node) => node !== fresh)
     // One that cannot forget, such as its replica, will be told by the others in time.

@@ -87,7 +87,7 @@ async function answer(cluster: Cluster | undefined, path: string, body: Uint8Arr
     if (cluster === undefined) throw new BedplateError('UNAVAILABLE', 'the cluster is starting')
     if (path === '/api/raft/append') return await appendPage(cluster, body)
     if (path !== '/faults') return undefined
-    await perform(cluster, jsonOf(body) as unknown as Fault)
+    await perform(cluster, faultOf(body))
     return jsonPage(cluster.states())
   } catch (error) {
     const { code, message, hint } =
@@ -103,6 +103,19 @@ interface Fault {
   readonly fault: string
   readonly node?: number
   readonly groups?: readonly (readonly number[])[]
+}
+
+/** @throws INVALID_INPUT for what has not its shape. */
+function faultOf(body: Uint8Array): Fault {
+  const { fault, node = 0, groups = [] } = jsonOf(body)
+  if (typeof fault === 'string' && typeof node === 'number' && areGroups(groups)) return { fault, node, groups }
+  throw new BedplateError('INVALID_INPUT', 'this is no fault', {
+    hint: 'it is like {"fault":"kill","node":1} or {"fault":"partition","groups":[[1,2],[3]]}',
+  })
+}
+
+function areGroups(value: unknown): value is number[][] {
+  return Array.isArray(value) && value.every((group) => Array.isArray(group) && group.every(Number.isInteger))
 }
 
 const OF_NODES = {
