@@ -84,7 +84,7 @@ async function addKeys() {
   byId('key-list').querySelector('tbody').append(...rows.rows)
   byId('more').hidden = cursor === '0'
   const count = byId('key-list').querySelectorAll('tbody tr').length
-  byId('key-count').textContent = count === 0 ? 'No key matches.' : count + (cursor === '0' ? ' keys' : ' keys so far')
+  byId('key-count').textContent = count === 0 ? 'No key matches.' : count + (count === 1 ? ' key' : ' keys') + (cursor === '0' ? '' : ' so far')
   const known = new Map([[database, '']])
   for (const { index, keys } of page.databases) known.set(String(index), ' (' + keys + ' keys)')
   for (let i = 0; i < 16; i++) if (!known.has(String(i))) known.set(String(i), '')
