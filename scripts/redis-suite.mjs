@@ -12,7 +12,16 @@
 // The tests come from Debian's source package, kept below .cache/: `apt-get source` in folders of its own, as any user. Needed are
 // tclsh, apt, tar and the programs of the package redis-tools.
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -138,7 +147,9 @@ async function runFile(suite, file) {
   }, FILE_SECONDS * 1000)
   await ended
   clearTimeout(timer)
-  server.process.kill('SIGKILL')
+  const gone = new Promise((resolve) => server.process.once('exit', resolve))
+  if (server.process.kill('SIGKILL')) await gone
+  rmSync(server.directory, { recursive: true, force: true })
   for (const line of output.replaceAll(COLOURS, '').split('\n')) {
     if (line.startsWith('[ok]')) result.passed++
     const failure = /^\[(?:err|exception)\]: (.*)/.exec(line)?.[1]
@@ -157,14 +168,16 @@ async function runFile(suite, file) {
 /** A server on a free port; undefined if it did not come up. */
 async function startServer() {
   const port = await freePort()
+  const directory = mkdtempSync(join(CACHE, 'data-'))
+  const common = ['--port', String(port), '--dir', directory, '--enable-debug-command', 'yes']
   const isRedis = options.server === 'redis'
   const [program, args] = isRedis
-    ? ['redis-server', ['--port', String(port), '--save', '', '--enable-debug-command', 'yes']]
-    : [process.execPath, [join(ROOT, 'bin', 'cache-server'), `--port=${port}`]]
+    ? ['redis-server', [...common, '--save', '']]
+    : [process.execPath, [join(ROOT, 'bin', 'cache-server'), ...common]]
   const child = spawn(program, args, { cwd: CACHE, stdio: 'ignore' })
   for (let i = 0; i < 300; i++) {
     const answer = spawnSync('redis-cli', ['-p', String(port), 'ping'], { encoding: 'utf8' })
-    if (answer.stdout.startsWith('PONG')) return { process: child, port }
+    if (answer.stdout.startsWith('PONG')) return { process: child, port, directory }
     if (child.exitCode !== null) return undefined
     await new Promise((resolve) => setTimeout(resolve, 100))
   }

@@ -63,7 +63,8 @@ describe('cache-server', () => {
     [['--dir=x', '--dbfilename=../x'], 2, /--dbfilename must be a name without a directory, got \.\.\/x/],
     [['--appendfsync=sometimes'], 2, /--appendfsync must be one of everysec, always, no/],
     [['--port=60000', '--cluster-enabled=yes'], 1, /--port 60000 leaves no room for the port of the bus/],
-    [['--port=0', '--cluster', '--replicas=1'], 1, /--replicas needs replication/],
+    [['--port=0', '--cluster', '--replicaof=127.0.0.1:1'], 2, /--replicaof is for servers on their own/],
+    [['--port=0', '--replicaof=nowhere'], 1, /"nowhere" is no address/],
     [['--port=0', '--cluster-enabled=maybe'], 2, /--cluster-enabled must be one of yes, no/],
     [['--port=0', '--config=none.conf'], 1, /--config: cannot read .*none\.conf/],
   ])('refuses %j', (args, status, message) => {

@@ -259,9 +259,19 @@ describe('bedplate up --data-dir', () => {
 })
 
 describe('bedplate up --cluster', () => {
-  it('shows who has which slots, and lets nodes stand still, die and come back', async () => {
+  it('shows who has which slots; a replica takes over from a master that is killed, which comes back as its replica', async () => {
     const up = await start('--cluster', '--memory')
-    type View = { state: string; nodes: { name: string; state: string; ranges: number[][] }[] }
+    interface NodeView {
+      readonly name: string
+      readonly address: string
+      readonly state: string
+      readonly role: string
+      readonly master: string | null
+      readonly ranges: number[][]
+    }
+    type View = { state: string; nodes: NodeView[] }
+    /** Who has slot 0. */
+    const ofFirst = ({ nodes }: View) => nodes.find(({ ranges }) => ranges[0]?.[0] === 0)?.name
     const view = async () => (await (await fetch(`${up.ready.console}/api/cache/cluster`)).json()) as View
     const hurt = async (fault: string, node: number): Promise<void> => {
       const body = JSON.stringify({ fault, node })
@@ -277,7 +287,7 @@ describe('bedplate up --cluster', () => {
     }
     try {
       const { state, nodes } = await view()
-      expect([state, nodes.map(({ name }) => name)]).toEqual(['ok', ['node1', 'node2', 'node3']])
+      expect([state, nodes.map(({ name }) => name).join(' ')]).toEqual(['ok', 'node1 node2 node3 node4 node5 node6'])
       expect(nodes.flatMap(({ ranges }) => ranges)).toEqual([
         [0, 5460],
         [5461, 10_921],
@@ -288,14 +298,14 @@ describe('bedplate up --cluster', () => {
       expect((await fetch(`${up.ready.console}/api/cache/1/slowlog`)).status).toBe(503)
       await hurt('resume', 1)
       await hurt('kill', 0)
-      await until(({ nodes: all }) => all[0]?.state === 'down')
+      const taken = await until(
+        (now) => now.state === 'ok' && now.nodes[0]?.state === 'down' && ofFirst(now) !== 'node1',
+      )
+      expect(ofFirst(taken)).toBe('node4')
       await hurt('start', 0)
-      const back = await until((now) => now.state === 'ok' && now.nodes.length === 3)
-      expect(back.nodes.map(({ name, state: each, ranges }) => [name, each, ranges.length])).toEqual([
-        ['node1', 'running', 1],
-        ['node2', 'running', 1],
-        ['node3', 'running', 1],
-      ])
+      const back = await until(({ nodes: all }) => all[0]?.role === 'replica' && all[0].state === 'running')
+      expect(back.nodes.length).toBe(6)
+      expect(back.nodes[0]?.master).toBe(back.nodes[3]?.address)
     } finally {
       expect(await end(up.child)).toEqual([0, null])
     }

@@ -218,7 +218,7 @@ describe('the console of one cache', () => {
 })
 
 describe('the console of a cluster', () => {
-  it('shows slots by node, and what happens when a node stands still, dies and comes back', async () => {
+  it('shows slots by node, and how a replica takes over when a master stands still, dies, or is asked', async () => {
     const { console: url } = await up('--cluster')
     const tab = await browser.open(`${url}/#cluster`)
     const dot = (slot: number): Promise<string> =>
@@ -227,29 +227,32 @@ describe('the console of a cluster', () => {
         return [...document.querySelector('#slots').getContext('2d').getImageData(x, y, 1, 1).data].join(' ')
       })()`)
     const row = (name: string): string =>
-      `[...document.querySelectorAll('#cluster-nodes tbody tr')].find((each) => each.innerText.includes('${name}')).innerText`
-    await tab.until(`document.querySelectorAll('#cluster-nodes tbody tr').length === 3`)
+      `[...document.querySelectorAll('#cluster-nodes tbody tr')].find((each) => each.innerText.replace(/\\s/g, ' ').trim().startsWith('${name}')).innerText`
+    await tab.until(`document.querySelectorAll('#cluster-nodes tbody tr').length === 6`)
     expect(await tab.text('#cluster-state')).toMatch(/^State: ok/)
     expect(new Set([await dot(0), await dot(8000), await dot(16_383)]).size).toBe(3)
     expect(await dot(5460)).toBe(await dot(0))
     const whole = await dot(1)
     await tab.push('[data-fault=pause][data-node=node1]')
-    await tab.until(`/paused, failed, say the others/.test(${row('node1')})`)
-    await tab.until(`/^State: fail/.test(document.querySelector('#cluster-state').innerText)`)
+    await tab.until(`/paused, failed, say the others/.test(${row('node1 ')})`)
+    await tab.until(`/master\\s+0-5460/.test(${row('node4 ')})`)
+    await tab.until(`/^State: ok/.test(document.querySelector('#cluster-state').innerText)`)
     expect(await dot(1)).not.toBe(whole)
     await picture(tab, 'console-cluster')
     await tab.push('[data-fault=resume][data-node=node1]')
-    await tab.until(`/^State: ok/.test(document.querySelector('#cluster-state').innerText)`)
-    await tab.push('[data-fault=kill][data-node=node2]')
-    await tab.until(`/down/.test(${row('node2')})`)
-    await tab.push('[data-fault=start][data-node=node2]')
-    await tab.until(
-      `/^State: ok/.test(document.querySelector('#cluster-state').innerText) && /running/.test(${row('node2')})`,
-    )
+    await tab.until(`/replica of node4\\s+running/.test(${row('node1 ')})`)
+    await tab.until(`document.querySelector('[data-fault=failover][data-node=node1]')`)
+    await tab.push('[data-fault=failover][data-node=node1]')
+    await tab.until(`/master\\s+0-5460/.test(${row('node1 ')})`)
+    await tab.until(`/replica of node1/.test(${row('node4 ')})`)
     expect(await dot(1)).toBe(whole)
+    await tab.push('[data-fault=kill][data-node=node2]')
+    await tab.until(`/master\\s+5461-10921/.test(${row('node5 ')})`)
+    await tab.push('[data-fault=start][data-node=node2]')
+    await tab.until(`/replica of node5\\s+running/.test(${row('node2 ')})`)
     expect(await tab.text('#cluster-log')).toMatch(/node1: pause/)
     await go(tab, 'keys')
-    await tab.until(`document.querySelectorAll('[data-page=keys] select.node option').length === 3`)
+    await tab.until(`document.querySelectorAll('[data-page=keys] select.node option').length === 6`)
     expect(tab.complaints).toEqual([])
   })
 })

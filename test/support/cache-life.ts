@@ -67,6 +67,12 @@ export class LifeClient {
     return textOf(this.replies.shift() as Reply)
   }
 
+  /** Waits until everything that was sent is answered, and forgets the answers. */
+  async drained(): Promise<void> {
+    this.send('ECHO', 'drained')
+    while ((await this.next()) !== 'drained');
+  }
+
   async ask(...args: readonly string[]): Promise<string> {
     this.send(...args)
     return this.next()

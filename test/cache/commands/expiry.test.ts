@@ -15,6 +15,22 @@ describe('expiry', () => {
     expect(bed.run('PTTL a')).toBe(-2)
   })
 
+  it('deletes nothing while nothing may change, and shows nothing of what is due', () => {
+    const bed = new CacheBed({ propagates: true })
+    const pause = (isPaused: boolean): void => {
+      for (const database of bed.engine.databases) database.isPaused = isPaused
+    }
+    bed.run('SET a 1 PX 10')
+    bed.run('SET b 1 PX 10')
+    pause(true)
+    bed.wait(20)
+    expect([bed.run('GET a'), bed.run('DBSIZE'), bed.engine.nextTickMs()]).toEqual([null, 2, undefined])
+    expect([bed.propagated(), bed.engine.statistics.expiredKeys]).toEqual([[], 0])
+    pause(false)
+    bed.wait(0)
+    expect([bed.run('DBSIZE'), bed.engine.statistics.expiredKeys]).toEqual([0, 2])
+  })
+
   it('counts in seconds and milliseconds, from now and since 1970', () => {
     const bed = new CacheBed()
     expectReplies(

@@ -211,6 +211,19 @@ describe('SCAN', () => {
       expect(seen.size).toBe(600)
     }
   })
+
+  it('restores strings that say anything', () => {
+    const bed = new CacheBed()
+    for (const text of ['footer', 'value', '', 'undefined', '\xff\0']) {
+      bed.call(['SET', 'k', text])
+      const dump = bed.call(['DUMP', 'k']) as string
+      expect([text, bed.call(['RESTORE', 'copy', '0', dump, 'REPLACE']), bed.run('GET copy')]).toEqual([
+        text,
+        'OK',
+        text,
+      ])
+    }
+  })
 })
 
 function range(count: number): string {

@@ -188,6 +188,16 @@ describe('a full cache', () => {
     expect(flagged('flags=allow-oom')).toBe('OK')
   })
 
+  it('is always less than an empty cache needs where it is next to nothing', () => {
+    const bed = new CacheBed()
+    bed.engine.memory.maxBytes = 1
+    bed.run('PING')
+    expect(bed.run('SET a x')).toBe(OOM)
+    expect(bed.call(['EVAL', "return redis.call('SET', 'a', 'x')", '0'])).toMatch(/^Error: OOM command not allowed/)
+    bed.engine.memory.maxBytes = 0
+    expect(bed.run('SET a x')).toBe('OK')
+  })
+
   it('makes room in steps when its bound falls, and serves meanwhile', () => {
     const bed = limited(10_000, 'allkeys-random')
     for (let i = 0; i < 5000; i++) bed.run(`SET key:${i} xxxxxxxx`)

@@ -67,6 +67,21 @@ describe('a session', () => {
     )
   })
 
+  it('hears messages in its silence, its own among them', () => {
+    const bed = new CacheBed()
+    bed.run('HELLO 3')
+    for (const how of ['OFF', 'SKIP']) {
+      bed.run(`CLIENT REPLY ${how}`)
+      expect(bed.run('SUBSCRIBE c')).toEqual(['subscribe', 'c', 1])
+      bed.run(`CLIENT REPLY ${how}`)
+      expect(bed.run('PUBLISH c hello')).toEqual(['message', 'c', 'hello'])
+      bed.run(`CLIENT REPLY ${how}`)
+      expect(bed.run('UNSUBSCRIBE')).toEqual(['unsubscribe', 'c', 0])
+      expect(bed.run('CLIENT REPLY ON')).toBe('OK')
+    }
+    expect(bed.run('PING')).toBe('PONG')
+  })
+
   it('is refused what the server does not allow, when it asks and when it executes', () => {
     const bed = new CacheBed({ refuse: (_, { flags }) => (flags.has('write') ? 'READONLY no' : undefined) })
     expectReplies(
@@ -82,9 +97,12 @@ describe('a session', () => {
 
 describe('COMMAND', () => {
   it('describes commands and finds their keys', () => {
+    const range = ['type', 'range', 'spec', ['lastkey', 0, 'keystep', 1, 'limit', 0]]
+    const begin = ['type', 'index', 'spec', ['index', 1]]
+    const readsFirst = ['flags', ['RO', 'access'], 'begin_search', begin, 'find_keys', range]
     const bed = new CacheBed()
     expect(bed.run('COMMAND INFO get nothing')).toEqual([
-      ['get', 2, ['readonly', 'fast'], 1, 1, 1, ['@string', '@read', '@fast'], [], [], []],
+      ['get', 2, ['readonly', 'fast'], 1, 1, 1, ['@read', '@string', '@fast'], [], [readsFirst], []],
       null,
     ])
     expect(bed.run('COMMAND COUNT')).toBe(bed.engine.commands.size)
@@ -97,6 +115,8 @@ describe('COMMAND', () => {
       ['COMMAND GETKEYS SORT l BY w STORE d', ['l', 'd']],
       ['COMMAND GETKEYS XREAD COUNT 1 STREAMS a b 0 0', ['a', 'b']],
       ['COMMAND GETKEYS LMPOP 2 a b LEFT', ['a', 'b']],
+      ['COMMAND GETKEYS EVAL x 0', []],
+      ['COMMAND GETKEYSANDFLAGS SET k v GET', [['k', ['RW', 'access', 'update']]]],
       ['COMMAND GETKEYS PING hi', 'Error: ERR The command has no key arguments'],
       ['COMMAND GETKEYS NOTHING a', 'Error: ERR Invalid command specified'],
       ['COMMAND GETKEYS GET a b', 'Error: ERR Invalid number of arguments specified for command'],
@@ -186,6 +206,13 @@ describe('transactions', () => {
     bed.run('UNWATCH')
     bed.run('SET a 2', other)
     expectReplies(bed, ['MULTI', 'OK'], ['EXEC', []])
+  })
+
+  it('do not take what has expired for a key that SWAPDB brings', () => {
+    const bed = new CacheBed()
+    bed.run('SET x 1 PX 10')
+    bed.now += 100
+    expectReplies(bed, ['SELECT 1', 'OK'], ['WATCH x', 'OK'], ['SWAPDB 0 1', 'OK'], ['MULTI', 'OK'], ['EXEC', []])
   })
 })
 

@@ -53,16 +53,46 @@ describe('a client that tracks', () => {
     expect(told()).toEqual([['invalidate', ['a']]])
   })
 
-  it('is told with BCAST of all keys with its prefixes, in one message', () => {
+  it('is told with BCAST of all keys with its prefixes, in one message for each prefix', () => {
     bed.run('CLIENT TRACKING ON BCAST PREFIX user: PREFIX item:', client)
     bed.run('MSET user:1 a other 2 item:1 3')
-    expect(told()).toEqual([['invalidate', ['user:1', 'item:1']]])
+    expect(told()).toEqual([
+      ['invalidate', ['user:1']],
+      ['invalidate', ['item:1']],
+    ])
     expectReplies(bed, ['SET user:2 x', 'OK'])
     expect(told()).toEqual([['invalidate', ['user:2']]])
     expect(bed.run('CLIENT TRACKING ON BCAST PREFIX user:1', client)).toMatch(
       /overlaps with an existing prefix 'user:'/,
     )
     expect(bed.run('CLIENT TRACKING ON BCAST PREFIX x PREFIX xy', client)).toMatch(/overlaps with another provided/)
+  })
+
+  it('is told of all keys of a script of its own that has read one', () => {
+    bed.run('CLIENT TRACKING ON', client)
+    for (const script of ["redis.call('SET', 'c', 1)", "redis.call('PING')"]) {
+      bed.call(['EVAL', script, '2', 'a', 'b'], client)
+      if (!script.includes('SET')) bed.call(['EVAL_RO', script, '2', 'a', 'b'], client)
+    }
+    bed.run('MSET a 1 b 1')
+    expect(told()).toEqual([])
+    bed.call(['EVAL', "redis.call('GET', 'c')", '2', 'a', 'b'], client)
+    bed.run('MSET a 2 b 2')
+    expect(told()).toEqual([
+      ['invalidate', ['a']],
+      ['invalidate', ['b']],
+    ])
+  })
+
+  it('is told of keys that there is no room for any more', () => {
+    bed.engine.tracking.maxKeys = 2
+    bed.run('CLIENT TRACKING ON', client)
+    const nothing = [null, null, null]
+    bed.engine.execute(client, ['MGET', 'a', 'b', 'c'], bed.now)
+    expect(told()).toEqual([nothing, ['invalidate', ['a']]])
+    bed.engine.tracking.maxKeys = 0
+    bed.engine.execute(client, ['MGET', 'd', 'e', 'f'], bed.now)
+    expect(told()).toEqual([nothing])
   })
 
   it('is not told with NOLOOP of its own changes', () => {

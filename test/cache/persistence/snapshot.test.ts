@@ -62,13 +62,29 @@ describe('a snapshot', () => {
     }
   })
 
-  it('that was given up leaves room for the next one, and two at a time are not made', () => {
+  it('may be one of several that are under way, each of its own moment', () => {
     const bed = new CacheBed()
-    bed.run('SET k v')
     const { databases } = bed.engine
-    const snapshot = new Snapshot({ databases, functions: [], aux: [] })
-    expect(() => new Snapshot({ databases, functions: [], aux: [] })).toThrow('cut once at a time')
-    snapshot.abort()
-    expect(new Snapshot({ databases, functions: [], aux: [] }).step(1000)).toBe(true)
+    const begin = (): Snapshot => new Snapshot({ databases, functions: [], aux: [] })
+    const finish = (snapshot: Snapshot): unknown => {
+      expect(snapshot.step(1000)).toBe(true)
+      return contentOf(loaded(Buffer.from(snapshot.take()), bed.now))
+    }
+    bed.run('SET k 1')
+    const first = begin()
+    bed.run('SET k 2')
+    const givenUp = begin()
+    const second = begin()
+    bed.run('DEL k')
+    bed.run('SET l 3')
+    givenUp.abort()
+    const contents = [finish(second), finish(first), finish(begin())]
+    bed.run('DEL l')
+    bed.run('SET k 2')
+    const expected = [finish(begin())]
+    bed.run('SET k 1')
+    expected.push(finish(begin()))
+    expect(contents.slice(0, 2)).toEqual(expected)
+    expect(contents[2]).not.toEqual(contents[0])
   })
 })

@@ -87,15 +87,18 @@ describe('a script', () => {
     expect(bed.call(['EVAL_RO', 'return redis.call("set", "k", 1)', '0'])).toMatch(refused)
     expect(run('#!lua flags=no-writes\nreturn redis.call("set", "k", 1)')).toMatch(refused)
     expect(bed.call(['EVAL_RO', '#!lua\nreturn 1', '0'])).toMatch(/with write flag using \*_ro command/)
+    expect(run('#!lua flags=\nreturn 1')).toBe(1)
     expect(run('#!lua flags=no-writing\nreturn 1')).toBe('Error: ERR Unexpected flag in script shebang: no-writing')
     expect(bed.run('GET k')).toBeNull()
   })
 
-  it('asks the same refusals as its client', () => {
+  it('may do what its client may', () => {
     const { bed, run } = bedWith({
-      refuse: (_, { name }) => (name === 'set' ? 'NOPERM not that one' : undefined),
+      refuse: (_, { name }) => (name === 'incr' ? 'MOVED 1 elsewhere' : undefined),
     })
-    expect(run('return redis.call("set", "k", 1)')).toMatch(/^Error: NOPERM not that one script/)
+    expect(run('return redis.call("incr", "k")')).toMatch(/^Error: MOVED 1 elsewhere script/)
+    bed.run('ACL SETUSER default -set')
+    expect(run('return redis.call("set", "k", 1)')).toMatch("can't run this command or subcommand")
     expect(run('return {redis.acl_check_cmd("set", "k", 1), redis.acl_check_cmd("get", "k")}')).toEqual([null, 1])
     expect(bed.run('GET k')).toBeNull()
   })

@@ -35,6 +35,12 @@ async function textOf(on: RawClient, line: string): Promise<string> {
   }
 }
 
+/** Waits until so many clients are blocked. */
+async function waitingClients(count: number): Promise<void> {
+  while (!(await textOf(client, 'INFO clients')).includes(`blocked_clients:${count}\r\n`))
+    await new Promise((next) => setImmediate(next))
+}
+
 describe('AUTH', () => {
   it('is refused where there is no password', async () => {
     client.send('AUTH x\r\n')
@@ -71,7 +77,7 @@ describe('CLIENT', () => {
     expect(names.sort()).toEqual(['me', 'other'])
     const mine = await textOf(client, 'CLIENT INFO')
     expect(mine).toContain(' name=me ')
-    expect(mine).toContain(' cmd=client ')
+    expect(mine).toContain(' cmd=client|info ')
     await expectReplies(
       client,
       ['CLIENT LIST TYPE odd', "-ERR Unknown client type 'odd'\r\n"],
@@ -93,6 +99,30 @@ describe('CLIENT', () => {
     await writer.expect('+OK\r\n$1\r\nv\r\n')
   })
 
+  it('PAUSE WRITE holds what could write: transactions and scripts by what is in them, and not what is no command', async () => {
+    const others = [bed.raw(), bed.raw(), bed.raw(), bed.raw()]
+    const [writes, reads, script, function_] = others as [RawClient, RawClient, RawClient, RawClient]
+    await expectReplies(writes, ['MULTI', '+OK\r\n'], ['SET k v', '+QUEUED\r\n'])
+    await expectReplies(reads, ['MULTI', '+OK\r\n'], ['GET k', '+QUEUED\r\n'])
+    await expectReplies(client, ['SET old v PX 1', '+OK\r\n'], ['CLIENT PAUSE 100000 WRITE', '+OK\r\n'])
+    await expectReplies(
+      reads,
+      ['EXEC', '*1\r\n$-1\r\n'],
+      ['SET k', "-ERR wrong number of arguments for 'set' command\r\n"],
+    )
+    await expectReplies(
+      client,
+      ['EVAL_RO "return 1" 0', ':1\r\n'],
+      ['EVAL "#!lua flags=no-writes\\nreturn 2" 0', ':2\r\n'],
+    )
+    writes.send('EXEC\r\n')
+    script.send('EVAL "return 3" 0\r\n')
+    function_.send('FCALL none 0\r\n')
+    await waitingClients(3)
+    await expectReplies(client, ['CLIENT UNPAUSE', '+OK\r\n'])
+    await Promise.all([writes.expect('*1\r\n+OK\r\n'), script.expect(':3\r\n'), function_.expect('-ERR Function')])
+  })
+
   it('PAUSE ends when its time is over', async () => {
     await expectReplies(client, ['CLIENT PAUSE 20', '+OK\r\n'], ['SET k v', '+OK\r\n'])
   })
@@ -110,6 +140,17 @@ describe('CLIENT', () => {
 })
 
 describe('CONFIG and INFO', () => {
+  it('take it that nothing is kept, and refuse to keep something where there is no directory', async () => {
+    await expectReplies(
+      client,
+      ["CONFIG SET save '' appendonly no", '+OK\r\n'],
+      [
+        'CONFIG SET appendonly yes',
+        "-ERR CONFIG SET failed (possibly related to argument 'appendonly') - this server keeps nothing on disk: start it with --dir\r\n",
+      ],
+    )
+  })
+
   it('tell and change settings, all or none', async () => {
     await expectReplies(
       client,
@@ -255,6 +296,21 @@ describe('SLOWLOG and LATENCY', () => {
     expect(client.received).not.toContain('secret')
     client.received = ''
     await expectReplies(client, ['SLOWLOG RESET', '+OK\r\n'], ['SLOWLOG LEN', ':0\r\n'])
+  })
+
+  it('keep what a transaction, a script and somebody who waited ran, in place of EXEC', async () => {
+    const other = bed.raw()
+    await expectReplies(client, ['CLIENT SETNAME me', '+OK\r\n'], ['CONFIG SET slowlog-log-slower-than 0', '+OK\r\n'])
+    await expectReplies(other, ['PING', '+PONG\r\n'])
+    other.send('BLPOP l 0\r\n')
+    await waitingClients(1)
+    await expectReplies(client, ['SLOWLOG RESET', '+OK\r\n'], ['MULTI', '+OK\r\n'], ['LPUSH l x', '+QUEUED\r\n'])
+    await expectReplies(client, ['EXEC', '*1\r\n:1\r\n'], ["EVAL \"return redis.call('get','k')\" 0", '$-1\r\n'])
+    client.send('SLOWLOG GET 4\r\nPING\r\n')
+    while (!client.received.includes('+PONG\r\n')) await new Promise((next) => setImmediate(next))
+    const told = [...client.received.matchAll(/\*\d\r\n\$\d+\r\n([A-Za-z]+)\r\n/g)].map(([, name]) => name)
+    expect(told).toEqual(['EVAL', 'get', 'BLPOP', 'LPUSH'])
+    expect(client.received.match(/\$2\r\nme\r\n/g)).toHaveLength(3)
   })
 
   it('sample what is slower than the threshold, and count how long each command took', async () => {

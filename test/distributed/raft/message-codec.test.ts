@@ -184,6 +184,7 @@ describe('calls, answers and pings', () => {
     { kind: 'read' },
     { kind: 'change', voters: [1, 2, 3], learners: [9] },
     { kind: 'transfer', to: 7 },
+    { kind: 'query', query: Uint8Array.of(2, 1) },
   ])('say what is asked: $kind', (request) => {
     expect(decodeRequest(encodeRequest(request))).toEqual(request)
   })

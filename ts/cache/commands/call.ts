@@ -39,6 +39,8 @@ export class Call {
   now = 0
   /** How much was changed: above 0 the command is propagated. */
   dirty = 0
+  /** It changed nothing, and yet replicas are told. */
+  isMessage = false
   /** False inside a transaction: what would block answers as if its time were over. */
   mayBlock = true
   /** What is propagated in place of the command as it came; undefined for the command itself. */

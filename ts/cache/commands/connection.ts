@@ -3,6 +3,7 @@ import { isMaster } from '../cluster/topology.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, shown } from './errors.ts'
+import { logWrongLogin } from './rights.ts'
 
 /** The version of Redis whose behaviour this is. */
 const REDIS_VERSION = '7.0.15'
@@ -77,11 +78,14 @@ export const CONNECTION_COMMANDS: Handlers = {
       fail('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR')
     }
     const session = engine.session(call.position(id))
+    const onTimeout = session?.blocked?.onTimeout
     const released =
-      session !== undefined &&
+      session?.blocked !== undefined &&
+      session.blocked.isFirm !== true &&
       engine.release(session, () => {
         if (isError) session.reply.error('UNBLOCKED client unblocked via CLIENT UNBLOCK')
-        else session.reply.nilArray()
+        else if (onTimeout === undefined) session.reply.nilArray()
+        else onTimeout()
       })
     reply.integer(released ? 1 : 0)
   },
@@ -112,7 +116,10 @@ function hello(call: Call, args: readonly string[]): void {
     } else fail(`ERR Syntax error in HELLO option '${shown(args[i] as string)}'`)
   }
   const refusal = login && call.engine.server?.authenticate(session, ...login)
-  if (refusal !== undefined) fail(refusal)
+  if (refusal !== undefined) {
+    logWrongLogin(call, args[0] as string, login?.[0] ?? '', refusal)
+    fail(refusal)
+  }
   if (!session.isAuthenticated) fail(HELLO_NEEDS_AUTH)
   if (name !== undefined) session.name = name
   if (version !== undefined) reply.protocol = version as 2 | 3

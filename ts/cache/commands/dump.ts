@@ -35,9 +35,9 @@ function restore(call: Call, args: readonly string[]): void {
   if (!replaces && call.db.find(key) !== undefined) fail(BUSY_KEY)
   const time = call.position(ttl)
   if (time < 0) fail('ERR Invalid TTL value, must be >= 0')
-  const value = loadDump(Buffer.from(payload, 'latin1'), call.limits)
-  if (value === 'footer') fail(WRONG_FOOTER)
-  if (value === 'value') fail(BAD_DATA)
+  const loaded = loadDump(Buffer.from(payload, 'latin1'), call.limits)
+  if (loaded === 'footer') fail(WRONG_FOOTER)
+  if (loaded === 'value') fail(BAD_DATA)
   const wasThere = replaces && call.db.delete(key)
   const at = time === 0 || isAbsolute ? time : time + Math.floor(call.now)
   call.reply.ok()
@@ -47,7 +47,7 @@ function restore(call: Call, args: readonly string[]): void {
     call.propagate(['DEL', key])
     return
   }
-  const entry = call.db.add(key, value)
+  const entry = call.db.add(key, loaded.value)
   if (time !== 0) call.db.expire(entry, at)
   if (idleSeconds !== undefined) call.db.restoreUsage(entry, { idleMs: 1000 * idleSeconds })
   if (frequency !== undefined) call.db.restoreUsage(entry, { frequency })

@@ -1,6 +1,7 @@
 // The cache as a deterministic machine: commands and time come in, replies and effects go out. No socket, no timer, no disk.
 import { assert } from '../../base/errors.ts'
 import type { Random } from '../../io/random.ts'
+import { Users } from '../acl/users.ts'
 import { Database, type DatabaseListener } from '../keyspace/database.ts'
 import { DEFAULT_ENCODING_LIMITS, type EncodingLimits } from '../keyspace/encoding.ts'
 import { ExpiryHeap } from '../keyspace/expiry-heap.ts'
@@ -17,11 +18,14 @@ import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
 import { notifyKeyspace } from './notifications.ts'
 import type { PausedScript } from './paused-script.ts'
 import { PubSub } from './pubsub-registry.ts'
+import { refusalByRights } from './rights.ts'
 import type { ServerDoor } from './server-door.ts'
 import { type Blocked, Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
+import { Statistics } from './statistics.ts'
 import { COMMANDS } from './table.ts'
 import { Tracking } from './tracking-registry.ts'
+import { type Transfer, Transfers } from './transfers.ts'
 
 /** What the engine needs from outside. */
 export interface EngineOptions {
@@ -35,8 +39,8 @@ export interface EngineOptions {
   /** Whether `propagate` effects are made; false unless given. May be changed later: `Engine.propagates`. */
   readonly propagates?: boolean
   /**
-   * Asked before a command is run or queued: a text refuses it and is the reply. The seam of AUTH and ACL, of `maxmemory`, of
-   * read-only replicas and of cluster redirections.
+   * Asked before a command is run or queued: a text refuses it and is the reply. Behind what users may do. The seam
+   * of read-only replicas, of cluster redirections and of full disks.
    */
   readonly refuse?: (session: Session, command: CommandSpec, args: readonly string[]) => string | undefined
 }
@@ -56,6 +60,8 @@ const MAX_TRANSACTION_BYTES = 2 ** 30
 /** What a command and an argument cost beside their bytes, about. */
 const COMMAND_BYTES = 64
 const ARGUMENT_BYTES = 24
+/** These read no more than what they call. */
+const READING_SCRIPTS: ReadonlySet<string> = new Set(['eval_ro', 'evalsha_ro', 'fcall_ro'])
 /** Those that read and yet tell no `keymiss`. */
 const SILENT_COMMANDS = /^(?:object\||scan$|keys$|randomkey$)/
 
@@ -74,12 +80,16 @@ export class Engine implements Host, DatabaseListener {
   readonly databases: Database[]
   readonly commands = COMMANDS
   readonly pubsub = new PubSub()
+  readonly users = new Users()
   readonly memory: MemoryLimit
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
+  readonly statistics = new Statistics()
+  readonly transfers = new Transfers()
   /** Whose command is run; undefined in ticks. */
   #running: Session | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
+  expiresActively = true
   /** Set by a server before its first connection. */
   server: ServerDoor | undefined
   /** Set by a node of a cluster before its first connection. */
@@ -110,7 +120,7 @@ export class Engine implements Host, DatabaseListener {
   #ready = new Map<string, { readonly database: number; readonly key: string }>()
   #effects: Effect[] = []
   /** What is to be propagated at the end of the present command or transaction. */
-  #pending: { readonly database: number; readonly args: readonly string[] }[] = []
+  #pending: { readonly database: number; readonly args: readonly string[]; readonly isMessage?: boolean }[] = []
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -126,7 +136,7 @@ export class Engine implements Host, DatabaseListener {
 
   /** A new connection. */
   connect(): Session {
-    const session = new Session(this.#nextSession++)
+    const session = new Session(this.#nextSession++, this.users.default)
     this.#sessions.set(session.id, session)
     return session
   }
@@ -139,6 +149,10 @@ export class Engine implements Host, DatabaseListener {
     this.#unblock(session)
     session.transaction = undefined
     this.#sessions.delete(session.id)
+  }
+
+  sessions(): Iterable<Session> {
+    return this.#sessions.values()
   }
 
   /** The session of an id that CLIENT ID gave; undefined if it is gone. */
@@ -160,12 +174,14 @@ export class Engine implements Host, DatabaseListener {
     const silence = session.replies
     const { caching } = session
     this.#running = session
+    if (silence !== 'on') session.messages = []
     this.#dispatch(session, args)
     if (session.asking > 0 && session.transaction === undefined) session.asking--
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#settle()
     this.#limitMemory(session, mark)
-    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) session.reply.truncate(mark)
+    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) keepMessages(session, mark)
+    session.messages = undefined
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
     // CLIENT CACHING is for the next command or transaction.
     if (caching !== undefined && session.transaction === undefined) session.caching = undefined
@@ -189,10 +205,10 @@ export class Engine implements Host, DatabaseListener {
     this.#begin(now)
     for (let first = this.#timeouts.first(); first !== undefined && first.at <= now; first = this.#timeouts.first()) {
       const { owner } = first
-      if (!this.release(owner, () => owner.reply.nilArray())) this.#timeouts.remove(first)
+      if (!this.release(owner, owner.blocked?.onTimeout ?? (() => owner.reply.nilArray()))) this.#timeouts.remove(first)
     }
     let left = budget
-    for (const database of this.databases) left -= database.expireDue(left)
+    if (this.expiresActively) for (const database of this.databases) left -= database.expireDue(left)
     // Keys that were due have nothing to do with one another: no transaction.
     for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
     this.#pending = []
@@ -211,11 +227,38 @@ export class Engine implements Host, DatabaseListener {
     return this.#finish()
   }
 
+  /** True if a command may not be run before a transfer has ended: ask again then. O(keys) while there is one. */
+  isHeld(session: Session, args: readonly string[]): boolean {
+    if (this.transfers.size === 0) return false
+    const command = findCommand(args)
+    return typeof command !== 'string' && this.transfers.holds(session, command, args)
+  }
+
+  /**
+   * The end of a transfer, within `intervene`: what has arrived is deleted here, as DEL would, and whoever asked is answered.
+   * @param failure - What went wrong, as the reply; undefined if all is well.
+   * @param deletes - False if nothing may be deleted here any more.
+   */
+  endTransfer(transfer: Transfer, failure: string | undefined, deletes: boolean): void {
+    this.transfers.delete(transfer)
+    const { session, database } = transfer
+    const settled = deletes ? transfer.settle() : { moved: [], failure: undefined }
+    if (settled.moved.length > 0) {
+      const nobody = this.connect()
+      nobody.database = database.index
+      this.run(nobody, COMMANDS.get('del') as Command, ['DEL', ...settled.moved], false)
+      this.disconnect(nobody)
+    }
+    const error = failure ?? settled.failure
+    this.release(session, () => (error === undefined ? session.reply.ok() : session.reply.error(error)))
+  }
+
   /** When `tick` will next have something to do; undefined if never. O(databases). */
   nextTickMs(): number | undefined {
     if (this.paused !== undefined) return 0
     if (this.memory.isUnderWay) return this.#now
     let first = this.#timeouts.first()?.at
+    if (!this.expiresActively) return first
     for (const database of this.databases) {
       const at = database.nextExpiry()
       if (at !== undefined && (first === undefined || at < first)) first = at
@@ -241,7 +284,7 @@ export class Engine implements Host, DatabaseListener {
       for (const id of [...this.#watchers.keys(), ...this.#waiting.keys()]) {
         const key = keyOf(id, database.index)
         if (key === undefined) continue
-        if (first.find(key) !== undefined || second.find(key) !== undefined) this.changed(database, key)
+        if (first.has(key) || second.has(key)) this.changed(database, key)
       }
     }
   }
@@ -261,8 +304,10 @@ export class Engine implements Host, DatabaseListener {
     call.now = this.#now
     call.mayBlock = mayBlock
     call.dirty = 0
+    call.isMessage = false
     call.instead = undefined
     const mark = reply.length
+    const startMs = this.monotonicMs?.() ?? 0
     try {
       const { handler } = command as Command // every spec that comes here was found in the table
       handler(call, args)
@@ -272,19 +317,32 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
-    if (session.tracking !== undefined && command.flags.has('readonly')) {
-      const positions = keyPositions(command, args) ?? []
+    const micros = this.monotonicMs === undefined ? 0 : 1000 * (this.monotonicMs() - startMs)
+    if (session.blocked !== undefined && mayBlock) session.waiting ??= { args, micros }
+    else this.#ran(session, command, { args: session.waiting?.args ?? args, micros, mark })
+    if (session.tracking !== undefined && command.flags.has('readonly') && !READING_SCRIPTS.has(command.name)) {
+      // Of a script that reads, all keys are remembered that it was given.
+      const reader = session.caller ?? { session, command, args }
+      const positions = keyPositions(reader.command, reader.args) ?? []
       this.tracking.read(
-        session,
-        positions.map((position) => args[position] as string),
+        reader.session,
+        positions.map((position) => reader.args[position] as string),
       )
     }
     this.changes += call.dirty
-    if (call.dirty === 0 || !this.propagates || session.isUnpropagated) return
+    if (!this.propagates || session.isUnpropagated) return
+    if (call.dirty === 0) {
+      if (call.isMessage) this.#pending.push({ database, args, isMessage: true })
+      return
+    }
     for (const each of call.instead ?? [args]) this.#pending.push({ database, args: each })
   }
 
   refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
+    if (!session.user.isAllPowerful) {
+      const refusal = refusalByRights(this, session, command, args, this.#now)
+      if (refusal !== undefined) return refusal
+    }
     return this.#options.refuse?.(session, command, args)
   }
 
@@ -324,10 +382,13 @@ export class Engine implements Host, DatabaseListener {
 
   /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
   release(session: Session, write: () => void): boolean {
-    if (session.blocked === undefined) return false
+    const { blocked, waiting } = session
+    if (blocked === undefined) return false
     this.#unblock(session)
     const mark = session.reply.length
     write()
+    const { args, micros } = waiting ?? { args: [blocked.command.name], micros: 0 }
+    this.#ran(session, blocked.command, { args, micros, mark })
     this.#told(session, mark)
     return true
   }
@@ -348,6 +409,7 @@ export class Engine implements Host, DatabaseListener {
 
   changed(database: Database, key: string): void {
     if (this.tracking.clientCount > 0) this.tracking.changed(key, this.#running)
+    if (this.transfers.size > 0) this.transfers.changed(database, key)
     if (this.#watchers.size === 0 && this.#waiting.size === 0) return
     const id = idOf(database.index, key)
     for (const session of this.#watchers.get(id) ?? []) session.isTouched = true
@@ -368,6 +430,7 @@ export class Engine implements Host, DatabaseListener {
   }
 
   expired(database: Database, key: string): void {
+    this.statistics.expiredKeys++
     this.notify('x', 'expired', key, database.index)
     if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key] })
   }
@@ -376,6 +439,7 @@ export class Engine implements Host, DatabaseListener {
     assert(!this.#isRunning, 'the engine failed before: its state cannot be trusted')
     this.#isRunning = true
     if (this.#effects.length > 0) this.#effects = []
+    if (now === this.#now) return
     this.#now = now
     for (const database of this.databases) database.now = now
   }
@@ -385,8 +449,20 @@ export class Engine implements Host, DatabaseListener {
     return this.#effects.length === 0 ? NO_EFFECTS : this.#effects
   }
 
+  /** Counts a command whose reply begins at `mark`. */
+  #ran(
+    session: Session,
+    command: CommandSpec,
+    { args, micros, mark }: { readonly args: readonly string[]; readonly micros: number; readonly mark: number },
+  ): void {
+    session.waiting = undefined
+    this.statistics.ran(command.name, micros, session.reply.errorAt(mark))
+    this.server?.ran(session, command, args, micros)
+  }
+
   #dispatch(session: Session, args: readonly string[]): void {
     const command = findCommand(args)
+    session.lastCommand = typeof command === 'string' ? undefined : command
     const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
     if (refusal !== undefined) {
       const isExec = typeof command !== 'string' && command.name === 'exec'
@@ -398,6 +474,8 @@ export class Engine implements Host, DatabaseListener {
       // A client follows a redirection, and runs the transaction there.
       const isAborted = isExec && this.cluster?.isRedirection(refusal) !== true
       const text = isAborted ? `EXECABORT Transaction discarded because of: ${refusal.replace(/^ERR /, '')}` : refusal
+      if (typeof command === 'string') this.statistics.replied(text)
+      else this.statistics.refused(command.name, text)
       session.reply.error(text)
       return
     }
@@ -430,7 +508,7 @@ export class Engine implements Host, DatabaseListener {
     const refused = this.refusal(session, command, args)
     if (refused !== undefined) return refused
     if (this.paused !== undefined && !command.flags.has('allow_busy')) return this.paused.refusal
-    if (this.memory.refuses(session, command)) return OUT_OF_MEMORY
+    if (!session.isTrusted && this.memory.refuses(session, command)) return OUT_OF_MEMORY
     if (session.isSubscribed && session.reply.protocol === 2 && !SUBSCRIBED_COMMANDS.has(name)) {
       return `ERR Can't execute '${name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`
     }
@@ -473,10 +551,11 @@ export class Engine implements Host, DatabaseListener {
     this.#pending = []
     const isTransaction = pending.length > 1
     const database = pending[0]?.database ?? 0
-    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'] })
+    const isMessage = pending.every((each) => each.isMessage === true)
+    if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'], isMessage })
     for (const each of pending) this.#effects.push({ kind: 'propagate', ...each })
     if (isTransaction)
-      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'] })
+      this.#effects.push({ kind: 'propagate', database: pending.at(-1)?.database ?? 0, args: ['EXEC'], isMessage })
   }
 
   /** Runs the commands of those who wait for keys that are there now; that may make further keys. */
@@ -550,10 +629,18 @@ export class Engine implements Host, DatabaseListener {
   }
 }
 
+/** Commands by their names in small and in capital letters: nearly all clients write one or the other. */
+const BY_SPELLING: ReadonlyMap<string, Command> = new Map(
+  [...COMMANDS].flatMap(([name, command]) => [
+    [name, command],
+    [name.toUpperCase(), command],
+  ]),
+)
+
 /** The command that `args` names, or the text of the error if there is none. */
 function findCommand(args: readonly string[]): Command | string {
   const [name = '', subcommand] = args
-  const command = COMMANDS.get(name) ?? COMMANDS.get(name.toLowerCase())
+  const command = BY_SPELLING.get(name) ?? COMMANDS.get(name.toLowerCase())
   if (command === undefined) {
     let list = ''
     for (let i = 1; i < args.length && list.length < SHOWN_BYTES; i++) {
@@ -574,6 +661,14 @@ function textOfError(error: unknown): string {
   return error.message.startsWith('Map') || error.message.startsWith('Set')
     ? 'OOM a database or a value holds at most 16777216 keys or elements'
     : 'ERR string exceeds maximum allowed size (proto-max-bulk-len)'
+}
+
+/** Takes back what was written since `mark`, but for the messages in it. */
+function keepMessages({ reply, messages = [] }: Session, mark: number): void {
+  const written = messages.length === 0 ? undefined : Uint8Array.prototype.slice.call(reply.bytes())
+  reply.truncate(mark)
+  for (let i = 0; i < messages.length; i += 2)
+    reply.encoded(written?.subarray(messages[i], messages[i + 1]) as Uint8Array)
 }
 
 /** Puts a push with the evicted keys before the reply that begins at `mark`. */

@@ -117,6 +117,13 @@ export interface FunctionCode {
   dump(): readonly string[]
   /** @throws CORRUPTION if it cannot be loaded. */
   load(code: string): void
+  /** Forgets all of them. */
+  clear(): void
+}
+
+/** What a function says that it does; undefined if there is none of that name. */
+export function functionFlags(engine: Host, name: string): ReadonlySet<string> | undefined {
+  return LIBRARIES.get(engine)?.find(name)?.flags
 }
 
 export function functionCodeOf(engine: Host): FunctionCode {
@@ -130,6 +137,7 @@ export function functionCodeOf(engine: Host): FunctionCode {
         throw new BedplateError('CORRUPTION', `a library of functions cannot be loaded: ${error.message}`)
       }
     },
+    clear: () => LIBRARIES.get(engine)?.clear(),
   }
 }
 

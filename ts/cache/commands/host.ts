@@ -1,4 +1,5 @@
 import type { Random } from '../../io/random.ts'
+import type { Users } from '../acl/users.ts'
 import type { Database } from '../keyspace/database.ts'
 import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { ClusterDoor } from './cluster-door.ts'
@@ -9,7 +10,9 @@ import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
 import type { Blocked, Session } from './session.ts'
 import type { CommandInfo, CommandSpec } from './specs.ts'
+import type { Statistics } from './statistics.ts'
 import type { Tracking } from './tracking-registry.ts'
+import type { Transfers } from './transfers.ts'
 
 /** What handlers may ask of the engine that runs them. */
 export interface Host {
@@ -17,8 +20,13 @@ export interface Host {
   readonly encodingLimits: EncodingLimits
   readonly databases: readonly Database[]
   readonly pubsub: PubSub
+  readonly users: Users
   readonly memory: MemoryLimit
   readonly tracking: Tracking
+  /** How often commands were run, and how they ended. */
+  readonly statistics: Statistics
+  /** Keys that are on their way to other servers. */
+  readonly transfers: Transfers
   /** All commands by name, for COMMAND. */
   readonly commands: ReadonlyMap<string, CommandInfo>
   /** Who serves the connections; undefined for an engine on its own. */
@@ -27,6 +35,8 @@ export interface Host {
   readonly cluster: ClusterDoor | undefined
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents: string
+  /** Whether keys that are due are deleted though nobody asks for them. */
+  expiresActively: boolean
   /** Milliseconds since any beginning, for the time limit of scripts; undefined lets them run for ever. */
   readonly monotonicMs: (() => number) | undefined
   /** How long a script runs before other clients are answered again, with BUSY. */
@@ -47,6 +57,8 @@ export interface Host {
   block(session: Session, blocked: Blocked): void
   /** Ends the waiting of a session with the reply that `write` writes. @returns False if it does not wait. */
   release(session: Session, write: () => void): boolean
+  /** All sessions, the oldest first. */
+  sessions(): Iterable<Session>
   /** The session of an id that CLIENT ID gave; undefined if it is gone. */
   session(id: number): Session | undefined
   /** Sends a message to all who listen. @returns How many did. */

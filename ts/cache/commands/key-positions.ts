@@ -29,11 +29,7 @@ export function keyPositions(command: CommandSpec, args: readonly string[]): num
     const last = lastKey < 0 ? args.length + lastKey : Math.min(lastKey, args.length - 1)
     for (let i = firstKey; i <= last; i += step) positions.push(i)
   }
-  if (name === 'migrate' && args[3] === '') {
-    // MIGRATE host port "" ... KEYS key ...
-    const keys = args.findIndex((arg, position) => position > 5 && arg.toUpperCase() === 'KEYS')
-    return keys === -1 ? undefined : args.slice(keys + 1).map((_, index) => keys + 1 + index)
-  }
+  if (name === 'migrate' && args[3] === '') return migratedPositions(args) ?? positions
   const counted = COUNTED.get(name)
   if (counted !== undefined) {
     const count = parseSafeInteger(args[counted] ?? '')
@@ -58,4 +54,16 @@ export function keyPositions(command: CommandSpec, args: readonly string[]): num
     for (let i = 1; i <= Math.floor(count / 2); i++) positions.push(streams + i)
   }
   return positions
+}
+
+/** MIGRATE host port "" database timeout [...] KEYS key...: the indexes of the keys; undefined without KEYS: '' is the key. */
+function migratedPositions(args: readonly string[]): number[] | undefined {
+  for (let i = 6; i < args.length; i++) {
+    const word = (args[i] as string).toUpperCase()
+    if (word === 'KEYS') return args.slice(i + 1).map((_, index) => i + 1 + index)
+    // What they are followed by may look like KEYS.
+    if (word === 'AUTH') i++
+    else if (word === 'AUTH2') i += 2
+  }
+  return undefined
 }

@@ -12,6 +12,8 @@ export const SCRIPT_OUT_OF_MEMORY =
   "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
 export const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 
+/** An empty cache costs more than this, about: a limit below it is always exceeded, as it is in Redis. */
+const EMPTY_BYTES = 64
 const DEFAULT_SAMPLES = 5
 /** So many keys go at most after one command; what is still too much goes with the next ones and in ticks. */
 const MAX_EVICTIONS = 1000
@@ -26,6 +28,8 @@ export class MemoryLimit {
   samples = DEFAULT_SAMPLES
   readonly rules: UsageRules
   readonly meter = new MemoryMeter()
+  /** Nothing is evicted or refused: a replica has what its master has. */
+  isSuspended = false
   evictedCount = 0
   /** The most that was used since the start. */
   peakBytes = 0
@@ -56,9 +60,15 @@ export class MemoryLimit {
     return this.meter.bytes
   }
 
+  /** The same as INFO tells it and as it is held against the limit: never nothing. */
+  get totalBytes(): number {
+    return Math.max(this.meter.bytes, EMPTY_BYTES)
+  }
+
   get isOver(): boolean {
+    if (this.isSuspended) return false
     const limit = this.maxBytes === 0 ? this.ceilingBytes : Math.min(this.maxBytes, this.ceilingBytes)
-    return this.meter.bytes > limit
+    return this.totalBytes > limit
   }
 
   /** True while more has to be evicted than one command may. */

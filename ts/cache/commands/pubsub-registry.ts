@@ -58,10 +58,12 @@ export class PubSub {
     let count = 0
     const sessions = (isSharded ? this.shardChannels : this.channels).get(channel) ?? []
     for (const session of sessions) {
+      session.messages?.push(session.reply.length)
       session.reply.push(3)
       session.reply.bulk(isSharded ? 'smessage' : 'message')
       session.reply.bulk(channel)
       session.reply.bulk(message)
+      session.messages?.push(session.reply.length)
       written(session)
       count++
     }
@@ -69,8 +71,10 @@ export class PubSub {
     for (const [pattern, listeners] of this.patterns) {
       if (!listeners.glob.matches(channel)) continue
       for (const session of listeners.sessions) {
+        session.messages?.push(session.reply.length)
         session.reply.push(4)
         for (const part of ['pmessage', pattern, channel, message]) session.reply.bulk(part)
+        session.messages?.push(session.reply.length)
         written(session)
         count++
       }

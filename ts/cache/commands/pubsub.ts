@@ -23,8 +23,11 @@ export const PUBSUB_COMMANDS: Handlers = {
 }
 
 function publish(isSharded: boolean): Handler {
-  return ({ engine, reply }, [, channel = '', message = '']) => {
+  return (call, [, channel = '', message = '']) => {
+    const { engine, reply } = call
     reply.integer(engine.publish(channel, message, isSharded))
+    // Replicas that are nodes hear it from the bus.
+    call.isMessage = engine.cluster === undefined
     // Those who listen at other nodes are not counted.
     engine.cluster?.published({ channel, message, isSharded })
   }
@@ -77,11 +80,14 @@ function checkRoom({ session }: Call, args: readonly string[]): void {
   if (count > MAX_SUBSCRIPTIONS) fail(`ERR a connection listens to at most ${MAX_SUBSCRIPTIONS} channels and patterns`)
 }
 
-function confirm({ reply }: Call, kind: string, name: string | undefined, count: number): void {
+/** A message, and no reply: CLIENT REPLY does not keep it back. */
+function confirm({ reply, session }: Call, kind: string, name: string | undefined, count: number): void {
+  session.messages?.push(reply.length)
   reply.push(3)
   reply.bulk(kind)
   reply.bulkOrNil(name)
   reply.integer(count)
+  session.messages?.push(reply.length)
 }
 
 function countOf({ session }: Call, isSharded: boolean): number {

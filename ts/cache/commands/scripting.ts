@@ -1,8 +1,9 @@
 // EVAL, EVALSHA, their read-only versions, and SCRIPT.
-import { ScriptCache } from '../scripting/script-cache.ts'
+import type { ScriptFlags } from '../scripting/runner.ts'
+import { readFlags, ScriptCache } from '../scripting/script-cache.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
-import { fail } from './errors.ts'
+import { CommandError, fail } from './errors.ts'
 import type { Host } from './host.ts'
 import { SCRIPT_OUT_OF_MEMORY } from './memory-limit.ts'
 
@@ -66,6 +67,23 @@ export const SCRIPTING_COMMANDS: Handlers = {
     reply.array(lines.length)
     for (const line of lines) reply.simple(line)
   },
+}
+
+/** How many scripts are known, and the bytes that their interpreter has in use. */
+export function scriptFigures(engine: Host): { readonly scripts: number; readonly luaBytes: number } {
+  const cache = CACHES.get(engine)
+  return { scripts: cache?.size ?? 0, luaBytes: cache?.runner.usedBytes ?? 0 }
+}
+
+/** What the script of an EVAL or EVALSHA says that it does; undefined if that is not known. */
+export function scriptFlags(engine: Host, name: string, script: string): ScriptFlags | undefined {
+  if (name.startsWith('evalsha')) return CACHES.get(engine)?.find(script.toLowerCase())?.flags
+  try {
+    return readFlags(script).flags
+  } catch (error) {
+    if (error instanceof CommandError) return undefined
+    throw error
+  }
 }
 
 function cacheOf({ engine }: Call): ScriptCache {

@@ -1,10 +1,16 @@
+import type { User } from '../acl/user.ts'
+import type { DebugDoor } from './debug-door.ts'
 import type { PersistenceDoor } from './persistence-door.ts'
+import type { ReplicationDoor } from './replication-door.ts'
 import type { Session } from './session.ts'
 import type { SlowLog } from './slow-log.ts'
+import type { CommandSpec } from './specs.ts'
 
 /** A connection, as CLIENT LIST and CLIENT KILL see it. */
 export interface ClientView {
   readonly session: Session
+  /** What it is connected for. */
+  readonly type: 'normal' | 'pubsub' | 'replica' | 'master'
   /** `host:port` of the client, and of ours that it is connected to. */
   readonly address: string
   readonly localAddress: string
@@ -12,11 +18,25 @@ export interface ClientView {
   readonly line: string
 }
 
+/** Where users are kept. */
+export interface UserFileDoor {
+  /** @returns Users whose connections have to be cut, or what is wrong. */
+  load(): readonly User[] | string
+  /** @returns What is wrong, as the reply. */
+  save(): string | undefined
+}
+
 /** What a server lends to commands: connections, settings and figures. An engine without a server has none of the commands. */
 export interface ServerDoor {
   readonly persistence: PersistenceDoor
+  readonly debug: DebugDoor
+  readonly replication: ReplicationDoor
+  /** The file of users; undefined without one. */
+  readonly users: UserFileDoor | undefined
   /** What took long. */
   readonly slowLog: SlowLog
+  /** A command was run, by itself, in a transaction or by a script. @param micros - How long it took. */
+  ran(session: Session, command: CommandSpec, args: readonly string[], micros: number): void
   /** Checks who a client says it is; it may say a password alone. @returns What is wrong, as the reply; undefined if it may come in. */
   authenticate(session: Session, user: string | undefined, password: string): string | undefined
   /** Takes back what a client was given since it connected, for RESET. */

@@ -3,6 +3,7 @@ import { Glob } from '../keyspace/glob.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, shown } from './errors.ts'
+import { logWrongLogin } from './rights.ts'
 import type { ClientView, ServerDoor } from './server-door.ts'
 
 const NO_SUCH_CLIENT = 'ERR No such client'
@@ -16,7 +17,10 @@ export const SERVER_COMMANDS: Handlers = {
       second === undefined
         ? doorOf(call).authenticate(call.session, undefined, first)
         : doorOf(call).authenticate(call.session, first, second)
-    if (refusal !== undefined) fail(refusal)
+    if (refusal !== undefined) {
+      logWrongLogin(call, args[0] as string, second === undefined ? 'default' : first, refusal)
+      fail(refusal)
+    }
     call.reply.ok()
   },
 
@@ -124,7 +128,8 @@ function kill(call: Call, args: readonly string[]): void {
     else if (isWord(by, 'LADDR')) filters.push(({ localAddress }) => localAddress === value)
     else if (isWord(by, 'TYPE')) filters.push(isOfType(value))
     else if (isWord(by, 'USER')) {
-      if (value !== 'default') fail(`ERR No such user '${shown(value, 128)}'`)
+      const user = call.engine.users.get(value) ?? fail(`ERR No such user '${shown(value, 128)}'`)
+      filters.push(({ session }) => session.user === user)
     } else if (isWord(by, 'SKIPME')) {
       skipsMe = isWord(value, 'YES') || (isWord(value, 'NO') ? false : fail(SYNTAX_ERROR))
     } else fail(SYNTAX_ERROR)
@@ -139,5 +144,6 @@ function kill(call: Call, args: readonly string[]): void {
 function isOfType(text: string): (client: ClientView) => boolean {
   const type = text.toLowerCase()
   if (!CLIENT_TYPES.has(type)) fail(`ERR Unknown client type '${shown(text, 128)}'`)
-  return ({ session }) => type === (session.isSubscribed ? 'pubsub' : 'normal')
+  const wanted = type === 'slave' ? 'replica' : type
+  return (client) => client.type === wanted
 }

@@ -89,11 +89,12 @@ export const SLOW_COMMANDS: Handlers = {
 
 /** LATENCY HISTOGRAM [command ...]: of each, how many calls took at most 1, 2, 4, ... microseconds. */
 function histogram(call: Call, args: readonly string[]): void {
-  const { times } = logOf(call)
+  const { commands } = call.engine.statistics
   const asked = args.slice(2).map((name) => name.toLowerCase())
   const isAsked = (name: string): boolean =>
     asked.length === 0 || asked.some((each) => name === each || name.startsWith(`${each}|`))
-  const found = [...times].filter(([name]) => isAsked(name))
+  // One that was refused whenever it came has taken no time.
+  const found = [...commands].filter(([name, { calls }]) => calls > 0 && isAsked(name))
   const { reply } = call
   reply.map(found.length)
   for (const [name, { calls, counts }] of found) {

@@ -1,5 +1,9 @@
 // SLOWLOG and LATENCY: which commands took long, and when. The server measures; here it is kept.
 
+import { redacted } from './redaction.ts'
+import type { Session } from './session.ts'
+import type { CommandSpec } from './specs.ts'
+
 /** As in Redis: so many arguments, and so many bytes of each, are kept of a command. */
 const MAX_ARGUMENTS = 32
 const MAX_ARGUMENT_BYTES = 128
@@ -22,14 +26,6 @@ export interface LatencySample {
   readonly ms: number
 }
 
-/** How long commands of one name took. */
-export interface CommandTimes {
-  calls: number
-  micros: number
-  /** Calls of at most 2^n microseconds, by n. */
-  readonly counts: number[]
-}
-
 /** What took long. */
 export class SlowLog {
   /** `slowlog-log-slower-than`, microseconds; negative: nothing is kept. */
@@ -42,31 +38,45 @@ export class SlowLog {
   #commands: SlowCommand[] = []
   #nextId = 0
   readonly #events = new Map<string, LatencySample[]>()
-  readonly #times = new Map<string, CommandTimes>()
 
-  /** A command has been run. @param nowMs - Milliseconds since 1970. */
+  /**
+   * Keeps a command that took long; those of a transaction and of a script in place of what ran them.
+   * @param addressOf - Asked where a session comes from, if its command is kept.
+   */
   ran(
-    name: string,
-    args: readonly string[],
-    micros: number,
-    nowMs: number,
-    who: () => { address: string; name: string },
+    session: Session,
+    {
+      command: { name, flags },
+      args,
+      micros,
+      nowMs,
+    }: {
+      readonly command: CommandSpec
+      readonly args: readonly string[]
+      readonly micros: number
+      readonly nowMs: number
+    },
+    addressOf: (session: Session) => string,
   ): void {
-    const times = this.#times.get(name)
-    if (times === undefined) this.#times.set(name, { calls: 1, micros, counts: counted([], micros) })
-    else {
-      times.calls++
-      times.micros += micros
-      counted(times.counts, micros)
-    }
-    if (this.slowerThanMicros >= 0 && micros >= this.slowerThanMicros) {
-      const { address, name: client } = who()
-      const atSeconds = Math.floor(nowMs / 1000)
-      this.#commands.unshift({ id: this.#nextId++, atSeconds, micros, args: shortened(args), address, name: client })
-      if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
-    }
+    this.sample(flags.has('fast'), micros, nowMs)
+    if (this.slowerThanMicros < 0 || micros < this.slowerThanMicros || flags.has('skip_slowlog')) return
+    const address = addressOf(session.caller?.session ?? session)
+    this.add({ atMs: nowMs, micros: Math.floor(micros), args: redacted(name, args), address, name: session.name })
+  }
+
+  /** Keeps a command. @param atMs - Milliseconds since 1970. */
+  add({ atMs, ...command }: Omit<SlowCommand, 'id' | 'atSeconds'> & { readonly atMs: number }): void {
+    const { args } = command
+    const atSeconds = Math.floor(atMs / 1000)
+    this.#commands.unshift({ ...command, id: this.#nextId++, atSeconds, args: shortened(args) })
+    if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
+  }
+
+  /** Notes how long a command took, if that was long. */
+  sample(isFast: boolean, micros: number, nowMs: number): void {
     const ms = Math.floor(micros / 1000)
-    if (this.latencyThresholdMs > 0 && ms >= this.latencyThresholdMs) this.#sample('command', ms, nowMs)
+    if (this.latencyThresholdMs === 0 || ms < this.latencyThresholdMs) return
+    this.#sample(isFast ? 'fast-command' : 'command', ms, nowMs)
   }
 
   /** The newest commands. @param count - At most so many; negative: all. */
@@ -97,15 +107,6 @@ export class SlowLog {
     return kinds.filter((kind) => this.#events.delete(kind)).length
   }
 
-  /** How long commands took, by name, since the start or CONFIG RESETSTAT. */
-  get times(): ReadonlyMap<string, CommandTimes> {
-    return this.#times
-  }
-
-  clearTimes(): void {
-    this.#times.clear()
-  }
-
   #sample(kind: string, ms: number, nowMs: number): void {
     const atSeconds = Math.floor(nowMs / 1000)
     const samples = this.#events.get(kind) ?? []
@@ -116,13 +117,6 @@ export class SlowLog {
     else samples.push({ atSeconds, ms })
     if (samples.length > MAX_SAMPLES) samples.shift()
   }
-}
-
-function counted(counts: number[], micros: number): number[] {
-  const power = micros <= 1 ? 0 : Math.ceil(Math.log2(micros))
-  while (counts.length <= power) counts.push(0)
-  counts[power] = (counts[power] ?? 0) + 1
-  return counts
 }
 
 function shortened(args: readonly string[]): string[] {

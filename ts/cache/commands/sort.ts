@@ -6,6 +6,7 @@ import { isString, textOf, type Value } from '../keyspace/values.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, WRONG_TYPE } from './errors.ts'
+import { mayReadEverything } from './rights.ts'
 
 export const SORT_COMMANDS: Handlers = {
   sort: (call, args) => sort(call, args, false),
@@ -85,6 +86,10 @@ function parseOptions(call: Call, args: readonly string[], isReadOnly: boolean):
     else if (isWord(args[i], 'BY') && left >= 1) options.by = args[++i] as string
     else if (isWord(args[i], 'GET') && left >= 1) options.gets.push(args[++i] as string)
     else fail(SYNTAX_ERROR)
+  }
+  const patterns = [...(options.by?.includes('*') === true ? ['BY'] : []), ...(options.gets.length > 0 ? ['GET'] : [])]
+  if (patterns.length > 0 && !mayReadEverything(call.engine, call.session, call.command, args)) {
+    fail(`ERR ${patterns[0]} option of SORT denied due to insufficient ACL permissions.`)
   }
   // What a pattern leads to may lie on another node.
   if (call.engine.cluster !== undefined) {

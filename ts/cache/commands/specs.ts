@@ -88,7 +88,28 @@ const TABLE = `
     latency|history 3 - admin,noscript,loading,stale
     latency|latest 2 - admin,noscript,loading,stale
     latency|reset -2 - admin,noscript,loading,stale
+    debug -2 - admin,noscript,loading,stale
+    acl -2 - -
+    acl|cat -2 - noscript,loading,stale
+    acl|deluser -3 - admin,noscript,loading,stale
+    acl|dryrun -4 - admin,noscript,loading,stale
+    acl|genpass -2 - noscript,loading,stale
+    acl|getuser 3 - admin,noscript,loading,stale
+    acl|help 2 - loading,stale
+    acl|list 2 - admin,noscript,loading,stale
+    acl|load 2 - admin,noscript,loading,stale
+    acl|log -2 - admin,noscript,loading,stale
+    acl|save 2 - admin,noscript,loading,stale
+    acl|setuser -3 - admin,noscript,loading,stale
+    acl|users 2 - admin,noscript,loading,stale
+    acl|whoami 2 - noscript,loading,stale
     bedplate.evictions 2 - noscript,loading,stale,fast
+    replicaof 3 - admin,noscript,stale,no_async_loading
+    slaveof 3 - admin,noscript,stale,no_async_loading
+    role 1 - noscript,loading,stale,fast +admin,dangerous
+    psync -3 - admin,noscript,no_async_loading,no_multi
+    sync 1 - admin,noscript,no_async_loading,no_multi
+    replconf -1 - admin,noscript,loading,stale,allow_busy
   @connection
     auth -2 - noscript,loading,stale,fast,no_auth,allow_busy
     ping -1 - fast
@@ -98,6 +119,7 @@ const TABLE = `
     reset 1 - noscript,loading,stale,fast,no_auth,allow_busy
     select 2 - loading,stale,fast
     asking 1 - fast
+    wait 3 - noscript
     readonly 1 - loading,stale,fast
     readwrite 1 - loading,stale,fast
     client|id 2 - noscript,loading,stale
@@ -120,6 +142,8 @@ const TABLE = `
     command|info -2 - loading,stale
     command|list -2 - loading,stale
     command|getkeys -4 - loading,stale
+    command|getkeysandflags -4 - loading,stale
+    command|help 2 - loading,stale
     command|docs -2 - loading,stale
   @keyspace
     del -2 1..-1 write
@@ -155,6 +179,7 @@ const TABLE = `
     dump 2 1 readonly
     restore -4 1 write,denyoom +dangerous
     restore-asking -4 1 write,denyoom,asking +dangerous
+    migrate -6 3 write,movablekeys +dangerous
   @string
     get 2 1 readonly,fast
     set -3 1 write,denyoom

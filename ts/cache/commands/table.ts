@@ -1,9 +1,11 @@
 // Specs and handlers, put together.
+import { ACL_COMMANDS } from './acl.ts'
 import { BITMAP_COMMANDS } from './bitmaps.ts'
 import type { Handlers } from './call.ts'
 import { CLUSTER_COMMANDS } from './cluster.ts'
 import type { Command } from './command.ts'
 import { CONNECTION_COMMANDS } from './connection.ts'
+import { DEBUG_COMMANDS } from './debug.ts'
 import { DUMP_COMMANDS } from './dump.ts'
 import { fail, SYNTAX_ERROR } from './errors.ts'
 import { EXPIRY_COMMANDS } from './expiry.ts'
@@ -15,8 +17,10 @@ import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { MEMORY_COMMANDS } from './memory.ts'
+import { MIGRATE_COMMANDS } from './migrate.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
+import { REPLICATION_COMMANDS } from './replication.ts'
 import { SCAN_COMMANDS } from './scan.ts'
 import { SCRIPTING_COMMANDS } from './scripting.ts'
 import { SERVER_COMMANDS } from './server.ts'
@@ -40,7 +44,9 @@ const GROUPS: readonly Handlers[] = [
   KEY_COMMANDS,
   EXPIRY_COMMANDS,
   DUMP_COMMANDS,
+  MIGRATE_COMMANDS,
   PERSISTENCE_COMMANDS,
+  REPLICATION_COMMANDS,
   SCAN_COMMANDS,
   STRING_COMMANDS,
   BITMAP_COMMANDS,
@@ -57,6 +63,8 @@ const GROUPS: readonly Handlers[] = [
   HYPERLOGLOG_COMMANDS,
   GEO_COMMANDS,
   CLUSTER_COMMANDS,
+  DEBUG_COMMANDS,
+  ACL_COMMANDS,
 ]
 
 /** All commands by name, containers with their subcommands. */

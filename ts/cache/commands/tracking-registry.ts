@@ -3,8 +3,9 @@
 import type { Effect } from './effects.ts'
 import type { Session, TrackingMode } from './session.ts'
 
-/** Keys that are remembered, `tracking-table-max-keys`: beyond it the one remembered longest is told to have changed. */
-const MAX_KEYS = 1_000_000
+const DEFAULT_MAX_KEYS = 1_000_000
+/** How many keys too many are forgotten with one command. */
+const FORGOTTEN_AT_ONCE = 100
 const CHANNEL = '__redis__:invalidate'
 
 interface Note {
@@ -15,6 +16,8 @@ interface Note {
 
 /** The reads and the wishes of all sessions. */
 export class Tracking {
+  /** `tracking-table-max-keys`, 0 for no bound: beyond it the keys remembered longest are told to have changed. */
+  maxKeys = DEFAULT_MAX_KEYS
   readonly #find: (id: number) => Session | undefined
   /** Who has read a key since it changed last. */
   readonly #readers = new Map<string, Set<Session>>()
@@ -63,7 +66,6 @@ export class Tracking {
       if (readers === undefined) this.#readers.set(key, new Set([session]))
       else readers.add(session)
     }
-    while (this.#readers.size > MAX_KEYS) this.#invalidate(this.#readers.keys().next().value as string, undefined)
   }
 
   /** A key was changed, by the command of this session if there is one. */
@@ -84,19 +86,31 @@ export class Tracking {
 
   /** Writes what is to be told; to be called behind the reply of each command. @param writer - Whose command it was. */
   tell(writer: Session | undefined, effect: (effect: Effect) => void): void {
+    this.#forget()
     if (this.#changed.size > 0) {
       const keys = [...this.#changed]
       this.#changed = new Set()
       for (const session of this.#sessions) {
         const { prefixes, noLoop } = session.tracking as TrackingMode
         if (prefixes === undefined || (noLoop && session === writer)) continue
-        const wanted = keys.filter((key) => prefixes.some((prefix) => key.startsWith(prefix)))
-        if (wanted.length > 0) this.#notes.push({ session, keys: wanted })
+        // A message for each prefix: they do not overlap.
+        for (const prefix of prefixes) {
+          const wanted = keys.filter((key) => key.startsWith(prefix))
+          if (wanted.length > 0) this.#notes.push({ session, keys: wanted })
+        }
       }
     }
     if (this.#notes.length === 0) return
     for (const note of this.#notes) this.#send(note, writer, effect)
     this.#notes = []
+  }
+
+  /** Lets go of keys beyond the bound. */
+  #forget(): void {
+    if (this.maxKeys === 0) return
+    for (let left = FORGOTTEN_AT_ONCE; left > 0 && this.#readers.size > this.maxKeys; left--) {
+      this.#invalidate(this.#readers.keys().next().value as string, undefined)
+    }
   }
 
   #invalidate(key: string, writer: Session | undefined): void {

@@ -13,10 +13,10 @@ export const TRANSACTION_COMMANDS: Handlers = {
     const { engine, session, reply } = call
     const { transaction } = session
     if (transaction === undefined) fail('ERR EXEC without MULTI')
-    // Looking for a key whose time has come deletes it; where nothing is deleted, on a replica, it counts as changed all the same.
+    // A key whose time has come since it was watched counts as changed, whether it is deleted already or not.
     let isGone = false
     for (const { database, key, wasThere } of session.watched.values()) {
-      if (engine.databases[database]?.find(key) === undefined && wasThere) isGone = true
+      if (engine.databases[database]?.has(key) !== true && wasThere) isGone = true
     }
     const isTouched = session.isTouched || isGone
     session.transaction = undefined
@@ -28,7 +28,10 @@ export const TRANSACTION_COMMANDS: Handlers = {
     for (const { command, args } of transaction.queue) {
       const refusal = engine.refusal(session, command, args)
       if (refusal === undefined) engine.run(session, command, args, false)
-      else reply.error(refusal)
+      else {
+        engine.statistics.refused(command.name, refusal)
+        reply.error(refusal)
+      }
     }
     session.isExecuting = false
   },

@@ -56,3 +56,35 @@ export class Cut<Entry extends { readonly position: number }> {
     this.#isDone[to] = this.#isDone[from] as number
   }
 }
+
+/** The cuts of a database that are under way: mostly none, which whoever has them shows as undefined, or one. */
+export class Cuts<Entry extends { readonly position: number }> {
+  readonly #cuts: readonly Cut<Entry>[]
+
+  constructor(cuts: readonly Cut<Entry>[]) {
+    this.#cuts = cuts
+  }
+
+  /** These and one more. */
+  with(cut: Cut<Entry>): Cuts<Entry> {
+    return new Cuts([...this.#cuts, cut])
+  }
+
+  /** These but for one; undefined if none is left. */
+  without(cut: Cut<Entry>): Cuts<Entry> | undefined {
+    const left = this.#cuts.filter((each) => each !== cut)
+    return left.length === 0 ? undefined : new Cuts(left)
+  }
+
+  touch(entry: Entry): void {
+    for (const cut of this.#cuts) cut.touch(entry)
+  }
+
+  added(position: number): void {
+    for (const cut of this.#cuts) cut.added(position)
+  }
+
+  moved(from: number, to: number): void {
+    for (const cut of this.#cuts) cut.moved(from, to)
+  }
+}

@@ -1,7 +1,6 @@
 // One database: keys, their values and when they expire. Entries lie side by side as in IndexedMap, so that SCAN misses nothing
 // and RANDOMKEY is fair.
-import { assert } from '../../base/errors.ts'
-import { Cut } from './cut.ts'
+import { Cut, Cuts } from './cut.ts'
 import { type Expiry, ExpiryHeap } from './expiry-heap.ts'
 import { scanPositions } from './indexed-map.ts'
 import { MemoryMeter, objectBytes, SLOT_BYTES, stringBytes, TABLE_BYTES } from './memory.ts'
@@ -54,6 +53,8 @@ export class Database {
   now = 0
   /** False while time stands still for expiry: a replica deletes keys only when its master says so. */
   deletesExpired = true
+  /** True while nothing may change: keys that are due are not seen, and deleted later. */
+  isPaused = false
   /** Set before the first key is; SWAPDB does not go with it. */
   keyIndex: KeyIndex | undefined
   /** True while what is replayed was decided elsewhere: then keys are there until they are deleted, whatever the time. */
@@ -61,7 +62,7 @@ export class Database {
   #entries = new Map<string, Entry>()
   #dense: Entry[] = []
   #expiries = new ExpiryHeap<Entry>()
-  #cut: Cut<Entry> | undefined
+  #cuts: Cuts<Entry> | undefined
   readonly #listener: DatabaseListener
   readonly #usage: Usage
   readonly #meter: MemoryMeter
@@ -96,7 +97,7 @@ export class Database {
     const entry = this.#entries.get(key)
     if (entry !== undefined && (entry.expiry === undefined || !this.#isExpired(entry))) {
       this.#found = entry
-      this.#cut?.touch(entry)
+      this.#cuts?.touch(entry)
       return entry
     }
     this.#listener.missed(this, key)
@@ -134,7 +135,7 @@ export class Database {
   /** Adds a key that is not there. */
   add(key: string, value: Value): Entry {
     // Where nothing is deleted for its time, what has expired may still lie there.
-    const stale = this.deletesExpired ? undefined : this.#entries.get(key)
+    const stale = this.#deletes ? undefined : this.#entries.get(key)
     if (stale !== undefined) this.#remove(stale)
     const entry = this.#insert(key, value)
     this.#listener.added(this, key)
@@ -183,7 +184,7 @@ export class Database {
     let count = 0
     while (count < budget) {
       const first = this.#expiries.first()
-      if (first === undefined || first.at >= this.now || !this.deletesExpired) break
+      if (first === undefined || first.at >= this.now || !this.#deletes) break
       this.#expire(first.owner)
       count++
     }
@@ -193,7 +194,7 @@ export class Database {
   /** The first time at which a key has to be deleted; undefined if none has to be, ever. */
   nextExpiry(): number | undefined {
     const first = this.#expiries.first()
-    return first === undefined ? undefined : first.at + 1
+    return first === undefined || !this.#deletes ? undefined : first.at + 1
   }
 
   /** The entry at a position below `size`, whether it has expired or not. */
@@ -280,18 +281,18 @@ export class Database {
   }
 
   /**
-   * Begins to write down what there is now, see cut.ts.
+   * Begins to write down what there is now, see cut.ts. Several may be under way.
    * @param write - Called once for each entry, before it changes.
    */
   cut(write: (entry: Entry) => void): Cut<Entry> {
-    assert(this.#cut === undefined, 'a database is cut once at a time')
-    this.#cut = new Cut(this.#dense, write)
-    return this.#cut
+    const cut = new Cut(this.#dense, write)
+    this.#cuts = this.#cuts?.with(cut) ?? new Cuts([cut])
+    return cut
   }
 
   /** The end of a cut, whether all was written or not. */
   endCut(cut: Cut<Entry>): void {
-    if (this.#cut === cut) this.#cut = undefined
+    this.#cuts = this.#cuts?.without(cut)
   }
 
   /** Deletes every key. @returns How many there were. */
@@ -304,7 +305,7 @@ export class Database {
     this.#usage.clear()
     this.#found = undefined
     this.#count(-this.#units)
-    this.#cut = undefined // it goes on with what there was
+    this.#cuts = undefined // they go on with what there was
     for (const { key } of removed) this.#listener.changed(this, key)
     return removed.length
   }
@@ -314,7 +315,7 @@ export class Database {
     this.#entries.set(key, entry)
     this.#dense.push(entry)
     this.keyIndex?.added(key)
-    this.#cut?.added(entry.position)
+    this.#cuts?.added(entry.position)
     this.#usage.added(entry.position, this.now)
     this.#found = entry
     this.#weigh(entry)
@@ -324,8 +325,12 @@ export class Database {
   /** True if its time has come; then it is deleted, where this database may. As in Redis a key still lives in the millisecond it expires at. */
   #isExpired(entry: Entry): boolean {
     if (this.seesExpired || (entry.expiry as Expiry<Entry>).at >= this.now) return false
-    if (this.deletesExpired) this.#expire(entry)
+    if (this.#deletes) this.#expire(entry)
     return true
+  }
+
+  get #deletes(): boolean {
+    return this.deletesExpired && !this.isPaused
   }
 
   #expire(entry: Entry): void {
@@ -335,12 +340,12 @@ export class Database {
 
   #remove(entry: Entry): void {
     if (entry.expiry !== undefined) this.#expiries.remove(entry.expiry)
-    this.#cut?.touch(entry)
+    this.#cuts?.touch(entry)
     this.#entries.delete(entry.key)
     this.keyIndex?.removed(entry.key)
     const last = this.#dense.pop() as Entry
     if (last !== entry) {
-      this.#cut?.moved(last.position, entry.position)
+      this.#cuts?.moved(last.position, entry.position)
       this.#dense[entry.position] = last
       this.#usage.moved(last.position, entry.position)
       last.position = entry.position

@@ -13,9 +13,14 @@ export class CommandStream {
   append(database: number, args: readonly string[]): void {
     if (database !== this.#database) {
       this.#database = database
-      this.#command(['SELECT', String(database)])
+      this.appendAnywhere(['SELECT', String(database)])
     }
-    this.#command(args)
+    this.appendAnywhere(args)
+  }
+
+  /** The database of the last command; undefined if the next one has to say. */
+  get database(): number | undefined {
+    return this.#database
   }
 
   /** The next command begins with SELECT. */
@@ -23,7 +28,8 @@ export class CommandStream {
     this.#database = undefined
   }
 
-  #command(args: readonly string[]): void {
+  /** A command that means the same in every database. */
+  appendAnywhere(args: readonly string[]): void {
     const writer = this.#writer
     writer.text(`*${args.length}\r\n`)
     for (const arg of args) {

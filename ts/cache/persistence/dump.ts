@@ -31,15 +31,15 @@ export function dumpFunctions(codes: readonly string[]): Uint8Array {
 }
 
 /**
- * The value that was dumped.
- * @returns What is wrong: the footer, of another version or checksum, or the value itself.
+ * The value that was dumped, in an object: a string may be any word.
+ * @returns Or what is wrong: the footer, of another version or checksum, or the value itself.
  */
-export function loadDump(bytes: Uint8Array, limits: EncodingLimits): Value | 'footer' | 'value' {
+export function loadDump(bytes: Uint8Array, limits: EncodingLimits): { readonly value: Value } | 'footer' | 'value' {
   const reader = opened(bytes)
   if (reader === undefined) return 'footer'
   return within(() => {
     const value = readValue(reader, reader.u8(), limits)
-    return reader.hasMore() ? undefined : value
+    return value === undefined || reader.hasMore() ? undefined : { value }
   })
 }
 

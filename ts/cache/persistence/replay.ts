@@ -2,6 +2,7 @@
 import { BedplateError, isCode } from '../../base/errors.ts'
 import { MAX_STRING_BYTES } from '../../wire/resp/index.ts'
 import type { Engine } from '../commands/engine.ts'
+import type { Database } from '../keyspace/database.ts'
 import { groupChecksum, readGroupHeader } from './group-header.ts'
 import { RdbDecoder } from './rdb-file.ts'
 import { RDB_MAGIC } from './rdb-format.ts'
@@ -29,6 +30,11 @@ export interface ReplayOptions {
   readonly dropsExpired: boolean
   /** Takes the code of a library of functions. */
   readonly loadFunction: (code: string) => void
+  /** Keys that are there already are replaced; otherwise one that is there twice is an error. */
+  readonly merges?: boolean
+  /** Told of a key that was left out, and of what a snapshot says of itself. */
+  readonly leftOut?: (database: number, key: string) => void
+  readonly fact?: (name: string, value: string) => void
 }
 
 /** What was found. */
@@ -44,19 +50,23 @@ export interface Replayed {
  * @throws CORRUPTION, and INVALID_INPUT for a database that this server has not.
  */
 export function* replaySnapshot(reader: RdbReader, options: ReplayOptions): Generator<void, Replayed> {
-  const { engine, nowMs, dropsExpired, loadFunction } = options
+  const { engine, nowMs, dropsExpired, loadFunction, leftOut, fact } = options
   const replayed: Replayed = { keys: 0, expired: 0, commands: 0 }
   const decoder = new RdbDecoder(reader, engine.encodingLimits)
   let count = 0
   for (let item = decoder.next(); item !== undefined; item = decoder.next()) {
     if (item.kind === 'function') loadFunction(item.code)
+    else if (item.kind === 'aux') fact?.(item.name, item.value)
     else if (item.kind === 'key') {
       const database = engine.databases[item.database]
       if (database === undefined) throw tooManyDatabases(item.database, engine)
       const { key, value, expiresAtMs, idleSeconds = 0 } = item
-      if (dropsExpired && expiresAtMs !== undefined && expiresAtMs < nowMs) replayed.expired++
-      else {
+      if (dropsExpired && expiresAtMs !== undefined && expiresAtMs < nowMs) {
+        replayed.expired++
+        leftOut?.(item.database, key)
+      } else {
         database.now = nowMs - idleSeconds * 1000
+        if (options.merges === true) dropKey(database, key)
         if (!database.load(key, value, expiresAtMs)) reader.refuse('a key is there twice')
         replayed.keys++
       }
@@ -64,6 +74,14 @@ export function* replaySnapshot(reader: RdbReader, options: ReplayOptions): Gene
     }
   }
   return replayed
+}
+
+/** Does such work in one go. */
+export function drain<T>(work: Generator<void, T>): T {
+  for (;;) {
+    const step = work.next()
+    if (step.done === true) return step.value
+  }
 }
 
 /** Where a file of commands ended. */
@@ -123,6 +141,12 @@ export function* replayCommands(
     isReplaying(false)
     engine.disconnect(session)
   }
+}
+
+/** Without a word: what takes its place is no change that anybody made. */
+function dropKey(database: Database, key: string): void {
+  const entry = database.find(key)
+  if (entry !== undefined) database.evict(entry)
 }
 
 function run(

@@ -14,7 +14,7 @@ export interface SnapshotOptions {
 
 /**
  * A snapshot in the making: it begins when it is made, and shows the databases as they were then, however they change while it
- * is made. One at a time.
+ * is made. Several may be under way.
  *
  * @example
  * const snapshot = new Snapshot({ databases, functions: [], aux: [] })

@@ -118,11 +118,14 @@ function pushField(lua: Lua, state: State, name: string, push: () => void): void
   lua.setField(state, -2, name)
 }
 
+/** The field of an error that was counted when a command told it. */
+export const COUNTED = 'ignore_error_stats_update'
+
 /** The error of a command: a table with its text in `err`. */
 function pushCommandError(lua: Lua, state: State, text: string): void {
   pushError(lua, state, text)
   lua.api.lua_pushboolean(state, 1)
-  lua.setField(state, -2, 'ignore_error_stats_update')
+  lua.setField(state, -2, COUNTED)
 }
 
 /** An error as redis.pcall gives it. @param text - With its code in front. */

@@ -6,6 +6,7 @@
 // there is no way to yield: there it goes on until it can, and is stopped if it has written nothing, or after ten times as long.
 import type { Host } from '../commands/host.ts'
 import { OUT_OF_MEMORY } from '../commands/memory-limit.ts'
+import { mayRun } from '../commands/rights.ts'
 import { Session } from '../commands/session.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { bitLibrary } from './bit-library.ts'
@@ -26,7 +27,7 @@ import {
 import { msgpackLibrary } from './msgpack-library.ts'
 import { PRELUDE } from './prelude.ts'
 import { evalLibrary, logLibrary, randomLibrary, redisLibrary, type ScriptHost } from './redis-library.ts'
-import { pushError, pushReply, textField, writeValue } from './replies.ts'
+import { COUNTED, pushError, pushReply, textField, writeValue } from './replies.ts'
 import { structLibrary } from './struct-library.ts'
 import { tableLibrary } from './table-library.ts'
 
@@ -98,7 +99,7 @@ export class ScriptRunner {
   readonly #kind: ScriptKind
   readonly #loading: ((lua: Lua) => Readonly<Record<string, LuaFunction>>) | undefined
   /** The client of the commands of scripts. */
-  readonly #inner = new Session(0)
+  readonly #inner: Session
   #lua: Lua | undefined
   /** References of what the prelude made. */
   #host = 0
@@ -115,6 +116,7 @@ export class ScriptRunner {
   /** @param loading - What `redis` holds for a library that is loaded, beside the log. */
   constructor(engine: Host, kind: ScriptKind, loading?: (lua: Lua) => Readonly<Record<string, LuaFunction>>) {
     this.#engine = engine
+    this.#inner = new Session(0, engine.users.nobody)
     this.#kind = kind
     this.#loading = loading
   }
@@ -161,7 +163,7 @@ export class ScriptRunner {
     const { lua } = this
     this.#thread ??= this.#newThread(lua)
     const inner = this.#inner
-    inner.standFor(session)
+    inner.standFor(session, command, job.args)
     inner.reply.protocol = 2
     const startedMs = this.#engine.monotonicMs?.() ?? 0
     const thread = this.#thread.state
@@ -268,6 +270,7 @@ export class ScriptRunner {
         if (status === OK) {
           if (api.lua_gettop(run.thread) === 0) api.lua_pushnil(run.thread)
           else api.lua_settop(run.thread, 1)
+          this.#noteCounted(run)
           lua.guard(() => writeValue(lua, run.thread, run.session.reply, this.#inner.reply.protocol))
         } else if (status === YIELDED) this.#writeError(run, 'ERR attempt to yield across metamethod/C-call boundary')
         else this.#writeError(run, undefined)
@@ -336,10 +339,19 @@ export class ScriptRunner {
   /** Writes an error with the place where the script is. @param text - Undefined for what lies on top of its stack. */
   #writeError(run: Run, text: string | undefined): void {
     const { lua } = this
+    if (text === undefined) this.#noteCounted(run)
     const message = text ?? this.#errorText(run.thread)
     const position = lua.position(run.thread)
     const place = position === undefined ? '' : ` script: ${run.job.name}, on ${position.source}:${position.line}.`
     run.session.reply.error(`${message}${place}`)
+  }
+
+  /** What lies on top of the stack may be an error that was counted when a command told it. */
+  #noteCounted({ thread }: Run): void {
+    const { lua } = this
+    if (lua.api.lua_type(thread, -1) !== TYPE.table) return
+    this.#engine.statistics.isErrorKnown = lua.rawField(thread, -1, COUNTED) !== TYPE.nil
+    lua.pop(thread)
   }
 
   #errorText(state: State): string {
@@ -374,9 +386,12 @@ export class ScriptRunner {
     const refusal =
       typeof found === 'string' ? 'Unknown Redis command called from script' : this.#refusal(run, found, args)
     if (refusal !== undefined) {
-      pushError(lua, state, /^[A-Z]+ /.test(refusal) ? refusal : `ERR ${refusal}`)
+      const text = /^[A-Z]+ /.test(refusal) ? refusal : `ERR ${refusal}`
+      if (typeof found === 'string') this.#engine.statistics.replied(text)
+      else this.#engine.statistics.refused(found.name, text)
+      pushError(lua, state, text)
       lua.api.lua_pushboolean(state, 1)
-      lua.setField(state, -2, 'ignore_error_stats_update')
+      lua.setField(state, -2, COUNTED)
       return false
     }
     const command = found as CommandSpec
@@ -482,7 +497,7 @@ export class ScriptRunner {
       mayRun: (args) => {
         const command = this.#engine.find(args)
         if (typeof command === 'string') return undefined
-        return this.#engine.refusal(this.#inner, command, args) === undefined
+        return mayRun(this.#engine, this.#inner, command, args)
       },
       setProtocol: (protocol) => {
         this.#inner.reply.protocol = protocol

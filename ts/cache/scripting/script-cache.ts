@@ -90,7 +90,7 @@ export class ScriptCache {
 }
 
 /** The flags of a first line such as `#!lua flags=no-writes`, and how long it is. @throws CommandError */
-function readFlags(text: string): { flags: ScriptFlags; length: number } {
+export function readFlags(text: string): { flags: ScriptFlags; length: number } {
   if (!text.startsWith('#!')) return { flags: { isUndeclared: true, names: new Set() }, length: 0 }
   const length = text.indexOf('\n')
   if (length === -1) fail('ERR Invalid script shebang')
@@ -100,7 +100,8 @@ function readFlags(text: string): { flags: ScriptFlags; length: number } {
   const names = new Set<string>()
   for (const option of options) {
     if (!option.startsWith('flags=')) fail(`ERR Unknown lua shebang option: ${option}`)
-    for (const name of option.slice('flags='.length).split(',')) {
+    const list = option.slice('flags='.length)
+    for (const name of list === '' ? [] : list.split(',')) {
       if (!FLAG_NAMES.has(name)) fail(`ERR Unexpected flag in script shebang: ${name}`)
       names.add(name)
     }

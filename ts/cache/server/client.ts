@@ -3,6 +3,7 @@ import { CommandDecoder, DEFAULT_LIMITS, UNAUTHENTICATED_LIMITS } from '../../wi
 import type { ClientView } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { redirectOf } from '../commands/tracking.ts'
+import type { Replica } from '../replication/replica.ts'
 
 /** A connection with what was read from it and what the engine knows of it. */
 export class Client {
@@ -12,7 +13,8 @@ export class Client {
   readonly connectedMs: number
   /** When its last command came. */
   usedMs: number
-  lastCommand = 'NULL'
+  /** The command that is being run. */
+  running: readonly string[] | undefined
   /** A command that was read and may not run yet: CLIENT PAUSE. */
   held: string[] | undefined
   /** Nothing more is run; what was written is sent, then it is closed. */
@@ -28,6 +30,8 @@ export class Client {
   heldBytes = 0
   /** CLIENT NO-EVICT. */
   isProtected = false
+  /** It is a replica: what it is sent has limits of its own. */
+  replica: Replica | undefined
 
   constructor(connection: Connection, session: Session, nowMs: number) {
     this.connection = connection
@@ -41,6 +45,11 @@ export class Client {
   /** Commands may be run now. */
   get isFree(): boolean {
     return !this.isClosing && !this.isClosed && !this.isSlow && this.session.blocked === undefined
+  }
+
+  /** A command of it was begun, or put off, and is not done. */
+  get isWaiting(): boolean {
+    return this.session.blocked !== undefined || this.held !== undefined
   }
 
   hold(position: number, bytes: Uint8Array): void {
@@ -70,7 +79,7 @@ export class Client {
     const { connection, session, decoder } = this
     const { remote, local } = connection
     const tracking = `${session.tracking === undefined ? '' : 't'}${session.tracking?.prefixes === undefined ? '' : 'B'}${session.isRedirectionBroken ? 'R' : ''}`
-    const flags = `${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${session.blocked === undefined ? '' : 'b'}`
+    const flags = `${this.replica === undefined ? '' : 'S'}${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${this.isWaiting ? 'b' : ''}`
     const fields: Readonly<Record<string, string | number>> = {
       id: session.id,
       addr: remote,
@@ -85,7 +94,7 @@ export class Client {
       psub: session.patterns.size,
       ssub: session.shardChannels.size,
       multi: session.transaction?.queue.length ?? -1,
-      qbuf: decoder.bufferedBytes,
+      qbuf: decoder.bufferedBytes + sizeOf(this.running),
       'qbuf-free': 0,
       'argv-mem': 0,
       'multi-mem': session.transaction?.bytes ?? 0,
@@ -96,14 +105,21 @@ export class Client {
       omem: connection.waitingBytes,
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
-      cmd: this.lastCommand,
-      user: 'default',
+      cmd: session.lastCommand?.name ?? 'NULL',
+      user: session.user.name,
       redir: redirectOf(session),
       resp: session.reply.protocol,
     }
     const line = Object.entries(fields).map(([name, value]) => `${name}=${value}`)
-    return { session, address: remote, localAddress: local, line: line.join(' ') }
+    const type = this.replica !== undefined ? 'replica' : session.isSubscribed ? 'pubsub' : 'normal'
+    return { session, type, address: remote, localAddress: local, line: line.join(' ') }
   }
+}
+
+/** Bytes of a command as client libraries send it. */
+function sizeOf(args: readonly string[] | undefined): number {
+  if (args === undefined) return 0
+  return args.reduce((sum, { length }) => sum + String(length).length + length + 5, String(args.length).length + 3)
 }
 
 function seconds(ms: number): number {

@@ -1,7 +1,7 @@
 // CONFIG's settings of what is kept on disk.
 import { formatSavePoints, parseSavePoints } from '../persistence/save-points.ts'
 import { APPEND_DIRECTORY, APPEND_NAME, type Persistence, type PersistenceSettings } from './persistence.ts'
-import type { LiveSetting } from './settings.ts'
+import { fixed, type LiveSetting } from './settings.ts'
 
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
@@ -17,7 +17,7 @@ const UNITS: Readonly<Record<string, number>> = {
 /** Settings by name. @param persistence - Undefined where nothing is kept. */
 export function persistenceSettings(persistence: Persistence | undefined): Readonly<Record<string, LiveSetting>> {
   if (persistence === undefined) {
-    return { appendonly: fixed('no'), appendfsync: fixed('everysec'), dir: fixed(''), save: fixed('') }
+    return { appendonly: only('no'), appendfsync: fixed('everysec'), dir: fixed(''), save: only('') }
   }
   const { settings } = persistence
   return {
@@ -81,8 +81,13 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
   }
 }
 
-function fixed(value: string): LiveSetting {
-  return { get: () => value }
+/** What clients set to be sure of it, where nothing else can be. */
+function only(value: string): LiveSetting {
+  return {
+    get: () => value,
+    prepare: (wanted) =>
+      wanted.toLowerCase() === value ? () => {} : 'this server keeps nothing on disk: start it with --dir',
+  }
 }
 
 function flag(settings: PersistenceSettings, name: 'forgivesTorn' | 'stopsOnSaveError'): LiveSetting {
@@ -98,11 +103,11 @@ function flag(settings: PersistenceSettings, name: 'forgivesTorn' | 'stopsOnSave
   }
 }
 
-function yesNo(value: boolean): string {
+export function yesNo(value: boolean): string {
   return value ? 'yes' : 'no'
 }
 
-function parseYesNo(text: string): boolean | undefined {
+export function parseYesNo(text: string): boolean | undefined {
   const word = text.toLowerCase()
   if (word === 'yes') return true
   return word === 'no' ? false : undefined

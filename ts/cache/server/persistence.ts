@@ -15,7 +15,7 @@ import { AppendOnly } from '../persistence/append-only.ts'
 import { makeDirectories, removeQuietly, saveSnapshotNow, sourceOf, writeSnapshot } from '../persistence/files.ts'
 import type { Mutant } from '../persistence/mutant.ts'
 import { RdbReader } from '../persistence/rdb-reader.ts'
-import { type Replayed, type ReplayOptions, replayCommands, replaySnapshot } from '../persistence/replay.ts'
+import { drain, type Replayed, type ReplayOptions, replayCommands, replaySnapshot } from '../persistence/replay.ts'
 import type { SavePoint } from '../persistence/save-points.ts'
 import { Snapshot } from '../persistence/snapshot.ts'
 
@@ -62,6 +62,15 @@ export interface PersistenceOptions {
   readonly mutant?: Mutant | undefined
   /** Libraries of functions, for whoever has them: their code, and what takes it. */
   readonly functions: FunctionCode
+  /** What snapshots say of the history of the data, and whoever goes on with it once one was loaded. */
+  readonly history?: {
+    readonly isReplica: boolean
+    facts(): readonly (readonly [string, string])[]
+    resume(
+      facts: ReadonlyMap<string, string>,
+      leftOut: readonly { readonly database: number; readonly key: string }[],
+    ): void
+  }
   /** More has become durable: replies that wait may leave. */
   readonly released: () => void
   /** It cannot go on: what was promised cannot be kept. */
@@ -93,6 +102,8 @@ export class Persistence {
   #timer: Cancel | undefined
   /** What is being written in the background. */
   #job: { readonly kind: 'save' | 'rewrite'; readonly startedMs: number; readonly ended: Promise<void> } | undefined
+  /** All data is being replaced: none of it is for files. */
+  #isReplacing = false
   #isSaveWanted = false
   #isRewriteWanted = false
   #retryAtMs = 0
@@ -145,7 +156,7 @@ export class Persistence {
     try {
       if (!this.#isOpen) return
       this.#isOpen = false
-      if (saves ?? this.#savesAtEnd()) this.#saveNow()
+      if ((saves ?? this.#savesAtEnd()) && !this.#isReplacing) this.#saveNow()
       this.#appendOnly?.close()
     } finally {
       this.#lock?.release()
@@ -160,6 +171,20 @@ export class Persistence {
     this.#timer?.()
     this.#appendOnly?.abandon()
     this.#lock?.release()
+  }
+
+  /** Lets all data be replaced, while no file is written; the append-only file is begun anew then. */
+  async replaceData(replace: () => Promise<void>): Promise<void> {
+    while (this.#job !== undefined) await this.#job.ended
+    const wasOn = this.settings.appendOnly
+    if (wasOn) this.#switchOff()
+    this.#isReplacing = true
+    try {
+      await replace()
+    } finally {
+      this.#isReplacing = false
+      if (wasOn && !this.#isClosing) this.switchAppendOnly(true)
+    }
   }
 
   // Commands that were run.
@@ -205,7 +230,7 @@ export class Persistence {
   save(): string | undefined {
     if (this.#job?.kind === 'save') return SAVE_BUSY
     // A snapshot is under way for the append-only file: two at a time are not made.
-    if (this.#job !== undefined) return OTHER_BUSY
+    if (this.#job !== undefined || this.#isReplacing) return OTHER_BUSY
     try {
       this.#saveNow()
       return undefined
@@ -218,6 +243,7 @@ export class Persistence {
   /** SHUTDOWN: saves a snapshot if that is asked for, or usual. @returns What went wrong. */
   saveBeforeEnd(saves: boolean | undefined): string | undefined {
     if (!(saves ?? this.#savesAtEnd())) return undefined
+    if (this.#isReplacing) return OTHER_BUSY
     try {
       this.#saveNow()
       return undefined
@@ -229,7 +255,7 @@ export class Persistence {
 
   saveInBackground(isScheduled: boolean): DoorAnswer {
     if (this.#job?.kind === 'save') return { refusal: SAVE_BUSY }
-    if (this.#job !== undefined) {
+    if (this.#job !== undefined || this.#isReplacing) {
       if (!isScheduled) return { refusal: OTHER_BUSY }
       this.#isSaveWanted = true
       return { text: 'Background saving scheduled' }
@@ -251,9 +277,37 @@ export class Persistence {
     return { text: 'Background append only file rewriting started' }
   }
 
+  /**
+   * DEBUG RELOAD, in one go: writes a snapshot if it `saves`, then `prepare`, then loads the one of the disk.
+   * @throws CORRUPTION, NOT_FOUND and other errors of the disk.
+   */
+  reloadSnapshot(options: { readonly saves: boolean; readonly merges: boolean; readonly prepare: () => void }): void {
+    const { disk } = this.#options
+    const path = joinPath(this.settings.directory, this.settings.snapshotName)
+    if (options.saves && this.#job !== undefined)
+      throw new BedplateError('CONFLICT', 'another snapshot is being written')
+    if (options.saves) this.#saveNow()
+    const file = disk.open(path, 'read')
+    try {
+      options.prepare()
+      const reader = new RdbReader(sourceOf(file), path)
+      drain(replaySnapshot(reader, { ...this.#replayOptions(true), merges: options.merges }))
+    } finally {
+      file.close()
+    }
+  }
+
+  /** DEBUG LOADAOF, in one go: `prepare`, then the append-only file as it is on disk. @throws CORRUPTION, NOT_FOUND */
+  reloadAppendOnly(prepare: () => void): void {
+    if (this.#appendOnly !== undefined) this.#tryToWrite()
+    const loading = this.#makeAppendOnly().load(this.#replayOptions(false), this.settings.forgivesTorn)
+    prepare()
+    if (drain(loading) === undefined) throw new BedplateError('NOT_FOUND', 'there is no append-only file')
+  }
+
   /** Why CONFIG SET appendonly cannot be done now. */
   cannotSwitch(isOn: boolean): string | undefined {
-    const isBusy = isOn !== this.settings.appendOnly && this.#job !== undefined
+    const isBusy = isOn !== this.settings.appendOnly && (this.#job !== undefined || this.#isReplacing)
     return isBusy ? 'another snapshot is being written: try again later' : undefined
   }
 
@@ -400,11 +454,12 @@ export class Persistence {
   // Snapshots.
 
   #cut(aux: readonly (readonly [string, string])[] = []): Snapshot {
-    const { engine, clock, functions } = this.#options
+    const { engine, clock, functions, history } = this.#options
     const facts = [
       ['redis-ver', '7.0.15'],
       ['redis-bits', '64'],
       ['ctime', String(Math.floor(clock.now() / 1000))],
+      ...(history?.facts() ?? []),
       ...aux,
     ] as const
     return new Snapshot({ databases: engine.databases, functions: functions.dump(), aux: facts })
@@ -485,6 +540,7 @@ export class Persistence {
   }
 
   #savesAtEnd(): boolean {
+    if (this.#isReplacing) return false
     return this.settings.savePoints.length > 0 && this.#options.engine.changes > this.#savedChanges
   }
 
@@ -511,7 +567,7 @@ export class Persistence {
     const file = disk.open(path, 'read')
     try {
       const reader = new RdbReader(sourceOf(file), path)
-      if (!isOlder) return await this.#inTurns(replaySnapshot(reader, this.#replayOptions(true)))
+      if (!isOlder) return await this.#loadWithHistory(reader)
       const found = await this.#inTurns(
         replayCommands(
           reader,
@@ -524,6 +580,21 @@ export class Persistence {
     } finally {
       file.close()
     }
+  }
+
+  /** A snapshot tells of which history it is, and how far it goes: replication can go on from there. */
+  async #loadWithHistory(reader: RdbReader): Promise<Replayed> {
+    const { history } = this.#options
+    const facts = new Map<string, string>()
+    const gone: { database: number; key: string }[] = []
+    const options: ReplayOptions = {
+      ...this.#replayOptions(history?.isReplica !== true),
+      fact: (name, value) => void facts.set(name, value),
+      leftOut: (database, key) => void gone.push({ database, key }),
+    }
+    const replayed = await this.#inTurns(replaySnapshot(reader, options))
+    history?.resume(facts, gone)
+    return replayed
   }
 
   #replayOptions(dropsExpired: boolean): ReplayOptions {
@@ -559,7 +630,7 @@ export class Persistence {
     const nowMs = this.#options.clock.now()
     if (this.#writeError !== undefined && this.#tryToWrite()) this.#options.released()
     this.#syncEverySecond()
-    if (this.#job !== undefined) return
+    if (this.#job !== undefined || this.#isReplacing) return
     if (this.#isRewriteWanted && this.#appendOnly !== undefined && nowMs >= this.#retryAtMs) this.#begin('rewrite')
     else if (this.#isSaveWanted || this.#isSaveDue(nowMs)) this.#begin('save')
     else if (this.#hasGrown() && nowMs >= this.#retryAtMs) this.#begin('rewrite')

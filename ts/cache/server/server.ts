@@ -1,52 +1,37 @@
 // The cache over TCP. One turn of the event loop runs the commands that have arrived and writes each client's replies once.
 import { BedplateError } from '../../base/errors.ts'
-import type { Cancel, Clock } from '../../io/clock.ts'
-import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
-import type { Random } from '../../io/random.ts'
-import { Door, isLoopback, type Logger, type Metric, metric, type Server } from '../../service/index.ts'
-import { DEFAULT_LIMITS, RespProtocolError } from '../../wire/resp/index.ts'
-import { ClusterMember, type ClusterOptions } from '../cluster/member.ts'
-import { isMaster } from '../cluster/topology.ts'
-import { DEFAULT_GOSSIP_OPTIONS } from '../cluster/types.ts'
+import type { Cancel } from '../../io/clock.ts'
+import type { Address, Connection, ConnectionEvents } from '../../io/network.ts'
+import { Door, isLoopback, type Metric, type Server } from '../../service/index.ts'
+import { RespProtocolError } from '../../wire/resp/index.ts'
+import { openUser } from '../acl/users.ts'
+import { ClusterMember } from '../cluster/member.ts'
 import type { Effect } from '../commands/effects.ts'
 import { Engine } from '../commands/engine.ts'
 import { functionCodeOf } from '../commands/functions.ts'
-import type { PersistenceDoor } from '../commands/persistence-door.ts'
 import type { ClientView, ServerDoor } from '../commands/server-door.ts'
 import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
+import { replicaLink } from '../replication/replica-link.ts'
+import { Replication } from '../replication/replication.ts'
+import { DEFAULT_REPLICATION } from '../replication/types.ts'
 import { Client } from './client.ts'
-import { encodingSettings } from './encoding-settings.ts'
-import { renderInfo, type Totals } from './info.ts'
-import { applyMemoryOptions, type MemoryOptions, memorySettings } from './memory-settings.ts'
-import { Persistence, type PersistenceOptions, type PersistenceSettings } from './persistence.ts'
-import { persistenceSettings } from './persistence-settings.ts'
-import { changeSettings, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
-import { slowLogSettings } from './slow-settings.ts'
-
-export interface CacheServerOptions extends Address {
-  readonly network: Network
-  readonly clock: Clock
-  readonly random: Random
-  readonly logger: Logger
-  readonly tls?: TlsFiles | undefined
-  /** What clients have to give with AUTH; '' for nothing. */
-  readonly password: string
-  readonly maxClients: number
-  readonly databases: number
-  /** Bytes of the heap in use, for INFO. */
-  readonly memoryBytes: () => number
-  /** Makes this server a node of a cluster. */
-  readonly cluster?: ClusterOptions | undefined
-  /** How much the keyspace may take; without, as much as there is. */
-  readonly memory?: MemoryOptions
-  /** Asked before each command of a client: a text is its reply, an error, and the command is not run. For tests of what fails. */
-  readonly intercept?: ((args: readonly string[]) => string | undefined) | undefined
-  /** Where data is kept; undefined keeps none. */
-  readonly persistence?: Pick<PersistenceOptions, 'disk' | 'mutant'> & { readonly settings: PersistenceSettings }
-}
+import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
+import { engineFacts, renderInfo, type Totals } from './info.ts'
+import { masterViews } from './master-view.ts'
+import { applyMemoryOptions } from './memory-settings.ts'
+import { cacheMetrics } from './metrics.ts'
+import { Migrator } from './migrator.ts'
+import type { CacheServerOptions } from './options.ts'
+import { Password, WRONG_PASSWORD } from './password.ts'
+import { Pause } from './pause.ts'
+import { Persistence } from './persistence.ts'
+import { persistenceDoor } from './persistence-commands.ts'
+import { serverSettings } from './server-settings.ts'
+import { changeSettings, type LiveSettings } from './settings.ts'
+import { beginUsers, type UserFile } from './user-file.ts'
 
 /** Commands of one client that are run before the others get their turn. */
 const COMMANDS_PER_TURN = 256
@@ -63,21 +48,11 @@ const READ_AHEAD_BYTES = 64 * 1024
 const LINGER_MS = 10_000
 /** Node's timers hold no more; the next time is asked for again then. */
 const MAX_TIMER_MS = 60_000
-const MAX_NAME_LENGTH = 32
 /** Of what a script writes to the log with one call. */
 const MAX_LOG_TEXT = 1024
 /** Redis's levels: debug, verbose, notice, warning. */
 const LOG_LEVELS = ['debug', 'debug', 'info', 'warn'] as const
-const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
-const NO_PASSWORD =
-  'ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?'
 const LOADING = 'LOADING Redis is loading the dataset in memory'
-const KEEPS_NOTHING = 'ERR this server keeps nothing on disk: start it with --dir'
-/** Commands whose arguments may be passwords. */
-const SECRETIVE: ReadonlySet<string> = new Set(['auth', 'hello', 'config|set', 'acl|setuser', 'migrate'])
-/** What is put off while CLIENT PAUSE holds writes, beside the commands that write. */
-const WRITE_LIKE: ReadonlySet<string> = new Set(['publish', 'spublish', 'pfcount', 'exec'])
-
 /**
  * A Redis-compatible server in this process.
  *
@@ -94,6 +69,7 @@ export class CacheServer implements Server {
   readonly #engine: Engine
   readonly #door: Door
   readonly #persistence: Persistence | undefined
+  readonly #replication: Replication
   /** Clients with replies that wait for what they tell to be durable. */
   readonly #held = new Set<Client>()
   #isLoading = false
@@ -108,14 +84,15 @@ export class CacheServer implements Server {
   #waiting = new Set<Client>()
   #isTurnPlanned = false
   #timer: { readonly atMs: number; readonly cancel: Cancel } | undefined
-  /** CLIENT PAUSE. */
-  #pause: { readonly untilMs: number; readonly all: boolean; readonly cancel: Cancel } | undefined
+  readonly #pause: Pause
+  readonly #migrator: Migrator
   #isDraining = false
   /** Runs the commands of this process. */
   #local: Session | undefined
   /** Whose command is being run. */
   #running: Session | undefined
-  #password: string
+  readonly #password: Password
+  readonly #userFile: UserFile | undefined
   #startedMs = 0
   #port = 0
   readonly #runId: string
@@ -123,6 +100,8 @@ export class CacheServer implements Server {
   readonly #member: ClusterMember | undefined
   /** What the cluster wants of the engine while a command runs. */
   readonly #interventions: (() => void)[] = []
+  /** What the command that is running leaves to be done behind it. */
+  readonly #afterwards: (() => void)[] = []
   #totals: Totals = noTotals()
   readonly #slowLog = new SlowLog()
 
@@ -130,7 +109,6 @@ export class CacheServer implements Server {
   constructor(options: CacheServerOptions) {
     this.#options = options
     const { network, logger, host, port, tls, random, databases, maxClients } = options
-    this.#password = options.password
     this.failed = new Promise((_, reject) => {
       this.#fail = reject
     })
@@ -145,13 +123,39 @@ export class CacheServer implements Server {
       refuse: (session, command, args) => this.#refusal(session, command, args),
       monotonicMs: () => options.clock.monotonic() / 1e6,
     })
+    const { users } = this.#engine
+    this.#password = new Password(users, options.password)
+    const directory = options.persistence?.settings.directory ?? ''
+    this.#userFile = beginUsers(users, options.users, { directory, logger })
+    users.mustHavePassword = !isLoopback(host)
+    this.#pause = new Pause({ clock: options.clock, engine: this.#engine, ended: () => this.#resume() })
+    this.#replication = this.#makeReplication()
+    this.#migrator = new Migrator({
+      network,
+      clock: options.clock,
+      engine: this.#engine,
+      intervene: (act) => this.#intervene(act),
+      ended: () => this.#resume(),
+      isPaused: () => this.#pause.isUnderWay(options.clock.now()),
+      isMaster: () => !this.#replication.isReplica,
+      failed: (error) => this.#break(error),
+    })
     this.#member = this.#joinCluster()
     applyMemoryOptions(this.#engine, options.memory)
     this.#persistence = this.#makePersistence()
     this.#engine.server = this.#serverDoor()
-    this.#settings = this.#liveSettings()
+    this.#settings = serverSettings({
+      options,
+      engine: this.#engine,
+      persistence: this.#persistence,
+      replication: this.#replication,
+      slowLog: this.#slowLog,
+      password: this.#password,
+      limits: { outputBytes: MAX_OUTPUT_BYTES, pubsubOutputBytes: MAX_PUBSUB_OUTPUT_BYTES },
+      port: () => this.#port,
+    })
     const fullReply = Buffer.from('-ERR max number of clients reached\r\n')
-    const hasAuthentication = options.password !== ''
+    const hasAuthentication = users.needsLogin
     const door = { network, logger, host, port, tls, hasAuthentication, maxConnections: maxClients, fullReply }
     this.#door = new Door(door)
   }
@@ -166,6 +170,7 @@ export class CacheServer implements Server {
       await this.#persistence?.open()
       this.#isLoading = false
       await this.#member?.start(address)
+      this.#replication.start()
       this.#planTick()
       return address
     } catch (error) {
@@ -196,34 +201,23 @@ export class CacheServer implements Server {
     this.#door.close()
     this.#door.clear()
     this.#timer?.cancel()
-    this.#pause?.cancel()
+    this.#pause.stop()
+    this.#migrator.stop()
     this.#member?.stop()
+    this.#replication.stop()
     await this.#door.empty()
     if (this.#hasFailed) this.#persistence?.abandon()
     else await this.#persistence?.close(this.#savesAtEnd)
   }
 
   metrics(): readonly Metric[] {
-    const { connections, commands, bytesIn, bytesOut, slowClients } = this.#totals
-    const keys = this.#engine.databases.map(({ index, size }) => ({ value: size, labels: { db: String(index) } }))
-    return [
-      metric('gauge', 'bedplate_cache_clients', 'Connections that are open.', this.#clients.size),
-      metric('counter', 'bedplate_cache_connections_total', 'Connections that were accepted.', connections),
-      metric(
-        'counter',
-        'bedplate_cache_rejected_connections_total',
-        'Connections for which there was no room.',
-        this.#door.rejectedCount,
-      ),
-      metric('counter', 'bedplate_cache_commands_total', 'Commands that were run.', commands),
-      metric('counter', 'bedplate_cache_received_bytes_total', 'Bytes that clients have sent.', bytesIn),
-      metric('counter', 'bedplate_cache_sent_bytes_total', 'Bytes that were written to clients.', bytesOut),
-      metric('counter', 'bedplate_cache_slow_clients_total', 'Clients that were closed unread.', slowClients),
-      metric('gauge', 'bedplate_cache_heap_bytes', 'Heap in use.', this.#options.memoryBytes()),
-      metric('gauge', 'bedplate_cache_used_bytes', 'What keys and values cost.', this.#engine.memory.usedBytes),
-      metric('counter', 'bedplate_cache_evicted_keys_total', 'Keys evicted.', this.#engine.memory.evictedCount),
-      { kind: 'gauge', name: 'bedplate_cache_keys', help: 'Keys by database.', samples: keys },
-    ]
+    return cacheMetrics({
+      engine: this.#engine,
+      totals: this.#totals,
+      clients: this.#clients.size,
+      rejected: this.#door.rejectedCount,
+      heapBytes: this.#options.memoryBytes(),
+    })
   }
 
   inspect(): unknown {
@@ -241,7 +235,7 @@ export class CacheServer implements Server {
    * @returns The bytes of the reply; none if the command blocks, which it then does not.
    */
   execute(args: readonly string[]): Uint8Array {
-    this.#local ??= this.#engine.connect()
+    this.#local ??= this.#connectLocally()
     const session = this.#local
     try {
       this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
@@ -257,15 +251,22 @@ export class CacheServer implements Server {
     return session.reply.take()
   }
 
+  #connectLocally(): Session {
+    const session = this.#engine.connect()
+    session.user = openUser()
+    return session
+  }
+
   /** A copy of all keys. O(all that is kept). */
   snapshot(): Snapshot {
     return takeSnapshot(this.#engine.databases)
   }
 
-  /** Puts a copy in the place of all keys. Neither files nor replicas are told. O(all that is kept). */
+  /** Puts a copy in the place of all keys. Files are not told; replicas fetch everything anew. O(all that is kept). */
   restore(snapshot: Snapshot): void {
     this.execute(['FLUSHALL'])
     restoreSnapshot(this.#engine.databases, snapshot)
+    this.#replication.startAnew()
     this.execute(['PING']) // whoever waits for a key is served with the next command
   }
 
@@ -273,7 +274,7 @@ export class CacheServer implements Server {
 
   #connect(connection: Connection): ConnectionEvents {
     const session = this.#engine.connect()
-    session.isAuthenticated = this.#password === ''
+    this.#password.forget(session)
     session.reply.limitBytes = MAX_OUTPUT_BYTES
     const client = new Client(connection, session, this.#options.clock.now())
     this.#clients.set(session, client)
@@ -289,6 +290,7 @@ export class CacheServer implements Server {
         else this.#run(client)
       },
       drained: () => {
+        client.replica?.drained()
         if (!client.isSlow) return
         client.isSlow = false
         this.#later(client)
@@ -303,6 +305,7 @@ export class CacheServer implements Server {
     this.#waiting.delete(client)
     this.#unwritten.delete(client)
     this.#held.delete(client)
+    this.#replication.forget(client.session)
     this.#engine.disconnect(client.session)
     this.#options.logger.debug('client gone', { remote: client.connection.remote, id: client.session.id })
   }
@@ -320,7 +323,7 @@ export class CacheServer implements Server {
       const args = client.held ?? this.#next(client)
       if (args === undefined) break
       client.held = undefined
-      if (this.#isHeld(args, nowMs)) {
+      if (this.#pause.holds(client.session, args, nowMs) || this.#engine.isHeld(client.session, args)) {
         client.held = args
         break
       }
@@ -347,10 +350,9 @@ export class CacheServer implements Server {
 
   #execute(client: Client, args: readonly string[], nowMs: number): void {
     client.usedMs = nowMs
-    client.lastCommand = nameOf(args)
+    client.running = args
     this.#totals.commands++
     let effects: readonly Effect[]
-    const startNs = this.#options.clock.monotonic()
     try {
       this.#running = client.session
       effects = this.#engine.execute(client.session, args, nowMs)
@@ -359,27 +361,33 @@ export class CacheServer implements Server {
       return
     } finally {
       this.#running = undefined
+      client.running = undefined
     }
-    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
-    if (effects.length > 0) this.#perform(effects)
+    if (effects.length > 0) this.#perform(effects, client.session)
+    if (this.#afterwards.length > 0) this.#doAfterwards()
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
   }
 
-  #measure({ connection, session }: Client, args: readonly string[], micros: number): void {
-    const command = this.#engine.find(args)
-    if (typeof command === 'string') return
-    const { name } = command
-    // Passwords are no business of who reads the log.
-    const told = SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args
-    const nowMs = this.#options.clock.now()
-    this.#slowLog.ran(name, told, Math.floor(micros), nowMs, () => ({ address: connection.remote, name: session.name }))
+  #doAfterwards(): void {
+    try {
+      for (const act of this.#afterwards.splice(0)) act()
+    } catch (error) {
+      this.#break(error)
+    }
   }
 
-  #perform(effects: readonly Effect[]): void {
+  /** @param writer - Whose command it was. */
+  #perform(effects: readonly Effect[], writer?: Session): void {
     for (const effect of effects) {
       if (effect.kind === 'propagate') {
-        this.#persistence?.propagate(effect.database, effect.args)
+        if (effect.isMessage !== true) this.#persistence?.propagate(effect.database, effect.args)
+        this.#replication.propagate(effect.database, effect.args)
+        if (writer !== undefined) writer.writtenOffset = this.#replication.offset
+        continue
+      }
+      if (effect.kind === 'migrate') {
+        this.#migrator.begin(effect.transfer)
         continue
       }
       const client = this.#clients.get(effect.session)
@@ -446,6 +454,7 @@ export class CacheServer implements Server {
       if (this.#isDraining && !this.#waiting.has(client)) this.#close(client)
     }
     this.#persistence?.flush()
+    this.#replication.flush()
     const unwritten = this.#unwritten
     this.#unwritten = new Set()
     for (const client of unwritten) this.#write(client)
@@ -457,6 +466,10 @@ export class CacheServer implements Server {
     const { connection, session } = client
     if (client.isClosed) return
     const { reply } = session
+    if (client.replica !== undefined && !client.isClosing) {
+      if (reply.length > 0) connection.write(reply.take())
+      return
+    }
     const bytes = connection.waitingBytes + client.heldBytes + reply.length
     const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
@@ -480,6 +493,7 @@ export class CacheServer implements Server {
       if (bytes > SLOW_BYTES) client.isSlow = true
     } else if (client.isClosing) {
       this.#regulate(client) // it is read, and not listened to, to see it go
+      this.#engine.disconnect(session) // for all others it is gone
       connection.end()
       this.#options.clock.timer(LINGER_MS, () => {
         if (!client.isClosed) connection.destroy()
@@ -505,6 +519,7 @@ export class CacheServer implements Server {
   #drop(client: Client): void {
     client.isClosing = true
     client.session.reply.truncate()
+    this.#engine.disconnect(client.session)
     client.connection.destroy()
   }
 
@@ -534,11 +549,20 @@ export class CacheServer implements Server {
   /** In the order of Redis (processCommand). */
   #refusal(session: Session, command: CommandSpec, args: readonly string[]): string | undefined {
     if (session.isTrusted) return undefined
-    if (!session.isAuthenticated && !command.flags.has('no_auth')) return 'NOAUTH Authentication required.'
-    const refusal = this.#member?.redirection(session, command, args) ?? this.#persistence?.refusal(command)
+    if (command.name === 'debug' && !this.#mayDebug(session)) return DEBUG_REFUSED
+    const refusal =
+      this.#member?.redirection(session, command, args) ??
+      this.#persistence?.refusal(command) ??
+      this.#replication.refusal(session, command)
     if (refusal !== undefined) return refusal
     if (this.#isLoading && !command.flags.has('loading')) return LOADING
     return session === this.#local ? undefined : this.#options.intercept?.(args)
+  }
+
+  #mayDebug(session: Session): boolean {
+    if (session === this.#local) return true
+    const { remote } = this.#clientOf(session).connection
+    return mayDebug(this.#options.debugCommands ?? 'no', remote)
   }
 
   #makePersistence(): Persistence | undefined {
@@ -550,22 +574,70 @@ export class CacheServer implements Server {
       logger,
       engine: this.#engine,
       functions: functionCodeOf(this.#engine),
+      history: this.#replication,
       released: () => this.#release(),
       failed: (error) => this.#break(error),
     })
   }
 
-  #isHeld(args: readonly string[], nowMs: number): boolean {
-    if (this.#pause === undefined) return false
-    if (nowMs >= this.#pause.untilMs) return false
-    if (this.#pause.all) return true
-    const command = this.#engine.find(args)
-    return typeof command !== 'string' && (command.flags.has('write') || WRITE_LIKE.has(command.name))
+  // Replication.
+
+  #makeReplication(): Replication {
+    const { network, clock, random, logger, replication } = this.#options
+    const { master, tls, ...settings } = replication ?? {}
+    return new Replication({
+      engine: this.#engine,
+      functions: functionCodeOf(this.#engine),
+      network,
+      clock,
+      random,
+      logger,
+      settings: { ...DEFAULT_REPLICATION, ...settings },
+      master,
+      tls,
+      port: () => this.#port,
+      execute: (session, args) => this.#obey(session, args),
+      intervene: (act) => this.#intervene(act),
+      replaceData: (replace) => this.#replaceData(replace),
+      takeOver: (session, replica) => {
+        const client = this.#clientOf(session)
+        this.#write(client)
+        client.replica = replica
+      },
+      connectionOf: (session) => this.#clientOf(session).connection,
+      drop: (session) => this.#drop(this.#clientOf(session)),
+      sessions: () => this.#clients.keys(),
+    })
+  }
+
+  /** Runs what a master says. */
+  #obey(session: Session, args: readonly string[]): void {
+    if (this.#hasFailed) return
+    try {
+      this.#perform(this.#engine.execute(session, args, this.#options.clock.now()))
+    } catch (error) {
+      this.#break(error)
+      return
+    }
+    this.#planTurn()
+  }
+
+  async #replaceData(replace: () => Promise<void>): Promise<void> {
+    const replaceNow = async (): Promise<void> => {
+      this.#isLoading = true
+      try {
+        await replace()
+      } finally {
+        this.#isLoading = false
+        this.#planTurn()
+      }
+    }
+    await (this.#persistence?.replaceData(replaceNow) ?? replaceNow())
   }
 
   #resume(): void {
-    this.#pause?.cancel()
-    this.#pause = undefined
+    this.#replication.hold(false)
+    this.#migrator.resumed()
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
 
@@ -575,6 +647,7 @@ export class CacheServer implements Server {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
     return new ClusterMember({
+      replication: replicaLink(this.#replication),
       ...cluster,
       network,
       clock,
@@ -583,8 +656,11 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => this.#engine.server?.pause(untilMs, false),
-      resume: () => this.#resume(),
+      pause: (untilMs) => {
+        this.#pause.begin(untilMs, false)
+        this.#replication.hold(true)
+      },
+      resume: () => this.#pause.end(),
       failed: (error) => this.#break(error),
     })
   }
@@ -611,30 +687,51 @@ export class CacheServer implements Server {
     const { clock } = this.#options
     const viewOf = (client: Client): ClientView => client.view(clock.now())
     return {
-      persistence: this.#persistenceDoor(),
+      persistence: persistenceDoor(this.#persistence, {
+        startedMs: () => this.#startedMs,
+        shutdown: () => {
+          this.#savesAtEnd = false
+          this.#end('SHUTDOWN')
+        },
+      }),
+      users: this.#userFile,
+      debug: debugDoor({
+        engine: this.#engine,
+        persistence: this.#persistence,
+        logger: this.#options.logger,
+        now: () => clock.now(),
+        afterwards: (act) => void this.#afterwards.push(act),
+        intervene: (act) => this.#intervene(act),
+      }),
+      replication: this.#replication,
       slowLog: this.#slowLog,
+      ran: (session, command, args, micros) =>
+        this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, (asker) => {
+          return this.#clients.get(asker)?.connection.remote ?? ''
+        }),
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
-        session.isAuthenticated = this.#password === ''
+        this.#password.forget(session)
         const client = this.#clientOf(session)
         client.isProtected = false
         client.applyLimits()
       },
-      clients: () => [...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+      clients: () => [
+        ...[...this.#clients.values()].filter(({ isClosing }) => !isClosing).map(viewOf),
+        ...masterViews(this.#replication),
+      ],
       client: (session) => viewOf(this.#clientOf(session)),
       kill: (session) => {
+        if (session === this.#replication.voice) {
+          this.#replication.link?.cut()
+          return
+        }
         const client = this.#clientOf(session)
         if (session === this.#running) this.#close(client)
         else this.#drop(client)
       },
-      pause: (untilMs, all) => {
-        const current = this.#pause
-        const until = Math.max(untilMs, current?.untilMs ?? 0)
-        current?.cancel()
-        const cancel = clock.timer(Math.min(until - clock.now(), 2 ** 31 - 1), () => this.#resume())
-        this.#pause = { untilMs: until, all: all || current?.all === true, cancel }
-      },
-      unpause: () => this.#resume(),
+      pause: (untilMs, all) => this.#pause.begin(untilMs, all),
+      unpause: () => this.#pause.end(),
       protect: (session, isProtected) => {
         this.#clientOf(session).isProtected = isProtected
       },
@@ -645,33 +742,10 @@ export class CacheServer implements Server {
       resetFigures: () => {
         this.#totals = noTotals()
         this.#engine.memory.resetFigures()
-        this.#slowLog.clearTimes()
+        this.#engine.statistics.reset()
       },
       log: (level, text) =>
         this.#options.logger[LOG_LEVELS[level] ?? 'warn']('script', { text: text.slice(0, MAX_LOG_TEXT) }),
-    }
-  }
-
-  #persistenceDoor(): PersistenceDoor {
-    const persistence = this.#persistence
-    const startedMs = (): number => this.#startedMs
-    return {
-      save: () => (persistence === undefined ? KEEPS_NOTHING : persistence.save()),
-      saveInBackground: (isScheduled) => persistence?.saveInBackground(isScheduled) ?? { refusal: KEEPS_NOTHING },
-      rewrite: () => persistence?.rewrite() ?? { refusal: KEEPS_NOTHING },
-      get savedAtMs() {
-        return persistence?.savedAtMs ?? startedMs()
-      },
-      shutdown: (saves, isForced) => {
-        if (saves === true && persistence === undefined && !isForced) return KEEPS_NOTHING
-        // A snapshot that cannot be written keeps the server alive: now it still has the data.
-        if (persistence !== undefined && persistence.saveBeforeEnd(saves) !== undefined && !isForced) {
-          return 'ERR Errors trying to SHUTDOWN. Check logs.'
-        }
-        this.#savesAtEnd = false
-        this.#end('SHUTDOWN')
-        return undefined
-      },
     }
   }
 
@@ -681,119 +755,41 @@ export class CacheServer implements Server {
     return client
   }
 
-  /** Passwords are compared in a time that does not tell where they differ. */
   #authenticate(session: Session, user: string | undefined, password: string): string | undefined {
-    if (this.#password === '' && user === undefined) return NO_PASSWORD
-    const isKnown = (user ?? 'default') === 'default'
-    if (!isKnown || (this.#password !== '' && !equalsSlowly(password, this.#password))) {
+    const found = this.#password.check(user, password)
+    if (found === WRONG_PASSWORD) {
       this.#options.logger.warn('wrong password', { remote: this.#clientOf(session).connection.remote })
-      return WRONG_PASSWORD
     }
+    if (typeof found === 'string') return found
+    session.user = found
     session.isAuthenticated = true
     this.#clientOf(session).applyLimits()
     return undefined
   }
 
   #info(sections: readonly string[]): string {
-    const { clock, memoryBytes, maxClients } = this.#options
-    const { databases, pubsub } = this.#engine
+    const { clock, memoryBytes, maxClients, cpuSeconds } = this.#options
     return renderInfo(sections, {
+      ...engineFacts(this.#engine),
       nowMs: clock.now(),
       startedMs: this.#startedMs,
       port: this.#port,
       runId: this.#runId,
       heapBytes: memoryBytes(),
-      memory: this.#engine.memory,
-      connectedClients: this.#clients.size,
-      blockedClients: [...this.#clients.keys()].filter(({ blocked }) => blocked !== undefined).length,
+      cpu: cpuSeconds?.() ?? { user: 0, system: 0 },
+      connectedClients: [...this.#clients.values()].filter(({ isClosing }) => !isClosing).length,
+      blockedClients: [...this.#clients.values()].filter(({ isWaiting }) => isWaiting).length,
       maxClients,
-      pubsubChannels: pubsub.channels.size,
-      pubsubPatterns: pubsub.patterns.size,
       rejected: this.#door.rejectedCount,
       isCluster: this.#member !== undefined,
-      isReplica: this.#member !== undefined && !isMaster(this.#member.topology.myself),
+      replication: this.#replication.info(),
+      syncs: this.#replication.counts,
       persistence: this.#persistence?.info() ?? { loading: 0, rdb_bgsave_in_progress: 0, aof_enabled: 0 },
       totals: this.#totals,
-      databases: databases.map(({ index, size, expiringCount }) => ({ index, keys: size, expires: expiringCount })),
     })
-  }
-
-  #liveSettings(): LiveSettings {
-    const { host, maxClients, databases, cluster } = this.#options
-    const fixed = (value: string | number): LiveSetting => ({ get: () => String(value) })
-    return new Map<string, LiveSetting>([
-      ...Object.entries(persistenceSettings(this.#persistence)),
-      ...encodingSettings(this.#engine.encodingLimits),
-      ['bind', fixed(host)],
-      ['busy-reply-threshold', this.#busySetting()],
-      ['client-output-buffer-limit', fixed(`normal ${MAX_OUTPUT_BYTES} 0 0 pubsub ${MAX_PUBSUB_OUTPUT_BYTES} 0 0`)],
-      ['cluster-enabled', fixed(cluster === undefined ? 'no' : 'yes')],
-      ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
-      ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
-      ['databases', fixed(databases)],
-      ['lua-time-limit', this.#busySetting()],
-      ['maxclients', fixed(maxClients)],
-      ...memorySettings(this.#engine),
-      ...slowLogSettings(this.#slowLog),
-      ['notify-keyspace-events', this.#eventSetting()],
-      ['port', { get: () => String(this.#port) }],
-      ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
-      ['requirepass', this.#passwordSetting()],
-      ['timeout', fixed(0)],
-    ])
-  }
-
-  #eventSetting(): LiveSetting {
-    return {
-      get: () => showEventClasses(this.#engine.notifiedEvents),
-      prepare: (value) => {
-        const classes = parseEventClasses(value)
-        if (classes === undefined) return "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."
-        return () => {
-          this.#engine.notifiedEvents = classes
-        }
-      },
-    }
-  }
-
-  #busySetting(): LiveSetting {
-    return {
-      get: () => String(this.#engine.busyReplyThresholdMs),
-      prepare: (value) => {
-        if (!/^\d{1,9}$/.test(value)) return 'argument must be between 0 and 999999999 inclusive'
-        return () => {
-          this.#engine.busyReplyThresholdMs = Number(value)
-        }
-      },
-    }
-  }
-
-  #passwordSetting(): LiveSetting {
-    return {
-      get: () => this.#password,
-      prepare: (value) => {
-        if (value === '' && !isLoopback(this.#options.host))
-          return 'other machines reach this server: it needs a password'
-        return () => {
-          this.#password = value
-        }
-      },
-    }
   }
 }
 
 function noTotals(): Totals {
   return { connections: 0, commands: 0, bytesIn: 0, bytesOut: 0, slowClients: 0 }
-}
-
-/** What CLIENT LIST shows of a command: its name, no more than one may be long. */
-function nameOf([name = '']: readonly string[]): string {
-  const shown = name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name
-  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
-}
-
-function equalsSlowly(given: string, right: string): boolean {
-  let difference = given.length ^ right.length
-  for (let i = 0; i < given.length; i++) difference |= given.charCodeAt(i) ^ right.charCodeAt(i % right.length)
-  return difference === 0
 }

@@ -8,6 +8,11 @@ export interface LiveSetting {
   readonly prepare?: (value: string) => (() => void) | string
 }
 
+/** A setting that nobody may change. */
+export function fixed(value: string | number): LiveSetting {
+  return { get: () => String(value) }
+}
+
 /** Settings by name. */
 export type LiveSettings = ReadonlyMap<string, LiveSetting>
 

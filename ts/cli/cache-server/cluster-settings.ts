@@ -10,7 +10,7 @@ const YES_OR_NO = ['yes', 'no'] as const
 
 export const CLUSTER_SETTINGS = {
   nodes: numberSetting('masters that --cluster starts', 3, { low: 1, high: 100 }),
-  replicas: numberSetting('replicas of each of them; not there yet: 0 alone is taken', 0, { high: 10 }),
+  replicas: numberSetting('replicas of each of them', 0, { high: 10 }),
   'cluster-enabled': choiceSetting('be one node of a cluster', YES_OR_NO, 'no'),
   'cluster-config-file': textSetting('where a node keeps what it knows of its cluster', '<file>', 'nodes.conf'),
   'cluster-port': {

@@ -26,7 +26,9 @@ import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
+import { cpuSeconds } from './cpu.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
+import { REPLICATION_SETTINGS, replicationOf, trustOf } from './replication-settings.ts'
 import { ThreadCluster } from './thread-cluster.ts'
 
 const SETTINGS = {
@@ -36,6 +38,14 @@ const SETTINGS = {
   },
   requirepass: textSetting('the password that clients have to give', '<password>'),
   databases: numberSetting('how many SELECT can choose of', 16, { low: 1, high: 1024 }),
+  aclfile: textSetting('a file of users, below --dir unless it says otherwise', '<file>'),
+  user: textSetting('users without a file: "alice on >secret ~cache:* +@all; bob ..."', '<name rules; ...>'),
+  'acl-pubsub-default': choiceSetting(
+    'the channels of new users',
+    ['resetchannels', 'allchannels'] as const,
+    'resetchannels',
+  ),
+  'enable-debug-command': choiceSetting('who may send DEBUG', ['no', 'local', 'yes'] as const, 'no'),
   ...MEMORY_SETTINGS,
   dir: textSetting('keep data there; without it and the next two: in memory alone', '<directory>'),
   appendonly: choiceSetting('keep every change in an append-only file', ['no', 'yes'] as const, 'no'),
@@ -45,6 +55,7 @@ const SETTINGS = {
   ),
   appendfsync: choiceSetting('when changes are made durable', ['everysec', 'always', 'no'] as const, 'everysec'),
   dbfilename: textSetting('the name of the snapshot', '<name>', DEFAULT_PERSISTENCE.snapshotName),
+  ...REPLICATION_SETTINGS,
   ...CLUSTER_SETTINGS,
   ...SERVER_SETTINGS,
 }
@@ -58,7 +69,8 @@ Examples:
   $ cache-server --port=0 --json
   $ cache-server --maxmemory 100mb --maxmemory-policy allkeys-lru
   $ cache-server --appendonly yes --appendfsync always --dir ./data
-  $ cache-server --port=6379 --cluster
+  $ cache-server --port=6380 --replicaof 127.0.0.1:6379
+  $ cache-server --port=6379 --cluster --replicas 1
   $ cache-server --port=7000 --cluster-enabled yes --cluster-config-file node-7000.conf
   $ cache-server --host 0.0.0.0 --requirepass secret --tls-cert cert.pem --tls-key key.pem
 
@@ -94,11 +106,15 @@ async function serve(options: GivenOptions): Promise<void> {
     port: values.port,
     tls: tlsFilesOf(values),
     password: Buffer.from(values.requirepass).toString('latin1'),
+    users: usersOf(values),
     maxClients: values['max-clients'],
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
+    cpuSeconds,
     memory: memoryOf(values),
+    debugCommands: values['enable-debug-command'],
     ...persistenceOf(values),
+    replication: replicationOf(values),
     cluster: clusterOf(values),
   })
   const scheme = values['tls-cert'] === '' ? 'redis' : 'rediss'
@@ -127,6 +143,12 @@ function memoryOf(values: Values): NonNullable<CacheServerOptions['memory']> {
   return { maxBytes, policy, samples, ceilingBytes: memoryCeiling() }
 }
 
+function usersOf(values: Values): NonNullable<CacheServerOptions['users']> {
+  const { aclfile, user, 'acl-pubsub-default': channelDefault } = values
+  const lines = user.split(';').flatMap((line) => (line.trim() === '' ? [] : [Buffer.from(line).toString('latin1')]))
+  return { disk: realDisk, path: aclfile === '' ? undefined : aclfile, lines, channelDefault }
+}
+
 /** @throws UsageError if a setting is wrong. */
 function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> {
   const { dir, save, dbfilename, appendonly, appendfsync } = values
@@ -150,16 +172,24 @@ function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> 
 /** A cluster in this process: nodes in threads, on ports from --port on, masters first. */
 async function serveCluster(values: Values, isJson: boolean): Promise<void> {
   const { nodes, replicas, host, port } = values
-  if (replicas > 0) {
-    throw new BedplateError('NOT_SUPPORTED', '--replicas needs replication, which this server does not have yet')
-  }
+  if (values.replicaof !== '') throw new UsageError('--replicaof is for servers on their own: --cluster has --replicas')
   if (persistenceOf(values).persistence !== undefined) {
     throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process keeps its data in memory alone', {
       hint: 'leave out --dir, --appendonly and --save, or start each node by itself with --cluster-enabled yes',
     })
   }
+  if (values.aclfile !== '' || values.user !== '') {
+    throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process has the default user alone at its start')
+  }
   const count = nodes * (1 + replicas)
   const tls = tlsFilesOf(values)
+  const password = Buffer.from(values.requirepass).toString('latin1')
+  const trust = trustOf(values)
+  const replication = {
+    ...replicationOf(values),
+    masterPassword: password,
+    ...(trust === undefined ? {} : { tls: trust }),
+  }
   const cluster = new ThreadCluster({
     clock: realClock,
     masterCount: nodes,
@@ -169,7 +199,8 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
       host,
       port: port === 0 ? 0 : port + index,
       tls,
-      password: Buffer.from(values.requirepass).toString('latin1'),
+      password,
+      replication,
       maxClients: values['max-clients'],
       databases: values.databases,
       logLevel: values['log-level'],

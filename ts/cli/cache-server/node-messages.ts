@@ -11,6 +11,7 @@ export interface NodeData {
   readonly port: number
   readonly tls: TlsFiles | undefined
   readonly password: string
+  readonly replication: NonNullable<CacheServerOptions['replication']>
   readonly maxClients: number
   readonly databases: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -34,6 +35,8 @@ export interface NodeStatus {
   readonly port: number
   readonly busPort: number
   readonly isUp: boolean
+  /** It is a master, or has the data of its own. */
+  readonly hasData: boolean
   /** Names of the nodes that it knows. */
   readonly known: readonly string[]
   /** Who owns which slots, as far as it knows: names, and both ends of a range. */

@@ -7,6 +7,7 @@ import { realNetwork } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import { createLogger } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
+import { cpuSeconds } from './cpu.ts'
 import type { FromNode, Gate, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
 
 const { gate, data } = workerData as { gate: Gate; data: NodeData }
@@ -18,6 +19,7 @@ const server = new CacheServer({
   random: realRandom,
   logger: createLogger({ name, level: logLevel, now: realClock.now, write: complain }),
   memoryBytes: () => process.memoryUsage().heapUsed,
+  cpuSeconds,
 })
 
 parentPort?.on('message', (request: ToNode) => void reply(request))
@@ -76,7 +78,8 @@ function status(): NodeStatus {
   const slots = [...topology.allRanges()].flatMap(([owner, ranges]) =>
     ranges.map(({ first, last }) => ({ owner: owner.name, first, last })),
   )
-  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, known, slots }
+  const hasData = myself.master === undefined || member.offsetOf(myself) > 0
+  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, hasData, known, slots }
 }
 
 function tell(message: FromNode): void {

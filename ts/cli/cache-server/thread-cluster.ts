@@ -189,7 +189,7 @@ export class ThreadCluster implements Server {
       const master = names[(index - masterCount) % masterCount] as string
       if (index >= masterCount) await node.ask({ kind: 'order', order: { kind: 'replicate', node: master } })
     }
-    await this.#until(({ isUp }) => isUp)
+    await this.#until(({ isUp, hasData }) => isUp && hasData)
   }
 
   /** Waits until it is so for all nodes. */

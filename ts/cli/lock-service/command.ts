@@ -1,5 +1,7 @@
 // The command line of lock-service: an etcd-compatible server on a data directory, until a signal comes.
-import { join } from 'node:path'
+import { mkdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import type { LocksServiceOptions } from '../../distributed/locks/open.ts'
 import type { KeyValue } from '../../distributed/locks/types.ts'
 import { DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_TXN_OPS, DEFAULT_QUOTA_BYTES } from '../../distributed/locks/types.ts'
 import { realClock } from '../../io/clock.ts'
@@ -17,18 +19,22 @@ import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
+import { CLUSTER_SETTINGS, defaultsOf, isMember, memberOf, troubleTo } from './cluster-settings.ts'
+import { runLocalCluster } from './local-cluster.ts'
 
 const { 'max-clients': _unused, ...SHARED_SETTINGS } = SERVER_SETTINGS
+const DATA_DIRECTORY = join('bedplate-data', 'lock-service')
 const SETTINGS = {
   port: {
     ...numberSetting('the port to listen on; 0: any that is free', 2379, { high: 65_535 }),
     placeholder: '<port>',
   },
-  'data-dir': textSetting('where data is kept', '<directory>', join('bedplate-data', 'lock-service')),
+  'data-dir': textSetting('where data is kept', '<directory>', DATA_DIRECTORY),
   'quota-bytes': numberSetting('refuse puts beyond so many bytes of kept revisions', DEFAULT_QUOTA_BYTES, { low: 1 }),
   'max-request-bytes': numberSetting('refuse longer requests', DEFAULT_MAX_REQUEST_BYTES, { low: 1024 }),
   'max-txn-ops': numberSetting('refuse transactions with more operations', DEFAULT_MAX_TXN_OPS, { low: 1 }),
   'auto-compaction': textSetting('keep the history of so long (5m, 1h), or so many revisions (1000r)', '<retention>'),
+  ...CLUSTER_SETTINGS,
   ...SHARED_SETTINGS,
 }
 const SYSTEM = 'LOCKS'
@@ -38,6 +44,8 @@ Examples:
   $ lock-service --port=2379
   $ lock-service --memory --port=0 --json
   $ lock-service --auto-compaction 1h --quota-bytes 500000000
+  $ lock-service --nodes 3                                  a cluster on this machine: ports 2379, 2380 and 2381
+  $ lock-service --id=1 --cluster=1,2,3 --port=2379         one member of a cluster, and so on
 
 It speaks etcd's v3 API: etcdctl, the etcd3 package and other clients of etcd work with it, and lock-client of course.
 Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config.
@@ -50,6 +58,7 @@ export function run(args: readonly string[]): Promise<number> {
     addSettings(program, SETTINGS)
     program
       .option('--memory', 'keep no data on disk')
+      .option('--insecure', 'let everybody who reaches the port of members take part')
       .option('--json', 'say what happens as lines of JSON')
       .addHelpText('after', EXAMPLES)
       .action(serve)
@@ -60,9 +69,11 @@ async function serve(options: GivenOptions): Promise<void> {
   const values = settingsOf(SETTINGS, options, SYSTEM)
   const isJson = options['json'] === true
   const logger = createLogger({ name: 'lock-service', level: values['log-level'], now: realClock.now, write: complain })
-  const { openLocksService } = await import('../../distributed/locks/open.ts')
-  const { node, server } = await openLocksService({
-    path: options['memory'] === true ? undefined : values['data-dir'],
+  if (values.nodes > 1) {
+    await runLocalCluster({ values, defaults: defaultsOf(SETTINGS), isInMemory: options['memory'] === true, isJson })
+    return
+  }
+  const shared = {
     host: values.host,
     port: values.port,
     tls: tlsFilesOf(values),
@@ -71,8 +82,13 @@ async function serve(options: GivenOptions): Promise<void> {
     maxRequestBytes: values['max-request-bytes'],
     maxTxnOps: values['max-txn-ops'],
     autoCompaction: compactionOf(values),
-    onExpired: (kvs) => say(kvs.map((kv) => expiry(kv, isJson))),
-  })
+    advertise: values.advertise === '' ? undefined : values.advertise,
+    onExpired: (kvs: readonly KeyValue[]) => say(kvs.map((kv) => expiry(kv, isJson))),
+  }
+  const inMemory = options['memory'] === true
+  const { node, server } = isMember(values)
+    ? await openMember({ values, shared, isInsecure: options['insecure'] === true, inMemory, isJson })
+    : await openAlone(inMemory ? undefined : values['data-dir'], shared)
   await runServer({
     server,
     logger,
@@ -83,10 +99,52 @@ async function serve(options: GivenOptions): Promise<void> {
     drainMs: values['drain-ms'],
     failed: node.failed,
     onReady: (address, admin) => {
-      const ready = { event: 'ready', ...address, adminPort: admin?.port, pid: process.pid }
+      const ready = { event: 'ready', node: values.id, ...address, adminPort: admin?.port, pid: process.pid }
       say([isJson ? JSON.stringify(ready) : 'Lock service started'])
     },
   })
+}
+
+async function openAlone(path: string | undefined, shared: Omit<LocksServiceOptions, 'path'>) {
+  const { openLocksService } = await import('../../distributed/locks/open.ts')
+  return openLocksService({ path, ...shared })
+}
+
+interface MemberOptions {
+  readonly values: ValuesOf<typeof SETTINGS>
+  readonly shared: Omit<LocksServiceOptions, 'path'>
+  readonly isInsecure: boolean
+  readonly inMemory: boolean
+  readonly isJson: boolean
+}
+
+async function openMember({ values, shared, isInsecure, inMemory, isJson }: MemberOptions) {
+  if (inMemory) throw new UsageError('a member of a cluster keeps what it has promised on disk: --memory cannot be')
+  const raft = memberOf(values, isInsecure)
+  endWithParent()
+  const given = values['data-dir']
+  const path = given === DATA_DIRECTORY ? `${DATA_DIRECTORY}-${raft.id}` : given
+  mkdirSync(dirname(resolve(path)), { recursive: true })
+  const { openReplicatedLocks } = await import('../../distributed/locks/replicated/index.ts')
+  const onTrouble = troubleTo(shared.logger)
+  return openReplicatedLocks({
+    ...shared,
+    path,
+    raft: { ...raft, onTrouble },
+    group: { tickMs: values['tick-ms'] },
+    onElected: (term) =>
+      say([
+        isJson
+          ? JSON.stringify({ event: 'elected', node: raft.id, term })
+          : `[Node ${raft.id}] Elected leader for term ${term}`,
+      ]),
+  })
+}
+
+/** A member of `--nodes` ends when the process that started it is gone; others have no channel to it. */
+function endWithParent(): void {
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
+  process.channel?.unref()
 }
 
 function say(lines: readonly string[]): void {

@@ -71,6 +71,18 @@ export function raftOptionsOf(values: Values, isInsecure: boolean): Omit<OpenRaf
       },
     )
   }
+  return { id, ...membersOf({ id, port, host, cluster, peers }), clusterId, listen: { host, port }, create: true }
+}
+
+/**
+ * The founding members, and where each is reached: node j on port - id + j of this machine, unless `peers` says where.
+ * @param flag - What the port is given by.
+ * @throws UsageError
+ */
+export function membersOf(
+  { id, port, host, cluster, peers }: { id: number; port: number; host: string; cluster: string; peers: string },
+  flag = '--port',
+): { members: Record<number, Address>; basePort: number } {
   const ids = idsOf(cluster)
   const named = peersOf(peers)
   const basePort = peers === '' ? Math.max(0, port - id) : 0
@@ -80,11 +92,11 @@ export function raftOptionsOf(values: Values, isInsecure: boolean): Omit<OpenRaf
     const address = member === id ? { host, port } : (named.get(member) ?? (basePort > 0 ? byRule : undefined))
     if (address === undefined) throw new UsageError(`nobody says where node ${member} is`, '--peers names all others')
     if (address.port > MAX_PORT) {
-      throw new UsageError(`node ${member} would listen on port ${address.port}`, 'choose another --port')
+      throw new UsageError(`node ${member} would listen on port ${address.port}`, `choose another ${flag}`)
     }
     members[member] = address
   }
-  return { id, members, clusterId, listen: { host, port }, create: true, basePort }
+  return { members, basePort }
 }
 
 function idsOf(text: string): number[] {

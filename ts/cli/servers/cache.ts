@@ -7,6 +7,7 @@ import { type Address, realNetwork, showAddress } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
 import type { Logger, Server } from '../../service/index.ts'
+import { cpuSeconds } from '../cache-server/cpu.ts'
 import { memoryCeiling } from '../cache-server/memory.ts'
 import { ThreadCluster } from '../cache-server/thread-cluster.ts'
 import type { CacheView, NodeFault } from '../console/cache-node.ts'
@@ -14,7 +15,7 @@ import { cacheChanges, cachePages } from '../console/cache-pages.ts'
 
 /** Masters of a cluster, and replicas of each. */
 const MASTERS = 3
-const REPLICAS = 0
+const REPLICAS = 1
 /** Of a cluster to be looked at: a failure shows within seconds. */
 const NODE_TIMEOUT_MS = 2000
 const MEMORY = { maxBytes: 0, policy: 'noeviction', samples: 5, ceilingBytes: memoryCeiling() } as const
@@ -44,6 +45,7 @@ function makeServer({ host, port, logger, dataDirectory }: CacheOptions): MadeCa
     ...{ host, port, logger, ...COMMON, ...keptIn(dataDirectory) },
     ...{ network: realNetwork, clock: realClock, random: realRandom },
     memoryBytes: () => process.memoryUsage().heapUsed,
+    cpuSeconds,
   })
   const view: CacheView = {
     nodes: () => [
@@ -71,7 +73,7 @@ function makeCluster({ host, port }: CacheOptions): MadeCache {
     replicaCount: REPLICAS,
     dataOf: (index) => ({
       ...{ name: `node${index + 1}`, host, port: port === 0 ? 0 : port + index, ...COMMON },
-      ...{ tls: undefined, logLevel: 'error', memory: MEMORY },
+      ...{ tls: undefined, replication: {}, logLevel: 'error', memory: MEMORY },
       cluster: { bus: { host, port: 0 }, gossip: { nodeTimeoutMs: NODE_TIMEOUT_MS } },
     }),
   })

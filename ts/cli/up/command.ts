@@ -40,7 +40,10 @@ export async function run(args: readonly string[]): Promise<number> {
       .description('Start every server there is, and a web console. Stays until it is stopped.')
       .option('--only <servers>', 'start these alone, with commas between them')
       .option('--memory', 'keep nothing')
-      .option('--cluster', 'the cache as three nodes, in memory, that the console can pause and kill')
+      .option(
+        '--cluster',
+        'the cache as three masters with a replica each, in memory, that the console can pause and kill',
+      )
       .option('--data-dir <directory>', 'where servers keep their data', 'bedplate-data')
       .option('--port-offset <n>', 'add it to every port; "any" takes any that are free', '0')
       .option('--json', 'say that all is ready as one line of JSON')

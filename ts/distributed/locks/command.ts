@@ -9,15 +9,22 @@ import {
   TxnRequest,
   TxnResponse,
 } from '../../wire/etcd/messages.ts'
-import { bool, type Decoded, id64, int64, message, nested, text, uint } from '../../wire/etcd/protobuf.ts'
+import { bool, type Decoded, id64, int64, list, message, nested, text, uid64, uint } from '../../wire/etcd/protobuf.ts'
 import { AuthCommand } from './auth/command.ts'
 import { Refusal } from './errors.ts'
 
 const Grant = message({ id: id64(1), ttlSeconds: int64(2) })
-const Revoke = message({ id: id64(1) })
+/** With a term, the end of a lease by the clock of that term's leader: void in the log of another. */
+const Revoke = message({ id: id64(1), term: uint(2) })
 const SetAlarm = message({ alarm: uint(1), isOn: bool(2) })
+/** What clients and other members are told of one; `wantsVote`: it is a learner only until it has the log. */
+export const MemberRecord = message({ id: uid64(1), name: text(2), clientUrls: list(text(3)), wantsVote: bool(4) })
+/** What clients and other members are told of one. */
+export type MemberRecord = Decoded<typeof MemberRecord>
+/** Somebody has logged in: a token that all members take. */
+const Login = message({ user: text(1), token: text(2) })
 
-/** A command: exactly one of the fields is there. */
+/** A command: exactly one of the fields is there, beside `authRevision`. */
 export const Command = message({
   put: nested(1, () => PutRequest),
   deleteRange: nested(2, () => DeleteRangeRequest),
@@ -27,9 +34,15 @@ export const Command = message({
   revoke: nested(6, () => Revoke),
   alarm: nested(7, () => SetAlarm),
   auth: nested(8, () => AuthCommand),
+  /** The number of changes to users under which the caller was let through; 0 if nobody else can change them. */
+  authRevision: uint(9),
+  member: nested(10, () => MemberRecord),
+  login: nested(11, () => Login),
 })
-/** A command: exactly one of the fields is there. */
-export type Command = Partial<Decoded<typeof Command>>
+/** A command: exactly one of the fields is there, beside `authRevision`. */
+export type Command = Partial<Omit<Decoded<typeof Command>, 'revoke'>> & {
+  readonly revoke?: { readonly id: bigint; readonly term?: number | undefined } | undefined
+}
 
 const Failure = message({ status: uint(1), text: text(2) })
 

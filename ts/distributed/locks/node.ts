@@ -1,17 +1,19 @@
 // A node: the state with a clock, chance and a backend around it. Commands are applied one after the other, and what they did
-// is told to anybody only once it is durable. This is where Raft comes in between later: `#propose` is all that changes
-// something, and a command is applied there as every replica would apply it.
+// is told to anybody only once it is durable. A member of a cluster, whose commands go through Raft, is in replicated/node.ts.
 import { BedplateError } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import type { Random } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
 import { AUTH_ACTION, type AuthCommand } from './auth/command.ts'
 import { Sessions } from './auth/sessions.ts'
+import { type AutoCompaction, startAutoCompaction } from './auto-compaction.ts'
 import type { Command, Result } from './command.ts'
 import { Deadlines } from './deadlines.ts'
 import { isRefusal, refusal } from './errors.ts'
 import type { Backend } from './mvcc/backend.ts'
 import { writeSnapshot } from './mvcc/snapshot.ts'
+import { every } from './repeat.ts'
+import type { LeaseView, RaftFigures, ServingNode } from './serving.ts'
 import { type Applied, LocksState } from './state.ts'
 import {
   DEFAULT_MAX_TXN_OPS,
@@ -39,31 +41,15 @@ export interface NodeOptions {
   readonly onExpired?: ((kvs: readonly KeyValue[], lease: bigint) => void) | undefined
 }
 
-/** Keeps the history of the last so many milliseconds, or of the last so many revisions. */
-export type AutoCompaction =
-  | { readonly mode: 'periodic'; readonly retentionMs: number }
-  | { readonly mode: 'revision'; readonly retention: number }
-
-const AUTO_COMPACTION_INTERVAL_MS = 5 * 60_000
 /** A lease that could not be revoked, for want of space, is tried again after this. */
 const RETRY_MS = 1000
-/** Of the retention, a look is taken so many times. */
-const LOOKS_A_RETENTION = 10
 
-/** What a client is told of a lease. */
-export interface LeaseView {
-  readonly id: bigint
-  readonly ttlSeconds: number
-  /** Whole seconds, rounded down; -1 if there is no such lease. */
-  readonly leftSeconds: number
-  readonly keys: readonly string[]
-}
-
-/** One node that serves. */
-export class LocksNode {
+/** One node that serves alone. */
+export class LocksNode implements ServingNode {
   readonly state: LocksState
   readonly watches: WatchHub
   readonly sessions: Sessions
+  readonly members = undefined
   /** Rejects as soon as the node cannot go on: its disk failed. */
   readonly failed: Promise<never>
   readonly #options: NodeOptions
@@ -89,13 +75,19 @@ export class LocksNode {
     this.failed.catch(() => {})
     // Whoever held a lease when the node stopped has its whole time once more: it could not keep it alive meanwhile.
     for (const { id, ttlSeconds } of this.state.leases.all()) this.#deadlines.set(id, this.#nowMs() + ttlSeconds * 1000)
-    this.#every(EXPIRY_INTERVAL_MS, () => this.expire())
-    this.#startCompaction()
+    this.#timers.push(every(clock, EXPIRY_INTERVAL_MS, () => this.expire()))
+    const { autoCompaction, logger } = options
+    if (autoCompaction !== undefined) {
+      const compact = (revision: number): Promise<unknown> => this.execute({ compact: { revision, physical: false } })
+      const store = () => this.state.store
+      this.#timers.push(startAutoCompaction(autoCompaction, { clock, logger, store, compact }))
+    }
   }
 
-  /** How many commands were applied since the node was opened. */
-  get appliedIndex(): number {
-    return this.#appliedIndex
+  /** It counts the commands that were applied since the node was opened. */
+  get raft(): RaftFigures {
+    const index = this.#appliedIndex
+    return { term: 1, leader: this.identity.memberId, index, appliedIndex: index, isLearner: false }
   }
 
   /** Names the cluster, and this member of it; chosen when the backend was empty. */
@@ -136,6 +128,18 @@ export class LocksNode {
     return lease.ttlSeconds
   }
 
+  leaseView(id: bigint): Promise<LeaseView> {
+    return this.read(() => this.lease(id))
+  }
+
+  logIn(name: string, password: string): Promise<string> {
+    return this.sessions.logIn(name, password)
+  }
+
+  announce(): void {} // to whom?
+
+  async handOver(): Promise<void> {}
+
   /** What there is to know about a lease; of one that does not exist, that nothing is left of it. */
   lease(id: bigint): LeaseView {
     const lease = this.state.leases.get(id)
@@ -166,6 +170,7 @@ export class LocksNode {
 
   /** Revokes the leases whose time is over. Called by a timer; tests call it. */
   expire(): void {
+    if (this.#failure !== undefined) return
     for (const id of this.#deadlines.takeExpired(this.#nowMs(), MAX_EXPIRIES_AT_ONCE)) {
       const lease = this.state.leases.get(id)
       if (lease === undefined) continue
@@ -269,39 +274,5 @@ export class LocksNode {
       const id = BigInt.asUintN(63, bytes.readBigUInt64BE())
       if (id !== 0n && this.state.leases.get(id) === undefined) return id
     }
-  }
-
-  #every(intervalMs: number, act: () => void): void {
-    const { clock } = this.#options
-    const at = this.#timers.length
-    const again = (): void => {
-      this.#timers[at] = clock.timer(intervalMs, () => {
-        again()
-        if (this.#failure === undefined) act()
-      })
-    }
-    again()
-  }
-
-  #startCompaction(): void {
-    const { autoCompaction, logger } = this.#options
-    if (autoCompaction === undefined) return
-    const compact = (revision: number): void => {
-      if (revision <= this.state.store.compactRevision || revision > this.state.store.revision) return
-      this.execute({ compact: { revision, physical: false } }).then(
-        () => logger.info('compacted', { revision }),
-        (error: unknown) => logger.warn('compaction failed', { error: String(error) }),
-      )
-    }
-    if (autoCompaction.mode === 'revision') {
-      const { retention } = autoCompaction
-      this.#every(AUTO_COMPACTION_INTERVAL_MS, () => compact(this.state.store.revision - retention))
-      return
-    }
-    const seen: number[] = []
-    this.#every(Math.max(1000, autoCompaction.retentionMs / LOOKS_A_RETENTION), () => {
-      seen.push(this.state.store.revision)
-      if (seen.length > LOOKS_A_RETENTION) compact(seen.shift() as number)
-    })
   }
 }

@@ -3,9 +3,10 @@ import { realClock } from '../../io/clock.ts'
 import type { Address, TlsFiles } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
+import type { AutoCompaction } from './auto-compaction.ts'
 import { MemoryBackend } from './mvcc/backend.ts'
 import { openBTreeBackend } from './mvcc/btree-backend.ts'
-import { type AutoCompaction, LocksNode } from './node.ts'
+import { LocksNode } from './node.ts'
 import { LocksServer } from './server/server.ts'
 import type { KeyValue } from './types.ts'
 
@@ -18,6 +19,8 @@ export interface LocksServiceOptions extends Address {
   readonly quotaBytes?: number | undefined
   readonly maxTxnOps?: number | undefined
   readonly maxRequestBytes?: number | undefined
+  /** Where clients find the service, as host:port, if not where it listens. */
+  readonly advertise?: string | undefined
   readonly autoCompaction?: AutoCompaction | undefined
   /** Told of keys that went because their lease was not kept alive, as they were. */
   readonly onExpired?: ((kvs: readonly KeyValue[], lease: bigint) => void) | undefined
@@ -31,11 +34,11 @@ export interface LocksServiceOptions extends Address {
 export async function openLocksService(
   options: LocksServiceOptions,
 ): Promise<{ node: LocksNode; server: LocksServer }> {
-  const { path, tls, host, port, maxRequestBytes, ...rest } = options
+  const { path, tls, host, port, maxRequestBytes, advertise, ...rest } = options
   const backend = path === undefined ? new MemoryBackend() : await openBTreeBackend(path)
   try {
     const node = new LocksNode({ backend, clock: realClock, random: realRandom, ...rest })
-    return { node, server: new LocksServer({ node, clock: realClock, host, port, tls, maxRequestBytes }) }
+    return { node, server: new LocksServer({ node, clock: realClock, host, port, tls, maxRequestBytes, advertise }) }
   } catch (error) {
     await backend.close()
     throw error

@@ -1,11 +1,13 @@
 // The state of the lock service: what commands change and reads show. Pure: no clock, no chance, no waiting. Replicas that
 // apply equal commands in equal order are equal, down to the results and the bytes they keep.
 import { BedplateError } from '../../base/errors.ts'
+import { lacks } from '../../storage/mutant.ts'
 import { ALARM, type RangeResponse, type ResponseOp } from '../../wire/etcd/messages.ts'
 import { Users } from './auth/users.ts'
-import type { Command, Result } from './command.ts'
+import { type Command, MemberRecord, type Result } from './command.ts'
 import { refusal } from './errors.ts'
 import { Leases, leaseWrite } from './leases.ts'
+import type { Mutant } from './mutant.ts'
 import type { Backend, Write } from './mvcc/backend.ts'
 import { spanOf } from './mvcc/key-index.ts'
 import { checkRange, readRange, revisionOf } from './mvcc/range.ts'
@@ -27,6 +29,7 @@ export interface StateOptions {
   readonly maxTxnOps: number
   /** Every replica has to have the same. */
   readonly quotaBytes: number
+  readonly mutant?: Mutant | undefined
 }
 
 const ALARMS = Buffer.from('alarms')
@@ -39,6 +42,7 @@ export class LocksState {
   readonly leases: Leases
   readonly users: Users
   readonly #options: StateOptions
+  readonly #members = new Map<bigint, MemberRecord>()
   #alarms: Set<number>
 
   /** Reads what the backend has. @throws CORRUPTION */
@@ -49,6 +53,7 @@ export class LocksState {
     this.leases = new Leases(backend)
     this.users = new Users(backend)
     this.#alarms = new Set(backend.get('meta', ALARMS) ?? [])
+    for (const [, record] of backend.scan('members', NO_VALUE)) this.#keepMember(MemberRecord.decode(record))
     for (const [key, change] of this.store.walk({ key: '', end: 'all' }, this.store.revision)) {
       this.leases.attach(key, this.store.load(change).lease)
     }
@@ -59,13 +64,20 @@ export class LocksState {
     return this.#alarms
   }
 
+  /** What members have said of themselves, by id; of a state that is not replicated, nothing. */
+  get members(): ReadonlyMap<bigint, MemberRecord> {
+    return this.#members
+  }
+
   /**
    * Applies a command.
+   * @param term - Of the leader that took it; 0 if there are no leaders.
    * @throws Refusal, the same on every replica; nothing has changed but, when space runs out, the alarm about it. Whatever
    *   else it throws, nothing has changed, and this replica must not go on without that command.
    */
-  apply(command: Command): Applied {
-    const { put, deleteRange, txn, compact, grant, revoke, alarm, auth } = command
+  apply(command: Command, term = 0): Applied {
+    const { put, deleteRange, txn, compact, grant, revoke, alarm, auth, member } = command
+    this.#checkAuthRevision(command)
     if (put !== undefined) return this.#applyTxn({ compare: [], success: [opOf({ put })], failure: [] }, 'put')
     if (deleteRange !== undefined) {
       return this.#applyTxn({ compare: [], success: [opOf({ deleteRange })], failure: [] }, 'deleteRange')
@@ -73,7 +85,14 @@ export class LocksState {
     if (txn !== undefined) return this.#applyTxn(txn, 'txn')
     if (compact !== undefined) return this.#unchanged(this.store.compact(compact.revision))
     if (grant !== undefined) return this.#grant(grant.id, grant.ttlSeconds)
-    if (revoke !== undefined) return this.#revoke(revoke.id)
+    if (revoke !== undefined) {
+      const { id, term: decidedIn = 0 } = revoke
+      // Whoever led before does not know who was kept alive since.
+      if (decidedIn !== 0 && decidedIn !== term && !lacks(this.#options.mutant, 'expiry is of its term')) {
+        throw refusal('notLeader')
+      }
+      return this.#revoke(id)
+    }
     if (alarm !== undefined) return this.#unchanged(this.#setAlarm(alarm.alarm, alarm.isOn))
     if (auth !== undefined) {
       const { writes, keep } = this.users.change(auth)
@@ -81,6 +100,13 @@ export class LocksState {
       keep()
       return this.#unchanged(written)
     }
+    if (member !== undefined) {
+      const written = this.#options.backend.write([memberWrite(member)])
+      this.#keepMember(member)
+      return this.#unchanged(written)
+    }
+    // A token is worth something as long as whoever was told of it runs: nothing is kept.
+    if (command.login !== undefined) return this.#unchanged(Promise.resolve())
     throw new BedplateError('CORRUPTION', 'a command that does nothing')
   }
 
@@ -220,9 +246,26 @@ export class LocksState {
     return { result: { ...NO_RESULT, revision }, events, written }
   }
 
+  /** Refuses what was let through by rules that have changed since. Ends of leases are nobody's. */
+  #checkAuthRevision({ authRevision = 0, revoke }: Command): void {
+    const { isEnabled, revision } = this.users
+    const isOld = isEnabled && authRevision !== 0 && authRevision !== revision && !revoke?.term
+    if (isOld && !lacks(this.#options.mutant, 'permissions as of now')) throw refusal('oldAuthRevision')
+  }
+
+  #keepMember(record: MemberRecord): void {
+    this.#members.set(record.id, record)
+  }
+
   #unchanged(written: Promise<void>): Applied {
     return { result: { ...NO_RESULT, revision: this.store.revision }, events: [], written }
   }
+}
+
+function memberWrite(record: MemberRecord): Write {
+  const key = Buffer.allocUnsafe(8)
+  key.writeBigUInt64BE(record.id)
+  return { bucket: 'members', key, value: MemberRecord.encode(record) }
 }
 
 function headerOf(revision: number) {

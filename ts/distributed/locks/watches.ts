@@ -3,7 +3,9 @@
 //
 // A watch that keeps up is handed changes as they come. One that does not is only told that there is more: what it missed
 // is in the store, and read from there when it has time, so a slow client costs no memory.
+import { lacks } from '../../storage/mutant.ts'
 import { EVENT_TYPE, WATCH_FILTER } from '../../wire/etcd/messages.ts'
+import type { Mutant } from './mutant.ts'
 import { contains, type Span } from './mvcc/key-index.ts'
 import type { MvccStore } from './mvcc/store.ts'
 import { type Event, type Key, type KeyValue, MAX_CATCH_UP_EVENTS } from './types.ts'
@@ -86,6 +88,13 @@ export class Watch {
     return { kind: 'events', events: this.#shown(events), revision: this.#isBehind ? this.#next - 1 : revision }
   }
 
+  /** The store was replaced: what waits here may have gaps before and behind it. */
+  reread(): void {
+    this.#waiting = []
+    this.#isBehind = this.#next <= this.#hub.revision
+    if (this.#isBehind) this.#options.wake()
+  }
+
   close(): void {
     this.#hub.remove(this)
   }
@@ -100,14 +109,20 @@ export class Watch {
 
 /** All watches of a node. */
 export class WatchHub {
-  readonly store: MvccStore
+  readonly #mutant: Mutant | undefined
+  #store: MvccStore
   #revision: number
   readonly #ofKey = new Map<Key, Set<Watch>>()
   readonly #ofSpans = new Set<Watch>()
 
-  constructor(store: MvccStore) {
-    this.store = store
+  constructor(store: MvccStore, mutant?: Mutant) {
+    this.#mutant = mutant
+    this.#store = store
     this.#revision = store.revision
+  }
+
+  get store(): MvccStore {
+    return this.#store
   }
 
   /** Watches are told of changes up to this main revision: those that are durable. */
@@ -139,6 +154,15 @@ export class WatchHub {
     const { key } = watch.span
     const watches = this.#ofKey.get(key)
     if (watches?.delete(watch) === true && watches.size === 0) this.#ofKey.delete(key)
+  }
+
+  /** Another store takes the place of this one, some revisions ahead: watches read from it what they were not told of. */
+  replace(store: MvccStore): void {
+    this.#store = store
+    this.#revision = store.revision
+    if (lacks(this.#mutant, 'watches outlive snapshots')) return
+    for (const watch of this.#ofSpans) watch.reread()
+    for (const watches of this.#ofKey.values()) for (const watch of watches) watch.reread()
   }
 
   /** Tells of what happened at a main revision, which is the next. */

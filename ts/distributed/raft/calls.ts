@@ -4,6 +4,7 @@
 //             u8 1 read: asks for an index that a read has to wait for
 //             u8 2 change | two lists: voters, learners; each u32 count, then u53 each
 //             u8 3 transfer | u53 to
+//             u8 4 query | what the leader is asked, to the end
 //   answer    u8 0 done | u53 index | the result, to the end
 //             u8 1 refused | u8 reason, see REFUSAL_NUMBERS | u53 leader (0: not known)
 //             u8 2 unknown | u53 leader
@@ -16,11 +17,12 @@ export type Request =
   | { readonly kind: 'read' }
   | { readonly kind: 'change'; readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] }
   | { readonly kind: 'transfer'; readonly to: NodeId }
+  | { readonly kind: 'query'; readonly query: Uint8Array }
 
 /** What became of it. */
 export type Reply = Exclude<Outcome, { kind: 'done' }> | (Outcome & { kind: 'done' } & { readonly result: Uint8Array })
 
-const REQUESTS = ['propose', 'read', 'change', 'transfer'] as const
+const REQUESTS = ['propose', 'read', 'change', 'transfer', 'query'] as const
 const REPLIES = ['done', 'refused', 'unknown'] as const
 /** Each has its number for good; one that is missing here does not compile. */
 const REFUSAL_NUMBERS: Readonly<Record<Refusal, number>> = {
@@ -39,6 +41,7 @@ const REFUSALS = new Map(Object.entries(REFUSAL_NUMBERS).map(([name, number]) =>
 export function encodeRequest(request: Request): Uint8Array {
   const writer = new ByteWriter().u8(REQUESTS.indexOf(request.kind))
   if (request.kind === 'propose') writer.raw(request.command)
+  if (request.kind === 'query') writer.raw(request.query)
   if (request.kind === 'change') {
     for (const ids of [request.voters, request.learners]) writer.list(ids, (id) => writer.u53(id))
   }
@@ -46,11 +49,12 @@ export function encodeRequest(request: Request): Uint8Array {
   return writer.finish()
 }
 
-/** A command is a view of the bytes. @throws CORRUPTION */
+/** A command or a query is a view of the bytes. @throws CORRUPTION */
 export function decodeRequest(bytes: Uint8Array): Request {
   const reader = new ByteReader(bytes, 'call')
   const kind = REQUESTS[reader.choice(REQUESTS.length)]
   if (kind === 'propose') return { kind, command: reader.rest() }
+  if (kind === 'query') return { kind, query: reader.rest() }
   const ids = (): NodeId[] => reader.list({ most: MAX_MEMBERS, itemBytes: 8 }, () => reader.u53())
   const request: Request =
     kind === 'change'

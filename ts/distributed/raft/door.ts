@@ -49,6 +49,11 @@ export interface GroupOptions {
   readonly snapshotBytes?: number
   /** Entries that a snapshot covers and that are kept for followers that are only a little behind. Default 1000. */
   readonly keptEntries?: number
+  /**
+   * Answers what `ask` asks, on the member that leads: from the state machine, and from what only a leader knows. Asked twice is
+   * as good as once. An empty answer says nothing.
+   */
+  readonly onQuery?: ((query: Uint8Array) => Uint8Array) | undefined
   /** Is told who leads, as far as this node knows, whenever that changes. */
   readonly onRole?: ((change: RoleChange) => void) | undefined
   /** Is told once if the group has ended by itself: its disk or its state machine failed. Open the host again. */
@@ -134,6 +139,13 @@ export interface RaftGroup extends AsyncDisposable {
    * const value = await group.read(() => machine.get('key'))
    */
   read<T>(query: () => T, options?: ReadOptions): Promise<T>
+  /**
+   * Has the leader answer a question, by its `onQuery`, once it is sure that it still leads and its state machine shows everything
+   * that was committed before. Nothing is written.
+   * @param query - Copied.
+   * @throws RaftError; CLOSED
+   */
+  ask(query: Uint8Array, options?: RequestOptions): Promise<Uint8Array>
   /**
    * Changes who is a member. Addresses of those who come are made known first, by an entry of their own; new voters are sent the
    * log before anything else changes, for which there are 60 s unless `timeoutMs` says otherwise.

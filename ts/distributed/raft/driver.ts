@@ -105,7 +105,7 @@ export class Driver {
     this.snapshotBytes = options.snapshotBytes ?? DEFAULT_SNAPSHOT_BYTES
     const { hardState, snapshot, entries } = journal.state(group)
     snapshots.clean(snapshot?.index)
-    if (snapshot !== undefined) machine.restore(snapshots.read(snapshot))
+    if (snapshot !== undefined) machine.restore(snapshots.read(snapshot), snapshot.index)
     this.lastSnapshot = snapshot?.index ?? 0
     this.node = new RaftNode(raft, {
       ...{ hardState, snapshot, entries: [...entries] },
@@ -233,7 +233,7 @@ export class Driver {
           this.options.snapshots.storeChunk(effect.snapshot, effect.offset, effect.data)
           break
         case 'restore':
-          this.options.machine.restore(this.options.snapshots.read(effect.snapshot))
+          this.options.machine.restore(this.options.snapshots.read(effect.snapshot), effect.snapshot.index)
           this.lastSnapshot = effect.snapshot.index
           this.appliedBytes = 0
           this.options.onApplied?.(effect.snapshot.index)
@@ -318,7 +318,7 @@ export class Driver {
       this.appliedBytes += ENTRY_BYTES
       if (entry.kind !== 'command') continue
       this.appliedBytes += entry.command.length
-      results.set(entry.index, this.options.machine.apply(entry.command, entry.index))
+      results.set(entry.index, this.options.machine.apply(entry.command, entry.index, entry.term))
     }
     this.options.onApplied?.(entries.at(-1)?.index ?? 0)
   }

@@ -44,6 +44,7 @@ const TYPES = {
   maxCommandBytes: 'number',
   snapshotBytes: 'number',
   keptEntries: 'number',
+  onQuery: 'function',
   onRole: 'function',
   onFailure: 'function',
 } as const
@@ -61,6 +62,7 @@ const PASSING: ReadonlySet<Refusal> = new Set(['not leader', 'transferring'])
 export class Group implements RaftGroup {
   private readonly driver: Driver
   private readonly seams: GroupSeams
+  private readonly onQuery: GroupOptions['onQuery']
   private readonly roleWaiters = new Set<() => void>()
   private appliedWaiters: Waiter[] = []
   private applied: LogIndex
@@ -70,8 +72,17 @@ export class Group implements RaftGroup {
   constructor(seams: GroupSeams, options: GroupOptions = {}) {
     checkOptions(options, TYPES, 'openGroup')
     const { group, founding, journal, snapshots, clock, id, random, machine, learned, send } = seams
-    const { tickMs, snapshotBytes, onRole, onFailure, maxCommandBytes = DEFAULT_COMMAND_BYTES, ...raft } = options
+    const {
+      tickMs,
+      snapshotBytes,
+      onQuery,
+      onRole,
+      onFailure,
+      maxCommandBytes = DEFAULT_COMMAND_BYTES,
+      ...raft
+    } = options
     this.seams = seams
+    this.onQuery = onQuery
     // Addresses count as soon as they are in the log, like memberships: an election may need them before they are committed.
     for (const entry of journal.state(group).entries) this.learn(entry)
     this.driver = new Driver({
@@ -115,6 +126,11 @@ export class Group implements RaftGroup {
     const { index } = await this.atLeader({ kind: 'read' }, { timeoutMs })
     if (this.applied < index) await this.untilApplied(index, deadline)
     return query()
+  }
+
+  async ask(query: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
+    const { result } = await this.atLeader({ kind: 'query', query }, options)
+    return result
   }
 
   async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<LogIndex> {
@@ -181,8 +197,7 @@ export class Group implements RaftGroup {
     for (;;) {
       const reply = await this.attempt(request, deadline)
       if (reply.kind === 'done') return reply
-      // A read that got no answer has done nothing.
-      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) : request.kind === 'read'
+      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) : changesNothing(request)
       if (!isPassing || this.nowMs >= deadline) throw new RaftError(reply)
       await this.untilRole(Math.min(RETRY_MS, deadline - this.nowMs))
     }
@@ -191,7 +206,7 @@ export class Group implements RaftGroup {
   private async attempt(request: Request, deadline: number): Promise<Reply> {
     const { role, leader } = this.driver.status
     if (role === 'leader' || leader === undefined || this.driver.failure !== undefined) return this.perform(request)
-    const isMoot = (): boolean => request.kind === 'read' && this.driver.status.leader !== leader
+    const isMoot = (): boolean => changesNothing(request) && this.driver.status.leader !== leader
     const outcome = await this.whileOf(deadline, this.seams.call(leader, encodeRequest(request)), isMoot)
     if (outcome === 'unsent') return { kind: 'refused', reason: 'not leader', leader: undefined }
     return outcome === 'lost' ? { kind: 'unknown', leader: undefined } : decodeReply(outcome)
@@ -215,6 +230,11 @@ export class Group implements RaftGroup {
         return this.driver.propose(request.command)
       case 'read':
         return { index: await this.driver.readable(), result }
+      case 'query': {
+        const index = await this.driver.readable()
+        // It led when it was asked. Should it have lost that since, its answer may be empty.
+        return { index, result: this.onQuery?.(request.query) ?? result }
+      }
       case 'change':
         return { index: await this.driver.changeMembership(request.voters, request.learners), result }
       default:
@@ -278,4 +298,9 @@ export class Group implements RaftGroup {
     if (this.appliedWaiters.length === 0) return
     for (const waiter of this.appliedWaiters.filter((each) => each.index <= index)) waiter.resolve()
   }
+}
+
+/** One that got no answer has done nothing, and may be made again. */
+function changesNothing({ kind }: Request): boolean {
+  return kind === 'read' || kind === 'query'
 }

@@ -9,7 +9,7 @@ import type { Address } from '../../io/network.ts'
 import { ByteReader, ByteWriter } from './binary.ts'
 import type { Addresses } from './door.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { Entry, LogIndex, NodeId } from './types.ts'
+import type { Entry, LogIndex, NodeId, Term } from './types.ts'
 
 const COMMAND = 0
 const ADDRESSES = 1
@@ -69,8 +69,8 @@ export class HostedMachine implements StateMachine {
   }
 
   /** @throws INCOMPATIBLE for a command of a later version: this node must not go on without it. */
-  apply(command: Uint8Array, index: LogIndex): Uint8Array {
-    if (command[0] === COMMAND) return this.inner.apply(command.subarray(1), index)
+  apply(command: Uint8Array, index: LogIndex, term: Term): Uint8Array {
+    if (command[0] === COMMAND) return this.inner.apply(command.subarray(1), index, term)
     const addresses = addressesIn({ kind: 'command', index, term: 0, command })
     if (addresses === undefined) {
       throw new BedplateError('INCOMPATIBLE', `entry ${index} is of a kind that this bedplate does not know`, {
@@ -86,7 +86,7 @@ export class HostedMachine implements StateMachine {
   }
 
   /** @throws CORRUPTION, INCOMPATIBLE */
-  restore(snapshot: Uint8Array): void {
+  restore(snapshot: Uint8Array, index: LogIndex): void {
     const reader = new ByteReader(snapshot, 'snapshot')
     const version = reader.u8()
     if (version !== VERSION) {
@@ -96,7 +96,7 @@ export class HostedMachine implements StateMachine {
     }
     this.addresses.clear()
     this.merge(takeAddresses(reader))
-    this.inner.restore(reader.rest())
+    this.inner.restore(reader.rest(), index)
   }
 
   private merge(addresses: Addresses): void {

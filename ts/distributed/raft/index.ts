@@ -1,5 +1,5 @@
 // A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
-export type { OpenRaftOptions } from './door.ts'
+export type { GroupOptions, MembershipChange, OpenRaftOptions, RaftGroup, RaftHost } from './door.ts'
 export { Driver } from './driver.ts'
 export * from './engine.ts'
 export { type Journal, openJournal } from './journal.ts'
@@ -13,7 +13,8 @@ export {
   type Hello,
   PREAMBLE,
 } from './message-codec.ts'
-export { RaftError } from './raft-error.ts'
+export { openRaft } from './open-raft.ts'
+export { RaftError, type RoleChange } from './raft-error.ts'
 export { type NodeEvent, RaftNodeServer } from './server/server.ts'
 export { SnapshotFiles } from './snapshot-files.ts'
 export { openTransport, type Transport } from './transport.ts'

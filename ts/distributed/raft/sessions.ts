@@ -15,7 +15,7 @@ import {
   type SessionRecord,
 } from './session-codec.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { LogIndex } from './types.ts'
+import type { LogIndex, Term } from './types.ts'
 
 /** What became of a command. The same on every replica. */
 export type SessionResult =
@@ -88,7 +88,7 @@ export class SessionMachine {
   }
 
   /** Executes what `encodeCommand` made, unless it was executed before. O(1) beside the command itself. */
-  apply(bytes: Uint8Array, index: LogIndex): SessionResult {
+  apply(bytes: Uint8Array, index: LogIndex, term: Term = 0): SessionResult {
     const command = decodeCommand(bytes)
     if (command === undefined) return { kind: 'malformed' }
     if (command.kind === 'open') return this.open(index)
@@ -101,7 +101,7 @@ export class SessionMachine {
     const known = session.results.get(command.sequence)
     if (known !== undefined) return { kind: 'done', result: known }
     if (session.results.size >= MAX_RESULTS || session.bytes >= MAX_RESULT_BYTES) return { kind: 'too many results' }
-    const result = this.inner.apply(command.command, index)
+    const result = this.inner.apply(command.command, index, term)
     session.results.set(command.sequence, result)
     session.bytes += result.length
     this.bytes += result.length
@@ -118,9 +118,9 @@ export class SessionMachine {
   }
 
   /** @throws CORRUPTION; then nothing has changed, unless the inner state machine has. */
-  restore(snapshot: Uint8Array): void {
+  restore(snapshot: Uint8Array, index: LogIndex = 0): void {
     const { sessions, state } = decodeSnapshot(snapshot, this.maxSessions)
-    this.inner.restore(state)
+    this.inner.restore(state, index)
     this.sessions = new Map()
     this.bytes = 0
     for (const [id, { session, acknowledged, results: views }] of sessions) {

@@ -227,6 +227,17 @@ export const Member = message({
 })
 export const MemberListResponse = message({ header, members: nestedList(2, () => Member) })
 
+export const MemberAddRequest = message({ peerUrls: list(text(1)), isLearner: bool(2) })
+export const MemberAddResponse = message({
+  header,
+  member: nested(2, () => Member),
+  members: nestedList(3, () => Member),
+})
+/** Requests that name a member and nothing else: remove, promote. */
+export const MemberIdRequest = message({ id: uid64(1) })
+export const MemberUpdateRequest = message({ id: uid64(1), peerUrls: list(text(2)) })
+export const MoveLeaderRequest = message({ targetId: uid64(1) })
+
 export const AlarmRequest = message({ action: uint(1), memberId: uid64(2), alarm: uint(3) })
 export type AlarmRequest = Decoded<typeof AlarmRequest>
 const AlarmMember = message({ memberId: uid64(1), alarm: uint(2) })

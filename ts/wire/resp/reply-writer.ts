@@ -10,6 +10,7 @@ const FIRST_BYTES = 1024
 const KEPT_BYTES = 64 * 1024
 const SHORT_TEXT_BYTES = 24
 const CR = 0x0d
+const ERROR = 0x2d
 const LF = 0x0a
 
 /**
@@ -55,6 +56,12 @@ export class ReplyWriter {
   truncate(mark = 0): void {
     this.#length = Math.min(mark, this.#length) // beyond its limit a writer holds less than it held
     if (mark === 0 && this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafe(FIRST_BYTES)
+  }
+
+  /** The text of the error that begins at `mark`; undefined if no error does. */
+  errorAt(mark: number): string | undefined {
+    if (mark >= this.#length || this.#bytes[mark] !== ERROR) return undefined
+    return this.#bytes.toString('latin1', mark + 1, this.#bytes.indexOf(CR, mark))
   }
 
   /** `+text`. The text must not hold a line's end. */

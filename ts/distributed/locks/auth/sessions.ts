@@ -1,4 +1,4 @@
-// Passwords and tokens, which belong to one node: replicas keep hashes alone, and a token is worth something where it was given.
+// Passwords and tokens. State keeps hashes alone; tokens are worth something as long as the node runs that was told of them.
 import type { Clock } from '../../../io/clock.ts'
 import { loadCrypto, type Random } from '../../../io/random.ts'
 import { refusal } from '../errors.ts'
@@ -35,6 +35,13 @@ export class Sessions {
 
   /** Gives a token to who knows the password. @throws Refusal */
   async logIn(name: string, password: string): Promise<string> {
+    const token = await this.check(name, password)
+    this.admit(token, name)
+    return token
+  }
+
+  /** @returns A token for who knows the password, which is worth nothing before it is admitted. @throws Refusal */
+  async check(name: string, password: string): Promise<string> {
     const { users, random } = this.#options
     if (!users.isEnabled) throw refusal('authNotEnabled')
     const user = users.user(name)
@@ -43,10 +50,13 @@ export class Sessions {
     }
     const hash = await scrypt(password, user.passwordHash.subarray(0, SALT_BYTES))
     if (!loadCrypto().timingSafeEqual(hash, user.passwordHash.subarray(SALT_BYTES))) throw refusal('authFailed')
-    const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString('base64url')
+    return Buffer.from(random.bytes(TOKEN_BYTES)).toString('base64url')
+  }
+
+  /** Takes a token from now on. */
+  admit(token: string, name: string): void {
     if (this.#tokens.size >= MAX_TOKENS) this.#tokens.delete(this.#tokens.keys().next().value as string)
     this.#tokens.set(token, { user: name, untilMs: this.#nowMs() + TOKEN_MS })
-    return token
   }
 
   /** Whose token it is; undefined without one, or while nobody has to log in. @throws Refusal if it is worth nothing */

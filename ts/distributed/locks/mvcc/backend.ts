@@ -2,8 +2,11 @@
 import { SortedKeys } from './sorted-keys.ts'
 
 /** What records are about. */
-export type Bucket = 'revisions' | 'leases' | 'auth' | 'meta'
-export const BUCKETS: readonly Bucket[] = ['revisions', 'leases', 'auth', 'meta']
+export type Bucket = 'revisions' | 'leases' | 'auth' | 'meta' | 'members' | 'local'
+/** What replicas have in common, in the order of their numbers in snapshots. */
+export const SHARED_BUCKETS: readonly Bucket[] = ['revisions', 'leases', 'auth', 'meta', 'members']
+/** All of them; `local` has what one replica notes for itself. */
+export const BUCKETS: readonly Bucket[] = [...SHARED_BUCKETS, 'local']
 
 /** A change of one record; without a value it is removed. */
 export interface Write {

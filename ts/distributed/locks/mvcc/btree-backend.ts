@@ -8,10 +8,11 @@ type Tree = BTreeTree<Uint8Array, Uint8Array>
 
 /**
  * Opens the records in the directory `path`, which is made if it is not there.
+ * @param durability - When a write resolves. `os` for whoever can do what was lost once more, from a log.
  * @throws LOCKED if another process has it open, CORRUPTION, INCOMPATIBLE, PERMISSION, DISK_FULL, IO
  */
-export async function openBTreeBackend(path: string): Promise<Backend> {
-  const store: Store = await openBTree(path, { create: true, ...BYTES })
+export async function openBTreeBackend(path: string, durability: 'sync' | 'os' = 'sync'): Promise<Backend> {
+  const store: Store = await openBTree(path, { create: true, durability, ...BYTES })
   const trees = new Map(BUCKETS.map((bucket) => [bucket, store.tree<Uint8Array, Uint8Array>(bucket, BYTES)]))
   return new BTreeBackend(store, trees)
 }

@@ -2,10 +2,10 @@
 //
 //   magic "BPLOCKS1" | (bucket u8 | key length u32 LE | value length u32 LE | key | value)* | 0xff | CRC-32C u32 LE of all before
 //
-// `identity` and other records that belong to one member are in the bucket `meta` like the rest: a replica replaces its own.
+// The bucket `local` is not in it: what is there, a replica notes for itself.
 import { BedplateError } from '../../../base/errors.ts'
 import { crc32c } from '../../../storage/crc32c/index.ts'
-import { type Backend, BUCKETS, type Write } from './backend.ts'
+import { type Backend, SHARED_BUCKETS, type Write } from './backend.ts'
 
 const MAGIC = Buffer.from('BPLOCKS1')
 const END = 0xff
@@ -15,7 +15,7 @@ const TRAILER_BYTES = 5
 /** The records of a backend. */
 export function writeSnapshot(backend: Backend): Uint8Array {
   const pieces: Uint8Array[] = [MAGIC]
-  for (const [number, bucket] of BUCKETS.entries()) {
+  for (const [number, bucket] of SHARED_BUCKETS.entries()) {
     for (const [key, value] of backend.scan(bucket, new Uint8Array(0))) {
       const header = Buffer.allocUnsafe(HEADER_BYTES)
       header[0] = number
@@ -42,7 +42,7 @@ export function readSnapshot(bytes: Uint8Array): Write[] {
   let at = MAGIC.length
   while (at < end) {
     if (end - at < HEADER_BYTES) throw corrupt('it ends within a record')
-    const bucket = BUCKETS[view[at] as number]
+    const bucket = SHARED_BUCKETS[view[at] as number]
     const keyLength = view.readUInt32LE(at + 1)
     const valueLength = view.readUInt32LE(at + 5)
     at += HEADER_BYTES

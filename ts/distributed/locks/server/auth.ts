@@ -51,14 +51,14 @@ function sessionMethods(context: ServiceContext): Methods {
       pathOf('Authenticate'),
       { request: UserRequest, response: AuthenticateResponse },
       async ({ name, password }) => {
-        return { header: headerFor(context), token: await node.sessions.logIn(name, password) }
+        return { header: headerFor(context), token: await node.logIn(name, password) }
       },
     ),
   ]
 }
 
 function userMethods(context: ServiceContext): Methods {
-  const { users } = context.node.state
+  const { node } = context
   return [
     unary(
       context,
@@ -71,14 +71,14 @@ function userMethods(context: ServiceContext): Methods {
     ),
     unary(context, pathOf('UserGet'), { request: NameRequest, response: NamesResponse }, async ({ name }, caller) => {
       // Everybody may look at himself.
-      if (caller.user !== name || name === '') users.requireRoot(caller.user)
-      const user = users.user(name)
+      if (caller.user !== name || name === '') node.state.users.requireRoot(caller.user)
+      const user = node.state.users.user(name)
       if (user === undefined) throw refusal('userNotFound')
       return { header: headerFor(context), names: user.roles }
     }),
     unary(context, pathOf('UserList'), { request: Empty, response: NamesResponse }, async (_request, { user }) => {
-      users.requireRoot(user)
-      return { header: headerFor(context), names: users.userNames() }
+      node.state.users.requireRoot(user)
+      return { header: headerFor(context), names: node.state.users.userNames() }
     }),
     unary(context, pathOf('UserDelete'), { request: NameRequest, response: HeaderResponse }, ({ name }, caller) =>
       change(context, caller, { action: deleteUser, user: name }),
@@ -105,7 +105,7 @@ function userMethods(context: ServiceContext): Methods {
 }
 
 function roleMethods(context: ServiceContext): Methods {
-  const { users } = context.node.state
+  const { node } = context
   return [
     unary(context, pathOf('RoleAdd'), { request: NameRequest, response: HeaderResponse }, ({ name }, caller) =>
       change(context, caller, { action: addRole, role: name }),
@@ -115,16 +115,16 @@ function roleMethods(context: ServiceContext): Methods {
       pathOf('RoleGet'),
       { request: NameRequest, response: RoleGetResponse },
       async ({ name }, { user }) => {
-        const isOwn = user !== undefined && users.user(user)?.roles.includes(name) === true
-        if (!isOwn) users.requireRoot(user)
-        const role = users.role(name)
+        const isOwn = user !== undefined && node.state.users.user(user)?.roles.includes(name) === true
+        if (!isOwn) node.state.users.requireRoot(user)
+        const role = node.state.users.role(name)
         if (role === undefined) throw refusal('roleNotFound')
         return { header: headerFor(context), permissions: role.permissions }
       },
     ),
     unary(context, pathOf('RoleList'), { request: Empty, response: NamesResponse }, async (_request, { user }) => {
-      users.requireRoot(user)
-      return { header: headerFor(context), names: users.roleNames() }
+      node.state.users.requireRoot(user)
+      return { header: headerFor(context), names: node.state.users.roleNames() }
     }),
     unary(context, pathOf('RoleDelete'), { request: NameRequest, response: HeaderResponse }, ({ name }, caller) =>
       change(context, caller, { action: deleteRole, role: name }),

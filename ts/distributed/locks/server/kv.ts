@@ -12,7 +12,7 @@ import {
   TxnResponse,
 } from '../../../wire/etcd/messages.ts'
 import { spanOf } from '../mvcc/key-index.ts'
-import type { LocksNode } from '../node.ts'
+import type { ServingNode } from '../serving.ts'
 import { headerFor, type Methods, type ServiceContext, unary } from './service.ts'
 
 /** The methods of etcdserverpb.KV. */
@@ -24,10 +24,13 @@ export function kvMethods(context: ServiceContext): Methods {
       '/etcdserverpb.KV/Range',
       { request: RangeRequest, response: RangeResponse },
       async (request, { user }) => {
-        const found = await node.read((state) => {
-          requireRead(node, user, request)
-          return state.range(request)
-        })
+        const found = await node.read(
+          (state) => {
+            requireRead(node, user, request)
+            return state.range(request)
+          },
+          { isSerializable: request.serializable },
+        )
         return { ...found, header: headerFor(context, found.header?.revision) }
       },
     ),
@@ -67,31 +70,31 @@ export function kvMethods(context: ServiceContext): Methods {
 type User = string | undefined
 
 /** @throws Refusal */
-export function requireRead({ state }: LocksNode, user: User, range: { key: string; rangeEnd: string }): void {
+export function requireRead({ state }: ServingNode, user: User, range: { key: string; rangeEnd: string }): void {
   state.users.require(user, spanOf(range.key, range.rangeEnd), 'read')
 }
 
 /** Whoever changes what a lease holds must be allowed to change all of it. @throws Refusal */
-export function requireLease({ state }: LocksNode, user: User, lease: bigint): void {
+export function requireLease({ state }: ServingNode, user: User, lease: bigint): void {
   if (lease === 0n || !state.users.isEnabled) return
   for (const key of state.leases.get(lease)?.keys ?? []) state.users.require(user, { key, end: 'one' }, 'write')
 }
 
 /** @throws Refusal */
-export function requirePut(node: LocksNode, user: User, put: { key: string; lease: bigint; prevKv: boolean }): void {
+export function requirePut(node: ServingNode, user: User, put: { key: string; lease: bigint; prevKv: boolean }): void {
   const span = { key: put.key, end: 'one' } as const
   node.state.users.require(user, span, 'write')
   if (put.prevKv) node.state.users.require(user, span, 'read')
   requireLease(node, user, put.lease)
 }
 
-function requireDelete({ state }: LocksNode, user: User, request: DeleteRangeRequest): void {
+function requireDelete({ state }: ServingNode, user: User, request: DeleteRangeRequest): void {
   const span = spanOf(request.key, request.rangeEnd)
   state.users.require(user, span, 'write')
   if (request.prevKv) state.users.require(user, span, 'read')
 }
 
-function requireTxn(node: LocksNode, user: User, { compare, success, failure }: TxnRequest): void {
+function requireTxn(node: ServingNode, user: User, { compare, success, failure }: TxnRequest): void {
   if (!node.state.users.isEnabled) return
   for (const compared of compare) requireRead(node, user, compared)
   for (const { range, put, deleteRange, txn } of [...success, ...failure]) {

@@ -42,7 +42,7 @@ export function leaseMethods(context: ServiceContext): Methods {
       { request: LeaseIdRequest, response: LeaseKeepAliveResponse },
       async ({ requests, send }) => {
         for await (const { id } of requests) {
-          await send({ id, ttl: node.keepAlive(id), header: headerFor(context) })
+          await send({ id, ttl: await node.keepAlive(id), header: headerFor(context) })
         }
       },
     ),
@@ -52,7 +52,7 @@ export function leaseMethods(context: ServiceContext): Methods {
       { request: LeaseTimeToLiveRequest, response: LeaseTimeToLiveResponse },
       async ({ id, keys: wantsKeys }, { user }) => {
         if (wantsKeys) requireLease(node, user, id)
-        const { ttlSeconds, leftSeconds, keys } = await node.read(() => node.lease(id))
+        const { ttlSeconds, leftSeconds, keys } = await node.leaseView(id)
         return {
           header: headerFor(context),
           id,

@@ -1,4 +1,4 @@
-// The services Maintenance and Cluster: how the server is, copies of its data, who belongs to it.
+// The service Maintenance: how the server is, copies of its data.
 import { loadCrypto } from '../../../io/random.ts'
 import { crc32c } from '../../../storage/crc32c/index.ts'
 import {
@@ -11,13 +11,13 @@ import {
   HashKvResponse,
   HashResponse,
   HeaderResponse,
-  MemberListResponse,
+  MoveLeaderRequest,
   SnapshotResponse,
   StatusResponse,
 } from '../../../wire/etcd/messages.ts'
-import { Refusal, refusal, STATUS } from '../errors.ts'
+import { refusal } from '../errors.ts'
 import type { LocksState } from '../state.ts'
-import { headerFor, type Methods, RAFT_TERM, type ServiceContext, streaming, unary } from './service.ts'
+import { headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
 
 /** The version of the API that is spoken, as clients ask for it. */
 const API_VERSION = '3.4.23'
@@ -25,9 +25,9 @@ const SNAPSHOT_PIECE_BYTES = 32 * 1024
 /** `etcdctl snapshot save` takes only what has the form of etcd's own: whole sectors and a SHA-256 behind them. */
 const SECTOR_BYTES = 512
 
-/** The methods of etcdserverpb.Maintenance and etcdserverpb.Cluster. */
+/** The methods of etcdserverpb.Maintenance. */
 export function maintenanceMethods(context: ServiceContext): Methods {
-  return [...statusMethods(context), ...snapshotMethods(context), ...memberMethods(context)]
+  return [...statusMethods(context), ...snapshotMethods(context)]
 }
 
 function statusMethods(context: ServiceContext): Methods {
@@ -40,10 +40,11 @@ function statusMethods(context: ServiceContext): Methods {
         version: API_VERSION,
         dbSize: node.sizeBytes,
         dbSizeInUse: node.state.store.keptBytes,
-        leader: node.identity.memberId,
-        raftIndex: node.appliedIndex,
-        raftAppliedIndex: node.appliedIndex,
-        raftTerm: RAFT_TERM,
+        leader: node.raft.leader,
+        raftIndex: node.raft.index,
+        raftAppliedIndex: node.raft.appliedIndex,
+        raftTerm: node.raft.term,
+        isLearner: node.raft.isLearner,
         errors: [...node.state.alarms].map((alarm) => `memberID:${node.identity.memberId} alarm:${alarmName(alarm)} `),
       }
     }),
@@ -93,9 +94,17 @@ function statusMethods(context: ServiceContext): Methods {
         return { header: headerFor(context), hash, compactRevision: node.state.store.compactRevision }
       },
     ),
-    unary(context, '/etcdserverpb.Maintenance/MoveLeader', { request: Empty, response: HeaderResponse }, () => {
-      throw new Refusal(STATUS.failedPrecondition, 'etcdserver: bad leader transferee')
-    }),
+    unary(
+      context,
+      '/etcdserverpb.Maintenance/MoveLeader',
+      { request: MoveLeaderRequest, response: HeaderResponse },
+      async ({ targetId }, { user }) => {
+        root(user)
+        if (node.members === undefined) throw refusal('badTransferee')
+        await node.members.moveLeader(targetId)
+        return { header: headerFor(context) }
+      },
+    ),
   ]
 }
 
@@ -136,27 +145,6 @@ function inSectors(bytes: Uint8Array): Uint8Array {
   const padded = new Uint8Array(Math.ceil(bytes.length / SECTOR_BYTES) * SECTOR_BYTES)
   padded.set(bytes)
   return padded
-}
-
-function memberMethods(context: ServiceContext): Methods {
-  const { node } = context
-  const refused = (name: string): Methods[number] => {
-    const path = `/etcdserverpb.Cluster/${name}`
-    return unary(context, path, { request: Empty, response: HeaderResponse }, () => {
-      throw new Refusal(STATUS.unimplemented, `bedplate: ${name} is not supported: the lock service has one member`)
-    })
-  }
-  return [
-    unary(context, '/etcdserverpb.Cluster/MemberList', { request: Empty, response: MemberListResponse }, async () => {
-      const url = context.clientUrl()
-      const self = { id: node.identity.memberId, name: 'default', peerUrls: [url], clientUrls: [url], isLearner: false }
-      return { header: headerFor(context), members: [self] }
-    }),
-    refused('MemberAdd'),
-    refused('MemberRemove'),
-    refused('MemberUpdate'),
-    refused('MemberPromote'),
-  ]
 }
 
 function alarmName(alarm: number): string {

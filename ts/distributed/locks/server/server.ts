@@ -4,23 +4,26 @@ import type { Clock } from '../../../io/clock.ts'
 import { type GrpcServer, listenGrpc } from '../../../io/grpc.ts'
 import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
 import { isLoopback, type Metric, metric, type Server } from '../../../service/index.ts'
-import type { LocksNode } from '../node.ts'
+import type { ServingNode } from '../serving.ts'
 import { DEFAULT_MAX_REQUEST_BYTES } from '../types.ts'
 import { authMethods } from './auth.ts'
 import { kvMethods } from './kv.ts'
 import { leaseMethods } from './lease.ts'
 import { lockMethods } from './lock.ts'
 import { maintenanceMethods } from './maintenance.ts'
+import { memberMethods } from './members.ts'
 import type { ServiceContext } from './service.ts'
 import { watchMethods } from './watch.ts'
 
 export interface LocksServerOptions extends Address {
   /** Closed when the server stops. */
-  readonly node: LocksNode
+  readonly node: ServingNode
   readonly clock: Clock
   readonly tls?: TlsFiles | undefined
   /** Default 1.5 MiB. */
   readonly maxRequestBytes?: number | undefined
+  /** Where clients find the server, as host:port; default: where it listens. */
+  readonly advertise?: string | undefined
 }
 
 /** What a message may have beside the request that it carries, as etcd allows it. */
@@ -45,12 +48,12 @@ export class LocksServer implements Server {
   }
 
   async start(): Promise<Address> {
-    const { node, clock, host, port, tls, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options
+    const { node, clock, host, port, tls, advertise, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options
     const context: ServiceContext = {
       node,
       maxRequestBytes,
       clientUrl: () =>
-        `${tls === undefined ? 'http' : 'https'}://${showAddress(this.#server?.address ?? { host, port })}`,
+        `${tls === undefined ? 'http' : 'https'}://${advertise ?? showAddress(this.#server?.address ?? { host, port })}`,
       count: (path) => this.#calls.set(path, (this.#calls.get(path) ?? 0) + 1),
     }
     const methods = new Map([
@@ -59,6 +62,7 @@ export class LocksServer implements Server {
       ...leaseMethods(context),
       ...lockMethods(context),
       ...maintenanceMethods(context),
+      ...memberMethods(context),
       ...authMethods(context),
     ])
     this.#server = await listenGrpc({
@@ -69,15 +73,17 @@ export class LocksServer implements Server {
       maxMessageBytes: maxRequestBytes + GRPC_OVERHEAD_BYTES,
     })
     this.#isReady = true
+    node.announce(context.clientUrl())
     return this.#server.address
   }
 
   ready(): boolean {
-    return this.#isReady
+    return this.#isReady && this.#options.node.raft.leader !== 0n
   }
 
   async drain(): Promise<void> {
     this.#isReady = false
+    await this.#options.node.handOver()
     await this.#server?.drain()
   }
 
@@ -88,13 +94,21 @@ export class LocksServer implements Server {
   }
 
   metrics(): readonly Metric[] {
-    const { state, watches, sizeBytes } = this.#options.node
+    const { state, watches, sizeBytes, raft, identity } = this.#options.node
     const { store, leases } = state
     const samples = [...this.#calls].map(([path, value]) => ({ value, labels: { method: path } }))
     return [
       { kind: 'counter', name: 'bedplate_locks_calls_total', help: 'Calls by method.', samples },
       metric('gauge', 'bedplate_locks_revision', 'The main revision.', store.revision),
       metric('gauge', 'bedplate_locks_compact_revision', 'Reads below are refused.', store.compactRevision),
+      metric(
+        'gauge',
+        'bedplate_locks_is_leader',
+        'Whether this member leads.',
+        Number(raft.leader === identity.memberId),
+      ),
+      metric('gauge', 'bedplate_locks_raft_term', 'The term of Raft.', raft.term),
+      metric('gauge', 'bedplate_locks_raft_applied', 'The log is applied up to here.', raft.appliedIndex),
       metric('gauge', 'bedplate_locks_keys', 'Keys with any history.', store.keyCount),
       metric('gauge', 'bedplate_locks_leases', 'Leases that are alive.', [...leases.all()].length),
       metric('gauge', 'bedplate_locks_watches', 'Open watches.', watches.size),
@@ -109,11 +123,12 @@ export class LocksServer implements Server {
   }
 
   inspect(): unknown {
-    const { state, identity, watches } = this.#options.node
+    const { state, identity, watches, raft } = this.#options.node
     const { store, leases, users, alarms } = state
     return {
       clusterId: identity.clusterId.toString(16),
       memberId: identity.memberId.toString(16),
+      raft: { ...raft, leader: raft.leader.toString(16) },
       revision: store.revision,
       compactRevision: store.compactRevision,
       keys: store.keyCount,

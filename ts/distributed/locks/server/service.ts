@@ -4,11 +4,11 @@ import { type GrpcCall, GrpcError, type GrpcMethod, type GrpcStream } from '../.
 import type { ResponseHeader } from '../../../wire/etcd/messages.ts'
 import type { Codec } from '../../../wire/etcd/protobuf.ts'
 import { Refusal, refusal, STATUS } from '../errors.ts'
-import type { LocksNode } from '../node.ts'
+import type { ServingNode } from '../serving.ts'
 
 /** What the services work on. */
 export interface ServiceContext {
-  readonly node: LocksNode
+  readonly node: ServingNode
   readonly maxRequestBytes: number
   /** Where clients find this server, such as `http://127.0.0.1:2379`. */
   readonly clientUrl: () => string
@@ -25,12 +25,9 @@ export interface Caller {
 /** Methods by path. */
 export type Methods = readonly (readonly [path: string, method: GrpcMethod])[]
 
-/** The one term there is while there is one node. */
-export const RAFT_TERM = 1
-
 /** The header of an answer that shows the state of a main revision; by default of the one that is durable. */
 export function headerFor({ node }: ServiceContext, revision = node.state.store.revision): ResponseHeader {
-  return { ...node.identity, revision, raftTerm: RAFT_TERM }
+  return { ...node.identity, revision, raftTerm: node.raft.term }
 }
 
 /** A method with one request and one answer. */
@@ -92,6 +89,8 @@ export function streaming<Request, RequestIn, ResponseOut, Response>(
 }
 
 function callerOf({ node }: ServiceContext, call: GrpcCall): Caller {
+  // Clients of etcd say so if they would rather be refused than wait for an election.
+  if (call.metadata('hasleader') === 'true' && node.raft.leader === 0n) throw refusal('noLeader')
   return {
     user: node.sessions.userOf(call.metadata('token')),
     get signal() {

@@ -2,8 +2,8 @@
 // how etcd's locks and elections work, so its clients' own locks stand in the same queue (concurrency/key.go of etcd).
 import { EVENT_TYPE, type KeyValue, type PutRequest, SORT_ORDER, SORT_TARGET } from '../../../wire/etcd/messages.ts'
 import { Refusal, refusal, STATUS } from '../errors.ts'
-import type { LocksNode } from '../node.ts'
 import { prefixEnd } from '../queue-keys.ts'
+import type { ServingNode } from '../serving.ts'
 import type { Key, RangeRequest, TxnRequest } from '../types.ts'
 
 const NO_VALUE = new Uint8Array(0)
@@ -54,7 +54,7 @@ export function ifCreatedAt(
 
 /** Puts a key into its queue unless it stands there already. @returns What it is there, and whether it is new. @throws Refusal */
 export async function enqueue(
-  node: LocksNode,
+  node: ServingNode,
   { key, value, lease }: { key: Key; value: Uint8Array; lease: bigint },
 ): Promise<{ kv: KeyValue; isNew: boolean }> {
   const op = { range: undefined, put: undefined, deleteRange: undefined, txn: undefined }
@@ -77,7 +77,7 @@ export async function enqueue(
  * @throws Refusal if the key itself goes meanwhile, as with its lease, or nobody waits any more
  */
 export async function untilTurn(
-  node: LocksNode,
+  node: ServingNode,
   { key, prefix, createRevision, signal }: { key: Key; prefix: Key; createRevision: number; signal: AbortSignal },
 ): Promise<void> {
   const request = rangeRequest({
@@ -105,7 +105,7 @@ export async function untilTurn(
 
 /** Waits until one of the keys is deleted, counting from main revision `from`. @throws Refusal if nobody waits any more */
 async function untilDeleted(
-  node: LocksNode,
+  node: ServingNode,
   { keys, from, signal }: { keys: readonly Key[]; from: number; signal: AbortSignal },
 ): Promise<void> {
   await watching(node, { spans: keys.map((key) => ({ key, end: 'one' as const })), from, signal }, (events) =>
@@ -115,13 +115,13 @@ async function untilDeleted(
 
 /** Follows the events of some spans until `isDone` says so. @throws Refusal if nobody waits any more */
 export async function watching(
-  node: LocksNode,
+  node: ServingNode,
   {
     spans,
     from,
     signal,
-  }: { spans: readonly Parameters<LocksNode['watches']['add']>[0]['span'][]; from: number; signal: AbortSignal },
-  isDone: (events: Parameters<LocksNode['watches']['publish']>[0]) => boolean,
+  }: { spans: readonly Parameters<ServingNode['watches']['add']>[0]['span'][]; from: number; signal: AbortSignal },
+  isDone: (events: Parameters<ServingNode['watches']['publish']>[0]) => boolean,
 ): Promise<void> {
   let wake: () => void = () => {}
   const watches = spans.map((span) =>

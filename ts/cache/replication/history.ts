@@ -1,0 +1,67 @@
+// What a data set has been through: an id that was drawn at random, and how many bytes of changes came since. Two servers with the
+// same id and offset have the same data. A replica has the id and the offset of its master.
+//
+// A replica that becomes a master goes on under a new id, as what follows is its own; it remembers the id that it had and up to where
+// that was followed, so that others that were replicas of the same master can go on with it.
+//
+// replication.c of Redis 7.0, "shiftReplicationId" and "masterTryPartialResync".
+import { Backlog } from './backlog.ts'
+import { NO_ID } from './types.ts'
+
+/** See the top of this file. Offsets count from 1: the first byte of a history has offset 1. */
+export class History {
+  id: string
+  previousId = NO_ID
+  /** The first offset that the history of `previousId` does not share; -1 if there is none. */
+  previousEnd = -1
+  /** Of the last byte. */
+  offset = 0
+  /** Undefined as long as nobody has asked for the history. */
+  backlog: Backlog | undefined
+
+  constructor(id: string) {
+    this.id = id
+  }
+
+  /** Where what is kept begins. */
+  get firstOffset(): number {
+    return this.offset + 1 - (this.backlog?.length ?? 0)
+  }
+
+  /** Keeps from now on what comes. */
+  keep(bytes: number): void {
+    this.backlog ??= new Backlog(bytes)
+  }
+
+  append(bytes: Uint8Array): void {
+    this.offset += bytes.length
+    this.backlog?.append(bytes)
+  }
+
+  /**
+   * What followed on the byte before `from` in a history.
+   * @returns Undefined if that history is another one, or too much of it is forgotten.
+   */
+  since(id: string, from: number): Uint8Array | undefined {
+    const isOurs = id === this.id || (id === this.previousId && from <= this.previousEnd)
+    const count = this.offset + 1 - from
+    if (!isOurs || this.backlog === undefined || count < 0 || count > this.backlog.length) return undefined
+    return this.backlog.last(count)
+  }
+
+  /** Goes on under another id, which nobody else has. */
+  branch(id: string): void {
+    this.previousId = this.id
+    this.previousEnd = this.offset + 1
+    this.id = id
+  }
+
+  /** Becomes another history, of which nothing is kept. */
+  replace(id: string, offset: number): void {
+    this.id = id
+    this.offset = offset
+    this.previousId = NO_ID
+    this.previousEnd = -1
+    if (this.backlog !== undefined) this.backlog = new Backlog(this.backlog.limitBytes)
+  }
+}

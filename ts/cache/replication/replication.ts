@@ -1,0 +1,661 @@
+// A server's part in replication: as a master it feeds its replicas, as a replica it follows its master and feeds replicas of its own
+// with what it gets. Redis calls it so: https://redis.io/docs/management/replication, and replication.c of Redis 7.0.
+import type { Cancel, Clock } from '../../io/clock.ts'
+import type { Address, Connection, Network, TlsTrust } from '../../io/network.ts'
+import type { Random } from '../../io/random.ts'
+import type { Logger } from '../../service/index.ts'
+import type { Engine } from '../commands/engine.ts'
+import type { FunctionCode } from '../commands/functions.ts'
+import type { Peer, ReplicationDoor, Role } from '../commands/replication-door.ts'
+import type { Session } from '../commands/session.ts'
+import type { CommandSpec } from '../commands/specs.ts'
+import { Snapshot } from '../persistence/snapshot.ts'
+import { Feed } from './feed.ts'
+import { History } from './history.ts'
+import { checkSnapshot, loadSnapshot } from './load.ts'
+import { type Arrival, MasterLink } from './master-link.ts'
+import { Replica } from './replica.ts'
+import { type ReplicationSettings, TICK_MS } from './types.ts'
+
+export interface ReplicationOptions {
+  readonly engine: Engine
+  readonly functions: FunctionCode
+  readonly network: Network
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly settings: ReplicationSettings
+  /** Whom to follow from the start. */
+  readonly master?: Address | undefined
+  /** How masters are connected to that speak TLS. */
+  readonly tls?: TlsTrust | undefined
+  /** Where clients connect. */
+  readonly port: () => number
+  /** Runs a command and does what follows from it. */
+  readonly execute: (session: Session, args: readonly string[]) => void
+  /** Lets `act` change what the engine holds, now or after the command that is running. */
+  readonly intervene: (act: () => void) => void
+  /** Lets all data be replaced: nobody sees the half of it, no file either. */
+  readonly replaceData: (replace: () => Promise<void>) => Promise<void>
+  /** The connection of a client, all of whose replies are on their way; its limits are those of a replica from now on. */
+  readonly takeOver: (session: Session, replica: Replica) => void
+  readonly connectionOf: (session: Session) => Connection
+  readonly drop: (session: Session) => void
+  /** All clients that are connected. */
+  readonly sessions: () => Iterable<Session>
+}
+
+const READ_ONLY = "READONLY You can't write against a read only replica."
+const NO_MASTER = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
+const TOO_FEW = 'NOREPLICAS Not enough good replicas to write.'
+const ROLE_CHANGED = 'UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)'
+const NO_LINK = "NOMASTERLINK Can't SYNC while not connected with my master"
+/** What a master sends beside commands that write. */
+const HARMLESS: ReadonlySet<string> = new Set(
+  'select multi exec discard publish spublish eval evalsha fcall pfcount script|load script|flush'.split(' '),
+)
+
+/** See the top of this file. Give it what is propagated, call `flush` at the end of each turn. */
+export class Replication implements ReplicationDoor {
+  readonly settings: ReplicationSettings
+  readonly counts = { full: 0, partial: 0, refused: 0 }
+  readonly #options: ReplicationOptions
+  readonly #feed: Feed
+  readonly #replicas = new Map<Session, Replica>()
+  /** Sessions in WAIT, and for how many replicas. */
+  readonly #waiting = new Map<Session, number>()
+  #asksForOffsets = false
+  #master: Address | undefined
+  #link: MasterLink | undefined
+  /** Runs what the master says. */
+  #voice: Session
+  /** What the master sent of a transaction that is not whole. */
+  #unfinished: Uint8Array[] = []
+  /** The data is what the history says: not while it is replaced. */
+  #isWhole = true
+  /** It has data of a history that a master may know. */
+  #hasPast = false
+  #loading: Promise<void> = Promise.resolve()
+  #isHeld = false
+  #pingedMs = 0
+  #timer: Cancel | undefined
+  #isStopped = false
+  /** Commands of the master that could not be run. */
+  #errorCount = 0
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options
+    this.settings = options.settings
+    this.#feed = new Feed(new History(this.#newId()))
+    this.#master = options.master
+    this.#voice = this.#newVoice()
+    this.#applyRole()
+  }
+
+  /** Follows its master, if it has one: to be called when the data is there. */
+  start(): void {
+    if (this.#master !== undefined && this.#link === undefined) this.#openLink(this.#master)
+    this.#plan()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#timer?.()
+    this.#link?.close()
+    for (const replica of this.#replicas.values()) replica.close()
+  }
+
+  // As files have it.
+
+  /** What a snapshot of now says of its history. */
+  facts(): readonly (readonly [string, string])[] {
+    const { history } = this.#feed
+    const isKnown = this.#isWhole && (this.isReplica ? this.#hasPast : this.#feed.isKept)
+    if (!isKnown) return []
+    this.#feed.flush()
+    return [
+      ['repl-stream-db', String(this.isReplica ? this.#voice.database : this.#feed.database)],
+      ['repl-id', history.id],
+      ['repl-offset', String(history.offset)],
+    ]
+  }
+
+  /**
+   * Goes on with the history of a snapshot that was loaded: a replica as one, a master under a new id.
+   * @param leftOut - Keys that were not loaded, as their time had come: replicas have them.
+   */
+  resume(
+    facts: ReadonlyMap<string, string>,
+    leftOut: readonly { readonly database: number; readonly key: string }[],
+  ): void {
+    const [id = '', offset, database] = ['repl-id', 'repl-offset', 'repl-stream-db'].map((name) => facts.get(name))
+    if (!/^[0-9a-zA-Z]{40}$/.test(id) || !/^\d{1,15}$/.test(offset ?? '')) return
+    const { history } = this.#feed
+    history.replace(id, Number(offset))
+    history.keep(this.settings.backlogBytes)
+    this.#hasPast = true
+    if (this.isReplica) {
+      if (this.#options.engine.databases[Number(database)] !== undefined) this.#voice.database = Number(database)
+      return
+    }
+    history.branch(this.#newId())
+    this.#options.engine.propagates = true
+    for (const { database: at, key } of leftOut) this.#feed.append(at, ['DEL', key])
+    this.#feed.flush()
+  }
+
+  // What is propagated.
+
+  propagate(database: number, args: readonly string[]): void {
+    if (!this.isReplica) this.#feed.append(database, args)
+  }
+
+  /** Hands on what has come: before replies leave. */
+  flush(): void {
+    if (this.#asksForOffsets && !this.isReplica) this.#feed.tell(['REPLCONF', 'GETACK', '*'])
+    this.#asksForOffsets = false
+    this.#feed.flush()
+  }
+
+  /** The data is not what replicas believe: they have to fetch all of it. */
+  startAnew(): void {
+    this.#feed.flush()
+    this.#feed.history.replace(this.#newId(), this.#feed.history.offset)
+    this.#dropReplicas()
+  }
+
+  // What a server asks.
+
+  get isReplica(): boolean {
+    return this.#master !== undefined
+  }
+
+  /** Bytes of the history; 0 while a replica has no data that it could vouch for. */
+  get offset(): number {
+    if (this.isReplica && !(this.#isWhole && this.#hasPast)) return 0
+    return this.#feed.offset
+  }
+
+  /** When the master was heard of last, 0 for never. */
+  get masterHeardMs(): number {
+    return this.#link?.heardMs ?? 0
+  }
+
+  get link(): MasterLink | undefined {
+    return this.#link
+  }
+
+  /** Who runs what the master says. */
+  get voice(): Session {
+    return this.#voice
+  }
+
+  /** Why a command of a client may not be run. */
+  refusal(session: Session, { name, flags }: CommandSpec): string | undefined {
+    const { isReadOnly, servesStale, minReplicas, maxLagMs } = this.settings
+    const isExec = name === 'exec' && session.transaction?.queue.some(({ command }) => command.flags.has('write'))
+    const writes = flags.has('write') || isExec === true
+    if (!this.isReplica) {
+      const wantsMore = minReplicas > 0 && maxLagMs > 0 && writes && this.#goodReplicas() < minReplicas
+      return wantsMore ? TOO_FEW : undefined
+    }
+    if (isReadOnly && writes) return READ_ONLY
+    return servesStale || flags.has('stale') || this.#link?.state === 'connected' ? undefined : NO_MASTER
+  }
+
+  /** Holds what would change the history, or lets it go: while a replica takes over. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld
+    this.#applyRole()
+  }
+
+  /** A setting is another one. */
+  settingsChanged(): void {
+    const { history } = this.#feed
+    if (history.backlog !== undefined && history.backlog.limitBytes !== this.settings.backlogBytes) {
+      history.backlog.resize(this.settings.backlogBytes)
+    }
+  }
+
+  // Masters: what replicas say.
+
+  introduce(session: Session, name: string, value: string): string | undefined {
+    const replica = this.#replicaOf(session)
+    if (name === 'listening-port') {
+      if (!/^\d{1,5}$/.test(value)) return 'ERR value is not an integer or out of range'
+      replica.port = Number(value)
+    } else if (name === 'ip-address') {
+      if (value.length > 255)
+        return 'ERR REPLCONF ip-address provided by replica instance is too long: 255 bytes at most'
+      replica.host = value
+    } else if (name === 'capa') {
+      if (value.toLowerCase() === 'eof') replica.knowsMarks = true
+      else if (value.toLowerCase() === 'psync2') replica.knowsNewIds = true
+    } else if (name === 'rdb-only') replica.wantsSnapshotAlone = value === '1'
+    else return `ERR Unrecognized REPLCONF option: ${name.slice(0, 128)}`
+    return undefined
+  }
+
+  acknowledge(session: Session, offset: number): { session: Session; count: number }[] {
+    const replica = this.#replicas.get(session)
+    if (replica === undefined) return []
+    const nowMs = this.#options.clock.now()
+    replica.ackedOffset = Math.max(replica.ackedOffset, offset)
+    replica.ackedMs = nowMs
+    if (replica.state === 'loading') {
+      replica.goOnline(nowMs)
+      // Something to acknowledge: an offset of 0 looks like no data at all.
+      if (!this.isReplica) this.#feed.tell(['PING'])
+    }
+    return this.#done()
+  }
+
+  attach(session: Session, known: { readonly id: string; readonly from: number } | undefined): string | undefined {
+    if (this.isReplica && this.#link?.state !== 'connected') return NO_LINK
+    const { engine, takeOver } = this.#options
+    const replica = this.#replicaOf(session)
+    if (replica.state !== 'introduced') return undefined
+    this.#feed.flush()
+    takeOver(session, replica)
+    const { history } = this.#feed
+    const missing = known === undefined ? undefined : history.since(known.id, known.from)
+    if (missing !== undefined) {
+      this.counts.partial++
+      replica.write(Buffer.from(replica.knowsNewIds ? `+CONTINUE ${history.id}\r\n` : '+CONTINUE\r\n'))
+      replica.write(missing)
+      this.#feed.replicas.add(replica)
+      replica.goOnline(this.#options.clock.now())
+      this.#plan()
+      return undefined
+    }
+    if (known !== undefined && known.id !== '?') this.counts.refused++
+    this.counts.full++
+    history.keep(this.settings.backlogBytes)
+    engine.propagates = true
+    this.#sendAll(session, replica, known !== undefined)
+    this.#plan()
+    return undefined
+  }
+
+  /** A client is gone. */
+  forget(session: Session): void {
+    this.#waiting.delete(session)
+    const replica = this.#replicas.get(session)
+    if (replica === undefined) return
+    this.#replicas.delete(session)
+    this.#feed.replicas.delete(replica)
+    replica.close()
+  }
+
+  reached({ writtenOffset }: Session): number {
+    return this.#online().filter(({ ackedOffset }) => ackedOffset >= writtenOffset).length
+  }
+
+  wait(session: Session, count: number): void {
+    this.#waiting.set(session, count)
+    this.#asksForOffsets = true
+  }
+
+  /** Whether a session is a replica, and which. */
+  replicaOf(session: Session): Replica | undefined {
+    const replica = this.#replicas.get(session)
+    return replica?.state === 'introduced' ? undefined : replica
+  }
+
+  // Roles.
+
+  follow(master: Peer | undefined): string {
+    const { logger } = this.#options
+    if (master === undefined) {
+      if (this.isReplica) this.#promote()
+      return 'OK'
+    }
+    if (this.#master?.host === master.host && this.#master.port === master.port) {
+      return 'OK Already connected to specified master'
+    }
+    this.#feed.flush()
+    this.#letWaitingGo()
+    // What it did as a master may be known to the new one.
+    if (!this.isReplica) this.#hasPast = this.#feed.isKept
+    if (!this.isReplica) this.#voice.database = this.#feed.database
+    this.#link?.close()
+    this.#discardUnfinished()
+    this.#master = master
+    this.#applyRole()
+    logger.info('this server is a replica now', { master: `${master.host}:${master.port}` })
+    this.#openLink(master)
+    this.#plan()
+    return 'OK'
+  }
+
+  role(): Role {
+    const { offset } = this.#feed
+    if (this.#master !== undefined) {
+      return { kind: 'replica', master: this.#master, state: this.#link?.state ?? 'connect', offset: this.offset || -1 }
+    }
+    const replicas = this.#online().map(({ address, ackedOffset }) => ({ ...address, offset: ackedOffset }))
+    return { kind: 'master', offset, replicas }
+  }
+
+  /** What INFO replication tells. */
+  info(): Readonly<Record<string, string | number>> {
+    const { history, offset } = this.#feed
+    const { minReplicas, maxLagMs, backlogBytes } = this.settings
+    const following = [...this.#feed.replicas].filter(({ isFollowing }) => isFollowing)
+    const isPicky = !this.isReplica && minReplicas > 0 && maxLagMs > 0
+    return {
+      role: this.isReplica ? 'slave' : 'master',
+      ...this.#masterInfo(),
+      connected_slaves: following.length,
+      ...(isPicky ? { min_slaves_good_slaves: this.#goodReplicas() } : {}),
+      ...Object.fromEntries(following.map((replica, index) => [`slave${index}`, this.#describe(replica)])),
+      master_failover_state: 'no-failover',
+      master_replid: history.id,
+      master_replid2: history.previousId,
+      master_repl_offset: offset,
+      second_repl_offset: history.previousEnd,
+      repl_backlog_active: this.#feed.isKept ? 1 : 0,
+      repl_backlog_size: backlogBytes,
+      repl_backlog_first_byte_offset: this.#feed.isKept ? history.firstOffset : 0,
+      repl_backlog_histlen: history.backlog?.length ?? 0,
+    }
+  }
+
+  #masterInfo(): Readonly<Record<string, string | number>> {
+    const [master, link] = [this.#master, this.#link]
+    if (master === undefined) return {}
+    const nowMs = this.#options.clock.now()
+    const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / 1000))
+    const isUp = link?.state === 'connected'
+    const { priority, isReadOnly } = this.settings
+    return {
+      master_host: master.host,
+      master_port: master.port,
+      master_link_status: isUp ? 'up' : 'down',
+      master_last_io_seconds_ago: isUp ? seconds(link.heardMs) : -1,
+      master_sync_in_progress: link?.state === 'sync' ? 1 : 0,
+      slave_read_repl_offset: this.offset,
+      slave_repl_offset: this.offset,
+      ...(link?.state === 'sync' ? { master_sync_read_bytes: link.snapshotBytes } : {}),
+      ...(isUp || link === undefined ? {} : { master_link_down_since_seconds: seconds(link.lostMs) }),
+      slave_priority: priority,
+      slave_read_only: isReadOnly ? 1 : 0,
+      replica_announced: 1,
+    }
+  }
+
+  #describe({ address, state, ackedOffset, ackedMs }: Replica): string {
+    const shown = state === 'online' ? 'online' : state === 'preparing' ? 'wait_bgsave' : 'send_bulk'
+    const lag = state === 'online' ? Math.floor((this.#options.clock.now() - ackedMs) / 1000) : 0
+    return `ip=${address.host},port=${address.port},state=${shown},offset=${ackedOffset},lag=${Math.max(0, lag)}`
+  }
+
+  #promote(): void {
+    this.#letWaitingGo()
+    this.#link?.close()
+    this.#link = undefined
+    this.#discardUnfinished()
+    this.#master = undefined
+    this.#feed.begin()
+    // Others that followed the same master may go on with this one; the old id is left to who may still write under it.
+    this.#feed.history.branch(this.#newId())
+    if (this.#feed.isKept) this.#options.engine.propagates = true
+    this.#dropReplicas()
+    this.#applyRole()
+    this.#options.logger.info('this server is a master now', { offset: this.#feed.offset })
+  }
+
+  /** Whose time comes is decided by masters alone, and so is what has to go for want of memory. */
+  #applyRole(): void {
+    const { databases, memory } = this.#options.engine
+    for (const database of databases) database.deletesExpired = !this.isReplica && !this.#isHeld
+    memory.isSuspended = this.isReplica
+  }
+
+  /** Clients that wait for keys, or for replicas, wait in vain: nothing of this server's own will happen here. */
+  #letWaitingGo(): void {
+    const { engine, sessions, intervene } = this.#options
+    const blocked = [...sessions()].filter(({ blocked: wait }) => wait !== undefined)
+    this.#waiting.clear()
+    if (blocked.length === 0 || engine.paused !== undefined) return
+    intervene(() => {
+      for (const session of blocked) engine.release(session, () => session.reply.error(ROLE_CHANGED))
+    })
+  }
+
+  // The master's voice.
+
+  #openLink(master: Address): void {
+    const { network, clock, logger, tls, engine } = this.#options
+    this.#link = new MasterLink({
+      master,
+      network,
+      clock,
+      logger,
+      tls,
+      settings: this.settings,
+      introduction: () => this.#introduction(),
+      load: (arrival) => this.#load(arrival),
+      continues: (id) => this.#continues(id),
+      apply: (args, bytes) => this.#apply(args, bytes),
+      cut: () => this.#discardUnfinished(),
+      offset: () => this.#feed.offset,
+      isBusy: () => engine.paused !== undefined,
+    })
+    this.#link.open()
+  }
+
+  #introduction(): ReturnType<ConstructorParameters<typeof MasterLink>[0]['introduction']> {
+    const { masterUser, masterPassword, announcedHost, announcedPort } = this.settings
+    this.#feed.flush()
+    const { id, offset } = this.#feed.history
+    return {
+      user: masterUser,
+      password: masterPassword,
+      announcedHost,
+      listeningPort: announcedPort || this.#options.port(),
+      known: this.#hasPast && this.#isWhole ? { id, from: offset + 1 } : undefined,
+    }
+  }
+
+  #continues(id: string | undefined): void {
+    const { history } = this.#feed
+    history.keep(this.settings.backlogBytes)
+    if (id === undefined || id === history.id) return
+    history.branch(id)
+    // They learn the new id when they come back.
+    this.#dropReplicas()
+  }
+
+  /** One snapshot at a time: the one before is given up first. */
+  #load(arrival: Arrival): Promise<void> {
+    const loading = this.#loading.catch(() => {}).then(() => this.#replaceData(arrival))
+    this.#loading = loading
+    return loading
+  }
+
+  async #replaceData({ pieces, id, offset, isWanted }: Arrival): Promise<void> {
+    const { engine, functions, clock, logger, replaceData, intervene } = this.#options
+    const options = { engine, functions, clock, pieces, isWanted }
+    // What cannot be read leaves everything as it was.
+    await checkSnapshot(options)
+    const { history } = this.#feed
+    await replaceData(async () => {
+      this.#isWhole = false
+      this.#hasPast = false
+      history.replace(this.#newId(), 0)
+      this.#dropReplicas()
+      const clear = (): void => {
+        for (const database of engine.databases) database.clear()
+        functions.clear()
+      }
+      intervene(clear)
+      try {
+        const { database, replayed } = await loadSnapshot(options)
+        this.#voice.database = database
+        logger.info('all data of the master is there', { ...replayed, offset })
+      } catch (error) {
+        intervene(clear)
+        this.#isWhole = true
+        throw error
+      }
+      history.replace(id, offset)
+      history.keep(this.settings.backlogBytes)
+      this.#isWhole = true
+      this.#hasPast = true
+      engine.changes++
+    })
+  }
+
+  #apply(args: readonly string[], bytes: Uint8Array): boolean {
+    const name = args[0]?.toLowerCase()
+    if (name !== 'ping' && name !== 'replconf') this.#obey(args)
+    this.#unfinished.push(bytes)
+    if (this.#voice.transaction === undefined) {
+      for (const each of this.#unfinished) this.#feed.pass(each)
+      this.#unfinished = []
+    }
+    return name === 'replconf' && args[1]?.toLowerCase() === 'getack'
+  }
+
+  #obey(args: readonly string[]): void {
+    const { engine, execute } = this.#options
+    const voice = this.#voice
+    const command = engine.find(args)
+    if (typeof command === 'string') {
+      this.#cannot(args, command)
+      return
+    }
+    if (!command.flags.has('write') && !HARMLESS.has(command.name)) {
+      this.#cannot(args, 'no master says that')
+      return
+    }
+    for (const database of engine.databases) database.seesExpired = true
+    try {
+      execute(voice, args)
+    } finally {
+      for (const database of engine.databases) database.seesExpired = false
+    }
+    const reply = voice.reply.bytes()
+    if (reply[0] === 0x2d) this.#cannot(args, Buffer.from(reply.subarray(1, 200)).toString('latin1').trimEnd())
+    voice.reply.truncate()
+    // What would wait has nothing to wait for.
+    if (voice.blocked !== undefined && engine.paused === undefined) engine.release(voice, () => {})
+  }
+
+  /** The data is perhaps not the master's any more: that is told, and it goes on, as Redis does. */
+  #cannot(args: readonly string[], why: string): void {
+    this.#errorCount++
+    const command = (args[0] ?? '').slice(0, 64)
+    this.#options.logger.error('a command of the master failed', { command, why, count: this.#errorCount })
+  }
+
+  /** A transaction that did not come to its end did not happen. */
+  #discardUnfinished(): void {
+    const { database } = this.#voice
+    this.#unfinished = []
+    this.#options.engine.disconnect(this.#voice)
+    this.#voice = this.#newVoice()
+    this.#voice.database = database
+  }
+
+  #newVoice(): Session {
+    const voice = this.#options.engine.connect()
+    voice.isTrusted = true
+    return voice
+  }
+
+  // Replicas.
+
+  #replicaOf(session: Session): Replica {
+    let replica = this.#replicas.get(session)
+    if (replica === undefined) {
+      replica = new Replica(this.#options.connectionOf(session))
+      this.#replicas.set(session, replica)
+    }
+    return replica
+  }
+
+  /** Sends everything, and then what follows. @param isTold - Whether it is told of which history it is. */
+  #sendAll(session: Session, replica: Replica, isTold: boolean): void {
+    const { engine, functions, clock, logger, drop } = this.#options
+    const { history } = this.#feed
+    if (!this.isReplica) this.#feed.begin()
+    if (isTold) replica.write(Buffer.from(`+FULLRESYNC ${history.id} ${history.offset}\r\n`))
+    const aux = [['redis-ver', '7.0.15'], ['redis-bits', '64'], ...this.facts()] as const
+    const snapshot = new Snapshot({ databases: engine.databases, functions: functions.dump(), aux })
+    const mark = this.settings.isDiskless && replica.knowsMarks ? this.#newId() : undefined
+    this.#feed.replicas.add(replica)
+    replica.sendSnapshot(snapshot, mark, clock).then(
+      () => {
+        if (replica.state === 'served') this.#feed.replicas.delete(replica)
+        else if (replica.state === 'online' && !this.isReplica) this.#feed.tell(['PING'])
+      },
+      (error: unknown) => {
+        logger.error('a replica could not be sent a snapshot', { error: String(error) })
+        drop(session)
+      },
+    )
+    logger.info('a replica is sent all data', { offset: history.offset })
+  }
+
+  #dropReplicas(): void {
+    for (const session of [...this.#replicas.keys()]) if (this.replicaOf(session)) this.#options.drop(session)
+  }
+
+  #online(): Replica[] {
+    return [...this.#feed.replicas].filter(({ state }) => state === 'online')
+  }
+
+  #goodReplicas(): number {
+    const nowMs = this.#options.clock.now()
+    return this.#online().filter(({ ackedMs }) => nowMs - ackedMs <= this.settings.maxLagMs).length
+  }
+
+  /** Those in WAIT for whom enough replicas have acknowledged; they wait no more. */
+  #done(): { session: Session; count: number }[] {
+    const done: { session: Session; count: number }[] = []
+    for (const [session, wanted] of this.#waiting) {
+      const count = this.reached(session)
+      const isWaiting = session.blocked?.command.name === 'wait'
+      if (isWaiting && count < wanted) continue
+      this.#waiting.delete(session)
+      if (isWaiting) done.push({ session, count })
+    }
+    return done
+  }
+
+  // Time.
+
+  #plan(): void {
+    if (this.#timer !== undefined || this.#isStopped) return
+    if (this.#link === undefined && this.#feed.replicas.size === 0) return
+    this.#timer = this.#options.clock.timer(TICK_MS, () => {
+      this.#timer = undefined
+      this.#tick()
+      this.#plan()
+    })
+  }
+
+  #tick(): void {
+    const { clock, logger, drop } = this.#options
+    const nowMs = clock.now()
+    this.#link?.tick()
+    if (!this.isReplica && !this.#isHeld && nowMs - this.#pingedMs >= this.settings.pingPeriodMs) {
+      this.#pingedMs = nowMs
+      if (this.#feed.replicas.size > 0) this.#feed.tell(['PING'])
+    }
+    for (const [session, replica] of [...this.#replicas]) {
+      replica.reassure()
+      const why = replica.complaint(this.settings, nowMs)
+      if (why === undefined) continue
+      logger.warn('replica closed', { replica: `${replica.address.host}:${replica.address.port}`, why })
+      drop(session)
+    }
+    this.flush()
+  }
+
+  #newId(): string {
+    return Buffer.from(this.#options.random.bytes(20)).toString('hex')
+  }
+}

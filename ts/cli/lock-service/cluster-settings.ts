@@ -1,0 +1,96 @@
+// What `lock-service` can be told about the cluster that it is a member of.
+import { BedplateError } from '../../base/errors.ts'
+import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
+import {
+  isLoopback,
+  type Logger,
+  numberSetting,
+  type SERVER_SETTINGS,
+  type Setting,
+  textSetting,
+  type ValuesOf,
+} from '../../service/index.ts'
+import { UsageError } from '../kit/program.ts'
+import { membersOf } from '../raft-node/settings.ts'
+
+const MAX_PORT = 65_535
+/** Members of a cluster on one machine have ports in a row, so their ports for each other lie elsewhere. */
+const PEER_PORT_DISTANCE = 10_000
+const MAX_NODES = 9
+
+export const CLUSTER_SETTINGS = {
+  nodes: numberSetting('run a cluster of so many members on this machine, a process each', 1, {
+    low: 1,
+    high: MAX_NODES,
+  }),
+  id: {
+    ...numberSetting('this member: never the number of another one, nor of one whose disk is lost', 0, { low: 1 }),
+    placeholder: '<n>',
+    fallback: undefined,
+  } as Setting<number | undefined>,
+  cluster: textSetting('the ids of the members that the cluster is founded with, equal on all members', '<ids>'),
+  'peer-port': {
+    ...numberSetting('the port for other members, that of clients + 10000; member j listens on it - id + j', 0, {
+      low: 1,
+      high: MAX_PORT,
+    }),
+    placeholder: '<port>',
+    fallback: undefined,
+  } as Setting<number | undefined>,
+  peers: textSetting('where the others are, if not by that rule: 2=10.0.0.2:12379,3=...', '<list>'),
+  'cluster-id': textSetting('a name that keeps clusters apart', '<name>', 'lock-service'),
+  advertise: textSetting('where clients find this server, behind NAT or a proxy', '<host:port>'),
+  'tick-ms': numberSetting('a tick of Raft: elections begin after 10 to 20 of silence', 30, { low: 5, high: 10_000 }),
+}
+
+/** What members of a cluster need, and what of the other settings it depends on. */
+export type ClusterValues = ValuesOf<typeof CLUSTER_SETTINGS> &
+  Pick<ValuesOf<typeof SERVER_SETTINGS>, 'host' | 'tls-ca'> & { readonly port: number }
+
+/** Says whether the server is to be a member of a cluster. */
+export function isMember({ id, cluster }: Pick<ClusterValues, 'id' | 'cluster'>): boolean {
+  return id !== undefined || cluster !== ''
+}
+
+/** The port of members for each other, next to that for clients. */
+export function peerPortOf({ port, 'peer-port': given }: Pick<ClusterValues, 'port' | 'peer-port'>): number {
+  if (given !== undefined) return given
+  if (port > 0 && port + PEER_PORT_DISTANCE <= MAX_PORT) return port + PEER_PORT_DISTANCE
+  throw new UsageError(
+    '--peer-port is needed',
+    `without it, it is --port + ${PEER_PORT_DISTANCE}, which cannot be here`,
+  )
+}
+
+/** What `openRaft` is to be told. @throws UsageError, INVALID_INPUT for an address that is open to others */
+export function memberOf(values: ClusterValues, isInsecure: boolean): Omit<OpenRaftOptions, 'tls' | 'create'> {
+  const { id, cluster, peers, host, 'cluster-id': clusterId } = values
+  if (id === undefined || cluster === '') {
+    throw new UsageError('--id and --cluster belong together', 'lock-service --id=1 --cluster=1,2,3 --port=2379')
+  }
+  if (!isLoopback(host) && values['tls-ca'] === '' && !isInsecure) {
+    throw new BedplateError('INVALID_INPUT', `refusing to listen on ${host} without certificates of members`, {
+      hint: 'whoever reaches the port of members can change everything: give --tls-cert, --tls-key and --tls-ca, or --insecure',
+    })
+  }
+  const port = peerPortOf(values)
+  const { members, basePort } = membersOf({ id, port, host, cluster, peers }, '--peer-port')
+  return { id, members, clusterId, listen: { host, port }, basePort }
+}
+
+/** What each setting is if nobody says otherwise. */
+export function defaultsOf(settings: Readonly<Record<string, Setting<unknown>>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(settings).map(([name, { fallback }]) => [name, fallback]))
+}
+
+/** Logs the troubles of members with each other: the same with the same one once. */
+export function troubleTo(logger: Logger): (peer: string, error: Error) => void {
+  const told = new Map<string, string>()
+  return (peer, error) => {
+    const host = peer.replace(/:\d+$/, '')
+    if (told.get(host) === error.message) return
+    if (told.size > 100) told.clear()
+    told.set(host, error.message)
+    logger.warn(error.message, { peer, hint: (error as BedplateError).hint })
+  }
+}
