@@ -705,10 +705,12 @@ export class CacheServer implements Server {
       }),
       replication: this.#replication,
       slowLog: this.#slowLog,
-      ran: (session, command, args, micros) =>
+      ran: (session, command, args, micros) => {
+        if (session === this.#local) return // who looks on would drive out what clients have done
         this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, (asker) => {
           return this.#clients.get(asker)?.connection.remote ?? ''
-        }),
+        })
+      },
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         this.#password.forget(session)
