@@ -177,6 +177,14 @@ describe('orders', () => {
     expect(story.engine.topology.importing.size).toBe(0)
   })
 
+  it('say in the words that redis-cli knows that a replica gives no slots away', () => {
+    // A master becomes a replica with its last slot, before the tool tells it that the slot is gone.
+    const order = { kind: 'setSlot', slot: 0, to: 'node', node: nameOf('a') } as const
+    const story = new Story('d')
+    story.wait(100)
+    expect(refusal(story.step({ kind: 'order', order }))).toBe('ERR Please use SETSLOT only with masters.')
+  })
+
   it('forget a node, which gossip does not bring back for a minute', () => {
     const story = new Story('a')
     story.wait(100)

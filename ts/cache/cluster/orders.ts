@@ -124,7 +124,7 @@ export class Orders {
   #setSlot({ slot, to, node: name }: ClusterOrder & { kind: 'setSlot' }): string | undefined {
     const { topology } = this.#context
     const { myself } = topology
-    if (!isMaster(myself)) return 'ERR You can use SETSLOT only with masters.'
+    if (!isMaster(myself)) return 'ERR Please use SETSLOT only with masters.'
     const owner = topology.ownerOf(slot)
     if (to === 'migrating' && owner !== myself) return `ERR I'm not the owner of hash slot ${slot}`
     if (to === 'importing' && owner === myself) return `ERR I'm already the owner of hash slot ${slot}`
@@ -159,7 +159,7 @@ export class Orders {
 
   #stabilise(slot: number): string | undefined {
     const { topology } = this.#context
-    if (!isMaster(topology.myself)) return 'ERR You can use SETSLOT only with masters.'
+    if (!isMaster(topology.myself)) return 'ERR Please use SETSLOT only with masters.'
     topology.migrating.delete(slot)
     topology.importing.delete(slot)
     this.#changed()

@@ -185,7 +185,7 @@ function changeSlots(kind: 'addSlots' | 'delSlots', isRanges: boolean): Handler 
 function setSlot(call: Call, args: readonly string[]): void {
   const [, , number = '', action, node] = args
   const { topology } = clusterOf(call)
-  if (!isMaster(topology.myself)) fail('ERR You can use SETSLOT only with masters.')
+  if (!isMaster(topology.myself)) fail('ERR Please use SETSLOT only with masters.')
   const slot = slotArgument(number)
   if (isWord(action, 'STABLE') && args.length === 4) {
     obey(call, { kind: 'stable', slot })
