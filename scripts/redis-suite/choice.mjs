@@ -35,14 +35,14 @@ const TESTED_BY = [
 /**
  * @param all - The names of all files.
  * @param expected - What is known of each: `seconds`.
- * @param options - `files`, or `changed` and `third` with what was said behind them in `positionals`, and `budget` in seconds.
+ * @param options - `files`, or `changed` and `third` with what was said behind them in `positionals`, and `budget` in seconds. `day`
+ *   counts days, today unless given.
  */
-export function chooseFiles(all, expected, { files, changed, third, positionals, budget }) {
+export function chooseFiles(all, expected, { files, changed, third, positionals, budget, day = today() }) {
   if (files !== undefined) return files.split(',')
   if (changed !== true && third !== true) return all
   const chosen = changed === true ? filesFor(changedSources(positionals.find((word) => !/^[123]$/.test(word)))) : []
   if (third === true) {
-    const day = Math.floor(Date.now() / DAY_MS)
     const which = Number(positionals.find((word) => /^[123]$/.test(word)) ?? 1 + (day % 3))
     const parts = partsOf(
       all.filter((_, index) => index % 3 === which - 1),
@@ -54,6 +54,10 @@ export function chooseFiles(all, expected, { files, changed, third, positionals,
     chosen.push(...(parts[turn] ?? []))
   }
   return all.filter((file) => chosen.includes(file))
+}
+
+function today() {
+  return Math.floor(Date.now() / DAY_MS)
 }
 
 /** Cuts a list into parts that take no longer than `budget`, unless one file alone does. */

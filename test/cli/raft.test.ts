@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import { parse } from '@swc/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NodeState } from '../../ts/cli/raft/cluster.ts'
 import { freePorts } from '../support/raft/ports.ts'
@@ -93,6 +94,50 @@ describe('bedplate raft', () => {
     })
     const refused = runCommand('bedplate', ['raft', 'faults', 'resume', '7', `--control=${control}`])
     expect([refused.status, refused.stderr]).toEqual([1, 'bedplate raft: there is no node 7; there are 1, 2, 3\n'])
+  })
+
+  it('shows nodes, logs and messages to its own page, and lets no other page change anything', async () => {
+    const get = (path: string) => fetch(`http://127.0.0.1:${control}${path}`)
+    const page = await get('/')
+    expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
+    for (const [, file] of (await page.text()).matchAll(/(?:src|href)="(\/[^"]+)"/g))
+      expect((await get(file!)).status).toBe(200)
+    for (const file of ['base', 'raft', 'raft-drawing', 'replay']) {
+      const parsed = parse(await (await get(`/${file}.js`)).text(), { syntax: 'ecmascript', target: 'es2022' })
+      await expect(parsed).resolves.toMatchObject({ type: 'Module' })
+    }
+    interface View {
+      readonly nodes: { id: number; role: string; commit: number; terms: number[] }[]
+      readonly messages: { number: number; text: string }[]
+      readonly next: number
+    }
+    const view = async (since: number) => (await (await get(`/api/raft/since/${since}`)).json()) as View
+    await until(async () => (await view(1)).nodes.filter(({ role }) => role === 'leader').length === 1)
+    const { nodes, messages, next } = await view(1)
+    expect(nodes.map(({ terms, commit }) => commit > 0 && terms.length >= commit)).toEqual([true, true, true])
+    expect(messages.map(({ text }) => text).join('\n')).toContain('SET d 4')
+    expect((await view(next)).messages.every(({ number }) => number >= next)).toBe(true)
+    const post = (path: string, body: string, origin: string) =>
+      fetch(`http://127.0.0.1:${control}${path}`, { method: 'POST', body, headers: { origin } })
+    const own = `http://127.0.0.1:${control}`
+    const appended = await post('/api/raft/append', '{"command":"SET e 5"}', own)
+    expect([appended.status, await appended.json()]).toEqual([200, { index: 5, node: expect.any(Number) }])
+    expect((await post('/faults', '{"fault":"kill","node":1}', 'http://evil.example')).status).toBe(403)
+    for (const wrong of [
+      '',
+      '[]',
+      '{}',
+      '{"fault":"burn"}',
+      '{"fault":"kill","node":"1"}',
+      '{"fault":"partition","groups":7}',
+    ]) {
+      expect((await post('/faults', wrong, own)).status, wrong).toBe(400)
+    }
+    expect((await fault({ fault: 'status' })).map(({ state }) => state)).toEqual(['running', 'running', 'running'])
+    for (const path of ['/api/raft/since/x', '/api/replay/none/1', '/api/replay/election/x', '/api/none']) {
+      expect((await get(path)).status).toBe(404)
+    }
+    expect((await get('/api/replay/election/4294967296')).status).toBe(400)
   })
 
   it('ends all nodes with it', async () => {

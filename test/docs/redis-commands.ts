@@ -48,6 +48,8 @@ export const PARTIAL: Readonly<Record<string, string>> = {
   'config|get': 'the settings that mean something here',
   'config|set': 'the settings that mean something here',
   debug: 'what looks into structures of Redis tells little; what would crash is not there',
+  lolwut: 'no pictures',
+  'module|load': 'refused, as LOADEX and UNLOAD: modules are machine code for Redis itself',
   flushall: 'SYNC and ASYNC are the same',
   flushdb: 'SYNC and ASYNC are the same',
   info: 'the sections and lines that mean something here',
@@ -65,15 +67,8 @@ export const PARTIAL: Readonly<Record<string, string>> = {
 
 /** Why a command is not here. */
 export const ABSENT: Readonly<Record<string, string>> = {
-  'client|help': 'the page of CLIENT says it',
-  'config|help': 'the page of CONFIG says it',
   'config|rewrite': 'settings come from flags, environment and a file that the server does not write',
-  'pubsub|help': 'the page of PUBSUB says it',
-  'xgroup|help': 'the page of XGROUP says it',
-  'xinfo|help': 'the page of XINFO says it',
   failover: 'a replica is made a master with REPLICAOF NO ONE; in a cluster with CLUSTER FAILOVER',
-  lolwut: 'it draws pictures',
-  module: 'modules are machine code for Redis itself',
   monitor: 'not there yet',
   pfdebug: 'for tests of Redis itself',
   pfselftest: 'for tests of Redis itself',

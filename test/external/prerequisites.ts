@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path'
 
 /** The Debian package that holds each program used by the external tests. */
 const PACKAGES = {
+  chromium: 'chromium',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
   python3: 'python3',

@@ -1,4 +1,4 @@
-// Pages over HTTP for those who watch a server: GET and HEAD, nothing else.
+// Pages over HTTP for those who watch a server: GET and HEAD, and POST where something may be changed.
 import http from 'node:http'
 import { type Address, type Listener, listening } from './network.ts'
 
@@ -12,16 +12,25 @@ export interface Page {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A page, at once or later; undefined if there is none. Must not reject: that is answered with 500. */
+export type MaybePage = Page | undefined | Promise<Page | undefined>
+
 /** How pages are served. */
 export interface PageOptions {
   /** Answers only to the names of this machine: a stranger's page cannot read ours by giving our address a name of its own. */
   readonly localNamesOnly?: boolean
+  /**
+   * Answers POST; undefined if there is nothing to change at this path. Pages of other origins in a browser on this machine are
+   * refused before. The body has at most 16 KiB.
+   */
+  readonly change?: ((path: string, body: Uint8Array) => MaybePage) | undefined
 }
 
 /** A watcher that is slower than this is let go. */
 const REQUEST_MS = 10_000
 const MAX_CONNECTIONS = 64
 const MAX_HEADER_BYTES = 8 * 1024
+const MAX_BODY_BYTES = 16 * 1024
 const LOCAL_NAME = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/
 
 /**
@@ -31,16 +40,15 @@ const LOCAL_NAME = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/
  */
 export async function listenHttp(
   address: Address,
-  answer: (path: string) => Page | undefined,
+  answer: (path: string) => MaybePage,
   options: PageOptions = {},
 ): Promise<Listener> {
   const server = http.createServer(
     { maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: REQUEST_MS },
     (request, response) => {
-      const page = pageFor(request, answer, options)
-      const body = Buffer.from(page.body)
-      response.writeHead(page.status, { ...page.headers, 'content-type': page.type, 'content-length': body.length })
-      response.end(request.method === 'HEAD' ? undefined : body)
+      void pageFor(request, answer, options)
+        .catch((error: unknown) => plain(500, error instanceof Error ? error.message : String(error)))
+        .then((page) => send(response, page, request.method !== 'HEAD'))
     },
   )
   server.maxConnections = MAX_CONNECTIONS
@@ -54,15 +62,47 @@ export async function listenHttp(
   }
 }
 
-function pageFor(
-  { method, url = '/', headers }: http.IncomingMessage,
-  answer: (path: string) => Page | undefined,
-  { localNamesOnly = false }: PageOptions,
-): Page {
-  if (localNamesOnly && !LOCAL_NAME.test(headers.host ?? '')) {
-    return { status: 421, type: 'text/plain', body: 'only by the names of this machine\n' }
-  }
-  if (method !== 'GET' && method !== 'HEAD') return { status: 405, type: 'text/plain', body: 'only GET and HEAD\n' }
+function send(response: http.ServerResponse, page: Page, hasBody: boolean): void {
+  const body = Buffer.from(page.body)
+  response.writeHead(page.status, { ...page.headers, 'content-type': page.type, 'content-length': body.length })
+  response.end(hasBody ? body : undefined)
+}
+
+async function pageFor(
+  request: http.IncomingMessage,
+  answer: (path: string) => MaybePage,
+  { localNamesOnly = false, change }: PageOptions,
+): Promise<Page> {
+  const { method, url = '/', headers } = request
+  if (localNamesOnly && !LOCAL_NAME.test(headers.host ?? '')) return plain(421, 'only by the names of this machine')
   const [path = '/'] = url.split('?')
-  return answer(path) ?? { status: 404, type: 'text/plain', body: 'no such page\n' }
+  if (method === 'GET' || method === 'HEAD') return (await answer(path)) ?? plain(404, 'no such page')
+  if (method !== 'POST' || change === undefined) return plain(405, 'only GET and HEAD')
+  if (isForeign(headers)) return plain(403, 'a page of another origin may not change anything here')
+  const body = await bodyOf(request)
+  if (body === undefined) return plain(413, `a request has at most ${MAX_BODY_BYTES} bytes`)
+  return (await change(path, body)) ?? plain(405, 'nothing can be changed here')
+}
+
+/** A browser names the origin of the page with every POST; other programs name none. */
+function isForeign({ origin, host, 'sec-fetch-site': site }: http.IncomingHttpHeaders): boolean {
+  if (site !== undefined && site !== 'same-origin') return true
+  return origin !== undefined && origin !== `http://${host}`
+}
+
+/** @returns undefined if it is said to be too long. @throws If the sender goes away, or sends more than that. */
+async function bodyOf(request: http.IncomingMessage): Promise<Uint8Array | undefined> {
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of request as AsyncIterable<Uint8Array>) {
+    size += chunk.length
+    if (size > MAX_BODY_BYTES) throw new Error(`a request has at most ${MAX_BODY_BYTES} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function plain(status: number, text: string): Page {
+  return { status, type: 'text/plain', body: `${text}\n` }
 }

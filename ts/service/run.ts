@@ -1,6 +1,6 @@
 // A server from its start to its end, as a process has it: SIGTERM and SIGINT ask it to finish, a second one ends it at once.
 import type { Clock } from '../io/clock.ts'
-import { listenHttp, type Page } from '../io/http.ts'
+import { listenHttp, type MaybePage, type Page } from '../io/http.ts'
 import type { Address, Listener } from '../io/network.ts'
 import type { Logger } from './logger.ts'
 import { METRICS_TYPE, renderMetrics } from './metrics.ts'
@@ -22,7 +22,9 @@ export interface RunOptions {
   /** The port of the admin pages; undefined for none. */
   readonly adminPort: number | undefined
   /** Further admin pages by their path; undefined: there is none. They are served to the names of this machine alone. */
-  readonly pages?: (path: string) => Page | undefined
+  readonly pages?: (path: string) => MaybePage
+  /** Takes what is asked of them by POST, likewise: see `PageOptions.change` of io/http.ts. */
+  readonly change?: (path: string, body: Uint8Array) => MaybePage
   readonly drainMs: number
   /** Told when clients may come. `admin` is where the admin pages are, if there are any. */
   readonly onReady: (address: Address, admin: Address | undefined) => void
@@ -66,10 +68,11 @@ export async function runServer(options: RunOptions): Promise<void> {
 }
 
 /** Serves /health, /ready and /metrics of a server on this machine. */
-function startAdmin({ server, pages }: RunOptions, port: number): Promise<Listener> {
+function startAdmin({ server, pages, change }: RunOptions, port: number): Promise<Listener> {
   const address = { host: '127.0.0.1', port }
-  return listenHttp(address, (path) => pages?.(path) ?? adminPage(server, path), {
+  return listenHttp(address, async (path) => (await pages?.(path)) ?? adminPage(server, path), {
     localNamesOnly: pages !== undefined,
+    change,
   })
 }
 

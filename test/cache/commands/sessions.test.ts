@@ -96,6 +96,22 @@ describe('a session', () => {
 })
 
 describe('COMMAND', () => {
+  it.each(['CLIENT', 'CONFIG', 'PUBSUB', 'XGROUP', 'XINFO', 'MODULE', 'ACL', 'COMMAND'])(
+    'has a HELP of %s that names each subcommand',
+    (name) => {
+      const bed = new CacheBed()
+      const lines = bed.run(`${name} HELP`) as string[]
+      expect(lines[0]).toBe(`${name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`)
+      const told = new Set(
+        lines.flatMap((line) => (line.startsWith(' ') ? [] : [(line.split(' ')[0] as string).toLowerCase()])),
+      )
+      const known = [...(bed.engine.commands.get(name.toLowerCase())?.subcommands.keys() ?? [])]
+      const isRefused = /^(?:load|loadex|unload)$/
+      const missing = known.filter((each) => !told.has(each) && !(name === 'MODULE' && isRefused.test(each)))
+      expect(missing).toEqual([])
+    },
+  )
+
   it('describes commands and finds their keys', () => {
     const range = ['type', 'range', 'spec', ['lastkey', 0, 'keystep', 1, 'limit', 0]]
     const begin = ['type', 'index', 'spec', ['index', 1]]

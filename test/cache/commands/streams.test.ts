@@ -68,6 +68,26 @@ describe('streams', () => {
     expect(bed.propagated()).toEqual(['XADD x 1700000000000-0 a 1'])
   })
 
+  it('are trimmed by whole nodes where that is enough, which lie where they were filled', () => {
+    const bed = new CacheBed()
+    for (let i = 0; i < 1000; i++) bed.run('XADD x * f v')
+    expectReplies(
+      bed,
+      ['XTRIM x MAXLEN 555', 445],
+      ['XTRIM x MAXLEN ~ 444', 55],
+      ['XTRIM x MAXLEN ~ 400', 100],
+      ['COPY x y', 1],
+      ['XTRIM y MAXLEN ~ 399', 0],
+    )
+    const small = new CacheBed({ encodingLimits: { streamNodeMaxEntries: 10 } })
+    for (let i = 0; i < 100; i++) small.run('XADD x * f v')
+    small.run('XADD x MAXLEN ~ 55 LIMIT 30 * f v')
+    expect(small.run('XLEN x')).toBe(71)
+    const one = new CacheBed({ encodingLimits: { streamNodeMaxEntries: 0 } })
+    for (let i = 0; i < 100; i++) one.run('XADD x * f v')
+    expectReplies(one, ['XTRIM x MAXLEN ~ 1', 0], ['XTRIM x MAXLEN ~ 0', 100])
+  })
+
   it('let clients wait for what comes', () => {
     const bed = new CacheBed()
     const waiting = bed.engine.connect()

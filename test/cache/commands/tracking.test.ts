@@ -168,6 +168,8 @@ describe('a client that tracks', () => {
       ['CLIENT TRACKING ON BCAST', expect.stringContaining("You can't switch BCAST mode on/off") as string],
       ['RESET', 'RESET'],
       ['CLIENT GETREDIR', -1],
+      ['CLIENT TRACKING ON BCAST', 'OK'],
+      ['CLIENT TRACKINGINFO', ['flags', ['on', 'bcast'], 'redirect', 0, 'prefixes', ['']]],
     )
   })
 })

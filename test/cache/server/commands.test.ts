@@ -99,6 +99,14 @@ describe('CLIENT', () => {
     await writer.expect('+OK\r\n$1\r\nv\r\n')
   })
 
+  it('of a script is the one that called it', async () => {
+    await expectReplies(
+      client,
+      [`EVAL "return redis.acl_check_cmd('debug', 'sleep', '0')" 0`, '$-1\r\n'],
+      [`EVAL "return redis.call('client', 'list')" 0`, '-ERR This Redis command is not allowed from script'],
+    )
+  })
+
   it('PAUSE WRITE holds what could write: transactions and scripts by what is in them, and not what is no command', async () => {
     const others = [bed.raw(), bed.raw(), bed.raw(), bed.raw()]
     const [writes, reads, script, function_] = others as [RawClient, RawClient, RawClient, RawClient]

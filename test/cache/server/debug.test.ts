@@ -42,9 +42,20 @@ describe('DEBUG', () => {
     expectReplies(bed, ['DEBUG SET-ACTIVE-EXPIRE 0', 'OK'], ['SET k v PX 10', 'OK'])
     bed.wait(20)
     expect(bed.engine.nextTickMs()).toBeUndefined()
+    expect(bed.run('DEBUG OBJECT k')).toMatch(/^Value at:/)
     expectReplies(bed, ['DBSIZE', 1], ['DEBUG SET-ACTIVE-EXPIRE 1', 'OK'])
     bed.wait(1)
     expectReplies(bed, ['DBSIZE', 0])
+  })
+
+  it('lets scripts call what is not for scripts, where it is told to', () => {
+    const bed = new CacheBed()
+    const attempt = (): unknown => bed.call(['EVAL', "return redis.call('DEBUG', 'PROTOCOL', 'string')", '0'])
+    expect(attempt()).toMatch(/^Error: ERR This Redis command is not allowed from script/)
+    bed.run('DEBUG SET-DISABLE-DENY-SCRIPTS 1')
+    expect(attempt()).toBe('Hello World')
+    bed.run('DEBUG SET-DISABLE-DENY-SCRIPTS 0')
+    expect(attempt()).toMatch(/^Error: /)
   })
 
   it('makes keys, answers with what is asked for, and refuses what it does not know', () => {

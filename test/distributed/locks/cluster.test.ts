@@ -44,7 +44,7 @@ async function valueAt({ node }: Member, key: string, isSerializable = false): P
 describe('a cluster of three', () => {
   it('takes writes on any member, and shows them on all others at once', async () => {
     for (const [i, { node }] of [...cluster.members.values()].entries()) {
-      await node.execute(put(`k${i}`, `v${i}`))
+      await settled(() => node.execute(put(`k${i}`, `v${i}`)))
       for (const other of cluster.members.values()) expect(await valueAt(other, `k${i}`)).toBe(`v${i}`)
     }
   })
@@ -69,16 +69,17 @@ describe('a cluster of three', () => {
         if (batch.kind === 'events') seen.push(...batch.events.map(({ kv }) => Buffer.from(kv!.value).toString()))
       },
     })
-    for (const value of ['1', '2', '3']) await other!.node.execute(put('w', value))
-    await until(() => seen.length === 3)
-    expect(seen).toEqual(['1', '2', '3'])
+    for (const value of ['1', '2', '3']) await settled(() => other!.node.execute(put('w', value)))
+    // One that was asked again is heard of again.
+    await until(() => seen.includes('3'))
+    expect([...new Set(seen)]).toEqual(['1', '2', '3'])
     watch.close()
   })
 
   it('keeps leases alive through followers, and says there what is left', async () => {
     const [one] = await followers()
-    const { id, ttlSeconds } = await one!.node.grant(0n, 60)
-    await one!.node.execute(put('leased', 'x', { lease: id }))
+    const { id, ttlSeconds } = await settled(() => one!.node.grant(0n, 60))
+    await settled(() => one!.node.execute(put('leased', 'x', { lease: id })))
     expect(await one!.node.keepAlive(id)).toBe(ttlSeconds)
     const view = await one!.node.leaseView(id)
     expect(view).toMatchObject({ id, ttlSeconds: 60, keys: ['leased'] })

@@ -89,7 +89,14 @@ const SUBCOMMANDS: Readonly<Record<string, readonly [least: number, most: number
       reply.ok()
     },
   ],
-  'set-disable-deny-scripts': [3, 3, accept],
+  'set-disable-deny-scripts': [
+    3,
+    3,
+    ({ engine, reply }, [, , flag = '']) => {
+      engine.scriptsMayAll = Number.parseInt(flag, 10) !== 0
+      reply.ok()
+    },
+  ],
   'set-skip-checksum-validation': [3, 3, accept],
   sleep: [3, 3, sleep],
   'stringmatch-len': [
@@ -130,7 +137,8 @@ function digestValues({ db, reply }: Call, args: readonly string[]): void {
 }
 
 function showObject(call: Call, [, , key = '']: readonly string[]): void {
-  const entry = call.db.find(key) ?? fail(NO_SUCH_KEY)
+  // One that has expired and lies there still is looked at, too.
+  const entry = call.db.peek(key) ?? fail(NO_SUCH_KEY)
   const { value } = entry
   const bytes = dumpValue(value).length - DUMP_OVERHEAD_BYTES
   const idleSeconds = Math.floor(call.db.idleMsOf(entry) / 1000)

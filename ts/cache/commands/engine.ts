@@ -90,6 +90,7 @@ export class Engine implements Host, DatabaseListener {
   /** The classes of `notify-keyspace-events`, '' for none. */
   notifiedEvents = ''
   expiresActively = true
+  scriptsMayAll = false
   /** Set by a server before its first connection. */
   server: ServerDoor | undefined
   /** Set by a node of a cluster before its first connection. */

@@ -37,6 +37,8 @@ export interface Host {
   notifiedEvents: string
   /** Whether keys that are due are deleted though nobody asks for them. */
   expiresActively: boolean
+  /** Whether scripts may call what is not for scripts, for tests of ours. */
+  scriptsMayAll: boolean
   /** Milliseconds since any beginning, for the time limit of scripts; undefined lets them run for ever. */
   readonly monotonicMs: (() => number) | undefined
   /** How long a script runs before other clients are answered again, with BUSY. */

@@ -25,6 +25,7 @@ const TABLE = `
     pubsub|channels -2 - pubsub,loading,stale
     pubsub|numsub -2 - pubsub,loading,stale
     pubsub|numpat 2 - pubsub,loading,stale
+    pubsub|help 2 - loading,stale
     pubsub|shardchannels -2 - pubsub,loading,stale
     pubsub|shardnumsub -2 - pubsub,loading,stale
     time 1 - loading,stale,fast
@@ -32,6 +33,7 @@ const TABLE = `
     config -2 - -
     config|get -3 - admin,noscript,loading,stale
     config|set -4 - admin,noscript,loading,stale
+    config|help 2 - loading,stale
     config|resetstat 2 - admin,noscript,loading,stale
     save 1 - admin,noscript,no_async_loading,no_multi
     bgsave -1 - admin,noscript,no_async_loading
@@ -89,6 +91,13 @@ const TABLE = `
     latency|latest 2 - admin,noscript,loading,stale
     latency|reset -2 - admin,noscript,loading,stale
     debug -2 - admin,noscript,loading,stale
+    module -2 - -
+    module|help 2 - loading,stale
+    module|list 2 - admin,noscript
+    module|load -3 - admin,noscript,no_async_loading
+    module|loadex -3 - admin,noscript,no_async_loading
+    module|unload 3 - admin,noscript,no_async_loading
+    lolwut -1 - readonly,fast
     acl -2 - -
     acl|cat -2 - noscript,loading,stale
     acl|deluser -3 - admin,noscript,loading,stale
@@ -122,6 +131,7 @@ const TABLE = `
     wait 3 - noscript
     readonly 1 - loading,stale,fast
     readwrite 1 - loading,stale,fast
+    client|help 2 - loading,stale
     client|id 2 - noscript,loading,stale
     client|getname 2 - noscript,loading,stale
     client|setname 3 - noscript,loading,stale
@@ -350,6 +360,8 @@ const TABLE = `
     xclaim -6 1 write,fast
     xautoclaim -6 1 write,fast
     xsetid -3 1 write,denyoom,fast
+    xgroup|help 2 - loading,stale
+    xinfo|help 2 - loading,stale
     xgroup|create -5 2 write,denyoom
     xgroup|createconsumer 5 2 write,denyoom
     xgroup|delconsumer 5 2 write

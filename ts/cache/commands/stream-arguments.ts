@@ -8,9 +8,10 @@ import { fail, SYNTAX_ERROR, shown } from './errors.ts'
 
 const BAD_ID = 'ERR Invalid stream ID specified as stream command argument'
 const TWO_STRATEGIES = 'ERR syntax error, MAXLEN and MINID options at the same time are not compatible'
-/** Redis trims whole nodes of so many entries where `~` allows it, and so many nodes at a time. */
-const NODE_ENTRIES = 100
-const APPROXIMATE_LIMIT = 100 * NODE_ENTRIES
+/** Redis trims whole nodes where `~` allows it, and so many nodes at a time; these are the bounds in entries. */
+const NODES_AT_ONCE = 100
+const UNBOUNDED_LIMIT = 10_000
+const MAX_LIMIT = 1_000_000
 
 const MAX_UINT64 = 2n ** 64n - 1n
 
@@ -48,6 +49,8 @@ export interface Trimming {
   readonly isApproximate: boolean
   /** At most so many; 0 is no limit. */
   readonly limit: number
+  /** Entries of a node. */
+  readonly nodeEntries: number
 }
 
 /**
@@ -88,22 +91,21 @@ export function parseTrimming(
   if (by === undefined && call.command.name === 'xtrim') return { trimming: undefined, next: i }
   if (limit !== -1 && !isApproximate) fail('ERR syntax error, LIMIT cannot be used without the special ~ option')
   if (by === undefined) return { trimming: undefined, next: i }
-  const bound = limit === -1 ? (isApproximate ? APPROXIMATE_LIMIT : 0) : limit
-  return { trimming: { by, maxLength, minId, isApproximate, limit: bound }, next: i }
+  const { streamNodeMaxEntries } = call.limits
+  const nodeEntries = streamNodeMaxEntries > 0 ? streamNodeMaxEntries : Number.POSITIVE_INFINITY
+  const usual = streamNodeMaxEntries > 0 ? Math.min(MAX_LIMIT, NODES_AT_ONCE * streamNodeMaxEntries) : UNBOUNDED_LIMIT
+  const bound = limit === -1 ? (isApproximate ? usual : 0) : limit
+  return { trimming: { by, maxLength, minId, isApproximate, limit: bound, nodeEntries }, next: i }
 }
 
 /** @returns How many entries were deleted. */
-export function trim(stream: Stream, { by, maxLength, minId, isApproximate, limit }: Trimming): number {
+export function trim(stream: Stream, trimming: Trimming): number {
+  const { by, maxLength, minId, isApproximate, limit, nodeEntries } = trimming
   const removable = by === 'MAXLEN' ? Math.max(0, stream.length - maxLength) : stream.countBelow(minId)
-  const count = isApproximate ? wholeNodes(stream.length, removable, limit) : removable
+  const most = limit > 0 ? Math.min(removable, limit) : removable
+  const count = isApproximate ? stream.wholeNodes(most, nodeEntries) : removable
   if (count > 0) stream.trim(count)
   return count
-}
-
-/** How many entries lie in the nodes at the head that may go as a whole; the last node may have few. */
-function wholeNodes(length: number, removable: number, limit: number): number {
-  const most = limit > 0 ? Math.min(removable, limit) : removable
-  return most === length ? length : most - (most % NODE_ENTRIES)
 }
 
 /** An entry as an array of its ID and its fields; null fields if the entry is gone. */

@@ -12,6 +12,7 @@ import { EXPIRY_COMMANDS } from './expiry.ts'
 import { FUNCTION_COMMANDS } from './functions.ts'
 import { GEO_COMMANDS } from './geo.ts'
 import { HASH_COMMANDS } from './hashes.ts'
+import { HELP_COMMANDS } from './helps.ts'
 import { HYPERLOGLOG_COMMANDS } from './hyperloglogs.ts'
 import { INTROSPECTION_COMMANDS } from './introspection.ts'
 import { KEY_COMMANDS } from './keys.ts'
@@ -65,6 +66,7 @@ const GROUPS: readonly Handlers[] = [
   CLUSTER_COMMANDS,
   DEBUG_COMMANDS,
   ACL_COMMANDS,
+  HELP_COMMANDS,
 ]
 
 /** All commands by name, containers with their subcommands. */

@@ -4,8 +4,6 @@ import type { Effect } from './effects.ts'
 import type { Session, TrackingMode } from './session.ts'
 
 const DEFAULT_MAX_KEYS = 1_000_000
-/** How many keys too many are forgotten with one command. */
-const FORGOTTEN_AT_ONCE = 100
 const CHANNEL = '__redis__:invalidate'
 
 interface Note {
@@ -39,6 +37,18 @@ export class Tracking {
 
   get keyCount(): number {
     return this.#readers.size
+  }
+
+  /** How many sessions are to be told of how many keys, together. O(keys). */
+  get itemCount(): number {
+    let count = 0
+    for (const readers of this.#readers.values()) count += readers.size
+    return count
+  }
+
+  /** Prefixes that somebody listens to. O(sessions). */
+  get prefixCount(): number {
+    return new Set([...this.#sessions].flatMap(({ tracking }) => tracking?.prefixes ?? [])).size
   }
 
   enable(session: Session, mode: TrackingMode): void {
@@ -108,9 +118,7 @@ export class Tracking {
   /** Lets go of keys beyond the bound. */
   #forget(): void {
     if (this.maxKeys === 0) return
-    for (let left = FORGOTTEN_AT_ONCE; left > 0 && this.#readers.size > this.maxKeys; left--) {
-      this.#invalidate(this.#readers.keys().next().value as string, undefined)
-    }
+    while (this.#readers.size > this.maxKeys) this.#invalidate(this.#readers.keys().next().value as string, undefined)
   }
 
   #invalidate(key: string, writer: Session | undefined): void {

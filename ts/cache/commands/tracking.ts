@@ -54,7 +54,7 @@ export const TRACKING_COMMANDS: Handlers = {
     reply.bulk('redirect')
     reply.integer(redirectOf(session))
     reply.bulk('prefixes')
-    reply.bulks(tracking?.prefixes?.filter((prefix) => prefix !== '') ?? [])
+    reply.bulks(tracking?.prefixes ?? [])
   },
 }
 

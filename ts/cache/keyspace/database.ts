@@ -104,6 +104,11 @@ export class Database {
     return undefined
   }
 
+  /** The entry of a key, whether it has expired or not, without any effect. */
+  peek(key: string): Entry | undefined {
+    return this.#entries.get(key)
+  }
+
   /** Whether there is such a key that has not expired, without any effect. */
   has(key: string): boolean {
     const entry = this.#entries.get(key)

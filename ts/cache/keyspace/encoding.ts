@@ -7,6 +7,8 @@ export interface EncodingLimits {
   zsetMaxListpackEntries: number
   /** Bytes of the longest member. */
   zsetMaxListpackValue: number
+  /** Entries that lie together in a stream, and go together where a trimming is approximate; 0 for no bound. */
+  streamNodeMaxEntries: number
 }
 
 export const DEFAULT_ENCODING_LIMITS: EncodingLimits = {
@@ -15,4 +17,5 @@ export const DEFAULT_ENCODING_LIMITS: EncodingLimits = {
   setMaxIntsetEntries: 512,
   zsetMaxListpackEntries: 128,
   zsetMaxListpackValue: 64,
+  streamNodeMaxEntries: 100,
 }

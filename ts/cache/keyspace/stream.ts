@@ -103,6 +103,8 @@ export class Stream {
   lastId: StreamId = ZERO_ID
   maxDeletedId: StreamId = ZERO_ID
   entriesAdded = 0
+  /** How many were trimmed: Redis's nodes lie where they were filled, whatever of them is trimmed. */
+  #trimmed = 0
   readonly groups = new Map<string, Group>()
   #entriesBytes = 0
 
@@ -172,8 +174,19 @@ export class Stream {
     return gone.size
   }
 
+  /**
+   * How many of the first `most` entries lie in nodes of `nodeEntries` that may go as a whole. The last node may have few, and the first
+   * has lost what was trimmed of it; those that lost entries in their middle are taken for full.
+   */
+  wholeNodes(most: number, nodeEntries: number): number {
+    if (most === this.length) return most
+    const first = nodeEntries - (this.#trimmed % nodeEntries)
+    return most < first ? 0 : most - ((most - first) % nodeEntries)
+  }
+
   /** Deletes the first `count` entries. O(count). */
   trim(count: number): void {
+    this.#trimmed += count
     for (let i = 0; i < count; i++) this.#entriesBytes -= bytesOf(this.at(i))
     this.#first += count
     if (this.#first < this.#entries.length / 2) return
@@ -188,6 +201,7 @@ export class Stream {
     copy.lastId = this.lastId
     copy.maxDeletedId = this.maxDeletedId
     copy.entriesAdded = this.entriesAdded
+    copy.#trimmed = this.#trimmed
     for (const [name, group] of this.groups) copy.groups.set(name, cloneGroup(group))
     return copy
   }

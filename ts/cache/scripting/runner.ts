@@ -412,7 +412,7 @@ export class ScriptRunner {
     if (arity > 0 ? args.length !== arity : args.length < -arity) {
       return 'Wrong number of args calling Redis command from script'
     }
-    if (flags.has('noscript')) return 'This Redis command is not allowed from script'
+    if (flags.has('noscript') && !this.#engine.scriptsMayAll) return 'This Redis command is not allowed from script'
     if (run.job.isReadOnly && (flags.has('write') || MAY_REPLICATE.has(name))) {
       return 'Write commands are not allowed from read-only scripts.'
     }

@@ -8,13 +8,13 @@ const LIMITS: readonly (readonly [keyof EncodingLimits, ...string[]])[] = [
   ['setMaxIntsetEntries', 'set-max-intset-entries'],
   ['zsetMaxListpackEntries', 'zset-max-listpack-entries', 'zset-max-ziplist-entries'],
   ['zsetMaxListpackValue', 'zset-max-listpack-value', 'zset-max-ziplist-value'],
+  ['streamNodeMaxEntries', 'stream-node-max-entries'],
 ]
 /** Settings of nodes that lists and streams have in Redis and not here: kept and told, without effect. */
 const NODES: readonly (readonly [number, ...string[]])[] = [
   [-2, 'list-max-listpack-size', 'list-max-ziplist-size'],
   [0, 'list-compress-depth'],
   [4096, 'stream-node-max-bytes'],
-  [100, 'stream-node-max-entries'],
 ]
 const NOT_A_NUMBER = "argument couldn't be parsed into an integer"
 

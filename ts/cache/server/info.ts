@@ -3,6 +3,7 @@ import type { Engine } from '../commands/engine.ts'
 import type { MemoryLimit } from '../commands/memory-limit.ts'
 import { scriptFigures } from '../commands/scripting.ts'
 import type { Statistics } from '../commands/statistics.ts'
+import type { Tracking } from '../commands/tracking-registry.ts'
 
 /** What the sections are made of. */
 export interface InfoFigures {
@@ -14,7 +15,7 @@ export interface InfoFigures {
   readonly memory: MemoryLimit
   readonly cpu: CpuSeconds
   readonly statistics: Statistics
-  readonly tracking: { readonly clientCount: number; readonly keyCount: number }
+  readonly tracking: Pick<Tracking, 'clientCount' | 'keyCount' | 'itemCount' | 'prefixCount'>
   /** How many scripts of EVAL are known, and what their interpreter has in use. */
   readonly scripting: { readonly scripts: number; readonly luaBytes: number }
   readonly connectedClients: number
@@ -104,6 +105,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     maxmemory_human: human(memory.maxBytes),
     maxmemory_policy: memory.policy,
     mem_allocator: 'v8',
+    mem_not_counted_for_evict: 0,
     lazyfree_pending_objects: 0,
   }),
   Persistence: ({ persistence }) => persistence,
@@ -122,6 +124,8 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     pubsub_channels: pubsubChannels,
     pubsub_patterns: pubsubPatterns,
     tracking_total_keys: tracking.keyCount,
+    tracking_total_items: tracking.itemCount,
+    tracking_total_prefixes: tracking.prefixCount,
     total_error_replies: statistics.errorCount,
     lazyfreed_objects: 0,
   }),

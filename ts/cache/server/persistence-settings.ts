@@ -43,7 +43,7 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
     },
     'aof-load-truncated': flag(settings, 'forgivesTorn'),
     'aof-timestamp-enabled': fixed('no'),
-    'aof-use-rdb-preamble': fixed('yes'),
+    'aof-use-rdb-preamble': only('yes', 'this server begins its append-only file with a snapshot'),
     'auto-aof-rewrite-min-size': {
       get: () => String(settings.rewriteMinBytes),
       prepare: (value) => {
@@ -81,13 +81,9 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
   }
 }
 
-/** What clients set to be sure of it, where nothing else can be. */
-function only(value: string): LiveSetting {
-  return {
-    get: () => value,
-    prepare: (wanted) =>
-      wanted.toLowerCase() === value ? () => {} : 'this server keeps nothing on disk: start it with --dir',
-  }
+/** What clients set to be sure of it, where nothing else can be. @param reason - Why not. */
+function only(value: string, reason = 'this server keeps nothing on disk: start it with --dir'): LiveSetting {
+  return { get: () => value, prepare: (wanted) => (wanted.toLowerCase() === value ? () => {} : reason) }
 }
 
 function flag(settings: PersistenceSettings, name: 'forgivesTorn' | 'stopsOnSaveError'): LiveSetting {

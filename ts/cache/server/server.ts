@@ -705,10 +705,12 @@ export class CacheServer implements Server {
       }),
       replication: this.#replication,
       slowLog: this.#slowLog,
-      ran: (session, command, args, micros) =>
+      ran: (session, command, args, micros) => {
+        if (session === this.#local) return // who looks on would drive out what clients have done
         this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, (asker) => {
           return this.#clients.get(asker)?.connection.remote ?? ''
-        }),
+        })
+      },
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
         this.#password.forget(session)
@@ -749,8 +751,9 @@ export class CacheServer implements Server {
     }
   }
 
+  /** Whose a session is: that of a script is its caller's. */
   #clientOf(session: Session): Client {
-    const client = this.#clients.get(session)
+    const client = this.#clients.get(session.caller?.session ?? session)
     if (client === undefined) throw new BedplateError('INTERNAL', `session ${session.id} has no connection`)
     return client
   }

@@ -19,9 +19,14 @@ export interface NodeData {
   readonly cluster: Omit<ClusterOptions, 'store' | 'replication'>
 }
 
+/** Where the thread of a node looks whether it is to stand still: 1 in its only word, which is shared. */
+export type Gate = Int32Array<SharedArrayBuffer>
+
 export type NodeRequest =
-  | { readonly kind: 'start' | 'status' | 'drain' | 'stop' | 'metrics' | 'inspect' }
+  | { readonly kind: 'start' | 'status' | 'drain' | 'stop' | 'metrics' | 'inspect' | 'pause' }
   | { readonly kind: 'order'; readonly order: ClusterOrder }
+  /** Each is run as `CacheServer.execute` does. */
+  | { readonly kind: 'execute'; readonly commands: readonly (readonly string[])[] }
 
 /** What a node knows, as far as those who put a cluster together ask. */
 export interface NodeStatus {
@@ -34,6 +39,8 @@ export interface NodeStatus {
   readonly hasData: boolean
   /** Names of the nodes that it knows. */
   readonly known: readonly string[]
+  /** Who owns which slots, as far as it knows: names, and both ends of a range. */
+  readonly slots: readonly { readonly owner: string; readonly first: number; readonly last: number }[]
 }
 
 export type NodeAnswer =
@@ -41,6 +48,7 @@ export type NodeAnswer =
   | { readonly kind: 'done' }
   | { readonly kind: 'metrics'; readonly metrics: readonly Metric[] }
   | { readonly kind: 'inspection'; readonly value: unknown }
+  | { readonly kind: 'replies'; readonly replies: readonly Uint8Array[] }
   | { readonly kind: 'error'; readonly code: string; readonly message: string; readonly hint: string | undefined }
 
 /** Requests and answers carry a number; what has none is a node that cannot go on. */

@@ -8,9 +8,9 @@ import { realRandom } from '../../io/random.ts'
 import { createLogger } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
 import { cpuSeconds } from './cpu.ts'
-import type { FromNode, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
+import type { FromNode, Gate, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
 
-const data = workerData as NodeData
+const { gate, data } = workerData as { gate: Gate; data: NodeData }
 const { name, logLevel, ...options } = data
 const server = new CacheServer({
   ...options,
@@ -35,6 +35,7 @@ async function reply(request: ToNode): Promise<void> {
   }
   tell({ ...answer, id: request.id })
   if (request.kind === 'stop') parentPort?.close()
+  if (request.kind === 'pause') Atomics.wait(gate, 0, 1) // connections stay open, and nobody is answered
 }
 
 async function handle(request: NodeRequest): Promise<NodeAnswer> {
@@ -57,6 +58,10 @@ async function handle(request: NodeRequest): Promise<NodeAnswer> {
       return { kind: 'done' }
     case 'metrics':
       return { kind: 'metrics', metrics: server.metrics() }
+    case 'pause':
+      return { kind: 'done' }
+    case 'execute':
+      return { kind: 'replies', replies: request.commands.map((args) => server.execute(args)) }
     case 'inspect':
       return { kind: 'inspection', value: server.inspect() }
   }
@@ -70,8 +75,11 @@ function status(): NodeStatus {
   const { myself } = topology
   const known = [...topology.nodes.keys()]
   const { port, busPort } = myself
+  const slots = [...topology.allRanges()].flatMap(([owner, ranges]) =>
+    ranges.map(({ first, last }) => ({ owner: owner.name, first, last })),
+  )
   const hasData = myself.master === undefined || member.offsetOf(myself) > 0
-  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, hasData, known }
+  return { name: myself.name, host: data.host, port, busPort, isUp: topology.isUp, hasData, known, slots }
 }
 
 function tell(message: FromNode): void {

@@ -1,11 +1,12 @@
 // A cluster in one process, for development and tests: a thread a node. It is a server as any other: it starts, drains and stops as one.
 import type { Worker } from 'node:worker_threads'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import type { ClusterOrder } from '../../cache/index.ts'
 import type { Clock } from '../../io/clock.ts'
 import type { Address } from '../../io/network.ts'
 import { spawnWorker } from '../../io/worker.ts'
 import type { Metric, Server } from '../../service/index.ts'
-import type { FromNode, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
+import type { FromNode, Gate, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
 
 const SLOT_COUNT = 16_384
 /** How long the nodes may take to agree, on a machine that has other things to do. */
@@ -23,13 +24,17 @@ export interface ThreadClusterOptions {
   readonly dataOf: (index: number) => NodeData
 }
 
+/** `paused`: its thread stands still. `down`: it was killed. */
+export type ThreadState = 'running' | 'paused' | 'down'
+
 /** Nodes in threads, joined to a cluster. */
 export class ThreadCluster implements Server {
   /** Rejects if a node has failed: the others go on, but nobody looks after it. */
   readonly failed: Promise<never>
   readonly #options: ThreadClusterOptions
   #nodes: NodeThread[] = []
-  #addresses: Address[] = []
+  /** What each said of itself when it started. */
+  #started: NodeStatus[] = []
   #metrics: readonly Metric[] = []
   #inspection: unknown = []
   #isReady = false
@@ -45,23 +50,24 @@ export class ThreadCluster implements Server {
 
   /** Where clients find the nodes, in order. */
   get addresses(): readonly Address[] {
-    return this.#addresses
+    return this.#started.map(({ host, port }) => ({ host, port }))
+  }
+
+  /** How the nodes are, in order. */
+  get states(): readonly ThreadState[] {
+    return this.#nodes.map(({ state }) => state)
   }
 
   /** Starts the nodes and waits until all of them serve. @returns Where the first one is. @throws UNAVAILABLE if a port is taken */
   async start(): Promise<Address> {
     const { masterCount, replicaCount, dataOf } = this.#options
     const count = masterCount * (1 + replicaCount)
-    this.#nodes = Array.from(
-      { length: count },
-      (_, index) => new NodeThread(dataOf(index), (error) => this.#fail(error)),
-    )
-    const states = await Promise.all(this.#nodes.map((node) => node.status('start')))
-    await this.#join(states)
-    this.#addresses = states.map(({ host, port }) => ({ host, port }))
+    this.#nodes = Array.from({ length: count }, (_, index) => this.#spawn(dataOf(index)))
+    this.#started = await Promise.all(this.#nodes.map((node) => node.status('start')))
+    await this.#join(this.#started)
     this.#isReady = true
     this.#lookLater()
-    return this.#addresses[0] as Address
+    return this.addresses[0] as Address
   }
 
   ready(): boolean {
@@ -70,7 +76,8 @@ export class ThreadCluster implements Server {
 
   async drain(): Promise<void> {
     this.#isReady = false
-    await Promise.all(this.#nodes.map((node) => node.ask({ kind: 'drain' })))
+    for (const node of this.#nodes) node.resume()
+    await Promise.all(this.#running.map((node) => node.ask({ kind: 'drain' })))
   }
 
   async stop(): Promise<void> {
@@ -86,6 +93,81 @@ export class ThreadCluster implements Server {
 
   inspect(): unknown {
     return this.#inspection
+  }
+
+  // For consoles and tests: what a node knows, and what can happen to it. Nodes count from 0.
+
+  /**
+   * Runs commands on a node, as `CacheServer.execute` does, with nothing between them.
+   * @throws UNAVAILABLE if it is paused or down
+   */
+  async execute(index: number, commands: readonly (readonly string[])[]): Promise<readonly Uint8Array[]> {
+    const answer = await this.#node(index).ask({ kind: 'execute', commands })
+    return answer.kind === 'replies' ? answer.replies : []
+  }
+
+  /** Gives a node an order of CLUSTER. @throws INTERNAL with what the node says if it refuses; UNAVAILABLE */
+  async order(index: number, order: ClusterOrder): Promise<void> {
+    await this.#node(index).ask({ kind: 'order', order })
+  }
+
+  /** Lets a node stand still, with its connections open, as SIGSTOP does. Nothing happens if it does not run. */
+  async pause(index: number): Promise<void> {
+    await this.#node(index).pause()
+  }
+
+  resume(index: number): void {
+    this.#node(index).resume()
+  }
+
+  /** Ends a node as a crash does. What it had in memory is gone. */
+  async kill(index: number): Promise<void> {
+    await this.#node(index).kill()
+  }
+
+  /**
+   * Starts a node that was killed, at its old address, as a new one that has nothing: it becomes a replica of who serves its slots
+   * now, or serves them itself if nobody does. Nothing happens if it is not down.
+   * @throws UNAVAILABLE if its port is taken
+   */
+  async restart(index: number): Promise<void> {
+    if (this.#node(index).state !== 'down') return
+    const { host, port, busPort, name: old } = this.#started[index] as NodeStatus
+    const data = this.#options.dataOf(index)
+    const fresh = this.#spawn({ ...data, port, cluster: { ...data.cluster, bus: { host, port: busPort } } })
+    this.#nodes[index] = fresh
+    const status = await fresh.status('start').catch(async (error: unknown) => {
+      await fresh.kill()
+      throw error
+    })
+    this.#started[index] = status
+    const others = this.#running.filter((node) => node !== fresh)
+    // One that cannot forget, such as its replica, will be told by the others in time.
+    for (const other of others) await other.ask({ kind: 'order', order: { kind: 'forget', node: old } }).catch(() => {})
+    const [first] = others
+    await first?.ask({ kind: 'order', order: { kind: 'meet', host, port, busPort } })
+    await this.#until(({ known }) => known.includes(status.name))
+    const share = this.#slotsOf(index % this.#options.masterCount)
+    const { slots } = (await first?.status('status')) ?? status
+    const owner = slots.find(({ first: from, last }) => share.some((slot) => slot >= from && slot <= last))?.owner
+    await fresh.ask({
+      kind: 'order',
+      order: owner === undefined ? { kind: 'addSlots', slots: share } : { kind: 'replicate', node: owner },
+    })
+  }
+
+  get #running(): NodeThread[] {
+    return this.#nodes.filter(({ state }) => state === 'running')
+  }
+
+  #node(index: number): NodeThread {
+    const node = this.#nodes[index]
+    if (node !== undefined) return node
+    throw new BedplateError('INVALID_INPUT', `there is no node ${index}; there are ${this.#nodes.length}`)
+  }
+
+  #spawn(data: NodeData): NodeThread {
+    return new NodeThread(data, (error) => this.#fail(error))
   }
 
   /** Gives the masters their slots, lets all meet, and waits until they agree. */
@@ -115,7 +197,7 @@ export class ThreadCluster implements Server {
     const { clock } = this.#options
     const end = clock.monotonic() + FORM_MS * 1e6
     for (;;) {
-      const states = await Promise.all(this.#nodes.map((node) => node.status('status')))
+      const states = await Promise.all(this.#running.map((node) => node.status('status')))
       if (states.every(isSo)) return
       if (clock.monotonic() > end) {
         throw new BedplateError('UNAVAILABLE', `the nodes of the cluster did not agree within ${FORM_MS / 1000} s`, {
@@ -136,18 +218,19 @@ export class ThreadCluster implements Server {
   #lookLater(): void {
     this.#options.clock.timer(METRICS_MS, () => {
       if (!this.#isReady) return
-      this.#look().then(
-        () => this.#lookLater(),
-        () => {}, // a node that has failed says so itself
-      )
+      this.#look()
+        .catch(() => {}) // a node that has failed says so itself; one that was killed is not asked the next time
+        .finally(() => this.#lookLater())
     })
   }
 
   async #look(): Promise<void> {
-    const answers = await Promise.all(this.#nodes.map((node) => node.ask({ kind: 'metrics' })))
+    const answers = await Promise.all(
+      this.#nodes.map((node) => (node.state === 'running' ? node.ask({ kind: 'metrics' }) : undefined)),
+    )
     const merged = new Map<string, Metric>()
     for (const [index, answer] of answers.entries()) {
-      if (answer.kind !== 'metrics') continue
+      if (answer?.kind !== 'metrics') continue
       for (const { samples, ...metric } of answer.metrics) {
         const labelled = samples.map(({ value, labels }) => ({
           value,
@@ -157,13 +240,16 @@ export class ThreadCluster implements Server {
       }
     }
     this.#metrics = [...merged.values()]
-    const inspections = await Promise.all(this.#nodes.map((node) => node.ask({ kind: 'inspect' })))
+    const inspections = await Promise.all(this.#running.map((node) => node.ask({ kind: 'inspect' })))
     this.#inspection = inspections.map((answer) => (answer.kind === 'inspection' ? answer.value : undefined))
   }
 }
 
 /** One node's thread, and the questions it has not answered yet. */
 class NodeThread {
+  state: ThreadState = 'running'
+  readonly #name: string
+  readonly #gate: Gate = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   readonly #worker: Worker
   readonly #waiting = new Map<number, { resolve: (answer: NodeAnswer) => void; reject: (error: unknown) => void }>()
   readonly #gone: Promise<void>
@@ -171,7 +257,8 @@ class NodeThread {
   #isEnding = false
 
   constructor(data: NodeData, failed: (error: unknown) => void) {
-    this.#worker = spawnWorker('./node-worker.ts', import.meta.url, { workerData: data })
+    this.#name = data.name
+    this.#worker = spawnWorker('./node-worker.ts', import.meta.url, { workerData: { gate: this.#gate, data } })
     this.#worker.on('message', (message: FromNode) => {
       if ('id' in message) this.#answered(message)
       else failed(this.#lost(data.name, message.message))
@@ -185,8 +272,11 @@ class NodeThread {
     })
   }
 
-  /** @throws What the node answers, as an error of ours. */
+  /** @throws What the node answers, as an error of ours; UNAVAILABLE if it is paused or down, or killed before it answers */
   ask(request: NodeRequest): Promise<NodeAnswer> {
+    if (this.state !== 'running') {
+      return Promise.reject(new BedplateError('UNAVAILABLE', `${this.#name} is ${this.state}`))
+    }
     return new Promise((resolve, reject) => {
       const id = this.#nextId++
       this.#waiting.set(id, { resolve, reject })
@@ -201,7 +291,31 @@ class NodeThread {
     return answer.status
   }
 
+  async pause(): Promise<void> {
+    if (this.state !== 'running') return
+    Atomics.store(this.#gate, 0, 1)
+    const stands = this.ask({ kind: 'pause' })
+    this.state = 'paused' // what is asked from now on would wait
+    await stands
+  }
+
+  resume(): void {
+    if (this.state !== 'paused') return
+    this.state = 'running'
+    Atomics.store(this.#gate, 0, 0)
+    Atomics.notify(this.#gate, 0)
+  }
+
+  async kill(): Promise<void> {
+    if (this.state === 'down') return
+    this.state = 'down'
+    this.#isEnding = true
+    this.#refuse(new BedplateError('UNAVAILABLE', `${this.#name} was killed`))
+    await this.#worker.terminate()
+  }
+
   async end(): Promise<void> {
+    this.resume()
     this.#isEnding = true
     await Promise.race([this.ask({ kind: 'stop' }).catch(() => {}), this.#gone])
     await this.#worker.terminate()
@@ -216,9 +330,13 @@ class NodeThread {
 
   #lost(name: string, why: string): BedplateError {
     const error = new BedplateError('INTERNAL', `${name} has failed: ${why}`)
+    this.#refuse(error)
+    return error
+  }
+
+  #refuse(error: BedplateError): void {
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
-    return error
   }
 }
 

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
+import type { Message, NodeId } from '../../distributed/raft/index.ts'
 import { realClock } from '../../io/clock.ts'
 import { showAddress } from '../../io/network.ts'
 import { type Link, openLink } from './link.ts'
@@ -22,6 +23,8 @@ export interface ClusterOptions {
   readonly directory: string
   /** Takes a line of a node, for people. */
   readonly print: (line: string) => void
+  /** Sees what nodes say to each other. */
+  readonly saw: (from: NodeId, to: NodeId, message: Message, isLost: boolean) => void
 }
 
 /** How a node is. */
@@ -163,7 +166,11 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const links = new Map<string, Link>()
   for (const from of idsUpTo(options.count)) {
     for (const to of idsUpTo(from - 1)) {
-      links.set(nameOf(from, to), await openLink({ host: HOST, port: options.port + to - 1 }))
+      const target = { host: HOST, port: options.port + to - 1 }
+      const link = await openLink(target, (message, { isBack, isLost }) => {
+        options.saw(isBack ? to : from, isBack ? from : to, message, isLost)
+      })
+      links.set(nameOf(from, to), link)
     }
   }
   return new Cluster(options, links)

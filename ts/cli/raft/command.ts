@@ -3,23 +3,23 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
-import { realClock } from '../../io/clock.ts'
-import type { Page } from '../../io/http.ts'
-import { HttpConnections, type HttpRequest } from '../../io/http-connections.ts'
-import { realNetwork } from '../../io/network.ts'
+import { listenHttp, type Page } from '../../io/http.ts'
+import { showAddress } from '../../io/network.ts'
+import { jsonOf, jsonPage } from '../console/json-pages.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import type { Output } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { type Cluster, type NodeState, openCluster } from './cluster.ts'
+import { appendPage, raftPage } from './console.ts'
+import { Watch } from './watch.ts'
 
 const HOST = '127.0.0.1'
 const DEFAULT_CONTROL = '8000'
 const MAX_NODES = 9
-const LIMITS = { clock: realClock, maxBodyBytes: 4096, maxConnections: 16 }
 
 const EXAMPLES = `
 Examples:
-  $ bedplate raft up --nodes 5                  nodes on the ports 8001 to 8005, until Ctrl-C
+  $ bedplate raft up --nodes 5                  nodes on the ports 8001 to 8005, until Ctrl-C; console on 8000
   $ bedplate raft faults status                 in another terminal
   $ bedplate raft faults kill 3                 as a crash does
   $ bedplate raft faults start 3                again, from its disk
@@ -45,7 +45,7 @@ function addUp(program: Command): void {
     .description('run a cluster of processes, their lines one below the other')
     .option('--nodes <n>', `how many, at most ${MAX_NODES}`, '5')
     .option('--port <port>', 'the port of node 1; the others have those behind it', '8001')
-    .option('--control <port>', 'where `bedplate raft faults` is heard', DEFAULT_CONTROL)
+    .option('--control <port>', 'where `bedplate raft faults` is heard, and the console is', DEFAULT_CONTROL)
     .option('--data-dir <directory>', 'where their data is', './bedplate-data/raft')
     .action(up)
 }
@@ -62,35 +62,37 @@ async function up(options: Record<'nodes' | 'port' | 'control' | 'dataDir', stri
       signal.addEventListener('abort', () => done())
     })
     let cluster: Cluster | undefined
-    const http = new HttpConnections(LIMITS, async (request) => answer(cluster, request))
-    const listener = await realNetwork.listen({ host: HOST, port: control }, (connection) => http.accept(connection))
+    const watch = new Watch()
+    const listener = await listenHttp({ host: HOST, port: control }, (path) => raftPage(cluster, watch, path), {
+      localNamesOnly: true,
+      change: (path, body) => answer(cluster, path, body),
+    })
     try {
-      cluster = await openCluster({ count, port, directory, print })
+      cluster = await openCluster({
+        ...{ count, port, directory, print },
+        saw: (from, to, message, isLost) => watch.saw(from, to, message, isLost),
+      })
+      print(`console  http://${showAddress(listener.address)}`)
       await stopped
     } finally {
       listener.close()
-      http.close()
       await cluster?.close()
     }
   })
 }
 
-async function answer(cluster: Cluster | undefined, { method, path, origin, body }: HttpRequest): Promise<Page> {
-  const json = (status: number, value: unknown): Page => ({
-    ...{ status, type: 'application/json' },
-    body: `${JSON.stringify(value)}\n`,
-  })
+/** What is asked by POST: a fault, by `bedplate raft faults` or a button, or a command to be appended. */
+async function answer(cluster: Cluster | undefined, path: string, body: Uint8Array): Promise<Page | undefined> {
   try {
     if (cluster === undefined) throw new BedplateError('UNAVAILABLE', 'the cluster is starting')
-    if (origin !== undefined || method !== 'POST' || path !== '/faults') {
-      throw new BedplateError('INVALID_INPUT', 'this is where `bedplate raft faults` is heard')
-    }
-    await perform(cluster, JSON.parse(Buffer.from(body).toString()) as Fault)
-    return json(200, cluster.states())
+    if (path === '/api/raft/append') return await appendPage(cluster, body)
+    if (path !== '/faults') return undefined
+    await perform(cluster, faultOf(body))
+    return jsonPage(cluster.states())
   } catch (error) {
     const { code, message, hint } =
       error instanceof BedplateError ? error : new BedplateError('INVALID_INPUT', String(error))
-    return json(400, { code, message, hint })
+    return jsonPage({ code, message, hint }, 400)
   }
 }
 
@@ -101,6 +103,19 @@ interface Fault {
   readonly fault: string
   readonly node?: number
   readonly groups?: readonly (readonly number[])[]
+}
+
+/** @throws INVALID_INPUT for what has not its shape. */
+function faultOf(body: Uint8Array): Fault {
+  const { fault, node = 0, groups = [] } = jsonOf(body)
+  if (typeof fault === 'string' && typeof node === 'number' && areGroups(groups)) return { fault, node, groups }
+  throw new BedplateError('INVALID_INPUT', 'this is no fault', {
+    hint: 'it is like {"fault":"kill","node":1} or {"fault":"partition","groups":[[1,2],[3]]}',
+  })
+}
+
+function areGroups(value: unknown): value is number[][] {
+  return Array.isArray(value) && value.every((group) => Array.isArray(group) && group.every(Number.isInteger))
 }
 
 const OF_NODES = {

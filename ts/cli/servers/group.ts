@@ -15,6 +15,8 @@ export interface GroupOptions {
   /** Added to the port of each; undefined: any ports that are free. */
   readonly portOffset: number | undefined
   readonly dataDirectory: string | undefined
+  /** Whether servers that can be several nodes are. Default false. */
+  readonly isCluster?: boolean
   readonly logger: Logger
 }
 
@@ -23,11 +25,11 @@ export class ServerGroup implements Server {
   readonly failed: Promise<never>
   readonly #members: (Made & { kind: ServerKind; address: Address | undefined })[]
 
-  constructor({ kinds, portOffset, dataDirectory, logger }: GroupOptions) {
+  constructor({ kinds, portOffset, dataDirectory, isCluster = false, logger }: GroupOptions) {
     assert(kinds.length > 0, 'a group has a server')
     this.#members = kinds.map((kind) => {
       const port = portOffset === undefined ? 0 : kind.port + portOffset
-      const made = kind.make({ host: '127.0.0.1', port, dataDirectory, logger })
+      const made = kind.make({ host: '127.0.0.1', port, dataDirectory, isCluster, logger })
       return { ...made, kind, address: undefined }
     })
     this.failed = Promise.race(this.#members.map(({ failed }) => failed))

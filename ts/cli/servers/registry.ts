@@ -1,13 +1,9 @@
 // The servers that `bedplate up` and `bedplate run` start. A system that becomes a server adds itself here, and nowhere else.
-import { CacheServer } from '../../cache/index.ts'
-import { realClock } from '../../io/clock.ts'
-import type { Page } from '../../io/http.ts'
-import { type Address, realNetwork, showAddress } from '../../io/network.ts'
-import { realRandom } from '../../io/random.ts'
+import type { MaybePage } from '../../io/http.ts'
+import { type Address, showAddress } from '../../io/network.ts'
 import type { Logger, Server } from '../../service/index.ts'
-import { cpuSeconds } from '../cache-server/cpu.ts'
 import { UsageError } from '../kit/program.ts'
-import { cachePages } from '../up/console/cache-pages.ts'
+import { makeCache } from './cache.ts'
 import { makeLocks } from './locks.ts'
 
 /** How a server is made for `up` and `run`. */
@@ -15,6 +11,8 @@ export interface MakeOptions extends Address {
   readonly logger: Logger
   /** Where data may lie; undefined: nothing is kept. */
   readonly dataDirectory: string | undefined
+  /** Several nodes instead of one, where there is such a thing. They keep nothing. */
+  readonly isCluster: boolean
 }
 
 /** A server that was made. */
@@ -22,8 +20,12 @@ export interface Made {
   readonly server: Server
   /** Rejects if it cannot go on. */
   readonly failed: Promise<never>
+  /** False for one that keeps nothing, whatever its kind could. */
+  readonly keepsData?: boolean
   /** Pages of the console, by the path after the server's name. */
-  readonly pages?: (path: string) => Page | undefined
+  readonly pages?: (path: string) => MaybePage
+  /** What the console may ask of it by POST, likewise. */
+  readonly change?: (path: string, body: Uint8Array) => MaybePage
 }
 
 /** A kind of server. */
@@ -47,23 +49,8 @@ const SERVERS: readonly ServerKind[] = [
     name: 'cache',
     summary: 'Redis-compatible cache',
     port: 6379,
-    keepsData: false,
-    make({ host, port, logger }) {
-      const server = new CacheServer({
-        network: realNetwork,
-        clock: realClock,
-        random: realRandom,
-        logger,
-        host,
-        port,
-        password: '',
-        maxClients: 10_000,
-        databases: 16,
-        memoryBytes: () => process.memoryUsage().heapUsed,
-        cpuSeconds,
-      })
-      return { server, failed: server.failed, pages: cachePages((args) => server.execute(args)) }
-    },
+    keepsData: true,
+    make: makeCache,
     variables: (address) => ({
       REDIS_URL: `redis://${showAddress(address)}`,
       REDIS_HOST: address.host,

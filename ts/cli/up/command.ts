@@ -4,11 +4,11 @@ import { BedplateError, isCode } from '../../base/errors.ts'
 import { realClock } from '../../io/clock.ts'
 import { type Address, showAddress } from '../../io/network.ts'
 import { createLogger, runServer } from '../../service/index.ts'
+import { consoleOf } from '../console/pages.ts'
 import { complain, Output } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { ServerGroup } from '../servers/group.ts'
 import { chosenServers } from '../servers/registry.ts'
-import { consolePages } from './console/pages.ts'
 
 const CONSOLE_PORT = 7070
 const MAX_OFFSET = 65_535 - CONSOLE_PORT
@@ -18,6 +18,7 @@ const NOTES = `
 Examples:
   $ bedplate up
   $ bedplate up --only cache --port-offset 1000
+  $ bedplate up --cluster --memory
   $ bedplate up --json
 
 Servers listen on this machine alone, at the ports of the systems that they mirror; the console is at port ${CONSOLE_PORT}.
@@ -26,6 +27,7 @@ Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.`
 interface UpOptions {
   readonly only?: string
   readonly memory?: boolean
+  readonly cluster?: boolean
   readonly dataDir?: string
   readonly portOffset: string
   readonly json?: boolean
@@ -38,6 +40,10 @@ export async function run(args: readonly string[]): Promise<number> {
       .description('Start every server there is, and a web console. Stays until it is stopped.')
       .option('--only <servers>', 'start these alone, with commas between them')
       .option('--memory', 'keep nothing')
+      .option(
+        '--cluster',
+        'the cache as three masters with a replica each, in memory, that the console can pause and kill',
+      )
       .option('--data-dir <directory>', 'where servers keep their data', 'bedplate-data')
       .option('--port-offset <n>', 'add it to every port; "any" takes any that are free', '0')
       .option('--json', 'say that all is ready as one line of JSON')
@@ -47,11 +53,12 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 async function up(options: UpOptions): Promise<void> {
-  const { memory = false, dataDir = '', json = false } = options
+  const { memory = false, cluster: isCluster = false, dataDir = '', json = false } = options
   const portOffset = offsetOf(options.portOffset)
   const logger = createLogger({ name: 'bedplate up', level: 'warn', now: realClock.now, write: complain })
   const dataDirectory = memory ? undefined : resolve(dataDir)
-  const group = new ServerGroup({ kinds: chosenServers(options.only), portOffset, dataDirectory, logger })
+  const kinds = chosenServers(options.only)
+  const group = new ServerGroup({ kinds, portOffset, dataDirectory, isCluster, logger })
   try {
     await runServer({
       server: group,
@@ -60,7 +67,7 @@ async function up(options: UpOptions): Promise<void> {
       signals: process,
       exit: (status) => process.exit(status),
       adminPort: portOffset === undefined ? 0 : CONSOLE_PORT + portOffset,
-      pages: consolePages(group),
+      ...consoleOf(group),
       drainMs: DRAIN_MS,
       failed: group.failed,
       onReady: (_, admin) => void tell(group, admin as Address, { json, memory }),
@@ -84,9 +91,9 @@ async function tell(
     await out.line(JSON.stringify({ event: 'ready', pid: process.pid, console: consoleUrl, servers }))
   } else {
     const width = Math.max('console'.length, ...members.map(({ kind }) => kind.name.length))
-    for (const { kind, address } of members) {
+    for (const { kind, address, keepsData = true } of members) {
       const [first = '', ...more] = kind.connections(address as Address)
-      const kept = kind.keepsData && !memory ? '' : '   (in memory: nothing is kept)'
+      const kept = kind.keepsData && keepsData && !memory ? '' : '   (in memory: nothing is kept)'
       await out.line(`${kind.name.padEnd(width)}  ${first}${kept}`)
       for (const connection of more) await out.line(`${''.padEnd(width)}  ${connection}`)
     }

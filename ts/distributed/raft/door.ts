@@ -2,7 +2,7 @@
 import type { Address, TlsFiles } from '../../io/network.ts'
 import type { Applied, RoleChange } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { LogIndex, NodeId, NodeStatus } from './types.ts'
+import type { LogIndex, NodeId, NodeStatus, Term } from './types.ts'
 
 /** Where nodes are reached. */
 export type Addresses = ReadonlyMap<NodeId, Address>
@@ -118,6 +118,8 @@ export interface RaftHost extends AsyncDisposable {
  */
 export interface RaftGroup extends AsyncDisposable {
   readonly status: GroupStatus
+  /** The term of an entry of this node's log, which need not be committed; undefined where it has none, or none any more. */
+  termAt(index: LogIndex): Term | undefined
   /** Why the group has ended by itself; undefined while it runs. */
   readonly failure: Error | undefined
   /**

@@ -27,6 +27,7 @@ import type {
   Proposal,
   RaftOptions,
   SnapshotMeta,
+  Term,
 } from './types.ts'
 
 /** A group of the process, and what it stands on. */
@@ -116,6 +117,11 @@ export class Driver {
 
   get status(): NodeStatus {
     return this.node.status
+  }
+
+  /** The term of an entry of the log; undefined where it has none, or none any more. */
+  termAt(index: LogIndex): Term | undefined {
+    return this.node.termAt(index)
   }
 
   /** Why the node has ended; undefined while it runs. */

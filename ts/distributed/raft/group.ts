@@ -17,7 +17,7 @@ import { addressCommand, addressesIn, checkCommand, HostedMachine, wrapCommand }
 import { type Applied, RaftError } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
 import type { CallOutcome } from './transport.ts'
-import type { LogIndex, Message, NodeId, RaftOptions, Refusal } from './types.ts'
+import type { LogIndex, Message, NodeId, RaftOptions, Refusal, Term } from './types.ts'
 
 /** What a group needs of its host. */
 export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | 'journal' | 'snapshots'> {
@@ -105,6 +105,10 @@ export class Group implements RaftGroup {
 
   get status(): GroupStatus {
     return { ...this.driver.status, group: this.seams.group }
+  }
+
+  termAt(index: LogIndex): Term | undefined {
+    return this.driver.termAt(index)
   }
 
   get failure(): Error | undefined {

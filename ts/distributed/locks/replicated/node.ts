@@ -83,6 +83,7 @@ export class ReplicatedNode implements ServingNode {
   #group: RaftGroup | undefined
   #members: GroupMembers | undefined
   #clientUrl: string | undefined
+  #isAnnouncing = false
   #fail: (error: unknown) => void = () => {}
   #failure: unknown
   #isClosed = false
@@ -324,9 +325,14 @@ export class ReplicatedNode implements ServingNode {
     const { memberId } = this.identity
     const known = this.state.members.get(memberId)
     const url = this.#clientUrl
-    if (url === undefined || known?.clientUrls[0] === url) return
+    if (url === undefined || known?.clientUrls[0] === url || this.#isAnnouncing) return
     const wantsVote = known?.wantsVote ?? false
-    this.execute({ member: { id: memberId, name: `node-${host.id}`, clientUrls: [url], wantsVote } }).catch(() => {})
+    this.#isAnnouncing = true
+    this.execute({ member: { id: memberId, name: `node-${host.id}`, clientUrls: [url], wantsVote } })
+      .catch(() => {}) // it is tried again
+      .finally(() => {
+        this.#isAnnouncing = false
+      })
   }
 
   async #refusing<T>(request: Promise<T>): Promise<T> {

@@ -33,6 +33,7 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024
 /** How long a node that stops waits for another one to take over. */
 const HAND_OVER_MS = 1000
 const ANNOUNCE_MS = 1000
+const INSPECTED_ENTRIES = 32
 
 /**
  * A server of `raft-node` in this process.
@@ -132,8 +133,16 @@ export class RaftNodeServer implements Server {
     ]
   }
 
+  /** Also the terms of the last entries of the log, the oldest first. */
   inspect(): unknown {
-    return this.node === undefined ? {} : { ...statusOf(this.node), membership: this.node.group.status.membership }
+    if (this.node === undefined) return {}
+    const { group } = this.node
+    const { membership, lastIndex } = group.status
+    const first = Math.max(1, lastIndex - INSPECTED_ENTRIES + 1)
+    const log = Array.from({ length: lastIndex - first + 1 }, (_, i) => {
+      return { index: first + i, term: group.termAt(first + i) ?? null }
+    })
+    return { ...statusOf(this.node), membership, log }
   }
 
   private async answer(request: HttpRequest): Promise<Page> {

@@ -1,5 +1,7 @@
 // The engines of the partitioned store, each pure: what a replica knows of a key, and how replicas find where they differ.
-export { type Digests, MAX_ASKED_NODES, MerkleTree, TreeComparison, type TreeNode } from './merkle.ts'
+export { MAX_ASKED_NODES, MerkleTree, TreeComparison } from './merkle.ts'
+export { StoreNode } from './node.ts'
+export type { Effect, Event, Message, Outcome, Put } from './types.ts'
 export {
   compare,
   covers,
@@ -12,10 +14,7 @@ export {
   merge,
   NO_CONTEXT,
   NO_VERSIONS,
-  type Order,
-  type Sibling,
   type Versions,
   type VersionVector,
-  type Write,
   write,
 } from './versions.ts'

@@ -16,7 +16,7 @@ export type TreeNode = number
 export type Digests = Uint32Array
 
 /** A million leaves; 16 MiB of digests. */
-export const MAX_DEPTH = 20
+const MAX_DEPTH = 20
 /** In one message, so that it has at most 4 KiB. */
 export const MAX_ASKED_NODES = 512
 

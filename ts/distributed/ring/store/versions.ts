@@ -44,7 +44,7 @@ export type Order = 'equal' | 'before' | 'after' | 'concurrent'
 /** Writes that know of each other's neither: a client that never reads first makes one a write. */
 export const MAX_SIBLINGS = 64
 /** Nodes that have ever taken a write to one key. */
-export const MAX_VECTOR_NODES = 256
+const MAX_VECTOR_NODES = 256
 /** Of an encoded context. */
 const MAX_CONTEXT_LENGTH = 100_000
 

@@ -1,0 +1,61 @@
+// The console of `bedplate up`. It answers this machine alone, and pages of other origins cannot change anything (io/http.ts).
+//
+//   /                     the page, and the modules behind it: shell.ts
+//   /api/servers          [{name, summary, address, connections, isReady, metrics}]
+//   /api/SERVER/...       what the server of that name shows, and takes by POST; see cache-pages.ts
+//   /api/replay/...       simulated clusters step by step: ../raft/replay-pages.ts
+import type { MaybePage, Page } from '../../io/http.ts'
+import { type Address, showAddress } from '../../io/network.ts'
+import type { Metric } from '../../service/index.ts'
+import { replayPage } from '../raft/replay-pages.ts'
+import type { Member, ServerGroup } from '../servers/group.ts'
+import { jsonPage } from './json-pages.ts'
+import { guarded, type PartName, shellPage } from './shell.ts'
+
+const OF_SERVER = /^\/api\/(?<name>[a-z-]+)\/(?<rest>.*)$/
+
+/** The pages of a group's console by their path, and what it takes by POST: as `runServer` wants them. */
+export function consoleOf(group: Pick<ServerGroup, 'members'>): {
+  readonly pages: (path: string) => MaybePage
+  readonly change: (path: string, body: Uint8Array) => MaybePage
+} {
+  return {
+    pages: async (path) => asConsole(await pageOf(group.members, path)),
+    change: async (path, body) => {
+      const { name, rest } = OF_SERVER.exec(path)?.groups ?? {}
+      return asConsole(await group.members.find(({ kind }) => kind.name === name)?.change?.(rest ?? '', body))
+    },
+  }
+}
+
+function asConsole(page: Page | undefined): Page | undefined {
+  return page === undefined ? undefined : guarded(page)
+}
+
+function pageOf(members: readonly Member[], path: string): MaybePage {
+  if (path === '/api/servers') return jsonPage(members.map(viewOf))
+  const { name, rest } = OF_SERVER.exec(path)?.groups ?? {}
+  if (name === 'replay') return replayPage(path)
+  if (name !== undefined) return members.find(({ kind }) => kind.name === name)?.pages?.(rest ?? '')
+  return shellPage(partsOf(members), path)
+}
+
+function partsOf(members: readonly Member[]): PartName[] {
+  return members.some(({ kind }) => kind.name === 'cache') ? ['servers', 'cache', 'replay'] : ['servers', 'replay']
+}
+
+function viewOf({ kind, server, address }: Member): unknown {
+  return {
+    name: kind.name,
+    summary: kind.summary,
+    address: showAddress(address as Address),
+    connections: kind.connections(address as Address),
+    isReady: server.ready(),
+    metrics: server.metrics().map(figureOf),
+  }
+}
+
+/** Samples that differ in a label are added up: the page shows one line each. */
+function figureOf({ name, help, kind, samples }: Metric): unknown {
+  return { name, help, kind, value: samples.reduce((sum, { value }) => sum + value, 0) }
+}

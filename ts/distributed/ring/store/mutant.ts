@@ -1,0 +1,16 @@
+// The rules of the store that a test can take away, one at a time, to prove that the simulated clusters would notice.
+import type { Mutant as AnyMutant } from '../../../storage/mutant.ts'
+
+/** A rule of this folder. */
+export type Rule =
+  | 'durable before ack' // a replica says that it has a write when it is on its disk
+  | 'durable before send' // nobody hears of a write whose name a crash could give to another one
+  | 'durable before read' // nor reads it
+  | 'hints are no acks' // a hint is not where a read looks
+  | 'reads ask R' // a read that asks fewer may miss a write
+  | 'replicas merge' // what a replica learns is added to what it knows
+  | 'answers count once' // a copy of an answer is no second replica
+  | 'reads repair' // who answered with less learns the rest
+
+/** A node with one rule taken away. */
+export type Mutant = AnyMutant<Rule>
