@@ -60,6 +60,8 @@ describe('a session', () => {
       ['CLIENT REPLY SKIP', undefined],
       ['PING', undefined],
       ['PING', 'PONG'],
+      ['CLIENT REPLY SKIP', undefined],
+      ['CLIENT REPLY ON', 'OK'],
       ['CLIENT REPLY OFF', undefined],
       ['PING', undefined],
       ['CLIENT REPLY ON', 'OK'],

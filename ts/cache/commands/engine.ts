@@ -181,7 +181,7 @@ export class Engine implements Host, DatabaseListener {
     session.isSilentWait = silence === 'skip' && session.blocked !== undefined
     this.#settle()
     this.#limitMemory(session, mark)
-    if (silence === 'skip' || (silence === 'off' && session.replies !== 'on')) keepMessages(session, mark)
+    if (silence !== 'on' && session.replies !== 'on') keepMessages(session, mark)
     session.messages = undefined
     if (silence === 'skip' && session.replies === 'skip') session.replies = 'on'
     // CLIENT CACHING is for the next command or transaction.
