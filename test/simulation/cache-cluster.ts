@@ -2,6 +2,7 @@
 // notice.
 //
 //   seed=7 ms=2000                    the cluster and its faults as drawn from that seed, for so long, and then rest
+//   seed=7 moves ms=2000              the same without replicas, with keys, and with slots that are moved while clients use them
 //   seed=7 without=majority elects    the scenario of that rule, or else the seeds from that one on
 import type { Rule } from '../../ts/cache/cluster/mutant.ts'
 import { missedByScenario, missedBySeeds, RULES } from '../support/cluster/mutants.ts'
@@ -15,6 +16,8 @@ const MUTANT_VIRTUAL_MS = 4000
 /** A mutant that lives through so many seeds is not caught. */
 const MUTANT_SEEDS = 200
 const ENOUGH_FAILURES = 5
+/** Of so many seeds one moves slots. */
+const MOVING_EVERY = 4
 
 const suite: HeavySuite = {
   name: 'cache-cluster',
@@ -27,7 +30,7 @@ export default suite
 function leastOf(soak: boolean): Record<string, number> {
   // An idle core runs about 450 in a minute; on a busy machine the suite must still end in time.
   const seeds = soak ? 20_000 : 200
-  return { seeds, promotions: seeds / 10, mutantsCaught: RULES.length }
+  return { seeds, promotions: seeds / 20, moves: seeds / 4, writes: 10 * seeds, mutantsCaught: RULES.length }
 }
 
 class Run {
@@ -48,7 +51,10 @@ class Run {
       for (const name of new Set([...remembered, ...RULES.map((rule) => `seed=${first} without=${rule}`)])) {
         this.attempt(name)
       }
-      for (let i = 0; this.goesOn(); i++) this.attempt(`seed=${first + i} ms=${soak ? SOAK_VIRTUAL_MS : VIRTUAL_MS}`)
+      const ms = soak ? SOAK_VIRTUAL_MS : VIRTUAL_MS
+      for (let i = 0; this.goesOn(); i++) {
+        this.attempt(`seed=${first + i}${i % MOVING_EVERY === 0 ? ' moves' : ''} ms=${ms}`)
+      }
     }
     return { cases: this.cases, counts: this.counts, failures: this.failures }
   }
@@ -68,16 +74,17 @@ class Run {
 
   /** @returns What is wrong, if anything is. */
   private complaint(caseName: string): string | undefined {
-    const [, seed, ms, rule] = /^seed=(\d+)(?: ms=(\d+)| without=(.+))$/.exec(caseName) ?? []
+    const [, seed, moves, ms, rule] = /^seed=(\d+)( moves)?(?: ms=(\d+)| without=(.+))$/.exec(caseName) ?? []
     if (rule !== undefined) return this.checkMutant(rule as Rule, Number(seed))
     if (ms === undefined) return `no such case: ${caseName}`
-    return this.checkSeed(Number(seed), { virtualMs: Number(ms) })
+    return this.checkSeed(Number(seed), { virtualMs: Number(ms), moves: moves !== undefined })
   }
 
   private checkSeed(seed: number, options: RunOptions): string | undefined {
     const result = runSeed(seed, options)
     this.add('seeds', 1)
     this.add('events', result.events)
+    for (const [name, count] of Object.entries(result.moved)) this.add(name, count)
     this.add('virtualSeconds', Math.round(result.virtualMs / 1000))
     for (const name of ['promotions', 'handovers', 'failures'] as const) this.add(name, result[name])
     for (const [name, count] of Object.entries(result.faults)) this.add(name, count)

@@ -177,6 +177,23 @@ describe('orders', () => {
     expect(story.engine.topology.importing.size).toBe(0)
   })
 
+  it('give a slot that its owner claims no more to who does, in whatever epoch', () => {
+    const story = new Story('a')
+    story.wait(100)
+    const slots = Buffer.from(story.headerOf('c').slots)
+    const slot = slots.length * 8 - 1
+    const more = Buffer.from(story.headerOf('b').slots)
+    more[more.length - 1] = 0x80
+    // The claim of b comes first: c has the higher epoch, and seems to hold on to its slot.
+    story.hear('b', { kind: 'ping', gossip: [] }, { slots: more, configEpoch: 2 })
+    expect(story.engine.topology.ownerOf(slot)).toBe(story.node('c'))
+    slots[slots.length - 1] = 0x7f
+    story.hear('c', { kind: 'ping', gossip: [] }, { slots })
+    expect(story.engine.topology.ownerOf(slot)).toBe(story.node('c'))
+    story.hear('b', { kind: 'ping', gossip: [] }, { slots: more, configEpoch: 2 })
+    expect(story.engine.topology.ownerOf(slot)).toBe(story.node('b'))
+  })
+
   it('say in the words that redis-cli knows that a replica gives no slots away', () => {
     // A master becomes a replica with its last slot, before the tool tells it that the slot is gone.
     const order = { kind: 'setSlot', slot: 0, to: 'node', node: nameOf('a') } as const

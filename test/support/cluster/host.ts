@@ -1,7 +1,7 @@
 // The driver of a node of a cache cluster in the simulator: does what the engine says, on connections that are datagrams and a disk
-// that loses what was not synced. Its data is one number, the replication offset.
+// that loses what was not synced. Its data is one number, the replication offset, or keys that can be moved (keeper.ts).
 import type { BusMessage } from '../../../ts/cache/cluster/bus-message.ts'
-import type { GossipEffect, ReplicationView, Via } from '../../../ts/cache/cluster/context.ts'
+import type { GossipEffect, ReplicationView, SlotKeys, Via } from '../../../ts/cache/cluster/context.ts'
 import { GossipEngine, type GossipEvent } from '../../../ts/cache/cluster/gossip.ts'
 import type { Mutant } from '../../../ts/cache/cluster/mutant.ts'
 import { parseNodesConf, renderNodesConf } from '../../../ts/cache/cluster/nodes-conf.ts'
@@ -10,6 +10,7 @@ import { isFailed, isMaster, newNode, Topology } from '../../../ts/cache/cluster
 import { type GossipOptions, NodeFlag, TICK_MS } from '../../../ts/cache/cluster/types.ts'
 import { type Process, type Simulation, wholeBetween } from '../../../ts/testing/simulation/index.ts'
 import type { Invariants } from './invariants.ts'
+import { type DataWire, Keeper } from './keeper.ts'
 
 export const PORT = 7000
 export const BUS_PORT = 17_000
@@ -28,6 +29,7 @@ export type Wire =
       readonly bus: BusMessage
     }
   | { readonly kind: 'pull' }
+  | DataWire
   | { readonly kind: 'data'; readonly offset: number }
 
 /** What survives a crash. */
@@ -35,6 +37,8 @@ export interface Durable {
   conf: string | undefined
   offset: number
   life: number
+  /** What has changed keys. */
+  readonly changes: (readonly string[])[]
 }
 
 export interface HostContext {
@@ -42,11 +46,14 @@ export interface HostContext {
   readonly invariants: Invariants
   readonly gossip: GossipOptions
   readonly mutant: Mutant | undefined
+  /** Nodes have keys, and do not replicate. */
+  readonly hasKeys: boolean
 }
 
 /** One life of a node. */
 export class Host implements Process<Wire> {
   readonly engine: GossipEngine
+  readonly keeper: Keeper | undefined
   readonly id: number
   /** Whether people told it to take over, and how, since it started. */
   ordered: 'ask' | 'force' | undefined
@@ -69,11 +76,12 @@ export class Host implements Process<Wire> {
     this.durable = durable
     this.#context = context
     this.#life = ++durable.life
+    this.keeper = context.hasKeys ? this.#makeKeeper() : undefined
     const topology = durable.conf === undefined ? this.#freshTopology() : parseNodesConf(durable.conf, this.#nowMs)
     this.engine = new GossipEngine({
       topology,
       random: context.simulation.random,
-      keys: { countIn: () => 0, size: 0 },
+      keys: this.#slotKeys(),
       replication: this.#replicationView(),
       gossip: context.gossip,
       mutant: context.mutant,
@@ -111,6 +119,10 @@ export class Host implements Process<Wire> {
       }
       case 'bus':
         this.#receiveBus(from, message)
+        return
+      case 'command':
+      case 'reply':
+        this.keeper?.receive(from, message)
         return
       case 'pull':
         if (isMaster(this.engine.topology.myself)) {
@@ -223,11 +235,40 @@ export class Host implements Process<Wire> {
       case 'resume':
         this.isPaused = false
         break
+      case 'dropKeys':
+        this.keeper?.dropKeys(effect.slots)
+        break
       case 'note':
         simulation.note(`${this.id} ${effect.text.replaceAll(/([0-9a-f]{4})[0-9a-f]{36}/g, '$1')}`)
         break
       default:
         break
+    }
+  }
+
+  #makeKeeper(): Keeper {
+    const { simulation, mutant } = this.#context
+    return new Keeper({
+      changes: this.durable.changes,
+      nowMs: () => this.#nowMs,
+      virtualMs: () => simulation.nowMs,
+      topology: () => this.engine.topology,
+      order: (order) => this.order(order),
+      send: (to, message) => simulation.send(this.id, to, message),
+      write: (apply, done) => simulation.write(this.id, apply, done, () => this.#fail()),
+      after: (localMs, fire) => void simulation.after(this.id, localMs, fire),
+      processOf,
+      mutant,
+    })
+  }
+
+  #slotKeys(): SlotKeys {
+    const { keeper } = this
+    return {
+      countIn: (slot) => keeper?.keys.countIn(slot) ?? 0,
+      get size() {
+        return keeper?.size ?? 0
+      },
     }
   }
 

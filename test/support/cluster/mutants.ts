@@ -10,6 +10,13 @@ const SCENARIOS: Readonly<Partial<Record<Rule, readonly [(mutant?: Mutant) => nu
   'no votes for the outdated': [outdatedCandidate, 0],
 }
 
+/** Rules that matter when slots are moved. */
+const MOVING: ReadonlySet<Rule> = new Set([
+  'taken slots raise the epoch',
+  'slots with keys stay',
+  'absent keys are asked for',
+])
+
 /** All rules; the compiler sees that none is left out. */
 const IS_RULE: Readonly<Record<Rule, true>> = {
   'durable before send': true,
@@ -20,6 +27,9 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
   'failed by majority': true,
   'no votes for the outdated': true,
   'failures are forgotten': true,
+  'taken slots raise the epoch': true,
+  'slots with keys stay': true,
+  'absent keys are asked for': true,
 }
 export const RULES = Object.keys(IS_RULE) as readonly Rule[]
 
@@ -38,7 +48,7 @@ export function missedBySeeds(
   { first, count, virtualMs }: { first: number; count: number; virtualMs: number },
 ): { seeds: number; complaint: string } | undefined {
   for (let seed = first; seed < first + count; seed++) {
-    const { complaint } = runSeed(seed, { virtualMs, mutant: { without: rule, applied: 0 } })
+    const { complaint } = runSeed(seed, { virtualMs, mutant: { without: rule, applied: 0 }, moves: MOVING.has(rule) })
     if (complaint !== undefined) return { seeds: seed - first + 1, complaint }
   }
   return undefined

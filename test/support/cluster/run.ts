@@ -2,7 +2,7 @@
 
 import type { Mutant } from '../../../ts/cache/cluster/mutant.ts'
 import { renderNodesConf } from '../../../ts/cache/cluster/nodes-conf.ts'
-import { SLOT_COUNT } from '../../../ts/cache/cluster/slots.ts'
+import { SLOT_COUNT, slotOf } from '../../../ts/cache/cluster/slots.ts'
 import { has, isMaster, newNode, Topology } from '../../../ts/cache/cluster/topology.ts'
 import { type ClusterNode, DEFAULT_GOSSIP_OPTIONS, NodeFlag } from '../../../ts/cache/cluster/types.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
@@ -22,6 +22,7 @@ import {
 } from '../../../ts/testing/simulation/index.ts'
 import { BUS_PORT, type Durable, Host, type HostContext, hostOf, PORT, type Wire } from './host.ts'
 import { Invariants } from './invariants.ts'
+import { MOVER_ID, Mover } from './mover.ts'
 
 /** All that is drawn from a seed. */
 export interface Plan {
@@ -36,6 +37,8 @@ export interface Plan {
   readonly requiresFullCoverage: boolean
   /** Mean time between orders to take over; Infinity for none. */
   readonly failoverMs: number
+  /** Nodes have keys, and slots are moved while clients use them; there are no replicas. */
+  readonly moves: boolean
 }
 
 export interface RunResult {
@@ -46,6 +49,8 @@ export interface RunResult {
   readonly promotions: number
   readonly handovers: number
   readonly failures: number
+  /** What was moved, and what clients did meanwhile. */
+  readonly moved: Readonly<Record<string, number>>
   /** Undefined if nothing was wrong. */
   readonly complaint: string | undefined
   readonly trace: readonly string[]
@@ -57,12 +62,16 @@ export interface RunOptions {
   /** Of the phase with faults. */
   readonly virtualMs: number
   readonly mutant?: Mutant | undefined
+  /** Slots are moved, with their keys. */
+  readonly moves?: boolean
 }
 
 const CONVERGE_MS = 120_000
 
 export function runSeed(seed: number, options: RunOptions): RunResult {
-  return runPlan(drawPlan(seed), options)
+  const plan = drawPlan(seed)
+  const moving = { replicaCount: 0, meets: false, failoverMs: Number.POSITIVE_INFINITY, moves: true }
+  return runPlan(options.moves === true ? { ...plan, ...moving } : plan, options)
 }
 
 /** What a person needs to know of a run that failed: the seed, the faults that it needs, what happened last. */
@@ -91,6 +100,7 @@ function drawPlan(seed: number): Plan {
     meets: chance(random, 0.3),
     requiresFullCoverage: chance(random, 0.7),
     failoverMs: chance(random, 0.5) ? nodeTimeoutMs * pick(random, [2, 10]) : Number.POSITIVE_INFINITY,
+    moves: false,
   }
 }
 
@@ -112,11 +122,13 @@ function runPlan(plan: Plan, options: RunOptions): RunResult {
       favourite: () => cluster.anyMaster(),
     })
     cluster.orderFailovers()
+    cluster.mover?.start()
     simulation.runFor(options.virtualMs)
     nemesis.stop()
     for (const [havoc, count] of nemesis.strikes) strikes[havoc] = count
     simulation.heal()
     cluster.converge()
+    cluster.checkKeys()
   } catch (error) {
     complaint = `${(error as Error).name}: ${(error as Error).message}`
   }
@@ -128,6 +140,7 @@ function runPlan(plan: Plan, options: RunOptions): RunResult {
     promotions: invariants.promotions,
     handovers: invariants.handovers,
     failures: invariants.failures,
+    moved: cluster.mover?.counts ?? {},
     complaint,
     trace: complaint === undefined ? [] : simulation.trace.lines(describeWire),
     faults: { ...strikes, ...simulation.network.counts },
@@ -139,6 +152,7 @@ class Cluster {
   readonly simulation: Simulation<Wire>
   readonly invariants: Invariants
   readonly ids: readonly number[]
+  readonly mover: Mover | undefined
   readonly #plan: Plan
   readonly #hosts = new Map<number, Host>()
   readonly #durables = new Map<number, Durable>()
@@ -160,12 +174,12 @@ class Cluster {
       host: (id) => (simulation.isUp(id) ? this.#hosts.get(id) : undefined),
     })
     const gossip = { ...DEFAULT_GOSSIP_OPTIONS, nodeTimeoutMs, requiresFullCoverage }
-    const context: HostContext = { simulation, invariants: this.invariants, gossip, mutant }
+    const context: HostContext = { simulation, invariants: this.invariants, gossip, mutant, hasKeys: plan.moves }
     const count = masterCount * (1 + replicaCount)
     this.ids = Array.from({ length: count }, (_, index) => index + 1)
     const confs = plan.meets ? [] : this.#formedConfs()
     for (const id of this.ids) {
-      const durable: Durable = { conf: confs[id - 1], offset: 0, life: 0 }
+      const durable: Durable = { conf: confs[id - 1], offset: 0, life: 0, changes: [] }
       this.#durables.set(id, durable)
       simulation.add(id, () => {
         this.invariants.forget(id)
@@ -174,6 +188,7 @@ class Cluster {
         return host
       })
     }
+    this.mover = plan.moves ? this.#addMover() : undefined
   }
 
   /** Lets the nodes meet, gives them slots and masters, and waits until all know it. */
@@ -225,18 +240,52 @@ class Cluster {
   /** Waits until all agree on everything, and serve. */
   converge(): void {
     this.#isHealing = true
+    if (this.mover?.hasStarted === true) this.mover.stop()
     let wrong: string | undefined
     let atMs = 0
     const isDone = (): boolean => {
       // The whole view is compared now and then only: that is the slow part.
       if (this.simulation.nowMs < atMs) return false
       atMs = this.simulation.nowMs + 500
-      wrong = this.#disagreement()
+      wrong = this.mover?.isIdle === false ? 'slots are still being moved' : this.#disagreement()
       return wrong === undefined
     }
     if (!this.simulation.runUntil(isDone, CONVERGE_MS))
       throw new Error(`no agreement after ${CONVERGE_MS} ms: ${wrong}`)
     this.#isHealing = false
+  }
+
+  /** Every key is where its slot is, and nowhere else, and has what was written last. */
+  checkKeys(): void {
+    const { mover } = this
+    for (const key of mover?.keys ?? []) {
+      const owner = this.#host(1).engine.topology.ownerOf(slotOf(key))
+      for (const id of this.ids) {
+        const { engine, keeper } = this.#host(id)
+        const wanted = engine.topology.myself.name === owner?.name ? mover?.expected.get(key) : undefined
+        const value = keeper?.valueOf(key)
+        if (value !== wanted) throw new Error(`${id} has ${value} under ${key}, and should have ${wanted}`)
+      }
+    }
+  }
+
+  #addMover(): Mover {
+    const { simulation, ids } = this
+    const mover = new Mover({
+      simulation,
+      ids,
+      hostOf,
+      ownerOf: (slot) => this.#ownerOf(slot),
+      nameOf: (id) => this.#host(id).engine.topology.myself.name,
+      agree: (from, to, slot) => {
+        const [source, target] = [from, to].map((id) => this.#host(id).engine.topology) as [Topology, Topology]
+        const seen = target.ownerOf(slot)
+        const isOwner = source.ownerOf(slot) === source.myself && seen?.name === source.myself.name
+        return isOwner && seen?.configEpoch === source.myself.configEpoch
+      },
+    })
+    simulation.add(MOVER_ID, () => mover)
+    return mover
   }
 
   #disagreement(): string | undefined {
@@ -314,6 +363,8 @@ class Cluster {
 
 function describeWire(wire: unknown): string {
   const message = wire as Wire
+  if (message.kind === 'command') return message.args.join(' ').slice(0, 80)
+  if (message.kind === 'reply') return message.text.trim().slice(0, 80)
   if (message.kind !== 'bus') return message.kind
   const { header, body } = message.bus
   return `${body.kind} from ${header.sender.slice(0, 4)}, epoch ${header.configEpoch} of ${header.currentEpoch}`

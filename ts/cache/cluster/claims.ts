@@ -4,7 +4,7 @@
 import { lacks } from '../../storage/mutant.ts'
 import type { BusHeader } from './bus-message.ts'
 import type { Context } from './context.ts'
-import { type SlotBitmap, sameSlots, slotsIn } from './slots.ts'
+import { hasSlot, type SlotBitmap, sameSlots, slotsIn } from './slots.ts'
 import { has, isMaster } from './topology.ts'
 import { type ClusterNode, NodeFlag } from './types.ts'
 
@@ -62,7 +62,7 @@ export function bumpEpoch(context: Context): boolean {
 export function updateSlots(context: Context, claimant: ClusterNode, configEpoch: number, claimed: SlotBitmap): void {
   const { topology, keys } = context
   const { myself } = topology
-  if (claimant === myself || sameSlots(claimed, topology.bitmapOf(claimant))) return
+  if (claimant === myself || (topology.unclaimed.size === 0 && sameSlots(claimed, topology.bitmapOf(claimant)))) return
   const before = isMaster(myself) ? myself : myself.master
   const slots = slotsIn(claimed)
   const dirty: number[] = []
@@ -70,16 +70,21 @@ export function updateSlots(context: Context, claimant: ClusterNode, configEpoch
   let isChanged = false
   for (const slot of slots) {
     const owner = topology.ownerOf(slot)
+    if (owner === claimant) topology.unclaimed.delete(slot)
     // Whoever moves slots to us by hand decides when they are ours.
     if (owner === claimant || topology.importing.has(slot)) continue
-    if (owner !== undefined && owner.configEpoch >= configEpoch && !lacks(context.mutant, 'higher epochs hold'))
-      continue
+    const isHeld = owner !== undefined && owner.configEpoch >= configEpoch && !topology.unclaimed.has(slot)
+    if (isHeld && !lacks(context.mutant, 'higher epochs hold')) continue
     if (owner === myself && keys.countIn(slot) > 0) dirty.push(slot)
     if (owner !== undefined && owner === before) lostCount++
     topology.unassign(slot)
     topology.assign(slot, claimant)
     topology.migrating.delete(slot)
     isChanged = true
+  }
+  // What it had and does not claim, in its present epoch, went to somebody whom we have not heard yet.
+  if (configEpoch >= claimant.configEpoch) {
+    for (const slot of topology.slotsOf(claimant)) if (!hasSlot(claimed, slot)) topology.unclaimed.add(slot)
   }
   if (!isChanged) return
   context.save()
@@ -97,6 +102,7 @@ export function correct(context: Context, claimant: ClusterNode, { configEpoch, 
   for (const slot of slotsIn(slots)) {
     const owner = topology.ownerOf(slot)
     if (owner === undefined || owner === claimant || owner.configEpoch <= configEpoch) continue
+    if (topology.unclaimed.has(slot)) continue // its owner would say otherwise
     context.send(claimant, {
       kind: 'update',
       node: owner.name,

@@ -11,6 +11,9 @@ export type Rule =
   | 'failed by majority' // one node's suspicion makes nobody failed
   | 'no votes for the outdated' // who claims slots that others own since gets no vote
   | 'failures are forgotten' // a node that answers again has not failed
+  | 'taken slots raise the epoch' // who has taken over a slot claims it with an epoch of its own
+  | 'slots with keys stay' // a slot is not given away while keys of it are here
+  | 'absent keys are asked for' // what is not here of a slot that is going may be where it goes
 
 /** A node with one rule taken away. */
 export type Mutant = AnyMutant<Rule>

@@ -1,4 +1,5 @@
 // What people and tools order by CLUSTER: each order is checked whole, then followed whole. Texts are Redis's.
+import { lacks } from '../../storage/mutant.ts'
 import { becomeReplica, bumpEpoch, endHandover, makeMaster } from './claims.ts'
 import type { Context } from './context.ts'
 import type { Election } from './election.ts'
@@ -142,13 +143,15 @@ export class Orders {
     const { topology, keys, options } = this.#context
     const { myself } = topology
     const wasMine = topology.ownerOf(slot) === myself
-    if (wasMine && node !== myself && keys.countIn(slot) > 0) {
+    const isKept = wasMine && node !== myself && keys.countIn(slot) > 0
+    if (isKept && !lacks(this.#context.mutant, 'slots with keys stay')) {
       return `ERR Can't assign hashslot ${slot} to a different node while I still hold keys for this hash slot.`
     }
     this.#give(slot, node)
     if (node === myself && topology.importing.delete(slot)) {
       // All have to believe at once what was agreed upon by hand.
-      if (bumpEpoch(this.#context)) this.#context.note(`slot ${slot} was taken over in epoch ${myself.configEpoch}`)
+      if (!lacks(this.#context.mutant, 'taken slots raise the epoch') && bumpEpoch(this.#context))
+        this.#context.note(`slot ${slot} was taken over in epoch ${myself.configEpoch}`)
       this.#context.broadcast((other) => ({ kind: 'pong', gossip: this.#context.gossipFor(other) }))
     }
     if (wasMine && node !== myself && myself.slotCount === 0 && options.allowsMigration)

@@ -7,9 +7,11 @@
 //   CLUSTERDOWN               nobody serves the slot, or most of the cluster cannot be reached
 //
 // Redis cluster specification, "Redirection and resharding"; order and texts are those of Redis 7.0 (cluster.c, getNodeByQuery).
+import { lacks } from '../../storage/mutant.ts'
 import { keyPositions } from '../commands/key-positions.ts'
 import type { Session } from '../commands/session.ts'
 import type { CommandSpec } from '../commands/specs.ts'
+import type { Mutant } from './mutant.ts'
 import { slotOf } from './slots.ts'
 import { isMaster, type Topology } from './topology.ts'
 import type { ClusterNode } from './types.ts'
@@ -23,6 +25,7 @@ export interface RoutingView {
   hasKey(key: string): boolean
   /** Where clients reach a node, as `host:port`. */
   endpointOf(node: ClusterNode): string
+  readonly mutant?: Mutant | undefined
 }
 
 interface Query {
@@ -90,7 +93,7 @@ function redirect(
   const isImporting = owner !== myself && topology.importing.has(slot)
   if ((target !== undefined || isImporting) && command.name === 'migrate') return undefined
   const missing = target !== undefined || isImporting ? missingOf(view, keys, isSharded) : 0
-  if (target !== undefined && missing > 0) {
+  if (target !== undefined && missing > 0 && !lacks(view.mutant, 'absent keys are asked for')) {
     if (missing < keys.size) return tryAgain()
     return `ASK ${slot} ${view.endpointOf(target)}`
   }

@@ -68,6 +68,10 @@ export function slotsIn(bitmap: SlotBitmap): number[] {
   return slots
 }
 
+export function hasSlot(bitmap: SlotBitmap, slot: number): boolean {
+  return (((bitmap[slot >> 3] as number) >> (slot & 7)) & 1) !== 0
+}
+
 export function sameSlots(a: SlotBitmap, b: SlotBitmap): boolean {
   return a === b || Buffer.compare(a, b) === 0
 }

@@ -10,6 +10,8 @@ export class Topology {
   /** Slots that this node hands to another, and those that it takes over: by slot, the other node. */
   readonly migrating = new Map<number, ClusterNode>()
   readonly importing = new Map<number, ClusterNode>()
+  /** Slots that their owner does not claim any more: it keeps them until somebody does, in whatever epoch. */
+  readonly unclaimed = new Set<number>()
   /** The highest epoch that was heard of. */
   currentEpoch = 0
   /** The epoch of the last vote: at most one each. */
@@ -41,6 +43,7 @@ export class Topology {
   assign(slot: number, node: ClusterNode): void {
     assert(this.#owners[slot] === undefined, 'a slot has one owner')
     this.#owners[slot] = node
+    this.unclaimed.delete(slot)
     node.slotCount++
     this.#bitmaps.delete(node)
     this.#assignedCount++
@@ -50,6 +53,7 @@ export class Topology {
   unassign(slot: number): void {
     const owner = this.#owners[slot]
     if (owner === undefined) return
+    this.unclaimed.delete(slot)
     owner.slotCount--
     this.#bitmaps.delete(owner)
     this.#assignedCount--
