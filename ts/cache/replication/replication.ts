@@ -232,6 +232,7 @@ export class Replication implements ReplicationDoor {
       if (value.toLowerCase() === 'eof') replica.knowsMarks = true
       else if (value.toLowerCase() === 'psync2') replica.knowsNewIds = true
     } else if (name === 'rdb-only') replica.wantsSnapshotAlone = value === '1'
+    else if (name === 'rdb-filter-only' && value === '') return undefined
     else return `ERR Unrecognized REPLCONF option: ${name.slice(0, 128)}`
     return undefined
   }
