@@ -75,6 +75,7 @@ export class MasterLink {
   #attempt: Attempt | undefined
   #retry: Cancel | undefined
   #isClosed = false
+  #lastWhy = ''
 
   constructor(options: MasterLinkOptions) {
     this.#options = options
@@ -270,7 +271,11 @@ export class MasterLink {
     cut()
     this.state = 'connect'
     if (hadStream) this.lostMs = clock.now()
-    logger.warn('no connection to the master', { master: showAddress(master), why })
+    // What goes wrong again and again is told once.
+    if (hadStream || why !== this.#lastWhy) {
+      logger.warn('no connection to the master', { master: showAddress(master), why })
+    }
+    this.#lastWhy = why
     if (!this.#isClosed) this.#retry = clock.timer(hadStream ? SOON_MS : LATER_MS, () => this.open())
   }
 }

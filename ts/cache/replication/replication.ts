@@ -152,8 +152,10 @@ export class Replication implements ReplicationDoor {
 
   /** Hands on what has come: before replies leave. */
   flush(): void {
-    if (this.#asksForOffsets && !this.isReplica) this.#feed.tell(['REPLCONF', 'GETACK', '*'])
-    this.#asksForOffsets = false
+    if (this.#asksForOffsets && !this.#isHeld) {
+      this.#asksForOffsets = false
+      this.#tell(['REPLCONF', 'GETACK', '*'])
+    }
     this.#feed.flush()
   }
 
@@ -246,7 +248,7 @@ export class Replication implements ReplicationDoor {
     if (replica.state === 'loading') {
       replica.goOnline(nowMs)
       // Something to acknowledge: an offset of 0 looks like no data at all.
-      if (!this.isReplica) this.#feed.tell(['PING'])
+      this.#tell(['PING'])
     }
     return this.#done()
   }
@@ -327,6 +329,11 @@ export class Replication implements ReplicationDoor {
     this.#openLink(master)
     this.#plan()
     return 'OK'
+  }
+
+  /** Be a master, with the data that there is. */
+  promote(): void {
+    this.follow(undefined)
   }
 
   role(): Role {
@@ -590,7 +597,7 @@ export class Replication implements ReplicationDoor {
     replica.sendSnapshot(snapshot, mark, clock).then(
       () => {
         if (replica.state === 'served') this.#feed.replicas.delete(replica)
-        else if (replica.state === 'online' && !this.isReplica) this.#feed.tell(['PING'])
+        else if (replica.state === 'online') this.#tell(['PING'])
       },
       (error: unknown) => {
         logger.error('a replica could not be sent a snapshot', { error: String(error) })
@@ -598,6 +605,11 @@ export class Replication implements ReplicationDoor {
       },
     )
     logger.info('a replica is sent all data', { offset: history.offset })
+  }
+
+  /** Adds to the stream what is no change; not to a master's, nor while somebody waits for the stream to stand still. */
+  #tell(args: readonly string[]): void {
+    if (!this.isReplica && !this.#isHeld) this.#feed.tell(args)
   }
 
   #dropReplicas(): void {
@@ -642,9 +654,9 @@ export class Replication implements ReplicationDoor {
     const { clock, logger, drop } = this.#options
     const nowMs = clock.now()
     this.#link?.tick()
-    if (!this.isReplica && !this.#isHeld && nowMs - this.#pingedMs >= this.settings.pingPeriodMs) {
+    if (this.#feed.replicas.size > 0 && nowMs - this.#pingedMs >= this.settings.pingPeriodMs) {
       this.#pingedMs = nowMs
-      if (this.#feed.replicas.size > 0) this.#feed.tell(['PING'])
+      this.#tell(['PING'])
     }
     for (const [session, replica] of [...this.#replicas]) {
       replica.reassure()

@@ -633,18 +633,8 @@ export class CacheServer implements Server {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
     const replication = this.#replication
-    const link = {
-      get offset() {
-        return replication.offset
-      },
-      get masterHeardMs() {
-        return replication.masterHeardMs
-      },
-      follow: (master: Address) => void replication.follow(master),
-      promote: () => void replication.follow(undefined),
-    }
     return new ClusterMember({
-      replication: link,
+      replication,
       ...cluster,
       network,
       clock,
