@@ -185,6 +185,21 @@ describe('the installed package', () => {
     expect(tsc.stdout).toBe('')
   })
 
+  it('gives BullMQ a server for as long as examples/bullmq.mjs runs', () => {
+    const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+    const install = runBare('npm', [
+      'install',
+      '--prefer-offline',
+      '--ignore-scripts',
+      `bullmq@${devDependencies.bullmq}`,
+    ])
+    expect(install.status, install.stderr).toBe(0)
+    copyFileSync(join(ROOT, 'examples/bullmq.mjs'), join(project, 'bullmq.mjs'))
+    const { status, stdout, stderr } = runBare('npx', ['bedplate', 'run', '--', 'node', 'bullmq.mjs'])
+    expect(status, stdout + stderr).toBe(0)
+    expect(stdout).toBe('500 jobs completed, 0 failed, 50 attempts failed and were repeated\n')
+  })
+
   it('runs the twin, with the reason, when the binary is gone', () => {
     const aside = join(directory.path, 'prebuilds')
     renameSync(join(installed, 'prebuilds'), aside)

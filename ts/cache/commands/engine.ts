@@ -98,6 +98,8 @@ export class Engine implements Host, DatabaseListener {
   #now = 0
   /** A call has begun. If it is still true when the next one begins, the state is what a bug left of it. */
   #isRunning = false
+  /** What `execute` was asked for last; undefined if that is no command. */
+  dispatched: CommandSpec | undefined
   readonly #sessions = new Map<number, Session>()
   #nextSession = 1
   /** Sessions that watch a key, by `database key`. */
@@ -381,6 +383,7 @@ export class Engine implements Host, DatabaseListener {
     assert(!this.#isRunning, 'the engine failed before: its state cannot be trusted')
     this.#isRunning = true
     if (this.#effects.length > 0) this.#effects = []
+    if (now === this.#now) return
     this.#now = now
     for (const database of this.databases) database.now = now
   }
@@ -392,6 +395,7 @@ export class Engine implements Host, DatabaseListener {
 
   #dispatch(session: Session, args: readonly string[]): void {
     const command = findCommand(args)
+    this.dispatched = typeof command === 'string' ? undefined : command
     const refusal = typeof command === 'string' ? command : this.#refusalOf(session, command, args)
     if (refusal !== undefined) {
       const isExec = typeof command !== 'string' && command.name === 'exec'
@@ -556,10 +560,18 @@ export class Engine implements Host, DatabaseListener {
   }
 }
 
+/** Commands by their names in small and in capital letters: nearly all clients write one or the other. */
+const BY_SPELLING: ReadonlyMap<string, Command> = new Map(
+  [...COMMANDS].flatMap(([name, command]) => [
+    [name, command],
+    [name.toUpperCase(), command],
+  ]),
+)
+
 /** The command that `args` names, or the text of the error if there is none. */
 function findCommand(args: readonly string[]): Command | string {
   const [name = '', subcommand] = args
-  const command = COMMANDS.get(name) ?? COMMANDS.get(name.toLowerCase())
+  const command = BY_SPELLING.get(name) ?? COMMANDS.get(name.toLowerCase())
   if (command === undefined) {
     let list = ''
     for (let i = 1; i < args.length && list.length < SHOWN_BYTES; i++) {

@@ -44,14 +44,8 @@ export class SlowLog {
   readonly #events = new Map<string, LatencySample[]>()
   readonly #times = new Map<string, CommandTimes>()
 
-  /** A command has been run. @param nowMs - Milliseconds since 1970. */
-  ran(
-    name: string,
-    args: readonly string[],
-    micros: number,
-    nowMs: number,
-    who: () => { address: string; name: string },
-  ): void {
+  /** A command has been run. @param nowMs - Milliseconds since 1970. @param whose - Asked if the command is kept. */
+  ran(name: string, micros: number, nowMs: number, whose: () => Pick<SlowCommand, 'args' | 'address' | 'name'>): void {
     const times = this.#times.get(name)
     if (times === undefined) this.#times.set(name, { calls: 1, micros, counts: counted([], micros) })
     else {
@@ -60,7 +54,7 @@ export class SlowLog {
       counted(times.counts, micros)
     }
     if (this.slowerThanMicros >= 0 && micros >= this.slowerThanMicros) {
-      const { address, name: client } = who()
+      const { args, address, name: client } = whose()
       const atSeconds = Math.floor(nowMs / 1000)
       this.#commands.unshift({ id: this.#nextId++, atSeconds, micros, args: shortened(args), address, name: client })
       if (this.#commands.length > this.maxLength) this.#commands.length = this.maxLength
@@ -119,7 +113,7 @@ export class SlowLog {
 }
 
 function counted(counts: number[], micros: number): number[] {
-  const power = micros <= 1 ? 0 : Math.ceil(Math.log2(micros))
+  const power = micros <= 1 ? 0 : 32 - Math.clz32(Math.min(micros, 2 ** 31) - 1)
   while (counts.length <= power) counts.push(0)
   counts[power] = (counts[power] ?? 0) + 1
   return counts

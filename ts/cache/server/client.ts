@@ -5,6 +5,8 @@ import type { Session } from '../commands/session.ts'
 import { redirectOf } from '../commands/tracking.ts'
 import type { Replica } from '../replication/replica.ts'
 
+const MAX_NAME_LENGTH = 32
+
 /** A connection with what was read from it and what the engine knows of it. */
 export class Client {
   readonly connection: Connection
@@ -13,7 +15,8 @@ export class Client {
   readonly connectedMs: number
   /** When its last command came. */
   usedMs: number
-  lastCommand = 'NULL'
+  /** The name of its last command, as it was sent. */
+  lastName: string | undefined
   /** A command that was read and may not run yet: CLIENT PAUSE. */
   held: string[] | undefined
   /** Nothing more is run; what was written is sent, then it is closed. */
@@ -99,7 +102,7 @@ export class Client {
       omem: connection.waitingBytes,
       'tot-mem': decoder.bufferedBytes + session.reply.length + connection.waitingBytes,
       events: this.isUnread ? 'w' : 'r',
-      cmd: this.lastCommand,
+      cmd: this.lastName === undefined ? 'NULL' : shownName(this.lastName),
       user: 'default',
       redir: redirectOf(session),
       resp: session.reply.protocol,
@@ -108,6 +111,12 @@ export class Client {
     const type = this.replica !== undefined ? 'replica' : session.isSubscribed ? 'pubsub' : 'normal'
     return { session, type, address: remote, localAddress: local, line: line.join(' ') }
   }
+}
+
+/** No more of a name than one may be long, and nothing that would break the line. */
+function shownName(name: string): string {
+  const shown = name.slice(0, MAX_NAME_LENGTH)
+  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
 }
 
 function seconds(ms: number): number {

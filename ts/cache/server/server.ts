@@ -67,7 +67,6 @@ const READ_AHEAD_BYTES = 64 * 1024
 const LINGER_MS = 10_000
 /** Node's timers hold no more; the next time is asked for again then. */
 const MAX_TIMER_MS = 60_000
-const MAX_NAME_LENGTH = 32
 /** Of what a script writes to the log with one call. */
 const MAX_LOG_TEXT = 1024
 /** Redis's levels: debug, verbose, notice, warning. */
@@ -347,7 +346,7 @@ export class CacheServer implements Server {
 
   #execute(client: Client, args: readonly string[], nowMs: number): void {
     client.usedMs = nowMs
-    client.lastCommand = nameOf(args)
+    client.lastName = args[0] ?? ''
     this.#totals.commands++
     let effects: readonly Effect[]
     const startNs = this.#options.clock.monotonic()
@@ -360,20 +359,22 @@ export class CacheServer implements Server {
     } finally {
       this.#running = undefined
     }
-    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000)
+    this.#measure(client, args, (this.#options.clock.monotonic() - startNs) / 1000, nowMs)
     if (effects.length > 0) this.#perform(effects, client.session)
     for (let act = this.#interventions.shift(); act !== undefined; act = this.#interventions.shift())
       this.#intervene(act)
   }
 
-  #measure({ connection, session }: Client, args: readonly string[], micros: number): void {
-    const command = this.#engine.find(args)
-    if (typeof command === 'string') return
+  #measure({ connection, session }: Client, args: readonly string[], micros: number, nowMs: number): void {
+    const command = this.#engine.dispatched
+    if (command === undefined) return
     const { name } = command
-    // Passwords are no business of who reads the log.
-    const told = SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args
-    const nowMs = this.#options.clock.now()
-    this.#slowLog.ran(name, told, Math.floor(micros), nowMs, () => ({ address: connection.remote, name: session.name }))
+    this.#slowLog.ran(name, Math.floor(micros), nowMs, () => ({
+      // Passwords are no business of who reads the log.
+      args: SECRETIVE.has(name) ? [...args.slice(0, name.includes('|') ? 2 : 1), '(redacted)'] : args,
+      address: connection.remote,
+      name: session.name,
+    }))
   }
 
   /** @param writer - Whose command it was. */
@@ -768,10 +769,4 @@ export class CacheServer implements Server {
 
 function noTotals(): Totals {
   return { connections: 0, commands: 0, bytesIn: 0, bytesOut: 0, slowClients: 0 }
-}
-
-/** What CLIENT LIST shows of a command: its name, no more than one may be long. */
-function nameOf([name = '']: readonly string[]): string {
-  const shown = name.length > MAX_NAME_LENGTH ? name.slice(0, MAX_NAME_LENGTH) : name
-  return /^[!-~]+$/.test(shown) ? shown.toLowerCase() : '?'
 }

@@ -23,19 +23,17 @@ const COUNTS = [
   'leaseTicks',
 ] as const
 
+const KINDS = {
+  ...Object.fromEntries(COUNTS.map((name) => [name, 'number'] as const)),
+  keptEntries: 'number',
+  random: 'any',
+  reads: 'string',
+  mutant: 'any',
+} as const
+
 /** @throws INVALID_INPUT, naming the option. */
 export function knownOptions(given: RaftOptions): KnownOptions {
-  checkOptions(
-    given,
-    {
-      ...Object.fromEntries(COUNTS.map((name) => [name, 'number'] as const)),
-      keptEntries: 'number',
-      random: 'any',
-      reads: 'string',
-      mutant: 'any',
-    },
-    'RaftNode',
-  )
+  checkOptions(given, KINDS, 'RaftNode')
   const defined = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as RaftOptions
   const electionTicks = given.electionTicks ?? DEFAULTS.electionTicks
   const leaseTicks = Math.max(1, Math.floor((electionTicks * 2) / 5))

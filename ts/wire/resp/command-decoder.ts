@@ -13,6 +13,7 @@ const STAR = 0x2a
 const DOLLAR = 0x24
 /** What an argument costs beside its bytes: else a command of empty ones could take many times what was sent. */
 const ARGUMENT_BYTES = 16
+const NONE: string[] = []
 
 /**
  * Decodes what a client sends. Arguments are strings with one character of 0 to 255 a byte ("latin1").
@@ -83,16 +84,20 @@ export class CommandDecoder {
 
   /** Reads the count of a command. Undefined if its line is not complete; else no arguments, since they follow. */
   #begin(): string[] | undefined {
-    const line = this.#line('too big mbulk count string')
-    if (line === undefined) return undefined
-    const count = parseLength(line.slice(1))
-    if (count === undefined || count > 2 ** 31 - 1) throw new RespProtocolError('invalid multibulk length')
+    let count = this.#input.takeNumberLine(STAR)
+    if (count === -1) {
+      const line = this.#line('too big mbulk count string')
+      if (line === undefined) return undefined
+      const parsed = parseLength(line.slice(1))
+      if (parsed === undefined || parsed > 2 ** 31 - 1) throw new RespProtocolError('invalid multibulk length')
+      count = parsed
+    }
     if (count > this.limits.multibulkCount) {
       const isEarly = this.limits.multibulkCount <= 10
       throw new RespProtocolError(isEarly ? 'unauthenticated multibulk length' : 'invalid multibulk length')
     }
     this.#missing = Math.max(0, count)
-    return []
+    return NONE
   }
 
   #inline(): string[] | undefined {
@@ -112,13 +117,17 @@ export class CommandDecoder {
   /** Reads one argument, or as much of it as there is. @returns False if more bytes are needed. */
   #argument(): boolean {
     if (this.#length === -1) {
-      const line = this.#line('too big bulk count string')
-      if (line === undefined) return false
-      if (line.charCodeAt(0) !== DOLLAR) {
-        throw new RespProtocolError(`expected '$', got '${line === '' ? '\r' : line.charAt(0)}'`)
+      let length = this.#input.takeNumberLine(DOLLAR)
+      if (length === -1) {
+        const line = this.#line('too big bulk count string')
+        if (line === undefined) return false
+        if (line.charCodeAt(0) !== DOLLAR) {
+          throw new RespProtocolError(`expected '$', got '${line === '' ? '\r' : line.charAt(0)}'`)
+        }
+        const parsed = parseLength(line.slice(1))
+        if (parsed === undefined || parsed < 0) throw new RespProtocolError('invalid bulk length')
+        length = parsed
       }
-      const length = parseLength(line.slice(1))
-      if (length === undefined || length < 0) throw new RespProtocolError('invalid bulk length')
       if (length > this.limits.bulkBytes) {
         const isEarly = this.limits.bulkBytes <= 16 * 1024
         throw new RespProtocolError(isEarly ? 'unauthenticated bulk length' : 'invalid bulk length')

@@ -28,7 +28,7 @@ export class ReceiveBuffer {
   push(bytes: Uint8Array): void {
     const waiting = this.length
     if (waiting === 0) {
-      this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+      this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
       this.#start = 0
       this.#end = bytes.length
       this.#isOwn = false
@@ -74,11 +74,42 @@ export class ReceiveBuffer {
 
   /** The first `count` bytes as characters of 0 to 255. */
   text(count: number): string {
+    const bytes = this.#bytes
     const start = this.#start
-    if (count > SHORT_TEXT_BYTES) return this.#bytes.toString('latin1', start, start + count)
+    const end = start + count
+    if (count > SHORT_TEXT_BYTES) return bytes.toString('latin1', start, end)
+    // Short texts come again and again: names of commands, options, small numbers.
+    let hash = count
+    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0
+    const slot = hash & (RECENT_TEXTS - 1)
+    const recent = recentTexts[slot] as string
+    if (recent.length === count && isText(bytes, start, recent)) return recent
     let text = ''
-    for (let i = start; i < start + count; i++) text += String.fromCharCode(this.#bytes[i] as number)
+    for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number)
+    recentTexts[slot] = text
     return text
+  }
+
+  /**
+   * Takes a line of a byte and a number, `<type><digits>\r\n`.
+   * @returns The number; -1, with nothing taken, unless it is there as a whole, from 1 to 99,999,999 and with no leading zero.
+   */
+  takeNumberLine(type: number): number {
+    const bytes = this.#bytes
+    const end = this.#end
+    let at = this.#start
+    if (at + 3 >= end || bytes[at] !== type) return -1
+    let value = (bytes[++at] as number) - 0x30
+    if (value < 1 || value > 9) return -1
+    for (at++; at < end; at++) {
+      const digit = (bytes[at] as number) - 0x30
+      if (digit < 0 || digit > 9) break
+      value = value * 10 + digit
+      if (value > 99_999_999) return -1
+    }
+    if (at + 1 >= end || bytes[at] !== 0x0d) return -1
+    this.skip(at + 2 - this.#start)
+    return value
   }
 
   /** Forgets the first `count` bytes. */
@@ -97,6 +128,16 @@ export class ReceiveBuffer {
 }
 
 const EMPTY = Buffer.alloc(0)
+
+/** A power of two. */
+const RECENT_TEXTS = 1024
+/** Short texts that were read of late, each at the place of its hash. */
+const recentTexts: string[] = new Array(RECENT_TEXTS).fill('')
+
+function isText(bytes: Buffer, start: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false
+  return true
+}
 
 /** A whole number as Redis's string2ll takes it: no spaces, no plus, no leading zeros. Undefined if it is none or unsafe. */
 export function parseLength(text: string): number | undefined {
