@@ -55,7 +55,6 @@ export const PARTIAL: Readonly<Record<string, string>> = {
   'memory|purge': 'does nothing: V8 collects by itself',
   'memory|stats': 'what V8 can tell: no fragmentation, no overheads',
   'object|refcount': 'does not know which small numbers are copies',
-  psync: 'no FAILOVER: that is of the command of that name',
   'slowlog|get': 'a transaction is one entry, EXEC',
 }
 
@@ -71,7 +70,6 @@ export const ABSENT: Readonly<Record<string, string>> = {
   'xgroup|help': 'the page of XGROUP says it',
   'xinfo|help': 'the page of XINFO says it',
   debug: 'for tests of Redis itself; not there yet',
-  failover: 'a replica is made a master with REPLICAOF NO ONE; in a cluster with CLUSTER FAILOVER',
   lolwut: 'it draws pictures',
   migrate: 'keys do not move between servers yet',
   module: 'modules are machine code for Redis itself',

@@ -161,6 +161,27 @@ describe('a replica', () => {
   })
 })
 
+describe('FAILOVER', () => {
+  it.each([
+    ['a redis-server', 'ours', startReal, startOurs],
+    ['ours', 'a redis-server', startOurs, startReal],
+  ] as const)('makes %s the master in place of %s', async (_, __, startReplica, startMaster) => {
+    const [masterPort, replicaPort] = [await startMaster(), await startReplica()]
+    const [master, replica] = [await connect(masterPort), await connect(replicaPort)]
+    await replica.one('REPLICAOF', '127.0.0.1', String(masterPort))
+    await until(async () => (await info(master, 'slave0')).includes('state=online'))
+    await change(master, 6)
+    expect(await master.one('FAILOVER')).toBe('+OK\r\n')
+    await until(async () => (await info(replica, 'role')) === 'master')
+    await synced(master, replica)
+    await until(async () => (await info(master, 'master_failover_state')) === 'no-failover')
+    expect([await info(replica, 'sync_full'), await info(replica, 'sync_partial_ok')]).toEqual(['0', '1'])
+    await change(replica, 7)
+    await synced(master, replica)
+    expect(await contentOf(master)).toEqual(await contentOf(replica))
+  })
+})
+
 describe('redis-cli', () => {
   it('is sent all data and what follows (--replica), and a file (--rdb)', async () => {
     requirePrograms('redis-cli', 'redis-server')

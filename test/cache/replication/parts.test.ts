@@ -103,7 +103,14 @@ describe('a queue of bytes', () => {
 })
 
 describe('a handshake', () => {
-  const introduction = { user: '', password: '', listeningPort: 7, announcedHost: '', known: undefined }
+  const introduction = {
+    user: '',
+    password: '',
+    listeningPort: 7,
+    announcedHost: '',
+    known: undefined,
+    handsOver: false,
+  }
 
   it('says who it is, step by step', () => {
     const handshake = new Handshake({
@@ -112,6 +119,7 @@ describe('a handshake', () => {
       listeningPort: 7,
       announcedHost: 'h',
       known: { id: ID, from: 5 },
+      handsOver: true,
     })
     const said = [handshake.begin()]
     for (const answer of ['-NOAUTH', '+OK', '-ERR unknown', '+OK', '+OK']) {
@@ -124,7 +132,7 @@ describe('a handshake', () => {
       'REPLCONF listening-port 7',
       'REPLCONF ip-address h',
       'REPLCONF capa eof capa psync2',
-      `PSYNC ${ID} 5`,
+      `PSYNC ${ID} 5 FAILOVER`,
     ])
     expect(handshake.answer(`+CONTINUE ${OTHER}`)).toEqual({ kind: 'continue', id: OTHER })
   })

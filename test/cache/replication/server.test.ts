@@ -136,6 +136,51 @@ describe('a master', () => {
   })
 })
 
+describe('FAILOVER', () => {
+  it('hands over to a replica that has everything, while writes wait, and loses none', async () => {
+    const bed = await pair()
+    await bed.replica(1)
+    await bed.synced(3, 1)
+    const client = bed.client(1)
+    for (let i = 0; i < 50; i++) client.send('RPUSH', 'l', String(i))
+    expect(await bed.client(1).ask('FAILOVER', 'TO', '127.0.0.1', '3')).toBe('OK')
+    expect(bed.info(1, 'master_failover_state')).toBe('waiting-for-sync')
+    expect(await bed.client(1).ask('FAILOVER')).toBe('-ERR FAILOVER already in progress.')
+    const late = bed.client(1)
+    late.send('RPUSH', 'l', 'late')
+    await bed.synced(1, 3)
+    expect(await late.next()).toMatch(/^-READONLY/)
+    expect([bed.info(3, 'role'), bed.info(1, 'master_failover_state')]).toEqual(['master', 'no-failover'])
+    expect(await bed.client(3).ask('LLEN', 'l')).toBe('50')
+    expect(await bed.client(3).ask('SET', 'k', 'v')).toBe('OK')
+    expect([bed.info(3, 'sync_full'), bed.info(3, 'sync_partial_ok')]).toEqual(['0', '1'])
+    await bed.synced(1, 3)
+    expect(await bed.client(1).ask('GET', 'k')).toBe('v')
+  })
+
+  it('is given up when its time is over, or when it is told to, and writes go on', async () => {
+    const bed = await pair()
+    bed.network.isDown = true
+    const client = bed.client(1)
+    expect(await client.ask('FAILOVER', 'ABORT')).toBe('-ERR No failover in progress.')
+    expect(await client.ask('FAILOVER', 'TO', 'nowhere', '3')).toBe(
+      '-ERR FAILOVER target HOST and PORT is not a replica.',
+    )
+    expect(await client.ask('FAILOVER', 'FORCE')).toMatch(/^-ERR FAILOVER with force option requires both/)
+    expect(await bed.client(2).ask('FAILOVER')).toBe('-ERR FAILOVER is not valid when server is a replica.')
+    // Whom it asks cannot be reached: that may be tried for as long as people like.
+    expect(await client.ask('FAILOVER', 'TO', '127.0.0.1', '2')).toBe('OK')
+    await bed.until(() => bed.info(1, 'master_failover_state') === 'failover-in-progress', 100)
+    expect(await client.ask('FAILOVER', 'ABORT')).toBe('OK')
+    expect(await client.ask('SET', 'k', 'v')).toBe('OK')
+    bed.network.isDown = false
+    await bed.synced(2, 1)
+    await bed.client(2).ask('REPLICAOF', '127.0.0.1', '77')
+    await bed.until(() => bed.info(1, 'connected_slaves') === '0')
+    expect(await client.ask('FAILOVER')).toBe('-ERR FAILOVER requires connected replicas.')
+  })
+})
+
 describe('a replica', () => {
   it('asks for everything when too much has happened since', async () => {
     const bed = await pair(['repl-backlog-size', '16kb'])

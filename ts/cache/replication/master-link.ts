@@ -33,6 +33,8 @@ export interface MasterLinkOptions {
   readonly apply: (args: readonly string[], bytes: Uint8Array) => boolean
   /** What was run since the last command that is whole is not to be counted: the connection is gone. */
   readonly cut: () => void
+  /** The master does not let it in. */
+  readonly refused: () => void
   /** How far it has come. */
   readonly offset: () => number
   /** Commands have to wait. */
@@ -225,6 +227,7 @@ export class MasterLink {
         break
       case 'fail':
         this.#lose(attempt, step.why)
+        this.#options.refused()
         break
     }
   }

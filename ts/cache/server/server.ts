@@ -594,8 +594,16 @@ export class CacheServer implements Server {
       },
       connectionOf: (session) => this.#clientOf(session).connection,
       drop: (session) => this.#drop(this.#clientOf(session)),
+      pause: (isHeld) => this.#holdWrites(isHeld ? Number.POSITIVE_INFINITY : undefined),
       sessions: () => this.#clients.keys(),
     })
+  }
+
+  /** Holds writes, and with them everything that would change the stream to replicas; undefined lets them go. */
+  #holdWrites(untilMs: number | undefined): void {
+    if (untilMs === undefined) this.#pause.end()
+    else this.#pause.begin(untilMs, false)
+    this.#replication.hold(untilMs !== undefined)
   }
 
   /** Runs what a master says. */
@@ -633,9 +641,8 @@ export class CacheServer implements Server {
   #joinCluster(): ClusterMember | undefined {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
-    const replication = this.#replication
     return new ClusterMember({
-      replication,
+      replication: this.#replication,
       ...cluster,
       network,
       clock,
@@ -644,11 +651,8 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => {
-        this.#pause.begin(untilMs, false)
-        replication.hold(true)
-      },
-      resume: () => this.#pause.end(),
+      pause: (untilMs) => this.#holdWrites(untilMs),
+      resume: () => this.#holdWrites(undefined),
       failed: (error) => this.#break(error),
     })
   }
