@@ -6,6 +6,9 @@ import { LifeClient } from './cache-life.ts'
 import { ManualClock } from './manual-clock.ts'
 import { PipeNetwork } from './pipe-network.ts'
 
+/** Enough for anything that comes at all. */
+const MAX_TURNS = 20_000
+
 /** Servers at ports 1, 2 and so on of a network, with one clock. */
 export class ReplicationBed {
   readonly clock = new ManualClock(1_700_000_000_000)
@@ -84,9 +87,10 @@ export class ReplicationBed {
     return Buffer.from(this.server(port).execute(['INFO', 'everything'])).toString('latin1')
   }
 
-  /** Lets turns and time pass until it is so; the test's own time-out is the limit. */
+  /** Lets turns and time pass until it is so. @throws Error if it never is */
   async until(isSo: () => boolean, stepMs = 5): Promise<void> {
-    while (!isSo()) {
+    for (let turns = 0; !isSo(); turns++) {
+      if (turns === MAX_TURNS) throw new Error(`it is not so after ${MAX_TURNS} turns`)
       await this.clock.turn()
       this.clock.advance(stepMs)
     }

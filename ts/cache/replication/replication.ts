@@ -4,6 +4,7 @@ import type { Cancel, Clock } from '../../io/clock.ts'
 import type { Address, Connection, Network, TlsTrust } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
+import { lacks } from '../../storage/mutant.ts'
 import type { Engine } from '../commands/engine.ts'
 import type { FunctionCode } from '../commands/functions.ts'
 import type { FailoverOrder, KnownHistory, Peer, ReplicationDoor, Role } from '../commands/replication-door.ts'
@@ -15,6 +16,7 @@ import { Feed } from './feed.ts'
 import { History } from './history.ts'
 import { checkSnapshot, loadSnapshot } from './load.ts'
 import { type Arrival, MasterLink } from './master-link.ts'
+import type { Mutant } from './mutant.ts'
 import { Replica } from './replica.ts'
 import { type ReplicationSettings, TICK_MS } from './types.ts'
 
@@ -28,6 +30,7 @@ export interface ReplicationOptions {
   readonly settings: ReplicationSettings
   /** Whom to follow from the start. */
   readonly master?: Address | undefined
+  readonly mutant?: Mutant | undefined
   /** How masters are connected to that speak TLS. */
   readonly tls?: TlsTrust | undefined
   /** Where clients connect. */
@@ -90,7 +93,7 @@ export class Replication implements ReplicationDoor {
   constructor(options: ReplicationOptions) {
     this.#options = options
     this.settings = options.settings
-    this.#feed = new Feed(new History(this.#newId()))
+    this.#feed = new Feed(new History(this.#newId(), options.mutant))
     this.#master = options.master
     this.#voice = this.#newVoice()
     this.#applyRole()
@@ -582,7 +585,7 @@ export class Replication implements ReplicationDoor {
     const name = args[0]?.toLowerCase()
     if (name !== 'ping' && name !== 'replconf') this.#obey(args)
     this.#unfinished.push(bytes)
-    if (this.#voice.transaction === undefined) {
+    if (this.#voice.transaction === undefined || lacks(this.#options.mutant, 'whole transactions')) {
       for (const each of this.#unfinished) this.#feed.pass(each)
       this.#unfinished = []
     }

@@ -1,7 +1,7 @@
 // The cache over TCP. One turn of the event loop runs the commands that have arrived and writes each client's replies once.
 import { BedplateError } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
-import type { Address, Connection, ConnectionEvents, Network, TlsFiles, TlsTrust } from '../../io/network.ts'
+import type { Address, Connection, ConnectionEvents, Network, TlsFiles } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import { Door, type Logger, type Metric, type Server } from '../../service/index.ts'
 import { RespProtocolError } from '../../wire/resp/index.ts'
@@ -14,7 +14,7 @@ import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
-import { Replication } from '../replication/replication.ts'
+import { Replication, type ReplicationOptions } from '../replication/replication.ts'
 import { DEFAULT_REPLICATION, type ReplicationSettings } from '../replication/types.ts'
 import { Client } from './client.ts'
 import { renderInfo, type Totals } from './info.ts'
@@ -41,7 +41,7 @@ export interface CacheServerOptions extends Address {
   /** Bytes of the heap in use, for INFO. */
   readonly memoryBytes: () => number
   /** How it replicates; `master` is whom it follows from the start, `tls` how it connects to a master that speaks TLS. */
-  readonly replication?: Partial<ReplicationSettings> & { readonly master?: Address; readonly tls?: TlsTrust }
+  readonly replication?: Partial<ReplicationSettings> & Partial<Pick<ReplicationOptions, 'master' | 'tls' | 'mutant'>>
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
   /** How much the keyspace may take; without, as much as there is. */
@@ -572,7 +572,7 @@ export class CacheServer implements Server {
 
   #makeReplication(): Replication {
     const { network, clock, random, logger, replication } = this.#options
-    const { master, tls, ...settings } = replication ?? {}
+    const { master, tls, mutant, ...settings } = replication ?? {}
     return new Replication({
       engine: this.#engine,
       functions: functionCodeOf(this.#engine),
@@ -583,6 +583,7 @@ export class CacheServer implements Server {
       settings: { ...DEFAULT_REPLICATION, ...settings },
       master,
       tls,
+      mutant,
       port: () => this.#port,
       execute: (session, args) => this.#obey(session, args),
       intervene: (act) => this.#intervene(act),
