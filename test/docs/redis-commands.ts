@@ -61,14 +61,12 @@ export const PARTIAL: Readonly<Record<string, string>> = {
   'memory|stats': 'what V8 can tell: no fragmentation, no overheads',
   migrate: 'not in transactions and scripts',
   'object|refcount': 'does not know which small numbers are copies',
-  psync: 'no FAILOVER: that is of the command of that name',
   'slowlog|get': 'a transaction is one entry, EXEC',
 }
 
 /** Why a command is not here. */
 export const ABSENT: Readonly<Record<string, string>> = {
   'config|rewrite': 'settings come from flags, environment and a file that the server does not write',
-  failover: 'a replica is made a master with REPLICAOF NO ONE; in a cluster with CLUSTER FAILOVER',
   monitor: 'not there yet',
   pfdebug: 'for tests of Redis itself',
   pfselftest: 'for tests of Redis itself',

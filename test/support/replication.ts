@@ -6,6 +6,9 @@ import { LifeClient } from './cache-life.ts'
 import { ManualClock } from './manual-clock.ts'
 import { PipeNetwork } from './pipe-network.ts'
 
+/** Enough for anything that comes at all. */
+const MAX_TURNS = 20_000
+
 /** Servers at ports 1, 2 and so on of a network, with one clock. */
 export class ReplicationBed {
   readonly clock = new ManualClock(1_700_000_000_000)
@@ -13,6 +16,8 @@ export class ReplicationBed {
   readonly servers: CacheServer[] = []
   readonly log: Record<string, unknown>[] = []
   readonly #seed: number
+  #started = 0
+  readonly #options = new Map<number, Partial<CacheServerOptions>>()
 
   constructor(seed = 1) {
     this.#seed = seed
@@ -21,11 +26,21 @@ export class ReplicationBed {
 
   /** Starts one more. @returns Its port */
   async start(options: Partial<CacheServerOptions> = {}): Promise<number> {
-    const port = options.port ?? this.servers.length + 1
+    const port = this.servers.length + 1
+    await this.#start(port, options)
+    return port
+  }
+
+  /** Starts the server at a port once more, after it has stopped: with other options, if some are given. */
+  async restart(port: number, options: Partial<CacheServerOptions> = {}): Promise<void> {
+    await this.#start(port, { ...this.#options.get(port), ...options })
+  }
+
+  async #start(port: number, options: Partial<CacheServerOptions>): Promise<void> {
     const server = new CacheServer({
       network: this.network,
       clock: this.clock,
-      random: seededRandom(this.#seed * 100 + this.servers.length),
+      random: seededRandom(this.#seed * 1000 + this.#started++),
       logger: createLogger({
         name: String(port),
         level: 'info',
@@ -40,9 +55,9 @@ export class ReplicationBed {
       memoryBytes: () => 0,
       ...options,
     })
-    this.servers.push(server)
+    this.servers[port - 1] = server
+    this.#options.set(port, options)
     await server.start()
-    return port
   }
 
   /** Starts a replica of the server at a port. */
@@ -65,13 +80,17 @@ export class ReplicationBed {
 
   /** A field of INFO. */
   info(port: number, name: string): string {
-    const text = Buffer.from(this.server(port).execute(['INFO', 'everything'])).toString('latin1')
-    return new RegExp(`^${name}:(.*)\r$`, 'm').exec(text)?.[1] ?? ''
+    return new RegExp(`^${name}:(.*)\r$`, 'm').exec(this.#infoOf(port))?.[1] ?? ''
   }
 
-  /** Lets turns and time pass until it is so; the test's own time-out is the limit. */
+  #infoOf(port: number): string {
+    return Buffer.from(this.server(port).execute(['INFO', 'everything'])).toString('latin1')
+  }
+
+  /** Lets turns and time pass until it is so. @throws Error if it never is */
   async until(isSo: () => boolean, stepMs = 5): Promise<void> {
-    while (!isSo()) {
+    for (let turns = 0; !isSo(); turns++) {
+      if (turns === MAX_TURNS) throw new Error(`it is not so after ${MAX_TURNS} turns`)
       await this.clock.turn()
       this.clock.advance(stepMs)
     }
@@ -82,6 +101,7 @@ export class ReplicationBed {
     await this.until(
       () =>
         this.info(port, 'master_link_status') === 'up' &&
+        this.#infoOf(master).includes(`port=${port},state=online,`) &&
         this.info(port, 'slave_repl_offset') === this.info(master, 'master_repl_offset'),
     )
   }

@@ -89,6 +89,7 @@ export class RealConnection {
   constructor(socket: Socket) {
     this.#socket = socket.setEncoding('latin1')
     socket.on('data', (text: string) => this.#take(text))
+    socket.on('error', () => {}) // who waits for a reply in vain says so
   }
 
   send(commands: readonly (readonly string[])[]): void {

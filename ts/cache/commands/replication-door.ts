@@ -6,6 +6,22 @@ export interface Peer {
   readonly port: number
 }
 
+/** FAILOVER: to whom, anyone without; for how long it may try, and what happens then. */
+export interface FailoverOrder {
+  readonly target: Peer | undefined
+  readonly timeoutMs: number | undefined
+  /** When the time is over, the target takes over with what it has. */
+  readonly isForced: boolean
+}
+
+/** What a replica that asks for the stream has: a history, and the first offset that it lacks. */
+export interface KnownHistory {
+  readonly id: string
+  readonly from: number
+  /** It was the master until now: this server is to take its place. */
+  readonly handsOver: boolean
+}
+
 /** What ROLE tells. */
 export type Role =
   | { readonly kind: 'master'; readonly offset: number; readonly replicas: readonly (Peer & { offset: number })[] }
@@ -22,11 +38,12 @@ export interface ReplicationDoor {
   acknowledge(session: Session, offset: number): readonly { readonly session: Session; readonly count: number }[]
   /**
    * PSYNC and SYNC: makes a replica of a connection, which from then on is sent the stream.
-   * @param known - What it has: a history, and the first offset that it lacks. Undefined for SYNC, which is answered with a
-   * snapshot alone.
+   * @param known - Undefined for SYNC, which is answered with a snapshot alone.
    * @returns What is in the way.
    */
-  attach(session: Session, known: { readonly id: string; readonly from: number } | undefined): string | undefined
+  attach(session: Session, known: KnownHistory | undefined): string | undefined
+  /** FAILOVER, or with undefined FAILOVER ABORT. @returns What is in the way. */
+  failOver(order: FailoverOrder | undefined): string | undefined
   /** How many replicas have acknowledged what a session has written. */
   reached(session: Session): number
   /** Asks replicas how far they are, for a session that waits for `count` of them. */

@@ -3,7 +3,7 @@ import { parseSafeInteger } from '../keyspace/numbers.ts'
 import type { Call, Handlers } from './call.ts'
 import { isWord } from './call.ts'
 import { fail, SYNTAX_ERROR, shown } from './errors.ts'
-import type { ReplicationDoor } from './replication-door.ts'
+import type { Peer, ReplicationDoor } from './replication-door.ts'
 
 const MAX_PORT = 65_535
 const NO_WAIT_HERE =
@@ -77,10 +77,13 @@ export const REPLICATION_COMMANDS: Handlers = {
     call.reply.ok()
   },
 
-  /** PSYNC id offset */
-  psync(call, [, id = '', offset = '']) {
-    const from = call.integer(offset)
-    const refusal = doorOf(call).attach(call.session, { id: id.toLowerCase(), from: Number(from) })
+  failover: failOver,
+
+  /** PSYNC id offset [FAILOVER] */
+  psync(call, [, id = '', offset = '', word]) {
+    const from = Number(call.integer(offset))
+    const known = { id: id.toLowerCase(), from, handsOver: isWord(word, 'FAILOVER') }
+    const refusal = doorOf(call).attach(call.session, known)
     if (refusal !== undefined) fail(refusal)
   },
 
@@ -88,6 +91,32 @@ export const REPLICATION_COMMANDS: Handlers = {
     const refusal = doorOf(call).attach(call.session, undefined)
     if (refusal !== undefined) fail(refusal)
   },
+}
+
+/** FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds] */
+function failOver(call: Call, args: readonly string[]): void {
+  if (call.engine.cluster !== undefined) fail('ERR FAILOVER not allowed in cluster mode.')
+  let target: Peer | undefined
+  let timeoutMs: number | undefined
+  let isForced = false
+  let isAborted = false
+  for (let i = 1; i < args.length; i++) {
+    if (isWord(args[i], 'TIMEOUT') && i + 1 < args.length && timeoutMs === undefined) {
+      timeoutMs = call.position(args[++i] as string)
+      if (timeoutMs <= 0) fail('ERR FAILOVER timeout must be greater than 0')
+    } else if (isWord(args[i], 'TO') && i + 2 < args.length && target === undefined) {
+      target = { host: args[i + 1] as string, port: call.position(args[i + 2] as string) }
+      i += 2
+    } else if (isWord(args[i], 'FORCE')) isForced = true
+    else if (isWord(args[i], 'ABORT') && args.length === 2) isAborted = true
+    else fail(SYNTAX_ERROR)
+  }
+  if (isForced && (target === undefined || timeoutMs === undefined)) {
+    fail('ERR FAILOVER with force option requires both a timeout and target HOST and IP.')
+  }
+  const refusal = doorOf(call).failOver(isAborted ? undefined : { target, timeoutMs, isForced })
+  if (refusal !== undefined) fail(refusal)
+  call.reply.ok()
 }
 
 /** REPLICAOF host port, REPLICAOF NO ONE */

@@ -115,6 +115,7 @@ const TABLE = `
     bedplate.evictions 2 - noscript,loading,stale,fast
     replicaof 3 - admin,noscript,stale,no_async_loading
     slaveof 3 - admin,noscript,stale,no_async_loading
+    failover -1 - admin,noscript,stale
     role 1 - noscript,loading,stale,fast +admin,dangerous
     psync -3 - admin,noscript,no_async_loading,no_multi
     sync 1 - admin,noscript,no_async_loading,no_multi

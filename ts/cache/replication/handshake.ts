@@ -4,7 +4,7 @@
 //   AUTH [masteruser] masterauth           where there is a password
 //   REPLCONF listening-port 6380           and ip-address, where it is told which
 //   REPLCONF capa eof capa psync2
-//   PSYNC <id> <offset>                    or ? -1 for who knows nothing
+//   PSYNC <id> <offset>                    or ? -1 for who knows nothing; with FAILOVER behind it, from a master that hands over
 //     -> +CONTINUE [<id>]                  what follows on that offset comes next
 //     -> +FULLRESYNC <id> <offset>         a snapshot comes next
 //
@@ -21,6 +21,8 @@ export interface Introduction {
   readonly announcedHost: string
   /** The history that it has, and the first offset that it lacks; undefined if it has none. */
   readonly known: { readonly id: string; readonly from: number } | undefined
+  /** It was the master until now, and asks the other one to be it. */
+  readonly handsOver: boolean
 }
 
 /** What follows on an answer. */
@@ -44,7 +46,7 @@ export class Handshake {
   readonly #stages: readonly Stage[]
   #at = 0
 
-  constructor({ user, password, listeningPort, announcedHost, known }: Introduction) {
+  constructor({ user, password, listeningPort, announcedHost, known, handsOver }: Introduction) {
     const isFine = (answer: string): boolean => answer.startsWith('+')
     const login = user === '' ? ['AUTH', password] : ['AUTH', user, password]
     // A master that wants a password says so; it will say it again where it matters.
@@ -59,7 +61,10 @@ export class Handshake {
       ...(announcedHost === '' ? [] : [{ args: ['REPLCONF', 'ip-address', announcedHost], accepts: always }]),
       { args: ['REPLCONF', 'capa', 'eof', 'capa', 'psync2'], accepts: always },
       {
-        args: known === undefined ? ['PSYNC', '?', '-1'] : ['PSYNC', known.id, String(known.from)],
+        args:
+          known === undefined
+            ? ['PSYNC', '?', '-1']
+            : ['PSYNC', known.id, String(known.from), ...(handsOver ? ['FAILOVER'] : [])],
         accepts: always,
       },
     ]

@@ -5,7 +5,9 @@
 // that was followed, so that others that were replicas of the same master can go on with it.
 //
 // replication.c of Redis 7.0, "shiftReplicationId" and "masterTryPartialResync".
+import { lacks } from '../../storage/mutant.ts'
 import { Backlog } from './backlog.ts'
+import type { Mutant } from './mutant.ts'
 import { NO_ID } from './types.ts'
 
 /** See the top of this file. Offsets count from 1: the first byte of a history has offset 1. */
@@ -19,8 +21,11 @@ export class History {
   /** Undefined as long as nobody has asked for the history. */
   backlog: Backlog | undefined
 
-  constructor(id: string) {
+  readonly #mutant: Mutant | undefined
+
+  constructor(id: string, mutant?: Mutant) {
     this.id = id
+    this.#mutant = mutant
   }
 
   /** Where what is kept begins. */
@@ -43,7 +48,8 @@ export class History {
    * @returns Undefined if that history is another one, or too much of it is forgotten.
    */
   since(id: string, from: number): Uint8Array | undefined {
-    const isOurs = id === this.id || (id === this.previousId && from <= this.previousEnd)
+    const isShared = from <= this.previousEnd || lacks(this.#mutant, 'old ids end')
+    const isOurs = id === this.id || (id === this.previousId && isShared)
     const count = this.offset + 1 - from
     if (!isOurs || this.backlog === undefined || count < 0 || count > this.backlog.length) return undefined
     return this.backlog.last(count)

@@ -33,6 +33,8 @@ export interface MasterLinkOptions {
   readonly apply: (args: readonly string[], bytes: Uint8Array) => boolean
   /** What was run since the last command that is whole is not to be counted: the connection is gone. */
   readonly cut: () => void
+  /** The master does not let it in. */
+  readonly refused: () => void
   /** How far it has come. */
   readonly offset: () => number
   /** Commands have to wait. */
@@ -75,6 +77,7 @@ export class MasterLink {
   #attempt: Attempt | undefined
   #retry: Cancel | undefined
   #isClosed = false
+  #lastWhy = ''
 
   constructor(options: MasterLinkOptions) {
     this.#options = options
@@ -224,6 +227,7 @@ export class MasterLink {
         break
       case 'fail':
         this.#lose(attempt, step.why)
+        this.#options.refused()
         break
     }
   }
@@ -270,7 +274,11 @@ export class MasterLink {
     cut()
     this.state = 'connect'
     if (hadStream) this.lostMs = clock.now()
-    logger.warn('no connection to the master', { master: showAddress(master), why })
+    // What goes wrong again and again is told once.
+    if (hadStream || why !== this.#lastWhy) {
+      logger.warn('no connection to the master', { master: showAddress(master), why })
+    }
+    this.#lastWhy = why
     if (!this.#isClosed) this.#retry = clock.timer(hadStream ? SOON_MS : LATER_MS, () => this.open())
   }
 }

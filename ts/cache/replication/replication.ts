@@ -4,16 +4,19 @@ import type { Cancel, Clock } from '../../io/clock.ts'
 import type { Address, Connection, Network, TlsTrust } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
+import { lacks } from '../../storage/mutant.ts'
 import type { Engine } from '../commands/engine.ts'
 import type { FunctionCode } from '../commands/functions.ts'
-import type { Peer, ReplicationDoor, Role } from '../commands/replication-door.ts'
+import type { FailoverOrder, KnownHistory, Peer, ReplicationDoor, Role } from '../commands/replication-door.ts'
 import type { Session } from '../commands/session.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { Snapshot } from '../persistence/snapshot.ts'
+import { Failover, isAt } from './failover.ts'
 import { Feed } from './feed.ts'
 import { History } from './history.ts'
 import { checkSnapshot, loadSnapshot } from './load.ts'
 import { type Arrival, MasterLink } from './master-link.ts'
+import type { Mutant } from './mutant.ts'
 import { Replica } from './replica.ts'
 import { type ReplicationSettings, TICK_MS } from './types.ts'
 
@@ -27,6 +30,7 @@ export interface ReplicationOptions {
   readonly settings: ReplicationSettings
   /** Whom to follow from the start. */
   readonly master?: Address | undefined
+  readonly mutant?: Mutant | undefined
   /** How masters are connected to that speak TLS. */
   readonly tls?: TlsTrust | undefined
   /** Where clients connect. */
@@ -41,6 +45,8 @@ export interface ReplicationOptions {
   readonly takeOver: (session: Session, replica: Replica) => void
   readonly connectionOf: (session: Session) => Connection
   readonly drop: (session: Session) => void
+  /** Holds commands of clients that write, and calls `hold`; or lets them go. */
+  readonly pause: (isHeld: boolean) => void
   /** All clients that are connected. */
   readonly sessions: () => Iterable<Session>
 }
@@ -65,6 +71,7 @@ export class Replication implements ReplicationDoor {
   /** Sessions in WAIT, and for how many replicas. */
   readonly #waiting = new Map<Session, number>()
   #asksForOffsets = false
+  readonly #failover = new Failover()
   #master: Address | undefined
   #link: MasterLink | undefined
   /** Runs what the master says. */
@@ -86,7 +93,7 @@ export class Replication implements ReplicationDoor {
   constructor(options: ReplicationOptions) {
     this.#options = options
     this.settings = options.settings
-    this.#feed = new Feed(new History(this.#newId()))
+    this.#feed = new Feed(new History(this.#newId(), options.mutant))
     this.#master = options.master
     this.#voice = this.#newVoice()
     this.#applyRole()
@@ -152,8 +159,10 @@ export class Replication implements ReplicationDoor {
 
   /** Hands on what has come: before replies leave. */
   flush(): void {
-    if (this.#asksForOffsets && !this.isReplica) this.#feed.tell(['REPLCONF', 'GETACK', '*'])
-    this.#asksForOffsets = false
+    if (this.#asksForOffsets && !this.#isHeld) {
+      this.#asksForOffsets = false
+      this.#tell(['REPLCONF', 'GETACK', '*'])
+    }
     this.#feed.flush()
   }
 
@@ -232,6 +241,7 @@ export class Replication implements ReplicationDoor {
       if (value.toLowerCase() === 'eof') replica.knowsMarks = true
       else if (value.toLowerCase() === 'psync2') replica.knowsNewIds = true
     } else if (name === 'rdb-only') replica.wantsSnapshotAlone = value === '1'
+    else if (name === 'rdb-filter-only' && value === '') return undefined
     else return `ERR Unrecognized REPLCONF option: ${name.slice(0, 128)}`
     return undefined
   }
@@ -242,15 +252,22 @@ export class Replication implements ReplicationDoor {
     const nowMs = this.#options.clock.now()
     replica.ackedOffset = Math.max(replica.ackedOffset, offset)
     replica.ackedMs = nowMs
+    this.#pursueFailover()
     if (replica.state === 'loading') {
       replica.goOnline(nowMs)
       // Something to acknowledge: an offset of 0 looks like no data at all.
-      if (!this.isReplica) this.#feed.tell(['PING'])
+      this.#tell(['PING'])
     }
     return this.#done()
   }
 
-  attach(session: Session, known: { readonly id: string; readonly from: number } | undefined): string | undefined {
+  attach(session: Session, known: KnownHistory | undefined): string | undefined {
+    if (known?.handsOver === true) {
+      const { id, previousId } = this.#feed.history
+      if (this.isReplica && known.id === id) this.#promote()
+      // One that has asked before, and did not hear the answer, asks again.
+      else if (this.isReplica || known.id !== previousId) return 'ERR PSYNC FAILOVER replid must match my replid.'
+    }
     if (this.isReplica && this.#link?.state !== 'connected') return NO_LINK
     const { engine, takeOver } = this.#options
     const replica = this.#replicaOf(session)
@@ -304,6 +321,51 @@ export class Replication implements ReplicationDoor {
 
   // Roles.
 
+  failOver(order: FailoverOrder | undefined): string | undefined {
+    const { state } = this.#failover
+    if (order === undefined) {
+      if (state === 'no-failover') return 'ERR No failover in progress.'
+      this.#giveUpFailover()
+      return undefined
+    }
+    if (state !== 'no-failover') return 'ERR FAILOVER already in progress.'
+    if (this.isReplica) return 'ERR FAILOVER is not valid when server is a replica.'
+    const { target } = order
+    const following = [...this.#feed.replicas]
+    if (following.length === 0) return 'ERR FAILOVER requires connected replicas.'
+    if (target !== undefined) {
+      const found = following.find((replica) => isAt(replica, target))
+      if (found === undefined) return 'ERR FAILOVER target HOST and PORT is not a replica.'
+      if (found.state !== 'online') return 'ERR FAILOVER target replica is not online.'
+    }
+    this.#failover.begin(order, this.#options.clock.now())
+    this.#options.pause(true)
+    this.#pursueFailover()
+    return undefined
+  }
+
+  #pursueFailover(): void {
+    const { clock, logger } = this.#options
+    const next = this.#failover.next(this.#online(), this.#feed.offset, clock.now())
+    if (next === undefined) return
+    if (next === 'too late') {
+      logger.warn('no replica caught up in time: this server stays the master')
+      this.#giveUpFailover()
+    } else this.follow(next)
+  }
+
+  /** Be the master, as before. */
+  #giveUpFailover(): void {
+    if (this.isReplica) this.#promote()
+    this.#endFailover()
+  }
+
+  #endFailover(): void {
+    if (this.#failover.state === 'no-failover') return
+    this.#failover.end()
+    this.#options.pause(false)
+  }
+
   follow(master: Peer | undefined): string {
     const { logger } = this.#options
     if (master === undefined) {
@@ -328,6 +390,11 @@ export class Replication implements ReplicationDoor {
     return 'OK'
   }
 
+  /** Be a master, with the data that there is. */
+  promote(): void {
+    this.follow(undefined)
+  }
+
   role(): Role {
     const { offset } = this.#feed
     if (this.#master !== undefined) {
@@ -349,7 +416,7 @@ export class Replication implements ReplicationDoor {
       connected_slaves: following.length,
       ...(isPicky ? { min_slaves_good_slaves: this.#goodReplicas() } : {}),
       ...Object.fromEntries(following.map((replica, index) => [`slave${index}`, this.#describe(replica)])),
-      master_failover_state: 'no-failover',
+      master_failover_state: this.#failover.state,
       master_replid: history.id,
       master_replid2: history.previousId,
       master_repl_offset: offset,
@@ -439,6 +506,10 @@ export class Replication implements ReplicationDoor {
       continues: (id) => this.#continues(id),
       apply: (args, bytes) => this.#apply(args, bytes),
       cut: () => this.#discardUnfinished(),
+      refused: () => {
+        // Who is asked to take over says no: nothing has changed.
+        if (this.#failover.state === 'failover-in-progress') this.#giveUpFailover()
+      },
       offset: () => this.#feed.offset,
       isBusy: () => engine.paused !== undefined,
     })
@@ -455,12 +526,14 @@ export class Replication implements ReplicationDoor {
       announcedHost,
       listeningPort: announcedPort || this.#options.port(),
       known: this.#hasPast && this.#isWhole ? { id, from: offset + 1 } : undefined,
+      handsOver: this.#failover.state === 'failover-in-progress',
     }
   }
 
   #continues(id: string | undefined): void {
     const { history } = this.#feed
     history.keep(this.settings.backlogBytes)
+    this.#endFailover()
     if (id === undefined || id === history.id) return
     history.branch(id)
     // They learn the new id when they come back.
@@ -501,6 +574,7 @@ export class Replication implements ReplicationDoor {
       }
       history.replace(id, offset)
       history.keep(this.settings.backlogBytes)
+      this.#endFailover()
       this.#isWhole = true
       this.#hasPast = true
       engine.changes++
@@ -511,7 +585,7 @@ export class Replication implements ReplicationDoor {
     const name = args[0]?.toLowerCase()
     if (name !== 'ping' && name !== 'replconf') this.#obey(args)
     this.#unfinished.push(bytes)
-    if (this.#voice.transaction === undefined) {
+    if (this.#voice.transaction === undefined || lacks(this.#options.mutant, 'whole transactions')) {
       for (const each of this.#unfinished) this.#feed.pass(each)
       this.#unfinished = []
     }
@@ -589,7 +663,7 @@ export class Replication implements ReplicationDoor {
     replica.sendSnapshot(snapshot, mark, clock).then(
       () => {
         if (replica.state === 'served') this.#feed.replicas.delete(replica)
-        else if (replica.state === 'online' && !this.isReplica) this.#feed.tell(['PING'])
+        else if (replica.state === 'online') this.#tell(['PING'])
       },
       (error: unknown) => {
         logger.error('a replica could not be sent a snapshot', { error: String(error) })
@@ -597,6 +671,11 @@ export class Replication implements ReplicationDoor {
       },
     )
     logger.info('a replica is sent all data', { offset: history.offset })
+  }
+
+  /** Adds to the stream what is no change; not to a master's, nor while somebody waits for the stream to stand still. */
+  #tell(args: readonly string[]): void {
+    if (!this.isReplica && !this.#isHeld) this.#feed.tell(args)
   }
 
   #dropReplicas(): void {
@@ -641,9 +720,10 @@ export class Replication implements ReplicationDoor {
     const { clock, logger, drop } = this.#options
     const nowMs = clock.now()
     this.#link?.tick()
-    if (!this.isReplica && !this.#isHeld && nowMs - this.#pingedMs >= this.settings.pingPeriodMs) {
+    this.#pursueFailover()
+    if (this.#feed.replicas.size > 0 && nowMs - this.#pingedMs >= this.settings.pingPeriodMs) {
       this.#pingedMs = nowMs
-      if (this.#feed.replicas.size > 0) this.#feed.tell(['PING'])
+      this.#tell(['PING'])
     }
     for (const [session, replica] of [...this.#replicas]) {
       replica.reassure()

@@ -51,6 +51,10 @@ export interface Totals {
   slowClients: number
 }
 
+export function noTotals(): Totals {
+  return { connections: 0, commands: 0, bytesIn: 0, bytesOut: 0, slowClients: 0 }
+}
+
 /** Those figures that the engine has. */
 export function engineFacts(
   engine: Engine,

@@ -1,9 +1,10 @@
 import type { Clock } from '../../io/clock.ts'
-import type { Address, Network, TlsFiles, TlsTrust } from '../../io/network.ts'
+import type { Address, Network, TlsFiles } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
 import type { ClusterOptions } from '../cluster/member.ts'
 import type { DebugAccess } from '../commands/debug-door.ts'
+import type { ReplicationOptions } from '../replication/replication.ts'
 import type { ReplicationSettings } from '../replication/types.ts'
 import type { CpuSeconds } from './info.ts'
 import type { MemoryOptions } from './memory-settings.ts'
@@ -28,7 +29,7 @@ export interface CacheServerOptions extends Address {
   /** Seconds of processor time that the process has used, for INFO; zero unless given. */
   readonly cpuSeconds?: () => CpuSeconds
   /** How it replicates; `master` is whom it follows from the start, `tls` how it connects to a master that speaks TLS. */
-  readonly replication?: Partial<ReplicationSettings> & { readonly master?: Address; readonly tls?: TlsTrust }
+  readonly replication?: Partial<ReplicationSettings> & Partial<Pick<ReplicationOptions, 'master' | 'tls' | 'mutant'>>
   /** Makes this server a node of a cluster. */
   readonly cluster?: ClusterOptions | undefined
   /** Who may send DEBUG; nobody unless given. */

@@ -181,6 +181,10 @@ export class Persistence {
     this.#isReplacing = true
     try {
       await replace()
+    } catch (error) {
+      // What is left is nothing that should take the place of an older snapshot by itself.
+      this.#savedChanges = this.#options.engine.changes
+      throw error
     } finally {
       this.#isReplacing = false
       if (wasOn && !this.#isClosing) this.switchAppendOnly(true)

@@ -14,12 +14,11 @@ import type { Session } from '../commands/session.ts'
 import { SlowLog } from '../commands/slow-log.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import { restoreSnapshot, type Snapshot, takeSnapshot } from '../keyspace/snapshot.ts'
-import { replicaLink } from '../replication/replica-link.ts'
 import { Replication } from '../replication/replication.ts'
 import { DEFAULT_REPLICATION } from '../replication/types.ts'
 import { Client } from './client.ts'
 import { DEBUG_REFUSED, debugDoor, mayDebug } from './debugging.ts'
-import { engineFacts, renderInfo, type Totals } from './info.ts'
+import { engineFacts, noTotals, renderInfo, type Totals } from './info.ts'
 import { masterViews } from './master-view.ts'
 import { applyMemoryOptions } from './memory-settings.ts'
 import { cacheMetrics } from './metrics.ts'
@@ -584,7 +583,7 @@ export class CacheServer implements Server {
 
   #makeReplication(): Replication {
     const { network, clock, random, logger, replication } = this.#options
-    const { master, tls, ...settings } = replication ?? {}
+    const { master, tls, mutant, ...settings } = replication ?? {}
     return new Replication({
       engine: this.#engine,
       functions: functionCodeOf(this.#engine),
@@ -595,6 +594,7 @@ export class CacheServer implements Server {
       settings: { ...DEFAULT_REPLICATION, ...settings },
       master,
       tls,
+      mutant,
       port: () => this.#port,
       execute: (session, args) => this.#obey(session, args),
       intervene: (act) => this.#intervene(act),
@@ -606,8 +606,16 @@ export class CacheServer implements Server {
       },
       connectionOf: (session) => this.#clientOf(session).connection,
       drop: (session) => this.#drop(this.#clientOf(session)),
+      pause: (isHeld) => this.#holdWrites(isHeld ? Number.POSITIVE_INFINITY : undefined),
       sessions: () => this.#clients.keys(),
     })
+  }
+
+  /** Holds writes, and with them everything that would change the stream to replicas; undefined lets them go. */
+  #holdWrites(untilMs: number | undefined): void {
+    if (untilMs === undefined) this.#pause.end()
+    else this.#pause.begin(untilMs, false)
+    this.#replication.hold(untilMs !== undefined)
   }
 
   /** Runs what a master says. */
@@ -647,7 +655,7 @@ export class CacheServer implements Server {
     const { cluster, network, clock, random, logger } = this.#options
     if (cluster === undefined) return undefined
     return new ClusterMember({
-      replication: replicaLink(this.#replication),
+      replication: this.#replication,
       ...cluster,
       network,
       clock,
@@ -656,11 +664,8 @@ export class CacheServer implements Server {
       engine: this.#engine,
       sessions: () => this.#clients.keys(),
       intervene: (act) => this.#intervene(act),
-      pause: (untilMs) => {
-        this.#pause.begin(untilMs, false)
-        this.#replication.hold(true)
-      },
-      resume: () => this.#pause.end(),
+      pause: (untilMs) => this.#holdWrites(untilMs),
+      resume: () => this.#holdWrites(undefined),
       failed: (error) => this.#break(error),
     })
   }
@@ -791,8 +796,4 @@ export class CacheServer implements Server {
       totals: this.#totals,
     })
   }
-}
-
-function noTotals(): Totals {
-  return { connections: 0, commands: 0, bytesIn: 0, bytesOut: 0, slowClients: 0 }
 }
