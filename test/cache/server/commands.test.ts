@@ -102,7 +102,7 @@ describe('CLIENT', () => {
   it('of a script is the one that called it', async () => {
     await expectReplies(
       client,
-      [`EVAL "return redis.acl_check_cmd('debug', 'sleep', '0')" 0`, '$-1\r\n'],
+      [`EVAL "return redis.acl_check_cmd('debug', 'sleep', '0')" 0`, ':1\r\n'],
       [`EVAL "return redis.call('client', 'list')" 0`, '-ERR This Redis command is not allowed from script'],
     )
   })
