@@ -114,8 +114,7 @@ describe('scripts/build.mjs', () => {
     )
     expect(places.filter((line) => line !== null).sort()).toEqual([
       expect.stringContaining('PACKAGE_URL = new URL("../../", import.meta.url)'),
-      // These look for packages, which are found from anywhere below this one.
-      expect.stringContaining('createRequire(import.meta.url)'),
+      // This looks for packages, which are found from anywhere below this one.
       expect.stringContaining('createRequire(import.meta.url)'),
     ])
   })

@@ -91,7 +91,7 @@ describe('a master', () => {
     const bed = await pair()
     const [client, reader, listener] = [bed.client(1), bed.client(2), bed.client(2)]
     await listener.ask('SUBSCRIBE', 'news')
-    await client.ask('SET', 'short', 'v', 'PX', '50')
+    await client.ask('SET', 'short', 'v', 'PX', '5000')
     await client.ask('EVAL', "redis.call('set', 'a', redis.call('time')[1]) redis.call('publish', 'news', 'hi')", '0')
     await bed.synced(2, 1)
     expect(await listener.next()).toBe('["message","news","hi"]')
