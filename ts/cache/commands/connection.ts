@@ -33,6 +33,7 @@ export const CONNECTION_COMMANDS: Handlers = {
     engine.unwatch(session)
     engine.pubsub.leave(session)
     engine.tracking.disable(session)
+    engine.monitors.delete(session)
     session.database = 0
     session.name = ''
     session.replies = 'on'

@@ -15,6 +15,7 @@ import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
 import { keyPositions } from './key-positions.ts'
 import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
+import { Monitors } from './monitor.ts'
 import { notifyKeyspace } from './notifications.ts'
 import type { PausedScript } from './paused-script.ts'
 import { PubSub } from './pubsub-registry.ts'
@@ -82,6 +83,7 @@ export class Engine implements Host, DatabaseListener {
   readonly pubsub = new PubSub()
   readonly users = new Users()
   readonly memory: MemoryLimit
+  readonly monitors = new Monitors()
   readonly tracking = new Tracking((id) => this.#sessions.get(id))
   readonly statistics = new Statistics()
   readonly transfers = new Transfers()
@@ -147,6 +149,7 @@ export class Engine implements Host, DatabaseListener {
     this.unwatch(session)
     this.pubsub.leave(session)
     this.tracking.disable(session)
+    this.monitors.delete(session)
     this.#unblock(session)
     session.transaction = undefined
     this.#sessions.delete(session.id)
@@ -309,6 +312,9 @@ export class Engine implements Host, DatabaseListener {
     call.instead = undefined
     const mark = reply.length
     const startMs = this.monotonicMs?.() ?? 0
+    // What a script does comes after it, what a transaction does before its EXEC.
+    const isTold = this.monitors.size > 0 && session.waiting === undefined
+    if (isTold && command.flags.has('skip_monitor')) this.#tellMonitors(session, command, args)
     try {
       const { handler } = command as Command // every spec that comes here was found in the table
       handler(call, args)
@@ -318,6 +324,7 @@ export class Engine implements Host, DatabaseListener {
     } finally {
       this.#depth--
     }
+    if (isTold && !command.flags.has('skip_monitor')) this.#tellMonitors(session, command, args)
     const micros = this.monotonicMs === undefined ? 0 : 1000 * (this.monotonicMs() - startMs)
     if (session.blocked !== undefined && mayBlock) session.waiting ??= { args, micros }
     else this.#ran(session, command, { args: session.waiting?.args ?? args, micros, mark })
@@ -448,6 +455,15 @@ export class Engine implements Host, DatabaseListener {
   #finish(): readonly Effect[] {
     this.#isRunning = false
     return this.#effects.length === 0 ? NO_EFFECTS : this.#effects
+  }
+
+  #tellMonitors(session: Session, command: CommandSpec, args: readonly string[]): void {
+    const { caller = { session } } = session
+    const address = this.server === undefined ? '' : this.server.addressOf(caller.session)
+    if (address === undefined) return
+    this.monitors.tell({ session, command, args, nowMs: this.#now, address }, (monitor) => {
+      if (monitor !== session) this.#effects.push({ kind: 'reply', session: monitor })
+    })
   }
 
   /** Counts a command whose reply begins at `mark`. */

@@ -5,6 +5,7 @@ import type { EncodingLimits } from '../keyspace/encoding.ts'
 import type { ClusterDoor } from './cluster-door.ts'
 import type { Effect } from './effects.ts'
 import type { MemoryLimit } from './memory-limit.ts'
+import type { Monitors } from './monitor.ts'
 import type { PausedScript } from './paused-script.ts'
 import type { PubSub } from './pubsub-registry.ts'
 import type { ServerDoor } from './server-door.ts'
@@ -23,6 +24,7 @@ export interface Host {
   readonly users: Users
   readonly memory: MemoryLimit
   readonly tracking: Tracking
+  readonly monitors: Monitors
   /** How often commands were run, and how they ended. */
   readonly statistics: Statistics
   /** Keys that are on their way to other servers. */

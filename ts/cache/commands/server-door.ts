@@ -44,6 +44,8 @@ export interface ServerDoor {
   /** All connections, the oldest first. */
   clients(): readonly ClientView[]
   client(session: Session): ClientView
+  /** Where a session is connected from; '' for one without a connection, undefined for who looks on from this process. */
+  addressOf(session: Session): string | undefined
   /** Closes a connection; that of the command itself after its reply. */
   kill(session: Session): void
   /** Lets commands wait; those alone that write unless `all`. @param untilMs - Milliseconds since 1970. */

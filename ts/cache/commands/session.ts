@@ -91,6 +91,8 @@ export class Session {
   isRedirectionBroken = false
   /** BEDPLATE.EVICTIONS: it is told which keys its commands drive out. */
   hearsEvictions = false
+  /** MONITOR: it hears of every command. */
+  isMonitor = false
   /** What was asked for last, be it refused or run. */
   lastCommand: CommandSpec | undefined
   /** It replays what was decided elsewhere, from a file or a master: nothing that it says is refused. */

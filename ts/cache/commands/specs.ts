@@ -91,6 +91,7 @@ const TABLE = `
     latency|latest 2 - admin,noscript,loading,stale
     latency|reset -2 - admin,noscript,loading,stale
     debug -2 - admin,noscript,loading,stale
+    monitor 1 - admin,noscript,loading,stale
     module -2 - -
     module|help 2 - loading,stale
     module|list 2 - admin,noscript

@@ -19,6 +19,7 @@ import { KEY_COMMANDS } from './keys.ts'
 import { LIST_COMMANDS } from './lists.ts'
 import { MEMORY_COMMANDS } from './memory.ts'
 import { MIGRATE_COMMANDS } from './migrate.ts'
+import { MONITOR_COMMANDS } from './monitor.ts'
 import { PERSISTENCE_COMMANDS } from './persistence.ts'
 import { PUBSUB_COMMANDS } from './pubsub.ts'
 import { REPLICATION_COMMANDS } from './replication.ts'
@@ -65,6 +66,7 @@ const GROUPS: readonly Handlers[] = [
   GEO_COMMANDS,
   CLUSTER_COMMANDS,
   DEBUG_COMMANDS,
+  MONITOR_COMMANDS,
   ACL_COMMANDS,
   HELP_COMMANDS,
 ]

@@ -79,7 +79,7 @@ export class Client {
     const { connection, session, decoder } = this
     const { remote, local } = connection
     const tracking = `${session.tracking === undefined ? '' : 't'}${session.tracking?.prefixes === undefined ? '' : 'B'}${session.isRedirectionBroken ? 'R' : ''}`
-    const flags = `${this.replica === undefined ? '' : 'S'}${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${this.isWaiting ? 'b' : ''}`
+    const flags = `${this.replica === undefined ? '' : 'S'}${session.isMonitor ? 'O' : ''}${tracking}${session.isSubscribed ? 'P' : ''}${session.transaction === undefined ? '' : 'x'}${this.isWaiting ? 'b' : ''}`
     const fields: Readonly<Record<string, string | number>> = {
       id: session.id,
       addr: remote,

@@ -470,7 +470,7 @@ export class CacheServer implements Server {
       return
     }
     const bytes = connection.waitingBytes + client.heldBytes + reply.length
-    const limit = session.isSubscribed ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
+    const limit = session.isSubscribed || session.isMonitor ? MAX_PUBSUB_OUTPUT_BYTES : MAX_OUTPUT_BYTES
     if (reply.isOverLimit || bytes > limit) {
       this.#totals.slowClients++
       this.#options.logger.warn('client closed: it does not read', { remote: connection.remote, bytes, limit })
@@ -691,6 +691,7 @@ export class CacheServer implements Server {
   #serverDoor(): ServerDoor {
     const { clock } = this.#options
     const viewOf = (client: Client): ClientView => client.view(clock.now())
+    const addressOf = (session: Session): string => this.#clients.get(session)?.connection.remote ?? ''
     return {
       persistence: persistenceDoor(this.#persistence, {
         startedMs: () => this.#startedMs,
@@ -712,9 +713,7 @@ export class CacheServer implements Server {
       slowLog: this.#slowLog,
       ran: (session, command, args, micros) => {
         if (session === this.#local) return // who looks on would drive out what clients have done
-        this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, (asker) => {
-          return this.#clients.get(asker)?.connection.remote ?? ''
-        })
+        this.#slowLog.ran(session, { command, args, micros, nowMs: clock.now() }, addressOf)
       },
       authenticate: (session, user, password) => this.#authenticate(session, user, password),
       reset: (session) => {
@@ -728,6 +727,7 @@ export class CacheServer implements Server {
         ...masterViews(this.#replication),
       ],
       client: (session) => viewOf(this.#clientOf(session)),
+      addressOf: (session) => (session === this.#local ? undefined : addressOf(session)),
       kill: (session) => {
         if (session === this.#replication.voice) {
           this.#replication.link?.cut()
