@@ -82,6 +82,11 @@ describe('cache-server', () => {
     const [a, b, c] = clients as [RawClient, RawClient, RawClient]
     await c.expect(':12182\r\n$-1\r\n')
     for (const client of [a, b]) await client.expect(`:12182\r\n-MOVED 12182 127.0.0.1:${nodes[2]?.port}\r\n`)
+    const ask = (...args: string[]) => runCommand('cache-cli', ['-p', String(nodes[0]?.port), ...args]).stdout
+    expect(ask('set', 'user:1', 'Alice', '--ttl=3600')).toBe('OK\n')
+    expect(ask('get', 'user:1')).toBe('Alice\n')
+    // The transcript shows some other hash: that of "key:1" is 0x9a01 by the specification of clusters.
+    expect(ask('set', 'key:1', 'value', '--cluster')).toBe('Stored on node2 (hash: 0x9a01...)\n')
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])
