@@ -1,6 +1,6 @@
 // A queue of jobs without a Redis server to install:
 //
-//   npm install bedplate bullmq
+//   npm install bedplate bullmq ioredis
 //   npx bedplate run -- node bullmq.mjs
 //
 // Thumbnails are made four at a time; one in ten pictures fails at the first attempt and is tried again. It ends with 0 if each

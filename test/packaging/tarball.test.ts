@@ -187,12 +187,8 @@ describe('the installed package', () => {
 
   it('gives BullMQ a server for as long as examples/bullmq.mjs runs', () => {
     const { devDependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-    const install = runBare('npm', [
-      'install',
-      '--prefer-offline',
-      '--ignore-scripts',
-      `bullmq@${devDependencies.bullmq}`,
-    ])
+    const packages = ['bullmq', 'ioredis'].map((name) => `${name}@${devDependencies[name]}`)
+    const install = runBare('npm', ['install', '--prefer-offline', '--ignore-scripts', ...packages])
     expect(install.status, install.stderr).toBe(0)
     copyFileSync(join(ROOT, 'examples/bullmq.mjs'), join(project, 'bullmq.mjs'))
     const { status, stdout, stderr } = runBare('npx', ['bedplate', 'run', '--', 'node', 'bullmq.mjs'])
