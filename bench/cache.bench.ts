@@ -229,9 +229,40 @@ function lineOf(cells: readonly string[]): string {
   return cells.map((cell, i) => (i === 0 ? cell.padEnd(24) : cell.padStart(12))).join('')
 }
 
+/** A line a case, with the servers side by side. */
 function markdownOf(rows: readonly Row[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [line(HEAD), line(HEAD.map(() => '---')), ...rows.map((row) => line(cellsOf(row, rows)))].join('\n')
+  const head = [
+    '',
+    'command',
+    'P',
+    'bedplate/s',
+    'redis/s',
+    'of Redis',
+    'bare/s',
+    'of bare',
+    'p50, p99',
+    'of redis',
+    'CPU: ours, redis',
+  ]
+  const lines = rows
+    .filter(({ server }) => server === 'bedplate')
+    .map((row) => {
+      const of = (name: ServerName): Row | undefined =>
+        rows.find(({ part, test, pipeline, server }) => {
+          return part === row.part && test === row.test && pipeline === row.pipeline && server === name
+        })
+      const [redis, bare] = [of('redis'), of('bare')]
+      const rate = (one: Row | undefined): string =>
+        one === undefined ? '' : Math.round(one.rate).toLocaleString('en-US')
+      const ratio = (one: Row | undefined): string => (one === undefined ? '' : (row.rate / one.rate).toFixed(2))
+      const times = (one: Row | undefined): string =>
+        one === undefined ? '' : `${one.p50.toFixed(2)}, ${one.p99.toFixed(2)} ms`
+      const cpu = `${row.cpu.toFixed(1)}, ${redis?.cpu.toFixed(1) ?? '-'} us`
+      const figures = [rate(row), rate(redis), ratio(redis), rate(bare), ratio(bare), times(row), times(redis), cpu]
+      return [row.part, row.test, String(row.pipeline), ...figures]
+    })
+  return [line(head), line(head.map(() => '---')), ...lines.map(line)].join('\n')
 }
 
 function memoryLines(rows: readonly MemoryRow[], keys: number): string[] {
