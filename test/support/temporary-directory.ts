@@ -16,5 +16,6 @@ export function directoryInMemory(): { path: string; remove: () => void } {
 
 function directoryIn(parent: string): { path: string; remove: () => void } {
   const path = mkdtempSync(join(parent, 'bedplate-'))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+  // Who was killed a moment ago may still be seen to write.
+  return { path, remove: () => rmSync(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }) }
 }

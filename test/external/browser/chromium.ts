@@ -27,6 +27,7 @@ export async function startChromium(): Promise<Chromium> {
     [...flags, `--user-data-dir=${profile.path}`, '--remote-debugging-pipe', 'about:blank'],
     {
       stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+      detached: true, // leads a group, which ends as one
     },
   )
   await once(child, 'spawn')
@@ -65,7 +66,7 @@ export class Chromium {
 
   async close(): Promise<void> {
     const gone = once(this.child, 'exit')
-    this.child.kill('SIGKILL')
+    process.kill(-(this.child.pid as number), 'SIGKILL')
     await gone
     this.clean()
   }
