@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { EvictionPolicy } from '../../../ts/cache/keyspace/eviction.ts'
 import { RdbReader } from '../../../ts/cache/persistence/rdb-reader.ts'
 import { replaySnapshot } from '../../../ts/cache/persistence/replay.ts'
-import { Snapshot } from '../../../ts/cache/persistence/snapshot.ts'
+import { Snapshot, type SnapshotOptions } from '../../../ts/cache/persistence/snapshot.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
 import { CacheBed, type Plain } from '../../support/cache.ts'
 import { describeKey } from '../../support/cache-values.ts'
@@ -22,8 +23,9 @@ function contentOf(bed: CacheBed): Record<string, unknown> {
   return content
 }
 
-function loaded(bytes: Uint8Array, nowMs: number): CacheBed {
+function loaded(bytes: Uint8Array, nowMs: number, policy: EvictionPolicy = 'noeviction'): CacheBed {
   const bed = new CacheBed()
+  bed.engine.memory.choose(policy, bed.engine.databases)
   bed.now = nowMs
   let given: Uint8Array | undefined = bytes
   const reader = new RdbReader(() => {
@@ -60,6 +62,46 @@ describe('a snapshot', () => {
       expect(contentOf(loaded(Buffer.concat(pieces), nowMs))).toEqual(before)
       for (let i = 0; i < 50; i++) change()
     }
+  })
+
+  it.each(['allkeys-lru', 'volatile-lfu', 'noeviction'] as const)('says of keys what %s goes by', (policy) => {
+    const bed = new CacheBed()
+    bed.engine.memory.choose(policy, bed.engine.databases)
+    for (let i = 0; i < 20; i++) {
+      bed.run(`SET k${i} 1`)
+      for (let uses = 0; uses < i; uses++) bed.run(`GET k${i}`)
+      bed.now += 1500
+    }
+    bed.now += 120_000
+    const { memory, databases } = bed.engine
+    const usageOf: SnapshotOptions['usageOf'] = (database, entry) => memory.usageOf(database, entry, bed.now)
+    const snapshot = new Snapshot({ databases, functions: [], aux: [], usageOf })
+    snapshot.step(1)
+    bed.run('SELECT 1')
+    bed.run('SET new 1')
+    snapshot.step(100_000)
+    const copy = loaded(Buffer.from(snapshot.take()), bed.now, policy)
+    bed.run('SELECT 0')
+    const told = (from: CacheBed): unknown[] =>
+      Array.from({ length: 20 }, (_, i) => from.run(`OBJECT ${policy.endsWith('lfu') ? 'FREQ' : 'IDLETIME'} k${i}`))
+    if (policy === 'noeviction') expect(told(copy)).toEqual(Array.from({ length: 20 }, () => 0))
+    else expect(told(copy)).toEqual(told(bed))
+    expect(new Set(told(copy)).size).toBeGreaterThan(policy === 'noeviction' ? 0 : 3)
+  })
+
+  it('goes on where all keys are deleted under it, of whose usage nothing is known then', () => {
+    const bed = new CacheBed()
+    const { memory, databases } = bed.engine
+    memory.choose('allkeys-lfu', databases)
+    for (let i = 0; i < 100; i++) bed.run(`SET k${i} 1`)
+    const usageOf: SnapshotOptions['usageOf'] = (database, entry) => memory.usageOf(database, entry, bed.now)
+    const snapshot = new Snapshot({ databases, functions: [], aux: [], usageOf })
+    snapshot.step(1)
+    bed.run('FLUSHALL')
+    bed.run('SET k3 2')
+    snapshot.step(100_000)
+    const copy = loaded(Buffer.from(snapshot.take()), bed.now, 'allkeys-lfu')
+    expect([copy.run('DBSIZE'), copy.run('GET k3'), copy.run('OBJECT FREQ k4')]).toEqual([100, '1', 5])
   })
 
   it('may be one of several that are under way, each of its own moment', () => {

@@ -1,7 +1,7 @@
 // All databases as they were at one moment, as the bytes of an RDB file.
 import type { Cut } from '../keyspace/cut.ts'
 import type { Database, Entry } from '../keyspace/database.ts'
-import { RdbEncoder } from './rdb-file.ts'
+import { type KeyFacts, RdbEncoder } from './rdb-file.ts'
 
 /** What a snapshot is made of. */
 export interface SnapshotOptions {
@@ -10,6 +10,8 @@ export interface SnapshotOptions {
   readonly functions: readonly string[]
   /** Facts about the file. */
   readonly aux: readonly (readonly [string, string])[]
+  /** What is to be told of the usage of a key; nothing unless given. */
+  readonly usageOf?: (database: Database, entry: Entry) => Pick<KeyFacts, 'idleSeconds' | 'frequency'>
 }
 
 /**
@@ -26,7 +28,7 @@ export class Snapshot {
   readonly #parts: { readonly database: Database; readonly cut: Cut<Entry> }[] = []
   #isEnded = false
 
-  constructor({ databases, functions, aux }: SnapshotOptions) {
+  constructor({ databases, functions, aux, usageOf }: SnapshotOptions) {
     const encoder = new RdbEncoder(aux)
     this.#encoder = encoder
     for (const code of functions) encoder.function(code)
@@ -34,9 +36,10 @@ export class Snapshot {
       const { index, size, expiringCount } = database
       if (size === 0) continue
       encoder.resize(index, size, expiringCount)
-      const cut = database.cut(({ key, value, expiry }) =>
-        encoder.entry(index, key, value, { expiresAtMs: expiry?.at }),
-      )
+      const cut = database.cut((entry) => {
+        const { key, value, expiry } = entry
+        encoder.entry(index, key, value, { expiresAtMs: expiry?.at, ...usageOf?.(database, entry) })
+      })
       this.#parts.push({ database, cut })
     }
   }

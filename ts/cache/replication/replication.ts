@@ -659,7 +659,12 @@ export class Replication implements ReplicationDoor {
     if (!this.isReplica) this.#feed.begin()
     if (isTold) replica.write(Buffer.from(`+FULLRESYNC ${history.id} ${history.offset}\r\n`))
     const aux = [['redis-ver', '7.0.15'], ['redis-bits', '64'], ...this.facts()] as const
-    const snapshot = new Snapshot({ databases: engine.databases, functions: functions.dump(), aux })
+    const snapshot = new Snapshot({
+      databases: engine.databases,
+      functions: functions.dump(),
+      aux,
+      usageOf: (database, entry) => engine.memory.usageOf(database, entry, clock.now()),
+    })
     const mark = this.settings.isDiskless && replica.knowsMarks ? this.#newId() : undefined
     this.#feed.replicas.add(replica)
     replica.sendSnapshot(snapshot, mark, clock).then(

@@ -466,7 +466,12 @@ export class Persistence {
       ...(history?.facts() ?? []),
       ...aux,
     ] as const
-    return new Snapshot({ databases: engine.databases, functions: functions.dump(), aux: facts })
+    return new Snapshot({
+      databases: engine.databases,
+      functions: functions.dump(),
+      aux: facts,
+      usageOf: (database, entry) => engine.memory.usageOf(database, entry, clock.now()),
+    })
   }
 
   #saveNow(): void {
