@@ -201,15 +201,19 @@ export class Replication implements ReplicationDoor {
 
   /** Why a command of a client may not be run. */
   refusal(session: Session, { name, flags }: CommandSpec): string | undefined {
+    // A transaction that has begun runs to its end, whatever it makes of this server.
+    if (session.isExecuting) return undefined
     const { isReadOnly, servesStale, minReplicas, maxLagMs } = this.settings
-    const isExec = name === 'exec' && session.transaction?.queue.some(({ command }) => command.flags.has('write'))
-    const writes = flags.has('write') || isExec === true
+    const queue = name === 'exec' ? (session.transaction?.queue ?? []) : []
+    const writes = flags.has('write') || queue.some(({ command }) => command.flags.has('write'))
     if (!this.isReplica) {
       const wantsMore = minReplicas > 0 && maxLagMs > 0 && writes && this.#goodReplicas() < minReplicas
       return wantsMore ? TOO_FEW : undefined
     }
     if (isReadOnly && writes) return READ_ONLY
-    return servesStale || flags.has('stale') || this.#link?.state === 'connected' ? undefined : NO_MASTER
+    if (servesStale || this.#link?.state === 'connected') return undefined
+    const mayBeStale = flags.has('stale') && queue.every(({ command }) => command.flags.has('stale'))
+    return mayBeStale ? undefined : NO_MASTER
   }
 
   /** Holds what would change the history, or lets it go: while a replica takes over. */
@@ -253,11 +257,7 @@ export class Replication implements ReplicationDoor {
     replica.ackedOffset = Math.max(replica.ackedOffset, offset)
     replica.ackedMs = nowMs
     this.#pursueFailover()
-    if (replica.state === 'loading') {
-      replica.goOnline(nowMs)
-      // Something to acknowledge: an offset of 0 looks like no data at all.
-      this.#tell(['PING'])
-    }
+    if (replica.state === 'loading') replica.goOnline(nowMs)
     return this.#done()
   }
 
@@ -275,6 +275,7 @@ export class Replication implements ReplicationDoor {
     this.#feed.flush()
     takeOver(session, replica)
     const { history } = this.#feed
+    if (this.#feed.replicas.size === 0) this.#pingedMs = this.#options.clock.now()
     const missing = known === undefined ? undefined : history.since(known.id, known.from)
     if (missing !== undefined) {
       this.counts.partial++
@@ -287,6 +288,7 @@ export class Replication implements ReplicationDoor {
     }
     if (known !== undefined && known.id !== '?') this.counts.refused++
     this.counts.full++
+    history.begin()
     history.keep(this.settings.backlogBytes)
     engine.propagates = true
     this.#sendAll(session, replica, known !== undefined)
@@ -657,13 +659,17 @@ export class Replication implements ReplicationDoor {
     if (!this.isReplica) this.#feed.begin()
     if (isTold) replica.write(Buffer.from(`+FULLRESYNC ${history.id} ${history.offset}\r\n`))
     const aux = [['redis-ver', '7.0.15'], ['redis-bits', '64'], ...this.facts()] as const
-    const snapshot = new Snapshot({ databases: engine.databases, functions: functions.dump(), aux })
+    const snapshot = new Snapshot({
+      databases: engine.databases,
+      functions: functions.dump(),
+      aux,
+      usageOf: (database, entry) => engine.memory.usageOf(database, entry, clock.now()),
+    })
     const mark = this.settings.isDiskless && replica.knowsMarks ? this.#newId() : undefined
     this.#feed.replicas.add(replica)
     replica.sendSnapshot(snapshot, mark, clock).then(
       () => {
         if (replica.state === 'served') this.#feed.replicas.delete(replica)
-        else if (replica.state === 'online') this.#tell(['PING'])
       },
       (error: unknown) => {
         logger.error('a replica could not be sent a snapshot', { error: String(error) })
