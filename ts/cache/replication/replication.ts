@@ -179,6 +179,10 @@ export class Replication implements ReplicationDoor {
     return this.#master !== undefined
   }
 
+  get isFailingOver(): boolean {
+    return this.#failover.state !== 'no-failover'
+  }
+
   /** Bytes of the history; 0 while a replica has no data that it could vouch for. */
   get offset(): number {
     if (this.isReplica && !(this.#isWhole && this.#hasPast)) return 0

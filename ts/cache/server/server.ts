@@ -282,6 +282,7 @@ export class CacheServer implements Server {
     return {
       data: (bytes) => {
         this.#totals.bytesIn += bytes.length
+        client.replica?.heard(this.#options.clock.now())
         if (client.isClosing) return
         client.decoder.push(bytes)
         // One that has had its part of this turn waits for the next.
@@ -466,7 +467,7 @@ export class CacheServer implements Server {
     if (client.isClosed) return
     const { reply } = session
     if (client.replica !== undefined && !client.isClosing) {
-      if (reply.length > 0) connection.write(reply.take())
+      reply.truncate() // it reads a stream, and nothing else may stand in it
       return
     }
     const bytes = connection.waitingBytes + client.heldBytes + reply.length
@@ -613,8 +614,8 @@ export class CacheServer implements Server {
 
   /** Holds writes, and with them everything that would change the stream to replicas; undefined lets them go. */
   #holdWrites(untilMs: number | undefined): void {
-    if (untilMs === undefined) this.#pause.end()
-    else this.#pause.begin(untilMs, false)
+    if (untilMs === undefined) this.#pause.end('handover')
+    else this.#pause.begin('handover', untilMs, false)
     this.#replication.hold(untilMs !== undefined)
   }
 
@@ -644,7 +645,7 @@ export class CacheServer implements Server {
   }
 
   #resume(): void {
-    this.#replication.hold(false)
+    if (!this.#pause.isFor('handover')) this.#replication.hold(false)
     this.#migrator.resumed()
     for (const client of this.#clients.values()) if (client.held !== undefined) this.#later(client)
   }
@@ -737,8 +738,8 @@ export class CacheServer implements Server {
         if (session === this.#running) this.#close(client)
         else this.#drop(client)
       },
-      pause: (untilMs, all) => this.#pause.begin(untilMs, all),
-      unpause: () => this.#pause.end(),
+      pause: (untilMs, all) => this.#pause.begin('clients', untilMs, all),
+      unpause: () => this.#pause.end('clients'),
       protect: (session, isProtected) => {
         this.#clientOf(session).isProtected = isProtected
       },
