@@ -163,6 +163,8 @@ export class CacheServer implements Server {
     this.#startedMs = this.#options.clock.now()
     await this.#persistence?.lock()
     this.#isLoading = this.#persistence !== undefined
+    const { master } = this.#member?.topology.myself ?? {}
+    if (master !== undefined) this.#replication.expect({ host: master.host, port: master.port })
     try {
       const address = await this.#door.open((connection) => this.#connect(connection))
       this.#port = address.port
