@@ -1,12 +1,13 @@
 // A replicated group in the simulator: members 1 to n, clients from 101 on.
-import type { Event, NodeId, Position, RaftOptions } from '../../../ts/distributed/raft/index.ts'
+import type { Event, Message, NodeId, Position, RaftOptions } from '../../../ts/distributed/raft/index.ts'
 import type { Mode, ReplicationOptions, ReplicationStatus } from '../../../ts/distributed/replication/index.ts'
 import type { Mutant } from '../../../ts/distributed/replication/mutant.ts'
 import { type FaultPlan, mix, NO_FAULTS, Simulation } from '../../../ts/testing/simulation/index.ts'
 import { type Durable, newDurable } from '../raft/durable.ts'
 import { Invariants, Violation } from '../raft/invariants.ts'
 import { Client, type ClientOptions } from './client.ts'
-import { Host, type Wire } from './host.ts'
+import { type Answer, type Body, Host, type Wire } from './host.ts'
+import { encodeWrite } from './machine.ts'
 import { Observer } from './observer.ts'
 
 export interface GroupOptions {
@@ -24,6 +25,8 @@ export interface GroupOptions {
 }
 
 const FIRST_CLIENT = 101
+/** Who asks for what a story tells. */
+const TELLER = 100
 
 export class ReplicationGroup {
   readonly simulation: Simulation<Wire>
@@ -31,6 +34,11 @@ export class ReplicationGroup {
   readonly observer: Observer
   readonly clients: Client[] = []
   readonly nodeIds: readonly NodeId[]
+  /** What members have answered to `ask`, by its number. */
+  readonly answers = new Map<number, Answer>()
+  /** Sees every message between members; false loses it. */
+  filter: (from: NodeId, to: NodeId, message: Message) => boolean = () => true
+  private asked = 0
   private readonly options: GroupOptions
   private readonly hosts = new Map<NodeId, Host>()
   private readonly disks = new Map<NodeId, Durable>()
@@ -72,11 +80,17 @@ export class ReplicationGroup {
             })
           },
           acknowledged: (by, position) => this.checkDisks(by, position),
+          mayLeave: (from, to, message) => this.filter(from, to, message),
         })
         this.hosts.set(id, host)
         return host
       })
     }
+    this.simulation.add(TELLER, () => ({
+      receive: (_, message) => {
+        if (message.kind === 'response') this.answers.set(message.number, message.answer)
+      },
+    }))
   }
 
   addClient(options: Partial<Omit<ClientOptions, 'id' | 'simulation' | 'observer'>> = {}): Client {
@@ -135,6 +149,36 @@ export class ReplicationGroup {
 
   step(id: NodeId, event: Event): void {
     this.host(id).step(event)
+  }
+
+  /** Asks a member, as a client would. @returns The number that `answers` will have its answer under. */
+  ask(id: NodeId, body: Body): number {
+    const number = ++this.asked
+    this.simulation.send(TELLER, id, { kind: 'request', number, body })
+    return number
+  }
+
+  /** Asks, and waits for the answer. @throws Violation if none comes. */
+  answerOf(id: NodeId, body: Body, mostMs = 3000): Answer {
+    const number = this.ask(id, body)
+    this.waitFor(`an answer of ${id}`, () => this.answers.has(number), mostMs)
+    return this.answers.get(number) as Answer
+  }
+
+  write(id: NodeId, key: number, value: number): Answer {
+    return this.answerOf(id, { kind: 'write', command: encodeWrite({ key, value }) })
+  }
+
+  read(id: NodeId, key: number, how: Partial<Body & { kind: 'read' }> = {}): Answer {
+    return this.answerOf(id, { kind: 'read', key, guarantee: 'none', session: undefined, maxStalenessMs: 0, ...how })
+  }
+
+  /** Lets nothing pass between `some` and the other members. @returns What undoes it. */
+  cutOff(...some: NodeId[]): () => void {
+    return this.simulation.network.separate(
+      some,
+      this.nodeIds.filter((id) => !some.includes(id)),
+    )
   }
 
   /** Says whether a disk has what a position names. */

@@ -74,6 +74,8 @@ export interface HostContext {
   readonly replication: ReplicationOptions
   readonly mutant: Mutant | undefined
   readonly failed: (code: string) => void
+  /** Sees every message between members before the network; false if it shall not be sent. */
+  readonly mayLeave: (from: NodeId, to: NodeId, message: Message) => boolean
   /** A write is about to be acknowledged. */
   readonly acknowledged: (by: NodeId, position: Position) => void
 }
@@ -397,6 +399,7 @@ export class Host implements Process<Wire> {
 
   private send({ to, message }: Effect & { kind: 'send' }): void {
     if (this.context.checksPromises) this.context.invariants.promised(this.id, to, message, this.durable)
+    if (!this.context.mayLeave(this.id, to, message)) return
     if (message.kind !== 'snapshotChunk') {
       this.context.simulation.send(this.id, to, message)
       return
