@@ -209,7 +209,9 @@ export class ReplicationNode extends RaftNode {
 
   protected override get patienceTicks(): Tick {
     const usual = this.detectors?.get(this.leader ?? 0)?.usualTicks // not there while the node is being constructed
-    return usual === undefined ? this.options.electionTicks : this.within(usual)
+    if (usual === undefined) return this.options.electionTicks
+    const isShort = usual < this.options.electionTicks
+    return isShort && lacks(this.replication.mutant, 'patience has a floor') ? usual : this.within(usual)
   }
 
   /** A leader waits for the answers of those who answer least evenly. */
@@ -221,8 +223,7 @@ export class ReplicationNode extends RaftNode {
   private within(ticks: Tick): Tick {
     const { mutant, maxElectionTicks } = this.replication
     const { electionTicks } = this.options
-    if (ticks < electionTicks) return lacks(mutant, 'patience has a floor') ? ticks : electionTicks
-    if (ticks > electionTicks && lacks(mutant, 'patience grows')) return electionTicks
+    if (ticks <= electionTicks || lacks(mutant, 'patience grows')) return electionTicks
     return Math.min(ticks, maxElectionTicks)
   }
 
