@@ -173,7 +173,7 @@ export class Electing extends Reading {
    * counts on this node's silence.
    */
   protected keepsLeader({ term }: RequestVote): boolean {
-    const hearsLeader = this.role === 'leader' || this.now < this.contactAtTick + this.options.electionTicks
+    const hearsLeader = this.role === 'leader' || this.now < this.contactAtTick + this.patienceTicks
     if (!hearsLeader || term < this.term) return false
     if (term === this.term) return !lacks(this.options.mutant, 'promises of any term')
     return !lacks(this.options.mutant, 'leader stickiness')
@@ -198,8 +198,21 @@ export class Electing extends Reading {
     this.electionAtTick = this.now + this.timeoutTicks
   }
 
+  /**
+   * How long a silent leader counts as alive: who follows it neither campaigns nor votes before. An engine on top may wait
+   * longer, never shorter, since leases rely on it. Also asked while this is being constructed.
+   */
+  protected get patienceTicks(): number {
+    return this.options.electionTicks
+  }
+
+  /** How long a leader whom no majority answers goes on. */
+  protected get quorumTicks(): number {
+    return this.options.electionTicks
+  }
+
   private drawTimeout(): number {
     const { electionTicks, random } = this.options
-    return electionTicks + Math.floor(random.next() * electionTicks)
+    return this.patienceTicks + Math.floor(random.next() * electionTicks)
   }
 }

@@ -2,6 +2,7 @@
 export type { GroupOptions, MembershipChange, OpenRaftOptions, RaftGroup, RaftHost } from './door.ts'
 export { Driver } from './driver.ts'
 export * from './engine.ts'
+export type { HostSeams } from './host.ts'
 export { type Journal, openJournal } from './journal.ts'
 export {
   beginsLikeRaft,
@@ -14,6 +15,7 @@ export {
   PREAMBLE,
 } from './message-codec.ts'
 export { openRaft } from './open-raft.ts'
+export { openRaftWith } from './open-raft-with.ts'
 export { RaftError, type RoleChange } from './raft-error.ts'
 export { type NodeEvent, RaftNodeServer } from './server/server.ts'
 export { SnapshotFiles } from './snapshot-files.ts'
