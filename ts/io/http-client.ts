@@ -40,7 +40,8 @@ export function callHttp(address: Address, call: HttpCall): Promise<{ status: nu
       response.on('error', fail)
     }
     const options = { host, port, method, path, agent: false, signal: AbortSignal.timeout(timeoutMs) } as const
-    const request = tls === undefined ? http.request(options, take) : https.request({ ...options, ...filesOf(tls) }, take)
+    const request =
+      tls === undefined ? http.request(options, take) : https.request({ ...options, ...filesOf(tls) }, take)
     request.on('error', fail)
     request.end(body)
   })

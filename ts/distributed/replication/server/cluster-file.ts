@@ -1,13 +1,14 @@
 // What a node knows of its cluster before it can ask anybody: the file `cluster` in its directory.
 //
-//   one line of JSON   {"version":1,"cluster":"5f0e61c2a94b7d83","node":2,"joinId":"...","founders":{"1":"localhost:8001"},
+//   one line of JSON   {"version":1,"cluster":"5f0e61c2a94b7d83","node":2,"joinId":"...","founders":
+//                       {"1":{"host":"localhost","port":8001}},
 //                       "mode":"semi-sync","state":"member"}
 //
 // It is written aside, synced and renamed. `founding` and `joining` say that the log may not be there yet; a member whose log is
 // missing has lost what it has promised.
 import { BedplateError } from '../../../base/errors.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
-import { parseAddress, showAddress } from '../../../io/network.ts'
+import type { Address } from '../../../io/network.ts'
 import type { Addresses, NodeId } from '../../raft/index.ts'
 import { MODES, type ReplicationMode } from './types.ts'
 
@@ -54,7 +55,7 @@ export async function writeClusterFile(disk: Disk, directory: string, content: C
   if (disk.kind(temporary) === 'file') disk.unlink(temporary)
   const file = disk.open(temporary, 'create')
   try {
-    const founders = Object.fromEntries([...content.founders].map(([id, address]) => [id, showAddress(address)]))
+    const founders = Object.fromEntries(content.founders)
     file.write(Buffer.from(`${JSON.stringify({ version: VERSION, ...content, founders })}\n`), 0)
     await file.sync()
   } finally {
@@ -67,9 +68,11 @@ export async function writeClusterFile(disk: Disk, directory: string, content: C
 /** Addresses by id, as JSON has them. @throws Error for what is none */
 export function addressesOf(value: unknown): Addresses {
   if (typeof value !== 'object' || value === null) throw new Error('no addresses')
-  const pairs = Object.entries(value).map(([id, text]) => {
-    if (!/^[1-9]\d{0,14}$/.test(id)) throw new Error(`${id.slice(0, 40)} is no id`)
-    return [Number(id), parseAddress(String(text))] as const
+  const pairs = Object.entries(value).map(([id, address]) => {
+    const { host, port } = (address ?? {}) as Partial<Address>
+    const isAddress = typeof host === 'string' && host !== '' && Number.isInteger(port)
+    if (!/^[1-9]\d{0,14}$/.test(id) || !isAddress) throw new Error(`${id.slice(0, 40)} has no address`)
+    return [Number(id), { host, port: port as number }] as const
   })
   return new Map(pairs)
 }

@@ -1,6 +1,6 @@
 // The store as something that a log replicates: what is executed lies on disk, what is only shown in memory above it.
 import type { StateMachine } from '../../raft/index.ts'
-import { decodeCommand, decodeSnapshot, encodeSnapshot, type MemberRecord, type Write } from './command.ts'
+import { decodeCommand, decodeSnapshot, encodeSnapshot, type MemberRecord } from './command.ts'
 import { Overlay } from './overlay.ts'
 import type { KeyRange, Records } from './records.ts'
 
@@ -66,14 +66,13 @@ export class KvMachine implements StateMachine {
     return NO_RESULT
   }
 
-  /** Commands that are durable here may be read before they are committed. */
-  show(entries: readonly { readonly index: number; readonly command: Uint8Array }[]): void {
-    for (const { index, command: bytes } of entries) {
-      if (index <= this.visibleIndex) continue
+  /** Lets a command be read that is durable here and not committed. */
+  show(bytes: Uint8Array, index: number): Uint8Array {
+    if (index > this.visibleIndex) {
       const command = decodeCommand(bytes)
-      const writes: readonly Write[] = command.kind === 'write' ? command.writes : []
-      this.#overlay.push(index, writes)
+      if (command.kind === 'write') this.#overlay.push(index, command.writes)
     }
+    return NO_RESULT
   }
 
   /** Shown entries from `index` on were cut back. */
@@ -90,7 +89,7 @@ export class KvMachine implements StateMachine {
     const content = decodeSnapshot(snapshot)
     const at = Math.max(index, content.index)
     if (at > this.#records.appliedIndex) this.#records.replace(content, at)
-    this.#overlay.pass(at)
+    this.#overlay.cut(0)
   }
 
   close(): Promise<void> {

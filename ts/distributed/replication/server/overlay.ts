@@ -109,5 +109,5 @@ export class Overlay {
 }
 
 function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).latin1Slice()
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }
