@@ -20,7 +20,7 @@ const {
   'tls-cert': cert,
   'tls-key': key,
   'tls-ca': ca,
-  'log-level': { ...level, fallback: 'warn' as const },
+  'log-level': level,
   'drain-ms': drain,
 } = SERVER_SETTINGS
 
