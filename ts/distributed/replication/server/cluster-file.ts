@@ -10,7 +10,7 @@ import { BedplateError } from '../../../base/errors.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
 import type { Address } from '../../../io/network.ts'
 import type { Addresses, NodeId } from '../../raft/index.ts'
-import { MODES, type ReplicationMode } from './types.ts'
+import { MODES, type Mode } from '../types.ts'
 
 /** What the file says. */
 export interface ClusterFile {
@@ -20,7 +20,7 @@ export interface ClusterFile {
   readonly joinId: string
   /** The node that the cluster began with, and where it was then. */
   readonly founders: Addresses
-  readonly mode: ReplicationMode
+  readonly mode: Mode
   readonly state: 'founding' | 'joining' | 'member'
 }
 

@@ -4,8 +4,9 @@ import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
 import { callHttp } from '../../../io/http-client.ts'
 import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
 import type { NodeId } from '../../raft/index.ts'
+import { MODES } from '../types.ts'
 import { addressesOf, isDrawnId } from './cluster-file.ts'
-import { type JoinInfo, MODES } from './types.ts'
+import type { JoinInfo } from './types.ts'
 
 /** Who wants to be let in. */
 export interface JoinRequest {

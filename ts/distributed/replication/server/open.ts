@@ -3,7 +3,7 @@ import { realClock } from '../../../io/clock.ts'
 import { type Address, realNetwork } from '../../../io/network.ts'
 import { realRandom } from '../../../io/random.ts'
 import { realDisk } from '../../../io/real-disk.ts'
-import type { GroupStatus } from '../../raft/index.ts'
+import type { ReplicationStatus } from '../types.ts'
 import { ReplicaServer } from './server.ts'
 import type { MemberView, ReadOptions, ReplicaOptions, Seen } from './types.ts'
 
@@ -27,7 +27,7 @@ export interface ReplicatedStore extends AsyncDisposable {
   readonly id: number
   /** Where it listens, to other members and to HTTP. */
   readonly address: Address
-  readonly status: GroupStatus
+  readonly status: ReplicationStatus
   /** Who is in the cluster, as far as this member knows. */
   readonly members: readonly MemberView[]
   /**
@@ -106,7 +106,7 @@ class Handle implements ReplicatedStore {
     return this.#server.replica.address
   }
 
-  get status(): GroupStatus {
+  get status(): ReplicationStatus {
     return this.#server.replica.status
   }
 

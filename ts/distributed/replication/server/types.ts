@@ -1,15 +1,8 @@
 // How a replica is opened, and what is asked of it.
 import type { Address, TlsFiles } from '../../../io/network.ts'
 import type { Addresses, NodeId } from '../../raft/index.ts'
-import type { ReplicaEvent } from './role-story.ts'
-
-/**
- * When a write is acknowledged: `sync`, all voters have it on disk; `semi-sync`, a majority has; `async`, the leader alone has, and
- * if that dies, the write may be lost.
- */
-export type ReplicationMode = 'sync' | 'semi-sync' | 'async'
-
-export const MODES: readonly ReplicationMode[] = ['sync', 'semi-sync', 'async']
+import type { Mode } from '../types.ts'
+import type { ReplicaEvent } from './events.ts'
 
 /** How a replica is opened. */
 export interface ReplicaOptions {
@@ -23,8 +16,8 @@ export interface ReplicaOptions {
   readonly lead?: boolean
   /** Joins the cluster that this node is of, if the directory is empty. */
   readonly leader?: Address | undefined
-  /** Default: that of the cluster; `semi-sync` for a new one. */
-  readonly mode?: ReplicationMode | undefined
+  /** When a write is acknowledged, if this node leads. Default: that of the cluster; `semi-sync` for a new one. */
+  readonly mode?: Mode | undefined
   /** Certificate and key of this node, for nodes and clients; with `ca`, both must show one that it has signed. */
   readonly tls?: TlsFiles | undefined
   /** The length of a tick in milliseconds. Default 30. */
@@ -46,8 +39,8 @@ export interface ReplicaOptions {
 /** How a read is answered. */
 export interface ReadOptions {
   /**
-   * `linearizable`, the default: as of some moment between call and answer. `stale`: as this node knows it, at once. `session`: not
-   * before what `session` has seen.
+   * `linearizable`, the default without the others: as of some moment between call and answer. `stale`: as this node knows it, at
+   * once. `session`, the default with `session` or `maxStalenessMs`: as those want it.
    */
   readonly consistency?: 'linearizable' | 'stale' | 'session' | undefined
   /** What an earlier write or read has given: the answer is not older. */
@@ -74,6 +67,6 @@ export interface MemberView {
 /** What a cluster tells who wants to join. */
 export interface JoinInfo {
   readonly cluster: string
-  readonly mode: ReplicationMode
+  readonly mode: Mode
   readonly founders: Addresses
 }
