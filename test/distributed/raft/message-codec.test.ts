@@ -144,7 +144,7 @@ describe('the first bytes of a stream', () => {
   it('name another version', () => {
     const later = PREAMBLE.slice()
     later[4] = 3
-    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 3 of the protocol, and this one 1/)
+    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 3 of the protocol, and this one 2/)
   })
 })
 

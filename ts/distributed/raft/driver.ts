@@ -85,6 +85,8 @@ export class Driver {
   private nextId = 1
   private proposals: Proposal[] = []
   private reads: number[] = []
+  /** What commands gave that are not answered yet, in the order of their entries. */
+  private readonly results = new Map<LogIndex, Uint8Array>()
   private unsent: (Effect & { kind: 'send' })[] = []
   private persistedWrite = 0
   /** A snapshot that has come in is being made durable; what is written later waits for it. */
@@ -234,7 +236,7 @@ export class Driver {
   }
 
   private perform(effects: readonly Effect[]): void {
-    const results = new Map<LogIndex, Uint8Array>()
+    const { results } = this
     let hasMoved = false
     for (const effect of effects) {
       switch (effect.kind) {
@@ -255,11 +257,11 @@ export class Driver {
           hasMoved = true
           break
         case 'apply':
-          this.apply(effect, results)
+          this.apply(effect)
           hasMoved = true
           break
         case 'show':
-          this.show(effect, results)
+          this.show(effect)
           hasMoved = true
           break
         case 'hide':
@@ -267,10 +269,10 @@ export class Driver {
           this.options.machine.hide(effect.from)
           break
         case 'readable':
-          for (const id of effect.ids) this.settle(id, { kind: 'done', index: effect.index }, results)
+          for (const id of effect.ids) this.settle(id, { kind: 'done', index: effect.index })
           break
         case 'reply':
-          this.settle(effect.id, effect.outcome, results)
+          this.settle(effect.id, effect.outcome)
           break
         case 'discard':
           this.discardedBelow = effect.snapshotsBelow
@@ -285,6 +287,7 @@ export class Driver {
           break
       }
     }
+    if (results.size > 0) this.forgetResults()
     if (hasMoved) this.options.onReadable?.()
     this.snapshotIfDue()
   }
@@ -339,30 +342,40 @@ export class Driver {
     }
   }
 
-  private apply({ entries }: Effect & { kind: 'apply' }, results: Map<LogIndex, Uint8Array>): void {
+  private apply({ entries }: Effect & { kind: 'apply' }): void {
     for (const entry of entries) {
       this.appliedBytes += ENTRY_BYTES
       if (entry.kind !== 'command') continue
       this.appliedBytes += entry.command.length
-      results.set(entry.index, this.options.machine.apply(entry.command, entry.index, entry.term))
+      this.results.set(entry.index, this.options.machine.apply(entry.command, entry.index, entry.term))
     }
   }
 
-  private show({ entries }: Effect & { kind: 'show' }, results: Map<LogIndex, Uint8Array>): void {
+  private show({ entries }: Effect & { kind: 'show' }): void {
     const { machine } = this.options
     if (machine.show === undefined) throw showsNothing('show')
     for (const entry of entries) {
-      if (entry.kind === 'command') results.set(entry.index, machine.show(entry.command, entry.index, entry.term))
+      if (entry.kind === 'command') this.results.set(entry.index, machine.show(entry.command, entry.index, entry.term))
     }
   }
 
-  private settle(id: number, outcome: Outcome, results: ReadonlyMap<LogIndex, Uint8Array>): void {
+  private settle(id: number, outcome: Outcome): void {
     const pending = this.pending.get(id)
     this.pending.delete(id)
     if (outcome.kind !== 'done') pending?.reject(new RaftError(outcome))
     else {
       const { index } = outcome
-      pending?.resolve({ index, term: this.node.termAt(index) ?? 0, result: results.get(index) ?? NO_RESULT })
+      pending?.resolve({ index, term: this.node.termAt(index) ?? 0, result: this.results.get(index) ?? NO_RESULT })
+    }
+  }
+
+  /** Keeps what may still be an answer: not more than there are requests that wait, the latest ones. */
+  private forgetResults(): void {
+    const { results, pending } = this
+    const { answered } = this.node
+    for (const index of results.keys()) {
+      if (index > answered && results.size <= pending.size) return
+      results.delete(index)
     }
   }
 

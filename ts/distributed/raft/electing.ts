@@ -11,7 +11,8 @@ const NO_VOTES: ReadonlyMap<NodeId, boolean> = new Map()
 /** A node that can become a leader, and cease to be one. */
 export class Electing extends Reading {
   private votes: Map<NodeId, boolean> | typeof NO_VOTES = NO_VOTES
-  private timeoutTicks: number
+  /** What a node waits beyond its patience, so that not all campaign at once. */
+  private jitterTicks: number
   protected electionAtTick: Tick
   /** When this node last heard from a leader, or started; it helps nobody to depose one soon after (§4.2.3). */
   private contactAtTick: Tick
@@ -19,8 +20,8 @@ export class Electing extends Reading {
   constructor(options: KnownOptions, start: RaftStart) {
     super(options, start)
     this.contactAtTick = start.nowTick - (this.options.reads === 'lease' ? 0 : this.options.electionTicks)
-    this.timeoutTicks = this.drawTimeout()
-    this.electionAtTick = start.nowTick + this.timeoutTicks
+    this.jitterTicks = this.drawJitter()
+    this.electionAtTick = start.nowTick + this.patienceTicks + this.jitterTicks
   }
 
   /** @param heir - Who campaigns since this node, the leader, has asked for it. */
@@ -35,7 +36,7 @@ export class Electing extends Reading {
     this.role = 'follower'
     this.leader = leader
     this.votes = NO_VOTES
-    this.timeoutTicks = this.drawTimeout()
+    this.jitterTicks = this.drawJitter()
     this.restartElectionTimer()
     if (leadership !== undefined) this.giveUp(leadership, heir)
   }
@@ -86,7 +87,7 @@ export class Electing extends Reading {
     this.role = role
     this.leader = undefined
     this.votes = new Map()
-    this.timeoutTicks = this.drawTimeout()
+    this.jitterTicks = this.drawJitter()
     this.restartElectionTimer()
     const isPre = role === 'preCandidate'
     if (!isPre) {
@@ -195,7 +196,7 @@ export class Electing extends Reading {
   }
 
   protected restartElectionTimer(): void {
-    this.electionAtTick = this.now + this.timeoutTicks
+    this.electionAtTick = this.now + this.patienceTicks + this.jitterTicks
   }
 
   /**
@@ -211,8 +212,8 @@ export class Electing extends Reading {
     return this.options.electionTicks
   }
 
-  private drawTimeout(): number {
+  private drawJitter(): number {
     const { electionTicks, random } = this.options
-    return this.patienceTicks + Math.floor(random.next() * electionTicks)
+    return Math.floor(random.next() * electionTicks)
   }
 }

@@ -13,6 +13,7 @@ export { Driver } from './driver.ts'
 export * from './engine.ts'
 export type { HostSeams } from './host.ts'
 export { type Journal, openJournal } from './journal.ts'
+export { sizeOf } from './log.ts'
 export {
   beginsLikeRaft,
   checkHello,

@@ -78,6 +78,11 @@ export class RaftNode extends Changing {
     return new Map([...(this.leadership?.followers ?? [])].map(([id, { match }]) => [id, match]))
   }
 
+  /** Commands up to here are answered, if this node has taken them; not above what was applied or shown. */
+  get answered(): LogIndex {
+    return this.acknowledgedIndex
+  }
+
   /** The last entry that a read of this node's state sees. */
   get readable(): Position {
     const index = this.readableIndex

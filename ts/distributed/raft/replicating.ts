@@ -57,7 +57,7 @@ export class Replicating extends Following {
       this.appliedIndex = upTo
       leadership?.applied(entries, this.term)
     }
-    this.showMore()
+    this.showDurable()
     if (leadership === undefined) return
     const { appliedIndex, acknowledgedIndex, readableIndex } = this
     for (const { id, index } of leadership.takeDone(acknowledgedIndex, appliedIndex)) {
@@ -71,7 +71,7 @@ export class Replicating extends Following {
   // ---- What engines on top of Raft may decide otherwise
 
   /** For those that show entries before they are committed. */
-  protected showMore(): void {}
+  protected showDurable(): void {}
 
   /** Commands up to here are answered; not above what was applied or shown, since the answer is what that gave. */
   protected get acknowledgedIndex(): LogIndex {
