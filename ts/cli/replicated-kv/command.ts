@@ -1,7 +1,7 @@
 // The command line of replicated-kv: settings, then a node until a signal comes; `up` runs several on this machine.
 import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { describeEvent, type ReplicaEvent } from '../../distributed/replication/server/role-story.ts'
+import { describeEvent, type ReplicaEvent } from '../../distributed/replication/server/events.ts'
 import { ReplicaServer } from '../../distributed/replication/server/server.ts'
 import { realClock } from '../../io/clock.ts'
 import { realNetwork } from '../../io/network.ts'
@@ -64,8 +64,9 @@ async function serve(options: GivenOptions): Promise<void> {
     write: complain,
   })
   const isJson = options['json'] === true
-  const say = (text: string, event: object): void => {
-    process.stdout.write(`${isJson ? JSON.stringify({ node: id, ...event }) : text}\n`)
+  const say = (text: string | undefined, event: object): void => {
+    if (isJson || text !== undefined)
+      process.stdout.write(`${isJson ? JSON.stringify({ node: id, ...event }) : text}\n`)
   }
   const onEvent = (event: ReplicaEvent): void => say(describeEvent(id, server.replica.host.address.port, event), event)
   const seams = { disk: realDisk, clock: realClock, random: realRandom, network: realNetwork }
@@ -79,7 +80,7 @@ async function serve(options: GivenOptions): Promise<void> {
       adminPort: undefined, // its pages are on the port itself
       drainMs: values['drain-ms'],
       onReady: (address) => {
-        if (isJson) say('', { event: 'ready', ...address, pid: process.pid })
+        if (isJson) say(undefined, { event: 'ready', ...address, pid: process.pid })
       },
     })
   } finally {

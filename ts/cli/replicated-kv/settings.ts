@@ -1,5 +1,6 @@
 // What `replicated-kv` can be told, and what that comes to.
-import { MODES, type ReplicaOptions } from '../../distributed/replication/server/types.ts'
+import type { ReplicaOptions } from '../../distributed/replication/server/types.ts'
+import { MODES } from '../../distributed/replication/types.ts'
 import {
   choiceSetting,
   numberSetting,

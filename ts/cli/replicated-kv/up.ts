@@ -5,8 +5,8 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
-import { describeEvent, type ReplicaEvent } from '../../distributed/replication/server/role-story.ts'
-import { MODES } from '../../distributed/replication/server/types.ts'
+import { describeEvent, type ReplicaEvent } from '../../distributed/replication/server/events.ts'
+import { MODES } from '../../distributed/replication/types.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { UsageError } from '../kit/program.ts'
@@ -59,8 +59,8 @@ async function up(options: UpOptions): Promise<void> {
   }
   const directory = resolve(options.dataDir)
   mkdirSync(directory, { recursive: true })
-  const say = (text: string, event: object): void => {
-    process.stdout.write(`${json ? JSON.stringify(event) : text}\n`)
+  const say = (text: string | undefined, event: object): void => {
+    if (json || text !== undefined) process.stdout.write(`${json ? JSON.stringify(event) : text}\n`)
   }
   const serving = new Set<number>()
   const nodes = new NodeProcesses({

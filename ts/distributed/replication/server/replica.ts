@@ -8,19 +8,31 @@ import type { Cancel, Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath, parentDirectory } from '../../../io/disk.ts'
 import { type Address, showAddress } from '../../../io/network.ts'
 import { isVacant } from '../../../storage/directory.ts'
-import { type GroupStatus, type HostSeams, openRaftWith, type RaftGroup, type RaftHost } from '../../raft/index.ts'
+import {
+  type GroupStatus,
+  type HostSeams,
+  openRaftWith,
+  type Position,
+  type RaftGroup,
+  type RaftHost,
+} from '../../raft/index.ts'
+import { type FailoverEvent, FailoverWatch } from '../failover.ts'
+import { Freshness } from '../freshness.ts'
+import { replicationEngine } from '../node.ts'
+import { decodeSession, encodeSession, laterOf } from '../token.ts'
+import type { ReplicationStatus } from '../types.ts'
 import { type ClusterFile, readClusterFile, writeClusterFile } from './cluster-file.ts'
 import { checkKey, encodeMember, encodeWrites, MAX_COMMAND_BYTES, type MemberRecord, type Write } from './command.ts'
 import { askCluster, askToJoin } from './joining.ts'
 import { KvMachine } from './machine.ts'
 import { isPassing, Members } from './members.ts'
 import { type KeyRange, openRecords } from './records.ts'
-import { RoleStory } from './role-story.ts'
 import type { JoinInfo, ReadOptions, ReplicaOptions, Seen } from './types.ts'
 
 const GROUP = 1
 const RAFT = 'raft'
 const STATE = 'state'
+const DEFAULT_TICK_MS = 30
 const DEFAULT_REQUEST_MS = 5000
 const DEFAULT_JOIN_MS = 30_000
 const DEFAULT_SNAPSHOT_BYTES = 64 * 1024 * 1024
@@ -51,7 +63,7 @@ export class Replica {
   readonly #options: ReplicaOptions
   readonly #machine: KvMachine
   readonly #group: RaftGroup
-  readonly #story: RoleStory
+  readonly #freshness = new Freshness()
   readonly #timers: Cancel[] = []
   #file: ClusterFile
   #fail: (error: Error) => void = () => {}
@@ -67,13 +79,15 @@ export class Replica {
     this.host = host
     this.#machine = machine
     this.#group = group
-    this.#story = wiring.story
     this.members = new Members(host, group, machine)
     this.failed = new Promise((_resolve, reject) => {
       this.#fail = reject
     })
     this.failed.catch(() => {}) // whoever runs it looks at it
     wiring.failed = (error) => this.#stop(error)
+    wiring.heard = (failover) => {
+      if (this.#isServing) options.onEvent?.({ event: 'failover', failover })
+    }
   }
 
   /**
@@ -84,7 +98,8 @@ export class Replica {
     const file = await prepare(seams, path, options)
     const tls = options.tls === undefined ? {} : { tls: options.tls }
     const trouble = options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }
-    const host = await openRaftWith(seams, joinPath(path, RAFT), {
+    const engine = replicationEngine({ mode: file.mode })
+    const host = await openRaftWith({ ...seams, engine }, joinPath(path, RAFT), {
       ...{
         id: options.id,
         clusterId: file.cluster,
@@ -95,8 +110,8 @@ export class Replica {
     })
     let machine: KvMachine | undefined
     try {
-      const story = new RoleStory((event) => options.onEvent?.(event))
-      const wiring: Wiring = { story, failed: () => {} }
+      const watch = new FailoverWatch(options.id)
+      const wiring: Wiring = { failed: () => {}, heard: () => {} }
       const records = await openRecords(joinPath(path, STATE), (error) => {
         machine?.fail(error)
         wiring.failed(error)
@@ -106,7 +121,10 @@ export class Replica {
         ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
         maxCommandBytes: MAX_COMMAND_BYTES,
         snapshotBytes: options.snapshotBytes ?? DEFAULT_SNAPSHOT_BYTES,
-        onRole: (change) => story.hear(change),
+        onRole: (change) => {
+          const event = watch.take(change)
+          if (event !== undefined) wiring.heard(event)
+        },
         onFailure: (error) => wiring.failed(error),
       })
       return new Replica({ seams, path, options, file, host, machine }, group, wiring)
@@ -143,8 +161,12 @@ export class Replica {
     return this.#isServing
   }
 
-  get status(): GroupStatus {
-    return this.#group.status
+  get status(): ReplicationStatus {
+    return this.#group.status as ReplicationStatus & GroupStatus // its engine is ours
+  }
+
+  get tickMs(): number {
+    return this.#options.tickMs ?? DEFAULT_TICK_MS
   }
 
   get failure(): Error | undefined {
@@ -177,15 +199,16 @@ export class Replica {
       await writeClusterFile(this.#seams.disk, this.#path, this.#file)
     }
     this.#isServing = true
-    this.#story.begin(this.id, this.status.leader ?? this.id)
+    const { leader = this.id } = this.status
+    this.#options.onEvent?.(leader === this.id ? { event: 'started' } : { event: 'connected', leader })
     void this.#announce()
   }
 
   /** Has writes executed by all members, all or none. @throws RaftError, INVALID_INPUT, CLOSED */
   async write(writes: readonly Write[]): Promise<Seen> {
     this.#assertUsable()
-    const { index, term } = await this.#group.propose(encodeWrites(writes), { timeoutMs: this.#requestMs })
-    return { session: `${term}.${index}` }
+    const applied = await this.#group.propose(encodeWrites(writes), { timeoutMs: this.#requestMs })
+    return { session: encodeSession(applied) }
   }
 
   /** @throws RaftError; UNAVAILABLE; INVALID_INPUT for a key that cannot be */
@@ -241,14 +264,33 @@ export class Replica {
 
   async #read<T extends object>(options: ReadOptions, query: () => T): Promise<Seen & T> {
     this.#assertUsable()
-    const { consistency = 'linearizable', timeoutMs = this.#requestMs } = options
-    return this.#group.read(
-      () => {
-        const { index, term } = this.#group.readable
-        return { ...query(), session: `${term}.${index}` }
-      },
-      { consistency: consistency === 'stale' ? 'stale' : 'linearizable', timeoutMs },
-    )
+    const { session, maxStalenessMs, timeoutMs = this.#requestMs } = options
+    const isLoose = session !== undefined || maxStalenessMs !== undefined
+    const { consistency = isLoose ? 'session' : 'linearizable' } = options
+    const seen = session === undefined ? undefined : decodeSession(session)
+    const answer = (): Seen & T => {
+      const position = this.#group.readable
+      return { ...query(), session: encodeSession(seen === undefined ? position : laterOf(seen, position)) }
+    }
+    if (consistency === 'linearizable') return this.#group.read(answer, { timeoutMs })
+    const deadlineMs = this.#nowMs + timeoutMs
+    if (seen !== undefined) await this.#group.reach(seen, { timeoutMs })
+    if (maxStalenessMs !== undefined) await this.#freshen(maxStalenessMs, deadlineMs)
+    return answer()
+  }
+
+  /** Sees to it that the state shows everything that was acknowledged until so long ago. */
+  async #freshen(maxStalenessMs: number, deadlineMs: number): Promise<void> {
+    const covers = (position: Position) => this.#group.covers(position)
+    const askedAtMs = this.#nowMs
+    if (this.#freshness.isWithin(maxStalenessMs, askedAtMs, covers)) return
+    const position = await this.#group.readIndex({ timeoutMs: Math.max(0, deadlineMs - this.#nowMs) })
+    this.#freshness.learned({ askedAtMs, nowMs: this.#nowMs, position })
+    await this.#group.reach(position, { timeoutMs: Math.max(0, deadlineMs - this.#nowMs) })
+  }
+
+  get #nowMs(): number {
+    return this.#seams.clock.monotonic() / 1e6
   }
 
   /** Asks to be let in until it is. */
@@ -316,7 +358,7 @@ interface Parts {
 
 /** What is told of the parts before the whole is there. */
 interface Wiring {
-  readonly story: RoleStory
+  heard: (event: FailoverEvent) => void
   failed: (error: unknown) => void
 }
 

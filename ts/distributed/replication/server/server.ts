@@ -8,7 +8,7 @@ import type { HostSeams } from '../../raft/index.ts'
 import { MAX_BATCH_BYTES } from './command.ts'
 import { answerRequest, failure } from './http-api.ts'
 import { Replica } from './replica.ts'
-import { describeStatus } from './status.ts'
+import { describeStatus, type LagView, viewOf } from './status.ts'
 import type { ReplicaOptions } from './types.ts'
 
 const DEFAULT_MAX_CLIENTS = 10_000
@@ -83,8 +83,14 @@ export class ReplicaServer implements Server {
 
   metrics(): readonly Metric[] {
     if (this.#replica === undefined) return []
-    const { host, status, keyCount, sizeBytes } = this.#replica
+    const { host, status, keyCount, sizeBytes, tickMs } = this.#replica
     const { role, term, commitIndex, appliedIndex, lastIndex } = status
+    const own = viewOf(status.lag, tickMs)
+    const followers = [...status.followers].map(([id, lag]) => [String(id), viewOf(lag, tickMs)] as const)
+    const ofFollowers = (name: keyof LagView, help: string): Metric => ({
+      ...{ kind: 'gauge', name: `bedplate_replication_follower_lag_${name}`, help },
+      samples: followers.map(([node, lag]) => ({ labels: { node }, value: lag[name] ?? Number.NaN })),
+    })
     const gauge = (name: string, help: string, value: number): Metric =>
       metric('gauge', `bedplate_replication_${name}`, help, value)
     return [
@@ -93,6 +99,12 @@ export class ReplicaServer implements Server {
       gauge('offset', 'The last entry of its log.', lastIndex),
       gauge('commit_index', 'The log is committed up to here.', commitIndex),
       gauge('applied_index', 'The log is applied up to here.', appliedIndex),
+      gauge('lag_entries', 'Entries that the leader has told of and this node does not show.', own.entries),
+      gauge('lag_bytes', 'What is in them, as far as it is here.', own.bytes),
+      gauge('lag_seconds', 'For how long there has been something to show.', own.seconds ?? Number.NaN),
+      ofFollowers('entries', 'On a leader: entries of its log that a follower has not on disk.'),
+      ofFollowers('bytes', 'On a leader: what is in them.'),
+      ofFollowers('seconds', 'On a leader: since when the oldest of them is there.'),
       gauge('keys', 'Keys of the store.', keyCount),
       gauge('state_bytes', 'Bytes of the store on disk.', sizeBytes),
       gauge('peers_connected', 'Nodes that there is a connection to.', host.connected.length),
