@@ -365,7 +365,7 @@ export class Driver {
     if (outcome.kind !== 'done') pending?.reject(new RaftError(outcome))
     else {
       const { index } = outcome
-      pending?.resolve({ index, term: this.node.termAt(index) ?? 0, result: this.results.get(index) ?? NO_RESULT })
+      pending?.resolve({ ...this.node.positionOf(index), result: this.results.get(index) ?? NO_RESULT })
     }
   }
 

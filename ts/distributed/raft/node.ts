@@ -85,7 +85,11 @@ export class RaftNode extends Changing {
 
   /** The last entry that a read of this node's state sees. */
   get readable(): Position {
-    const index = this.readableIndex
+    return this.positionOf(this.readableIndex)
+  }
+
+  /** What names an entry of this node's log for good. Where the log is gone the term is 0: that was committed. */
+  positionOf(index: LogIndex): Position {
     return { index, term: this.termAt(index) ?? 0 }
   }
 

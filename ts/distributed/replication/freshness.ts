@@ -44,14 +44,7 @@ export class Freshness {
     const best = this.waiting[found]
     if (best !== undefined && best.asOfMs >= (this.reached?.asOfMs ?? 0)) this.reached = best
     this.waiting = this.waiting.filter(({ position }, i) => i > found && covers(position) === 'behind')
-    const { reached } = this
-    if (
-      reached !== undefined &&
-      covers(reached.position) !== 'covered' &&
-      !lacks(this.mutant, 'fresh until cut back')
-    ) {
-      this.reached = undefined
-    }
+    if (this.reached !== undefined && covers(this.reached.position) !== 'covered') this.reached = undefined
     return this.reached?.asOfMs
   }
 

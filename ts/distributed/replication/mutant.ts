@@ -14,7 +14,6 @@ export type Rule =
   | 'patience has a floor' // a promise to a leader is never shorter than its lease
   | 'patience grows' // a leader whose heartbeats come unevenly is not deposed for that
   | 'fresh as of asking' // an answer is as old as its question
-  | 'fresh until cut back' // what was cut back makes nobody fresh
 
 /** A node with one rule taken away. */
 export type Mutant = AnyMutant<Rule>

@@ -91,6 +91,10 @@ export class ReplicationNode extends RaftNode {
     return index <= this.shown && this.log.termAt(index) === term ? 'covered' : 'behind'
   }
 
+  override positionOf(index: LogIndex): Position {
+    return { index, term: this.terms.of(index) ?? 0 }
+  }
+
   // ---- Acknowledgement
 
   protected override get acknowledgedIndex(): LogIndex {

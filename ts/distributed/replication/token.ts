@@ -26,8 +26,12 @@ export function decodeSession(token: string): Position {
   })
 }
 
-/** The later of two positions that one session has come to: of a later leader, or further on with the same one. */
+/**
+ * The later of two positions that one session has come to: of a later leader, or further on with the same one. One whose term is
+ * not known any more was committed, and covers all before it.
+ */
 export function laterOf(one: Position, other: Position): Position {
-  const isLater = other.term > one.term || (other.term === one.term && other.index > one.index)
+  const hasTerms = one.term > 0 && other.term > 0
+  const isLater = hasTerms && one.term !== other.term ? other.term > one.term : other.index > one.index
   return isLater ? other : one
 }
