@@ -99,6 +99,12 @@ export class Replication implements ReplicationDoor {
     this.#applyRole()
   }
 
+  /** Is a replica from the start, of a master that is told before files are read: they are then those of a replica. */
+  expect(master: Address): void {
+    this.#master = master
+    this.#applyRole()
+  }
+
   /** Follows its master, if it has one: to be called when the data is there. */
   start(): void {
     if (this.#master !== undefined && this.#link === undefined) this.#openLink(this.#master)
@@ -179,10 +185,23 @@ export class Replication implements ReplicationDoor {
     return this.#master !== undefined
   }
 
+  get isFailingOver(): boolean {
+    return this.#failover.state !== 'no-failover'
+  }
+
   /** Bytes of the history; 0 while a replica has no data that it could vouch for. */
   get offset(): number {
-    if (this.isReplica && !(this.#isWhole && this.#hasPast)) return 0
-    return this.#feed.offset
+    return this.isWhole ? this.#feed.offset : 0
+  }
+
+  /** It has all that its master had at some time, or is a master. */
+  get isWhole(): boolean {
+    return !this.isReplica || (this.#isWhole && this.#hasPast)
+  }
+
+  /** A script is at work: what it changes comes to the history when it has ended. */
+  get isChanging(): boolean {
+    return this.#options.engine.paused !== undefined
   }
 
   /** When the master was heard of last, 0 for never. */
@@ -368,7 +387,8 @@ export class Replication implements ReplicationDoor {
     this.#options.pause(false)
   }
 
-  follow(master: Peer | undefined): string {
+  /** @param isOther - What is here is no earlier state of that server's data: everything is asked for. */
+  follow(master: Peer | undefined, isOther = false): string {
     const { logger } = this.#options
     if (master === undefined) {
       if (this.isReplica) this.#promote()
@@ -382,6 +402,7 @@ export class Replication implements ReplicationDoor {
     // What it did as a master may be known to the new one.
     if (!this.isReplica) this.#hasPast = this.#feed.isKept
     if (!this.isReplica) this.#voice.database = this.#feed.database
+    if (isOther) this.#hasPast = false
     this.#link?.close()
     this.#discardUnfinished()
     this.#master = master
@@ -484,7 +505,7 @@ export class Replication implements ReplicationDoor {
   /** Clients that wait for keys, or for replicas, wait in vain: nothing of this server's own will happen here. */
   #letWaitingGo(): void {
     const { engine, sessions, intervene } = this.#options
-    const blocked = [...sessions()].filter(({ blocked: wait }) => wait !== undefined)
+    const blocked = [...sessions()].filter(({ blocked: wait }) => wait !== undefined && wait.isFirm !== true)
     this.#waiting.clear()
     if (blocked.length === 0 || engine.paused !== undefined) return
     intervene(() => {
