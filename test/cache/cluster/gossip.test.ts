@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { GossipEffect } from '../../../ts/cache/cluster/context.ts'
 import { NodeFlag } from '../../../ts/cache/cluster/types.ts'
-import { missedByScenario } from '../../support/cluster/mutants.ts'
+import { planted } from '../../support/cluster/mutants.ts'
 import { runSeed } from '../../support/cluster/run.ts'
 import { nameOf, Story } from '../../support/cluster/scenarios.ts'
+import { hunt } from '../../support/planted.ts'
 
 function kinds(effects: readonly GossipEffect[]): string[] {
   return effects.map(({ kind }) => kind)
@@ -23,8 +24,9 @@ describe('a cluster under faults', () => {
 
   it.each(['durable before send', 'one vote an epoch', 'no votes for the outdated'] as const)(
     'would be noticed to lack the rule "%s"',
-    (rule) => {
-      expect(missedByScenario(rule)).toBeDefined()
+    async (rule) => {
+      const { missed } = await hunt(planted({ virtualMs: 1000 }), rule, { first: 1, count: 0 })
+      expect(missed?.seed).toBe('scenario')
     },
   )
 })
