@@ -59,8 +59,9 @@ function lateExpiry(mutant?: Mutant): string | undefined {
     older.lead(3, state.leases.all(), 11_000)
     older.retry(ending, 11_000)
   }
-  const isOver = state.leases.get(1n) === undefined || older.takeExpired(state, 20_000).length > 0
-  return isOver ? 'a lease that was kept alive has ended' : undefined
+  return state.leases.get(1n) === undefined || older.takeExpired(state, 20_000).length > 0
+    ? 'a lease that was kept alive has ended'
+    : undefined
 }
 
 /** A leader is replaced and comes back; meanwhile another one has kept the lease alive. */

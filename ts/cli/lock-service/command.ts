@@ -19,7 +19,8 @@ import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
-import { CLUSTER_SETTINGS, defaultsOf, isMember, memberOf, troubleTo } from './cluster-settings.ts'
+import { troubleTo } from '../kit/trouble.ts'
+import { CLUSTER_SETTINGS, defaultsOf, isMember, memberOf } from './cluster-settings.ts'
 import { runLocalCluster } from './local-cluster.ts'
 
 const { 'max-clients': _unused, ...SHARED_SETTINGS } = SERVER_SETTINGS
