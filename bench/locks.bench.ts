@@ -228,9 +228,10 @@ function show(result: Result): void {
 }
 
 function remarksOf({ outside, failoversMs }: Result): string[] {
-  const failovers = Object.entries(failoversMs).map(([name, times]) => {
+  const failovers = Object.entries(failoversMs).flatMap(([name, times]) => {
+    if (times.length === 0) return []
     const [p50, p90, most] = [quantile(times, 0.5), quantile(times, 0.9), Math.max(...times)].map(Math.round)
-    return `failover after kill -9, ${name}, ${times.length} times: p50 ${p50} ms, p90 ${p90} ms, at most ${most} ms`
+    return [`failover after kill -9, ${name}, ${times.length} times: p50 ${p50} ms, p90 ${p90} ms, at most ${most} ms`]
   })
   return [...outside.map(showPerf), ...failovers]
 }
