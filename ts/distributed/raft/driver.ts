@@ -124,7 +124,7 @@ export class Driver {
   }
 
   get status(): NodeStatus {
-    return this.node.status
+    return this.node.statusAt(this.nowTick)
   }
 
   /** The term of an entry of the log; undefined where it has none, or none any more. */

@@ -90,6 +90,12 @@ export class Replica {
     }
   }
 
+  /** What it looks like at a time, where that matters to an engine on top; `status` is as of the last event. */
+  statusAt(nowTick: Tick): NodeStatus {
+    this.now = Math.max(this.now, nowTick)
+    return this.status
+  }
+
   /** `status.commitIndex`, for whoever asks after every event. */
   get committed(): LogIndex {
     return this.commitIndex
