@@ -167,6 +167,16 @@ describe('terms of a log', () => {
     expect(terms.of(3)).toBe(1)
   })
 
+  it('tell a position from one that was lost, as far as they reach and a little further', () => {
+    const terms = new Terms(10, 4)
+    terms.add([{ kind: 'empty', index: 11, term: 6 }])
+    expect(terms.compare(at(11, 6))).toBe('covered')
+    expect(terms.compare(at(11, 5))).toBe('lost')
+    expect(terms.compare(at(3, 4))).toBe('covered') // all that the leader of term 4 had before 10
+    expect(terms.compare(at(3, 5))).toBe('lost') // terms never fall
+    expect(terms.compare(at(3, 2))).toBe('forgotten')
+  })
+
   it('are forgotten behind a snapshot that came in', () => {
     const terms = new Terms(0, 0)
     terms.add(entries(1, 2))

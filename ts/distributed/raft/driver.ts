@@ -127,6 +127,11 @@ export class Driver {
     return this.node.statusAt(this.nowTick)
   }
 
+  /** Who leads, as far as this node knows. */
+  get standing(): RoleChange {
+    return this.node.standing
+  }
+
   /** The term of an entry of the log; undefined where it has none, or none any more. */
   termAt(index: LogIndex): Term | undefined {
     return this.node.termAt(index)
