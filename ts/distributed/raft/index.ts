@@ -1,5 +1,14 @@
 // A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
-export type { GroupOptions, MembershipChange, OpenRaftOptions, RaftGroup, RaftHost } from './door.ts'
+export { ByteReader, ByteWriter } from './binary.ts'
+export type {
+  Addresses,
+  GroupOptions,
+  GroupStatus,
+  MembershipChange,
+  OpenRaftOptions,
+  RaftGroup,
+  RaftHost,
+} from './door.ts'
 export { Driver } from './driver.ts'
 export * from './engine.ts'
 export type { HostSeams } from './host.ts'

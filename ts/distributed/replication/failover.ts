@@ -21,7 +21,8 @@ export class FailoverWatch {
 
   take({ role, term, leader }: RoleChange): FailoverEvent | undefined {
     const before = this.leader
-    if (role === 'preCandidate') return this.missLeader(before)
+    // Whom a leader has told to take over asks for votes at once.
+    if (role === 'preCandidate' || role === 'candidate') return this.missLeader(before)
     if (leader === undefined || (leader === before && !this.isLeaderMissed)) return undefined
     this.leader = leader
     this.isLeaderMissed = false
