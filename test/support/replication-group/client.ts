@@ -91,7 +91,7 @@ export class Client implements Process<Wire> {
     const told = { key, callAt, returnAt: simulation.nowMs, by }
     switch (answer.kind) {
       case 'written':
-        observer.wrote({ ...told, value, position: answer.position })
+        observer.wrote({ ...told, client: this.options.id, value, position: answer.position })
         this.session = this.after(answer.position)
         break
       case 'value':

@@ -7,8 +7,8 @@ import { leaderAlone, leaseOutlived, unconfirmedWrite, unevenHeartbeats } from '
 /** Throws, or says so, if something is wrong without the rule. */
 type Story = (mutant?: Mutant) => boolean
 
-/** A leader that is alone gives up after two election timeouts of 100 ms at most, and the longest that it may wait. */
-const LONGEST_ALONE_MS = 900
+/** A leader that is alone gives up after two election timeouts of 100 ms at most; some time is for the story. */
+const LONGEST_ALONE_MS = 400
 
 /** Seeds alone are enough for the others. */
 const STORIES: Readonly<Partial<Record<Rule, Story>>> = {

@@ -8,6 +8,7 @@ import { Violation } from '../raft/invariants.ts'
 import { decodeWrite, type Write } from './machine.ts'
 
 export interface WriteDone extends Write {
+  readonly client: number
   readonly callAt: number
   readonly returnAt: number
   readonly by: NodeId
@@ -75,7 +76,7 @@ export class Observer {
   }
 
   /** Says whether the log that `position` names has `other` in it; undefined if that cannot be told. */
-  contains(position: Position, other: Position): boolean | undefined {
+  readonly contains = (position: Position, other: Position): boolean | undefined => {
     if (other.index === 0) return true
     if (other.index > position.index) return false
     let { index, term }: { index: LogIndex; term: Term | undefined } = position

@@ -59,7 +59,11 @@ export function leaderAlone(mutant?: Mutant): { acknowledged: number; lastAfterM
  * @returns Whether the old leader, whose lease holds, answers a linearizable read without that write.
  */
 export function leaseOutlived(mutant?: Mutant): boolean {
-  const group = groupOf({ raft: { reads: 'lease', leaseTicks: 8 }, patience: [0, 0.1, 0.9], mutant })
+  const group = groupOf({
+    raft: { reads: 'lease', electionTicks: 20, leaseTicks: 18 },
+    patience: [0, 0.1, 0.9],
+    mutant,
+  })
   const { simulation } = group
   group.write(1, 1, 1)
   simulation.runFor(200)
