@@ -59,7 +59,7 @@ export function run(args: readonly string[]): Promise<number> {
     addSettings(program, SETTINGS)
     program
       .option('--memory', 'keep no data on disk')
-      .option('--insecure', 'let everybody who reaches the port of members take part')
+      .option('--insecure', 'let everybody who reaches the ports read and change everything')
       .option('--json', 'say what happens as lines of JSON')
       .addHelpText('after', EXAMPLES)
       .action(serve)
@@ -84,6 +84,7 @@ async function serve(options: GivenOptions): Promise<void> {
     maxTxnOps: values['max-txn-ops'],
     autoCompaction: compactionOf(values),
     advertise: values.advertise === '' ? undefined : values.advertise,
+    isOpen: options['insecure'] === true,
     onExpired: (kvs: readonly KeyValue[]) => say(kvs.map((kv) => expiry(kv, isJson))),
   }
   const inMemory = options['memory'] === true

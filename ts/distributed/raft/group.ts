@@ -151,7 +151,7 @@ export class Group implements RaftGroup {
   }
 
   async ask(query: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
-    const { result } = await this.atLeader({ kind: 'query', query }, options)
+    const { result } = await this.atLeader({ kind: 'query', query: new Uint8Array(query) }, options)
     return result
   }
 
