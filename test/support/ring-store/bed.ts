@@ -68,7 +68,10 @@ export class Bed {
     this.options = options
     this.names = Array.from({ length: nodeCount + (options.spares ?? 0) }, (_, i) => `n${i + 1}`)
     this.members = this.names.slice(0, nodeCount)
-    const ring = buildRing(this.members.map((name) => ({ name })))
+    const ring = buildRing(
+      this.members.map((name) => ({ name })),
+      { virtualNodes: 16 },
+    )
     this.list = ring.preferenceList(KEY, 3)
     for (const name of this.names) {
       const notes = this.members.includes(name) ? { ring: foundingRecord(ring, 3) } : {}
@@ -145,11 +148,12 @@ export class Bed {
     }
   }
 
-  /** Lets all messages arrive, and those that they lead to. */
-  deliver(): void {
+  /** Lets all messages arrive, and those that they lead to; or those alone which may, while the others are lost. */
+  deliver(may: (kind: Message['kind']) => boolean = () => true): void {
     for (let next = this.messages.shift(); next !== undefined; next = this.messages.shift()) {
       const { from, to, message } = next
-      if (this.nodes.has(to) && !this.down.has(to)) this.take(to, { kind: 'message', from, message })
+      const arrives = this.nodes.has(to) && !this.down.has(to) && may(message.kind)
+      if (arrives) this.take(to, { kind: 'message', from, message })
     }
   }
 

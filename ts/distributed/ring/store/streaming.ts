@@ -1,4 +1,5 @@
-// What a newcomer does while the ring streams: copies its ranges, leg by leg and page by page, and notes how far it is.
+// What a newcomer does while the ring streams: copies its ranges, leg by leg and page by page, so many entries a tick, and notes how
+// far it is.
 //
 // A leg begins when its source has the ring that streams on its disk: a request of another epoch is not answered. From then on the source
 // takes no write of a coordinator that does not know of the newcomer. So what the source has, with what both are sent meanwhile, is all.
@@ -13,7 +14,9 @@ export class Streaming extends Repairing {
   protected legs: readonly Leg[] = []
   protected progress: Progress
   /** The page that is under way was asked for then. */
-  private askedTick_: number | undefined
+  private pulledTick: number | undefined
+  /** How many entries may still come in this tick. */
+  private left = 0
 
   constructor(options: StoreOptions) {
     super(options)
@@ -28,7 +31,7 @@ export class Streaming extends Repairing {
     super.adopted()
     this.progress = this.begun()
     this.legs = this.layout.legsOf(this.name)
-    this.askedTick_ = undefined
+    this.pulledTick = undefined
     if (this.legs.length > 0 && lacks(this.mutant, 'streamed before switch')) {
       this.gossip.tell({ filled: this.state.epoch })
     }
@@ -36,10 +39,15 @@ export class Streaming extends Repairing {
   }
 
   protected tickStreaming(): void {
+    this.left = this.options.entriesPerTick
+    if (this.pulledTick === undefined || this.nowTick - this.pulledTick >= this.options.requestTicks) this.pullNext()
+  }
+
+  private pullNext(): void {
     const leg = this.legs[this.progress.leg]
-    if (leg === undefined) return
-    if (this.askedTick_ !== undefined && this.nowTick - this.askedTick_ < this.options.requestTicks) return
-    this.askedTick_ = this.nowTick
+    this.pulledTick = undefined
+    if (leg === undefined || this.left <= 0) return
+    this.pulledTick = this.nowTick
     this.send(leg.source, { kind: 'pull', start: leg.start, end: leg.end, after: this.progress.after })
   }
 
@@ -59,7 +67,8 @@ export class Streaming extends Repairing {
       ? { leg: this.progress.leg + 1, after: undefined }
       : { leg: this.progress.leg, after: entries.at(-1)?.key }
     this.progress = { epoch: this.state.epoch, ...place, keys, bytes }
-    this.askedTick_ = undefined
+    this.left -= Math.max(1, entries.length)
+    this.pullNext()
     const { epoch } = this.state
     this.persistNotes({ progress: this.progress }, () => {
       if (this.state.epoch === epoch) this.tellIfFilled()
