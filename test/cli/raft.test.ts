@@ -133,6 +133,10 @@ describe('bedplate raft', () => {
     ]) {
       expect((await post('/faults', wrong, own)).status, wrong).toBe(400)
     }
+    const none = await post('/faults', '{"fault":"kill","node":9}', own)
+    expect(await none.json()).toEqual({
+      error: { code: 'INVALID_INPUT', message: 'there is no node 9; there are 1, 2, 3' },
+    })
     expect((await fault({ fault: 'status' })).map(({ state }) => state)).toEqual(['running', 'running', 'running'])
     for (const path of ['/api/raft/since/x', '/api/replay/none/1', '/api/replay/election/x', '/api/none']) {
       expect((await get(path)).status).toBe(404)

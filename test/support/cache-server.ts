@@ -89,6 +89,16 @@ export class RawClient {
     this.received = this.received.slice(text.length)
   }
 
+  /** Waits until this has come. @returns All that came until then, this included. */
+  async until(text: string): Promise<string> {
+    await this.#until(() => this.received.includes(text) || this.isClosed)
+    if (this.isClosed) throw new Error(`closed after ${JSON.stringify(this.received.slice(-200))}`)
+    const end = this.received.indexOf(text) + text.length
+    const taken = this.received.slice(0, end)
+    this.received = this.received.slice(end)
+    return taken
+  }
+
   /** Waits for the server to close. @returns What it said before. */
   async closed(): Promise<string> {
     await this.#until(() => this.isClosed)

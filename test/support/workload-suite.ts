@@ -5,7 +5,9 @@ import { type Random, seededRandom } from '../../ts/io/random.ts'
 import type { Rule as LogRule } from '../../ts/storage/log/mutant.ts'
 import type { Mutant } from '../../ts/storage/mutant.ts'
 import { complaintOf } from './errors.ts'
-import type { HeavyFailure, HeavySuite } from './heavy.ts'
+import type { HeavySuite } from './heavy.ts'
+import { runCases } from './heavy-cases.ts'
+import { hunt, type Planted } from './planted.ts'
 
 /** What was covered. */
 export interface Tally {
@@ -39,13 +41,12 @@ export function workloadSuite<Rule extends string = LogRule>({
 
   /** Takes a rule away and looks for a workload that notices. */
   async function checkMutant(rule: Rule, seed: string): Promise<string | undefined> {
-    let applied = 0
-    for (let number = 0; number < mutantCases; number++) {
-      const mutant = { without: rule, applied: 0 }
-      const complaint = await checkSeed(`${seed}/${number}`, newTally(), mutant)
-      applied += mutant.applied
-      if (complaint !== undefined && mutant.applied > 0) return undefined
+    const planted: Planted<Rule> = {
+      rules,
+      run: (number, mutant) => checkSeed(`${seed}/${number}`, newTally(), mutant),
     }
+    const { missed, applied } = await hunt(planted, rule, { first: 0, count: mutantCases })
+    if (missed !== undefined) return undefined
     return `${name} without its rule "${rule}" passed ${mutantCases} workloads; the rule was taken away ${applied} times`
   }
 
@@ -64,21 +65,12 @@ export function workloadSuite<Rule extends string = LogRule>({
 
     async run(context) {
       const tally = newTally()
-      const failures: HeavyFailure[] = []
-      let cases = 0
-      const attempt = async (caseName: string): Promise<void> => {
-        context.begin(caseName)
-        cases++
-        const message = await runCase(caseName, tally)
-        if (message !== undefined) failures.push({ caseName, message })
-      }
-      const goesOn = (): boolean => context.hasTime() || tally.images < imagesAtLeast(context.soak)
-      if (context.only !== undefined) await attempt(context.only)
-      else {
-        const mutants = rules.map((rule) => `seed=${context.seed} mutant=${rule}`)
-        for (const caseName of new Set([...context.remembered, ...mutants])) await attempt(caseName)
-        for (let number = 0; goesOn(); number++) await attempt(`seed=${context.seed} workload=${number}`)
-      }
+      const { cases, failures } = await runCases(context, {
+        fixed: rules.map((rule) => `seed=${context.seed} mutant=${rule}`),
+        drawn: (number) => `seed=${context.seed} workload=${number}`,
+        isShort: () => tally.images < imagesAtLeast(context.soak),
+        check: (caseName) => runCase(caseName, tally),
+      })
       const { images, compoundImages, damaged, byVariant } = tally
       const survivors = failures.filter(({ caseName }) => caseName.includes(' mutant=')).length
       const mutantsCaught = context.only === undefined ? rules.length - survivors : 0

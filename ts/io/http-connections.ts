@@ -3,7 +3,7 @@
 import http from 'node:http'
 import { Duplex } from 'node:stream'
 import type { Cancel, Clock } from './clock.ts'
-import type { Page } from './http.ts'
+import { type Page, readBody } from './http.ts'
 import type { Connection, ConnectionEvents } from './network.ts'
 
 /** A request that is whole. */
@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** Where a browser says that the request comes from a page; undefined from others. */
   readonly origin: string | undefined
   readonly host: string | undefined
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: Uint8Array
 }
 
@@ -99,6 +101,7 @@ export class HttpConnections {
     const body = Buffer.from(page.body)
     const isLast = this.isDraining || page.status === 413
     response.writeHead(page.status, {
+      ...page.headers,
       'content-type': page.type,
       'content-length': body.length,
       ...(isLast ? { connection: 'close' } : {}),
@@ -110,36 +113,18 @@ export class HttpConnections {
   }
 
   private async pageFor(request: http.IncomingMessage, stream: ConnectionStream): Promise<Page> {
-    const body = await bodyOf(request, this.options.maxBodyBytes)
+    const body = await readBody(request, this.options.maxBodyBytes)
     if (body === undefined) return { status: 413, type: 'text/plain', body: 'the body is too long\n' }
     stream.endNever()
     const { method = 'GET', url = '/', headers } = request
     const [path = '/', query = ''] = url.split('?', 2)
     const { origin, host } = headers
-    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, body }).catch(() => ({
+    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, headers, body }).catch(() => ({
       status: 500,
       type: 'text/plain',
       body: 'internal error\n',
     }))
   }
-}
-
-/** The body; undefined if it is longer than it may be. A body whose sender goes away never ends, and nor does the request. */
-function bodyOf(request: http.IncomingMessage, maxBytes: number): Promise<Uint8Array | undefined> {
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let size = 0
-    request.on('data', (chunk: Buffer) => {
-      size += chunk.length
-      if (size <= maxBytes) chunks.push(chunk)
-      else {
-        chunks.length = 0
-        resolve(undefined)
-      }
-    })
-    request.on('end', () => resolve(size <= maxBytes ? Buffer.concat(chunks) : undefined))
-    request.on('error', () => resolve(undefined))
-  })
 }
 
 /** A connection as the stream that Node's HTTP wants. */

@@ -7,7 +7,7 @@ export interface Page {
   readonly status: number
   /** Such as `application/json`. */
   readonly type: string
-  readonly body: string
+  readonly body: string | Uint8Array
   /** Further headers, by their names in lower case. */
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -79,7 +79,7 @@ async function pageFor(
   if (method === 'GET' || method === 'HEAD') return (await answer(path)) ?? plain(404, 'no such page')
   if (method !== 'POST' || change === undefined) return plain(405, 'only GET and HEAD')
   if (isForeign(headers)) return plain(403, 'a page of another origin may not change anything here')
-  const body = await bodyOf(request)
+  const body = await readBody(request, MAX_BODY_BYTES)
   if (body === undefined) return plain(413, `a request has at most ${MAX_BODY_BYTES} bytes`)
   return (await change(path, body)) ?? plain(405, 'nothing can be changed here')
 }
@@ -90,17 +90,22 @@ function isForeign({ origin, host, 'sec-fetch-site': site }: http.IncomingHttpHe
   return origin !== undefined && origin !== `http://${host}`
 }
 
-/** @returns undefined if it is said to be too long. @throws If the sender goes away, or sends more than that. */
-async function bodyOf(request: http.IncomingMessage): Promise<Uint8Array | undefined> {
-  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return undefined
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of request as AsyncIterable<Uint8Array>) {
-    size += chunk.length
-    if (size > MAX_BODY_BYTES) throw new Error(`a request has at most ${MAX_BODY_BYTES} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+/** The body of a request; undefined if it is longer than it may be, or its sender goes away. What is too long is not kept. */
+export function readBody(request: http.IncomingMessage, maxBytes: number): Promise<Uint8Array | undefined> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = []
+    let size = 0
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= maxBytes) chunks.push(chunk)
+      else {
+        chunks.length = 0
+        resolve(undefined)
+      }
+    })
+    request.on('end', () => resolve(size <= maxBytes ? Buffer.concat(chunks) : undefined))
+    request.on('error', () => resolve(undefined))
+  })
 }
 
 function plain(status: number, text: string): Page {

@@ -1,4 +1,5 @@
 // The service kit: one way to be a server.
+export { failurePage, jsonOf, jsonPage, statusOfError } from './json-pages.ts'
 export { createLogger, type Logger } from './logger.ts'
 export { type Metric, metric } from './metrics.ts'
 export { adminPage, runServer } from './run.ts'

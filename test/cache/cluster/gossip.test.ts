@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { GossipEffect } from '../../../ts/cache/cluster/context.ts'
 import { NodeFlag } from '../../../ts/cache/cluster/types.ts'
-import { missedByScenario } from '../../support/cluster/mutants.ts'
+import { planted } from '../../support/cluster/mutants.ts'
 import { runSeed } from '../../support/cluster/run.ts'
 import { nameOf, Story } from '../../support/cluster/scenarios.ts'
+import { hunt } from '../../support/planted.ts'
 
 function kinds(effects: readonly GossipEffect[]): string[] {
   return effects.map(({ kind }) => kind)
@@ -23,8 +24,9 @@ describe('a cluster under faults', () => {
 
   it.each(['durable before send', 'one vote an epoch', 'no votes for the outdated'] as const)(
     'would be noticed to lack the rule "%s"',
-    (rule) => {
-      expect(missedByScenario(rule)).toBeDefined()
+    async (rule) => {
+      const { missed } = await hunt(planted({ virtualMs: 1000 }), rule, { first: 1, count: 0 })
+      expect(missed?.seed).toBe('scenario')
     },
   )
 })
@@ -84,6 +86,25 @@ describe('failover', () => {
     expect(kinds(effects)).toContain('promote')
   })
 
+  it('is not for a replica that has nothing of its master yet', () => {
+    const story = new Story('d')
+    story.isWhole = false
+    story.wait(100)
+    story.hear('a', { kind: 'fail', node: nameOf('c') })
+    story.wait(3000)
+    expect(story.engine.topology.currentEpoch).toBe(7)
+    story.isWhole = true
+    story.wait(2000)
+    expect(story.engine.topology.currentEpoch).toBe(8)
+  })
+
+  it('makes nothing of the data of a replica that is told to follow another master', () => {
+    const story = new Story('d')
+    story.wait(100)
+    const effects = story.step({ kind: 'order', order: { kind: 'replicate', node: nameOf('a') } })
+    expect(effects).toContainEqual({ kind: 'follow', host: '10.0.0.a', port: 7000, isOther: true })
+  })
+
   it('waits longer where another replica has more of the data', () => {
     const story = new Story('d')
     story.wait(100)
@@ -118,6 +139,19 @@ describe('failover', () => {
     expect(replica.node('d').slotCount).toBe(5462)
   })
 
+  it('does not say where the master has stopped while a script may still change something', () => {
+    const story = new Story('c')
+    story.wait(100)
+    story.isChanging = true
+    const isPaused = (effects: readonly GossipEffect[]): unknown[] =>
+      effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message.header.isPaused] : []))
+    const stopping = story.hear('d', { kind: 'mfstart' })
+    expect(kinds(stopping)).toContain('pause')
+    expect(isPaused(stopping)).toEqual([false])
+    story.isChanging = false
+    expect(isPaused(story.step({ kind: 'tick' }))).toContain(true)
+  })
+
   it('is given up if the replica does not come after in time', () => {
     const story = new Story('c')
     story.wait(100)
@@ -136,7 +170,7 @@ describe('failover', () => {
       { kind: 'ping', gossip: [] },
       { master: undefined, flags: NodeFlag.master, configEpoch: 8, slots },
     )
-    expect(effects).toContainEqual({ kind: 'follow', host: '10.0.0.d', port: 7000 })
+    expect(effects).toContainEqual({ kind: 'follow', host: '10.0.0.d', port: 7000, isOther: false })
     expect(story.node('c').master).toBe(story.node('d'))
   })
 })

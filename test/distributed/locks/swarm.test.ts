@@ -1,7 +1,8 @@
 // Replicated lock services under random faults; npm run test:simulation -- --suite locks runs more of them.
 import { describe, expect, it } from 'vitest'
-import { missedByScenario, missedBySeeds } from '../../support/locks-raft/mutants.ts'
+import { planted } from '../../support/locks-raft/mutants.ts'
 import { explain, runSeed } from '../../support/locks-raft/run.ts'
+import { hunt } from '../../support/planted.ts'
 
 const VIRTUAL_MS = 6000
 const SEEDS = 50
@@ -33,14 +34,16 @@ describe('lock services under random faults', () => {
 })
 
 describe('a lock service without one of its rules', () => {
+  const locks = planted({ virtualMs: VIRTUAL_MS })
+
   it.each(['permissions as of now', 'expiry is of its term', 'full time after elections'] as const)(
     'is found out by a story: %s',
-    (rule) => {
-      expect(missedByScenario(rule)).toBeDefined()
+    async (rule) => {
+      expect((await hunt(locks, rule, { first: 1, count: 0 })).missed?.seed).toBe('scenario')
     },
   )
 
-  it.each(['executed once', 'reads ask the leader'] as const)('is found out by a seed: %s', (rule) => {
-    expect(missedBySeeds(rule, { first: 1, count: 20, virtualMs: VIRTUAL_MS })).toBeDefined()
+  it.each(['executed once', 'reads ask the leader'] as const)('is found out by a seed: %s', async (rule) => {
+    expect((await hunt(locks, rule, { first: 1, count: 20 })).missed).toBeDefined()
   })
 })

@@ -1,14 +1,8 @@
 // Every rule of the gossip engine, taken away alone, must be missed: by a scenario, or by some seed of the swarm.
 import type { Mutant, Rule } from '../../../ts/cache/cluster/mutant.ts'
-import { runSeed } from './run.ts'
+import type { Planted, Scenario } from '../planted.ts'
+import { explain, type RunOptions, runSeed } from './run.ts'
 import { forgottenVote, outdatedCandidate, secondVote } from './scenarios.ts'
-
-/** Gives the votes that a scenario comes to, and how many they must be. Seeds alone are enough for the other rules. */
-const SCENARIOS: Readonly<Partial<Record<Rule, readonly [(mutant?: Mutant) => number, number]>>> = {
-  'durable before send': [forgottenVote, 0],
-  'one vote an epoch': [secondVote, 1],
-  'no votes for the outdated': [outdatedCandidate, 0],
-}
 
 /** Rules that matter when slots are moved. */
 const MOVING: ReadonlySet<Rule> = new Set([
@@ -31,25 +25,27 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
   'slots with keys stay': true,
   'absent keys are asked for': true,
 }
-export const RULES = Object.keys(IS_RULE) as readonly Rule[]
 
-/** Tells the scenario of a rule with it and without it. @returns What went wrong without; undefined if nothing did, or there is none. */
-export function missedByScenario(rule: Rule): string | undefined {
-  const [scenario, wanted] = SCENARIOS[rule] ?? []
-  if (scenario === undefined || scenario() !== wanted) return undefined
-  const mutant = { without: rule, applied: 0 }
-  const votes = scenario(mutant)
-  return votes !== wanted && mutant.applied > 0 ? `${votes} votes instead of ${wanted}` : undefined
+/** @param options - Of the runs of seeds. */
+export function planted(options: RunOptions): Planted<Rule> {
+  const optionsOf = (mutant: Mutant): RunOptions => ({ ...options, mutant, moves: MOVING.has(mutant.without) })
+  return {
+    rules: Object.keys(IS_RULE) as Rule[],
+    // Seeds alone are enough for the other rules.
+    scenarios: {
+      'durable before send': votesOf(forgottenVote, 0),
+      'one vote an epoch': votesOf(secondVote, 1),
+      'no votes for the outdated': votesOf(outdatedCandidate, 0),
+    },
+    run: (seed, mutant) => runSeed(seed, optionsOf(mutant)).complaint,
+    explain: (seed, mutant) => explain(runSeed(seed, optionsOf(mutant)), optionsOf(mutant)),
+  }
 }
 
-/** Looks for a seed that misses a rule. @returns What went wrong, with how many seeds; undefined if nothing did. */
-export function missedBySeeds(
-  rule: Rule,
-  { first, count, virtualMs }: { first: number; count: number; virtualMs: number },
-): { seeds: number; complaint: string } | undefined {
-  for (let seed = first; seed < first + count; seed++) {
-    const { complaint } = runSeed(seed, { virtualMs, mutant: { without: rule, applied: 0 }, moves: MOVING.has(rule) })
-    if (complaint !== undefined) return { seeds: seed - first + 1, complaint }
+/** @param wanted - How many votes the story must come to. */
+function votesOf(story: (mutant?: Mutant) => number, wanted: number): Scenario<Rule> {
+  return (mutant) => {
+    const votes = story(mutant)
+    return votes === wanted ? undefined : `${votes} votes instead of ${wanted}`
   }
-  return undefined
 }

@@ -1,6 +1,7 @@
 // Every rule of Raft, taken away alone, must be missed: by a scenario, or by some seed of the swarm.
 import type { Mutant, Rule } from '../../../ts/distributed/raft/mutant.ts'
-import { explain, runSeed } from './run.ts'
+import type { Planted, Scenario } from '../planted.ts'
+import { explain, type RunOptions, runSeed } from './run.ts'
 import {
   commitBehindEntries,
   deafNode,
@@ -22,10 +23,10 @@ import {
 } from './scenarios.ts'
 
 /** Throws, or says so, if something is wrong without the rule. */
-type Scenario = (mutant?: Mutant) => unknown
+type Story = (mutant?: Mutant) => unknown
 
 /** Seeds alone are enough for the others. */
-const SCENARIOS: Readonly<Partial<Record<Rule, Scenario>>> = {
+const STORIES: Readonly<Partial<Record<Rule, Story>>> = {
   'votes are persisted': forgottenVote,
   'durable before reply': lostPromise,
   'commit own terms only': figure8,
@@ -69,47 +70,24 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
   'promises of any term': true,
   'snapshots of one leader': true,
 }
-export const RULES = Object.keys(IS_RULE) as readonly Rule[]
 
-export interface Missed {
-  /** What went wrong. */
-  readonly complaint: string
-}
-
-/** Tells the scenario of a rule without it. @returns undefined if nothing went wrong, or there is none. */
-export function missedByScenario(rule: Rule): Missed | undefined {
-  const scenario = SCENARIOS[rule]
-  if (scenario === undefined) return undefined
-  if (wrongIn(() => scenario()) !== undefined) return undefined // it must pass with the rule
-  const mutant = { without: rule, applied: 0 }
-  const complaint = wrongIn(() => scenario(mutant))
-  return complaint === undefined || mutant.applied === 0 ? undefined : { complaint }
-}
-
-/** Seeds `first` and on. `explains` if it shall be said which faults a seed needs, and what happened last. */
-export interface Seeds {
-  readonly first: number
-  readonly count: number
-  readonly events: number
-  readonly explains?: boolean
-}
-
-/** Looks for a seed that misses a rule. @returns undefined if nothing went wrong. */
-export function missedBySeeds(rule: Rule, { first, count, events, explains = false }: Seeds): Missed | undefined {
-  for (let seed = first; seed < first + count; seed++) {
-    const options = { events, mutant: { without: rule, applied: 0 } }
-    const result = runSeed(seed, options)
-    if (result.complaint === undefined) continue
-    return { complaint: explains ? explain(result, options) : `seed ${seed}: ${result.complaint}` }
+/** @param options - Of the runs of seeds. */
+export function planted(options: RunOptions): Planted<Rule> {
+  return {
+    rules: Object.keys(IS_RULE) as Rule[],
+    scenarios: Object.fromEntries(Object.entries(STORIES).map(([rule, story]) => [rule, scenarioOf(story)])),
+    run: (seed, mutant) => runSeed(seed, { ...options, mutant }).complaint,
+    explain: (seed, mutant) => explain(runSeed(seed, { ...options, mutant }), { ...options, mutant }),
   }
-  return undefined
 }
 
-function wrongIn(tell: () => unknown): string | undefined {
-  try {
-    const found = tell()
-    return found === true || (typeof found === 'number' && found > 0) ? 'the scenario goes wrong' : undefined
-  } catch (error) {
-    return String(error)
+function scenarioOf(story: Story): Scenario<Rule> {
+  return (mutant) => {
+    try {
+      const found = story(mutant)
+      return found === true || (typeof found === 'number' && found > 0) ? `${story.name} goes wrong` : undefined
+    } catch (error) {
+      return String(error)
+    }
   }
 }

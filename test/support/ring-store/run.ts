@@ -9,6 +9,7 @@ import {
   simplifyFaults,
   wholeBetween,
 } from '../../../ts/testing/simulation/index.ts'
+import type { Planted } from '../planted.ts'
 import { Cluster, type ClusterPlan, NEVER_TICKS } from './cluster.ts'
 
 export interface RunOptions {
@@ -76,7 +77,7 @@ const TOLD: readonly Rule[] = [
   'durable before accepted',
   'accepted is taken over',
 ]
-export const SEEDED_RULES = (Object.keys(IS_RULE) as Rule[]).filter((rule) => !TOLD.includes(rule))
+const SEEDED_RULES = (Object.keys(IS_RULE) as Rule[]).filter((rule) => !TOLD.includes(rule))
 
 function drawPlan(seed: number): ClusterPlan {
   const random = seededRandom(seed)
@@ -148,15 +149,11 @@ export function explain(failed: RunResult, options: RunOptions): string {
   ].join('\n')
 }
 
-/** Looks for a seed that misses a rule. @returns What went wrong, and after how many seeds; undefined if nothing did. */
-export function missedBySeeds(
-  rule: Rule,
-  { first, count, events }: { first: number; count: number; events: number },
-): { seeds: number; complaint: string } | undefined {
-  for (let seed = first; seed < first + count; seed++) {
-    const mutant = { without: rule, applied: 0 }
-    const { complaint } = runSeed(seed, { events, mutant })
-    if (complaint !== undefined && mutant.applied > 0) return { seeds: seed - first + 1, complaint }
+/** @param options - Of the runs of seeds. */
+export function planted(options: RunOptions): Planted<Rule> {
+  return {
+    rules: SEEDED_RULES,
+    run: (seed, mutant) => runSeed(seed, { ...options, mutant }).complaint,
+    explain: (seed, mutant) => explain(runSeed(seed, { ...options, mutant }), { ...options, mutant }),
   }
-  return undefined
 }

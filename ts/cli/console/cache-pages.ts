@@ -12,10 +12,10 @@
 // Names and values are bytes: `id` has one character of 0 to 255 a byte, what is shown is decoded as UTF-8.
 import { BedplateError } from '../../base/errors.ts'
 import type { MaybePage, Page } from '../../io/http.ts'
+import { failurePage, jsonOf, jsonPage } from '../../service/index.ts'
 import { shorten } from '../kit/text.ts'
-import { ask, type CacheNode, type CacheView, NODE_FAULTS, type Plain } from './cache-node.ts'
+import { ask, askEach, type CacheNode, type CacheView, NODE_FAULTS, type Plain } from './cache-node.ts'
 import { clusterView } from './cluster-view.ts'
-import { decoded, failurePage, jsonOf, jsonPage } from './json-pages.ts'
 
 const KEYS_PER_PAGE = 100
 /** A pattern that seldom matches makes SCAN come back with little: it is asked so often for one page, and no more. */
@@ -60,7 +60,7 @@ export function cacheChanges(view: CacheView): (path: string, body: Uint8Array) 
         throw new BedplateError('INVALID_INPUT', 'delete wants {"db": 0, "id": "key"}')
       }
       const [deleted] = await ask(node, String(db), [['DEL', id]])
-      return jsonPage({ deleted: deleted ?? 0 })
+      return jsonPage({ deleted })
     } catch (error) {
       return failurePage(error)
     }
@@ -122,7 +122,6 @@ async function keysPage(node: CacheNode, { db, cursor, type, pattern }: Search):
   let next = cursor
   for (let scans = 0; scans < SCANS_PER_PAGE && found.size < KEYS_PER_PAGE; scans++) {
     const [reply] = await ask(node, db, [['SCAN', next, 'MATCH', bytes, 'COUNT', String(SCAN_COUNT), ...ofType]])
-    if (!Array.isArray(reply)) return { cursor: '0', databases: [], keys: [] } // such as of a database that there is not
     const [after, keys] = reply as [string, string[]]
     for (const key of keys) found.add(key)
     next = after
@@ -137,7 +136,7 @@ async function describeKeys(node: CacheNode, db: string, ids: readonly string[])
     ['PTTL', id],
     ['MEMORY', 'USAGE', id],
   ])
-  const answers = await ask(node, db, questions)
+  const answers = await askEach(node, db, questions) // a key may have gone meanwhile
   return ids.flatMap((id, i) => {
     const [type, ttlMs, bytes] = answers.slice(3 * i)
     return type === 'none' ? [] : [{ id, name: shown(id), type, ttlMs: ttlMs ?? null, bytes: bytes ?? null }]
@@ -237,7 +236,7 @@ async function memoryPage(node: CacheNode, db: string): Promise<unknown> {
 }
 
 async function slowlogPage(node: CacheNode): Promise<unknown> {
-  const [entries] = await ask(node, '0', [['SLOWLOG', 'GET', '50']])
+  const [entries] = await askEach(node, '0', [['SLOWLOG', 'GET', '50']])
   if (!Array.isArray(entries)) return { missing: true }
   return {
     entries: entries.map((entry) => {
@@ -245,6 +244,15 @@ async function slowlogPage(node: CacheNode): Promise<unknown> {
       const command = list(args).map((arg) => shown(arg))
       return { id, atSeconds, micros, command: command.join(' '), client: shown(client) }
     }),
+  }
+}
+
+/** A part of a path; as it is if it was not encoded as it should be. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    return part
   }
 }
 

@@ -4,7 +4,7 @@
 //   {isCluster: true, state, epoch, nodes: [{node, name, address, state, role, master, isFailed, epoch, ranges: [[first, last]]}]}
 //
 // `node` is the number of the console for it, -1 for one that the console does not run; `state` of a node is that of its thread.
-import { ask, type CacheNode, type CacheView } from './cache-node.ts'
+import { askEach, type CacheNode, type CacheView } from './cache-node.ts'
 
 /** One line of CLUSTER NODES: https://redis.io/docs/latest/commands/cluster-nodes/ */
 const LINE = /^(?<id>\S+) (?<address>[^@ ]+)@\S* (?<flags>\S+) (?<master>\S+) \S+ \S+ (?<epoch>\d+) \S+(?<slots>.*)$/
@@ -22,7 +22,7 @@ export async function clusterView(view: CacheView): Promise<unknown> {
   const nodes = view.nodes()
   const seer = nodes.find(({ state }) => state === 'running')
   if (seer === undefined) return { isCluster: nodes.length > 1, state: 'no node runs', epoch: 0, nodes: [] }
-  const [info, text] = await ask(seer, '0', [
+  const [info, text] = await askEach(seer, '0', [
     ['CLUSTER', 'INFO'],
     ['CLUSTER', 'NODES'],
   ])

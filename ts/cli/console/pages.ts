@@ -6,10 +6,9 @@
 //   /api/replay/...       simulated clusters step by step: ../raft/replay-pages.ts
 import type { MaybePage, Page } from '../../io/http.ts'
 import { type Address, showAddress } from '../../io/network.ts'
-import type { Metric } from '../../service/index.ts'
+import { jsonPage, type Metric } from '../../service/index.ts'
 import { replayPage } from '../raft/replay-pages.ts'
 import type { Member, ServerGroup } from '../servers/group.ts'
-import { jsonPage } from './json-pages.ts'
 import { guarded, type PartName, shellPage } from './shell.ts'
 
 const OF_SERVER = /^\/api\/(?<name>[a-z-]+)\/(?<rest>.*)$/

@@ -1,23 +1,16 @@
 // `lock-service --nodes 3`: a cluster on this machine, a process each, so that one can be killed, or paused, as a machine can.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
-import { realClock } from '../../io/clock.ts'
 import { type Address, realNetwork, showAddress } from '../../io/network.ts'
 import { interruptible } from '../kit/interrupt.ts'
-import { complain } from '../kit/output.ts'
+import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { type ClusterValues, peerPortOf } from './cluster-settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/lock-service', PACKAGE_URL))
-/** A member that does not end in this time, since it is paused or its disk hangs, is killed. */
-const END_MS = 7000
 /** What each member has of its own, or the parent alone. */
 const OWN: ReadonlySet<string> = new Set([
   ...['nodes', 'id', 'cluster', 'peers', 'port', 'peer-port', 'data-dir', 'admin-port', 'advertise'],
@@ -51,8 +44,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<voi
       const stopped = new Promise<void>((done) => {
         signal.addEventListener('abort', () => done())
       })
-      await Promise.race([stopped, cluster.allGone])
-      await cluster.close()
+      await Promise.race([stopped, cluster.processes.allGone])
+      await cluster.processes.close()
       if (signal.aborted) return
       throw new BedplateError('UNAVAILABLE', 'all members of the cluster have ended', {
         hint: 'their own words above say why',
@@ -64,17 +57,18 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<voi
 }
 
 class LocalCluster {
-  /** Resolves when no process is left. */
-  readonly allGone: Promise<void>
+  readonly processes: NodeProcesses
   readonly #options: LocalClusterOptions
-  readonly #children = new Map<number, ChildProcess>()
   readonly #addresses = new Map<number, Address>()
-  #gone: () => void = () => {}
 
   constructor(options: LocalClusterOptions, directory: string, peerPorts: readonly number[]) {
     this.#options = options
-    this.allGone = new Promise((resolve_) => {
-      this.#gone = resolve_
+    this.processes = new NodeProcesses({
+      program: PROGRAM,
+      heard: (id, line) => this.#hear(id, JSON.parse(line) as Event),
+      ended: (id, status, signal) => {
+        this.#say({ event: 'ended', node: id, status, signal }, `[Node ${id}] ${describeEnd(status, signal)}`)
+      },
     })
     const { values, defaults } = options
     const passedOn = Object.entries(values)
@@ -84,42 +78,11 @@ class LocalCluster {
     const peers = peerPorts.map((port, i) => `${i + 1}=${showAddress({ host: values.host, port })}`).join(',')
     for (const id of ids) {
       const port = values.port === 0 ? 0 : values.port + id - 1
-      this.#start(id, [
+      this.processes.start(id, [
         ...[`--id=${id}`, `--cluster=${ids.join(',')}`, `--port=${port}`, `--peer-port=${peerPorts[id - 1]}`],
         ...[`--peers=${peers}`, `--data-dir=${join(directory, `node-${id}`)}`, '--nodes=1', ...passedOn, '--json'],
       ])
     }
-  }
-
-  /** Ends all members in order, as SIGTERM does. */
-  async close(): Promise<void> {
-    const ended = [...this.#children.values()].map((child) => {
-      const gone = once(child, 'exit')
-      child.kill('SIGCONT')
-      child.kill('SIGTERM')
-      const cancel = realClock.timer(END_MS, () => child.kill('SIGKILL'))
-      return gone.finally(cancel)
-    })
-    await Promise.all(ended)
-  }
-
-  #start(id: number, args: readonly string[]): void {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
-      // The channel says nothing; it ends with this process, however that ends, and then the members do.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      detached: true, // Ctrl-C on the terminal is ours to hand on
-    })
-    this.#children.set(id, child)
-    createInterface({ input: child.stdout as Readable }).on('line', (line) => this.#hear(id, JSON.parse(line) as Event))
-    createInterface({ input: child.stderr as Readable }).on('line', (line) => complain(`[Node ${id}] ${line}\n`))
-    child.once('exit', (status, signal) => {
-      this.#children.delete(id)
-      this.#say(
-        { event: 'ended', node: id, status, signal },
-        `[Node ${id}] ended ${signal === null ? `with status ${status}` : `by ${signal}`}`,
-      )
-      if (this.#children.size === 0) this.#gone()
-    })
   }
 
   #hear(id: number, event: Event): void {
@@ -131,7 +94,7 @@ class LocalCluster {
   #ready(id: number, event: Event & Address): void {
     const { host, port } = event
     this.#addresses.set(id, { host, port })
-    const pid = this.#children.get(id)?.pid
+    const pid = this.processes.pidOf(id)
     this.#say(
       { event: 'member', node: id, host, port, pid },
       `[Node ${id}] ${showAddress({ host, port })}, process ${pid}`,

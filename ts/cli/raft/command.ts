@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
 import { listenHttp, type Page } from '../../io/http.ts'
 import { showAddress } from '../../io/network.ts'
-import { jsonOf, jsonPage } from '../console/json-pages.ts'
+import { failurePage, jsonOf, jsonPage } from '../../service/index.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import type { Output } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
@@ -90,9 +90,7 @@ async function answer(cluster: Cluster | undefined, path: string, body: Uint8Arr
     await perform(cluster, faultOf(body))
     return jsonPage(cluster.states())
   } catch (error) {
-    const { code, message, hint } =
-      error instanceof BedplateError ? error : new BedplateError('INVALID_INPUT', String(error))
-    return jsonPage({ code, message, hint }, 400)
+    return failurePage(error)
   }
 }
 
@@ -183,7 +181,7 @@ async function ask(control: number, fault: Fault): Promise<NodeState[]> {
   })
   const answered = (await response.json()) as unknown
   if (response.ok) return answered as NodeState[]
-  const { code, message, hint } = answered as { code: ErrorCode; message: string; hint?: string }
+  const { code, message, hint } = (answered as { error: { code: ErrorCode; message: string; hint?: string } }).error
   throw new BedplateError(code, message, hint === undefined ? {} : { hint })
 }
 

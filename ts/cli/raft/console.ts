@@ -6,7 +6,7 @@
 //   POST  /api/raft/append         {command}: on the first node that takes it; {index, node}
 import { BedplateError } from '../../base/errors.ts'
 import type { Page } from '../../io/http.ts'
-import { failurePage, jsonOf, jsonPage } from '../console/json-pages.ts'
+import { failurePage, jsonOf, jsonPage } from '../../service/index.ts'
 import { guarded, shellPage } from '../console/shell.ts'
 import type { Cluster } from './cluster.ts'
 import { replayPage } from './replay-pages.ts'

@@ -1,6 +1,6 @@
 // The stories of story.ts for the console: GET replay/STORY/SEED gives {name, seed, about, steps}.
 import type { Page } from '../../io/http.ts'
-import { failurePage, jsonPage } from '../console/json-pages.ts'
+import { failurePage, jsonPage } from '../../service/index.ts'
 import { STORIES, tell } from './story.ts'
 
 const PATH = /^\/api\/replay\/(?<story>[a-z0-9-]+)\/(?<seed>\d{1,10})$/

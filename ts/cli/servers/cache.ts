@@ -46,6 +46,7 @@ function makeServer({ host, port, logger, dataDirectory }: CacheOptions): MadeCa
     ...{ network: realNetwork, clock: realClock, random: realRandom },
     memoryBytes: () => process.memoryUsage().heapUsed,
     cpuSeconds,
+    memory: MEMORY,
   })
   const view: CacheView = {
     nodes: () => [
@@ -83,7 +84,8 @@ function makeCluster({ host, port }: CacheOptions): MadeCache {
         name: `node${index + 1}`,
         address: showAddress(address),
         state: cluster.states[index] ?? 'down',
-        run: (commands) => cluster.execute(index, commands),
+        // A replica shows what it has; without READONLY it would send the console to its master.
+        run: async (commands) => (await cluster.execute(index, [['READONLY'], ...commands])).slice(1),
       })),
     fault: (fault, node) => hurt(cluster, fault, node),
   }

@@ -1,9 +1,10 @@
 // What `raft-node` answers over HTTP, on any member of the cluster: docs/systems/raft.md has the table.
-import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
+import { BedplateError } from '../../../base/errors.ts'
 import { checkOptions } from '../../../base/options.ts'
 import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
 import { type Address, parseAddress, showAddress } from '../../../io/network.ts'
+import { jsonPage, statusOfError } from '../../../service/index.ts'
 import type { RaftGroup, RaftHost } from '../door.ts'
 import { RaftError } from '../raft-error.ts'
 import type { NodeId } from '../types.ts'
@@ -26,13 +27,6 @@ interface Route {
 /** Commands in one answer of /log. */
 const MAX_LOG_COMMANDS = 1000
 const MAX_LOG_BYTES = 4 * 1024 * 1024
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  INVALID_INPUT: 400,
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  UNAVAILABLE: 503,
-  CLOSED: 503,
-}
 
 const ROUTES: Readonly<Record<string, readonly Route[]>> = {
   '/append': [{ method: 'POST', answer: append }],
@@ -56,18 +50,17 @@ export async function answerRequest(node: Node, request: HttpRequest): Promise<P
   try {
     if (route === undefined) {
       const known = routes.map((each) => each.method).join(' and ')
-      return failure(405, new BedplateError('INVALID_INPUT', `${request.path} takes ${known}, not ${request.method}`))
+      return failure(new BedplateError('INVALID_INPUT', `${request.path} takes ${known}, not ${request.method}`), 405)
     }
     if (route.method === 'POST') refuseForeignPage(request)
-    return json(200, await route.answer(node, request))
+    return jsonPage(await route.answer(node, request))
   } catch (error) {
-    const known = error instanceof BedplateError ? error : new BedplateError('INTERNAL', String(error))
-    return failure(STATUS[known.code] ?? 500, known)
+    return failure(error instanceof BedplateError ? error : new BedplateError('INTERNAL', String(error)))
   }
 }
 
 async function append({ group }: Node, request: HttpRequest): Promise<Json> {
-  const { command } = bodyOf(request, { command: 'string' })
+  const { command } = fieldsOf(request, { command: 'string' })
   if (command === undefined) throw refusal('/append wants {"command": "..."}')
   const { result } = await group.propose(Buffer.from(command as string))
   return { success: true, index: numberOf(result) }
@@ -108,7 +101,7 @@ async function members({ host, group }: Node): Promise<Json> {
 /** One change of one member; what a joint membership still has of an earlier one is finished by Raft. */
 async function changeMembers({ group }: Node, request: HttpRequest): Promise<Json> {
   const fields = { add: 'number', promote: 'number', remove: 'number', address: 'string' } as const
-  const { add, promote, remove, address } = bodyOf(request, fields) as Record<string, number> & { address?: string }
+  const { add, promote, remove, address } = fieldsOf(request, fields) as Record<string, number> & { address?: string }
   const given = [add, promote, remove].filter((id) => id !== undefined)
   if (given.length !== 1 || (add === undefined) !== (address === undefined)) {
     throw refusal('/members wants one of {"add": 6, "address": "host:port"}, {"promote": 6} and {"remove": 6}')
@@ -129,19 +122,19 @@ async function changeMembers({ group }: Node, request: HttpRequest): Promise<Jso
 }
 
 async function transfer({ group }: Node, request: HttpRequest): Promise<Json> {
-  const { to } = bodyOf(request, { to: 'number' })
+  const { to } = fieldsOf(request, { to: 'number' })
   if (to === undefined) throw refusal('/transfer wants {"to": 2}')
   await group.transfer(to as NodeId)
   return { success: true, to }
 }
 
 async function snapshot({ group }: Node, request: HttpRequest): Promise<Json> {
-  bodyOf(request, {})
+  fieldsOf(request, {})
   return { success: true, logIndex: await group.snapshot() }
 }
 
 /** @throws INVALID_INPUT for what is no JSON object, and for unknown names. An empty body is an empty object. */
-function bodyOf({ path, body }: HttpRequest, fields: Readonly<Record<string, 'string' | 'number'>>): Json {
+function fieldsOf({ path, body }: HttpRequest, fields: Readonly<Record<string, 'string' | 'number'>>): Json {
   let value: unknown
   try {
     value = body.length === 0 ? {} : JSON.parse(Buffer.from(body).toString('utf8'))
@@ -178,13 +171,9 @@ function refusal(message: string): BedplateError {
   return new BedplateError('INVALID_INPUT', message)
 }
 
-/** An error as it is answered. */
-export function failure(status: number, error: BedplateError): Page {
+/** An error as it is answered, with the status that fits its code unless another is given. */
+export function failure(error: BedplateError, status = statusOfError(error)): Page {
   const { code, message, hint } = error
   const outcome = error instanceof RaftError ? { outcome: error.outcome } : {}
-  return json(status, { success: false, error: { code, message, hint, ...outcome } })
-}
-
-function json(status: number, value: unknown): Page {
-  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` }
+  return jsonPage({ success: false, error: { code, message, hint, ...outcome } }, status)
 }

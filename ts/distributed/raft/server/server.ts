@@ -147,10 +147,10 @@ export class RaftNodeServer implements Server {
 
   private async answer(request: HttpRequest): Promise<Page> {
     const { node } = this
-    if (node === undefined) return failure(503, new BedplateError('UNAVAILABLE', 'the node is starting'))
+    if (node === undefined) return failure(new BedplateError('UNAVAILABLE', 'the node is starting'))
     const admin = request.method === 'GET' || request.method === 'HEAD' ? adminPage(this, request.path) : undefined
     const page = admin ?? (await answerRequest(node, request))
-    return page ?? failure(404, new BedplateError('NOT_FOUND', `there is no ${request.path.slice(0, 80)}`))
+    return page ?? failure(new BedplateError('NOT_FOUND', `there is no ${request.path.slice(0, 80)}`))
   }
 
   private applied(count: number, index: number): void {
