@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
 import { UsageError } from '../support.ts'
 
 export const SERVERS = ['bedplate', 'redis', 'bare'] as const

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/lock-service', import.meta.url))
 

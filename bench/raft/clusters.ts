@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
 import { openRaft, type RaftGroup, type RaftHost, type StateMachine } from '../../ts/distributed/raft/public.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/raft-node', import.meta.url))

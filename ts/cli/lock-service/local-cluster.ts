@@ -1,7 +1,7 @@
 // `lock-service --nodes 3`: a cluster on this machine, a process each, so that one can be killed, or paused, as a machine can.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -11,8 +11,10 @@ import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
 import { realClock } from '../../io/clock.ts'
 import { type Address, realNetwork, showAddress } from '../../io/network.ts'
+import { environmentWithout } from '../../service/index.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { complain } from '../kit/output.ts'
+import { UsageError } from '../kit/program.ts'
 import { type ClusterValues, peerPortOf } from './cluster-settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/lock-service', PACKAGE_URL))
@@ -22,9 +24,17 @@ const END_MS = 7000
 const OWN: ReadonlySet<string> = new Set([
   ...['nodes', 'id', 'cluster', 'peers', 'port', 'peer-port', 'data-dir', 'admin-port', 'advertise'],
 ])
+/** What makes sense for one member alone. */
+const OF_ONE = ['id', 'cluster', 'peers', 'advertise'] as const
+const MAX_PORT = 65_535
 
 export interface LocalClusterOptions {
-  readonly values: ClusterValues & { readonly 'data-dir': string }
+  readonly values: ClusterValues & { readonly 'admin-port': number | undefined }
+  /** Its variables in the environment are those of this process: members get flags alone. */
+  readonly system: string
+  /** Where a member has its data, unless that is in memory. */
+  readonly dataOf: (id: number) => string
+  readonly isInsecure: boolean
   /** Of all settings. */
   readonly defaults: Readonly<Record<string, unknown>>
   /** Data goes with the cluster. */
@@ -37,46 +47,55 @@ interface Event extends Partial<Address> {
   readonly event: string
   readonly id?: string
   readonly term?: number
+  readonly adminPort?: number
 }
 
-/** Runs the cluster until a signal comes. @throws UNAVAILABLE if no member is left */
+/** Runs the cluster until a signal comes. @throws UsageError; UNAVAILABLE if it cannot start, or no member is left */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<void> {
-  const { values, isInMemory } = options
-  const directory = isInMemory ? mkdtempSync(join(tmpdir(), 'lock-service-')) : resolve(values['data-dir'])
-  mkdirSync(directory, { recursive: true })
+  const { values, isInMemory, dataOf } = options
+  for (const name of OF_ONE) {
+    if (values[name] === undefined || values[name] === '') continue
+    throw new UsageError(`--${name} is for one member, and --nodes starts all of them`, 'leave one of the two out')
+  }
+  const peerPorts = values.port === 0 ? await freePorts(values.nodes) : portsFrom(peerPortOf(values), values.nodes)
+  const last = Math.max(...peerPorts, values.port + values.nodes - 1, (values['admin-port'] ?? 0) + values.nodes - 1)
+  if (last > MAX_PORT) {
+    throw new UsageError(`${values.nodes} members would come to port ${last}`, 'choose lower ports, or --port=0')
+  }
+  const temporary = isInMemory ? mkdtempSync(join(tmpdir(), 'lock-service-')) : undefined
   try {
-    const peerPorts = values.port === 0 ? await freePorts(values.nodes) : portsFrom(peerPortOf(values), values.nodes)
     await interruptible(async ({ signal }) => {
-      const cluster = new LocalCluster(options, directory, peerPorts)
+      const directoryOf = (id: number): string =>
+        temporary === undefined ? resolve(dataOf(id)) : join(temporary, `node-${id}`)
+      const cluster = new LocalCluster(options, directoryOf, peerPorts)
       const stopped = new Promise<void>((done) => {
         signal.addEventListener('abort', () => done())
       })
-      await Promise.race([stopped, cluster.allGone])
+      const why = await Promise.race([stopped, cluster.over])
       await cluster.close()
-      if (signal.aborted) return
-      throw new BedplateError('UNAVAILABLE', 'all members of the cluster have ended', {
-        hint: 'their own words above say why',
-      })
+      if (why === undefined) return
+      throw new BedplateError('UNAVAILABLE', why, { hint: 'their own words above say why' })
     })
   } finally {
-    if (isInMemory) rmSync(directory, { recursive: true, force: true })
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
   }
 }
 
 class LocalCluster {
-  /** Resolves when no process is left. */
-  readonly allGone: Promise<void>
+  /** Resolves to what has gone wrong: a member ended before all had started, or none is left. */
+  readonly over: Promise<string>
   readonly #options: LocalClusterOptions
   readonly #children = new Map<number, ChildProcess>()
   readonly #addresses = new Map<number, Address>()
-  #gone: () => void = () => {}
+  #end: (why: string) => void = () => {}
+  #isClosing = false
 
-  constructor(options: LocalClusterOptions, directory: string, peerPorts: readonly number[]) {
+  constructor(options: LocalClusterOptions, directoryOf: (id: number) => string, peerPorts: readonly number[]) {
     this.#options = options
-    this.allGone = new Promise((resolve_) => {
-      this.#gone = resolve_
+    this.over = new Promise((end) => {
+      this.#end = end
     })
-    const { values, defaults } = options
+    const { values, defaults, isInsecure } = options
     const passedOn = Object.entries(values)
       .filter(([name, value]) => !OWN.has(name) && value !== undefined && value !== defaults[name])
       .map(([name, value]) => `--${name}=${value}`)
@@ -86,15 +105,17 @@ class LocalCluster {
       const port = values.port === 0 ? 0 : values.port + id - 1
       this.#start(id, [
         ...[`--id=${id}`, `--cluster=${ids.join(',')}`, `--port=${port}`, `--peer-port=${peerPorts[id - 1]}`],
-        ...[`--peers=${peers}`, `--data-dir=${join(directory, `node-${id}`)}`, '--nodes=1', ...passedOn, '--json'],
+        ...[`--peers=${peers}`, `--data-dir=${directoryOf(id)}`, ...passedOn, ...this.#adminPort(id), '--json'],
+        ...(isInsecure ? ['--insecure'] : []),
       ])
     }
   }
 
   /** Ends all members in order, as SIGTERM does. */
   async close(): Promise<void> {
+    this.#isClosing = true
     const ended = [...this.#children.values()].map((child) => {
-      const gone = once(child, 'exit')
+      const gone = once(child, 'close')
       child.kill('SIGCONT')
       child.kill('SIGTERM')
       const cancel = realClock.timer(END_MS, () => child.kill('SIGKILL'))
@@ -107,19 +128,29 @@ class LocalCluster {
     const child = spawn(process.execPath, [PROGRAM, ...args], {
       // The channel says nothing; it ends with this process, however that ends, and then the members do.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: environmentWithout(process.env, this.#options.system),
       detached: true, // Ctrl-C on the terminal is ours to hand on
     })
     this.#children.set(id, child)
     createInterface({ input: child.stdout as Readable }).on('line', (line) => this.#hear(id, JSON.parse(line) as Event))
     createInterface({ input: child.stderr as Readable }).on('line', (line) => complain(`[Node ${id}] ${line}\n`))
-    child.once('exit', (status, signal) => {
+    // After its last words.
+    child.once('close', (status, signal) => {
       this.#children.delete(id)
       this.#say(
         { event: 'ended', node: id, status, signal },
         `[Node ${id}] ended ${signal === null ? `with status ${status}` : `by ${signal}`}`,
       )
-      if (this.#children.size === 0) this.#gone()
+      if (this.#isClosing) return
+      if (this.#children.size === 0) this.#end('all members of the cluster have ended')
+      else if (this.#addresses.size < this.#options.values.nodes) this.#end(`member ${id} could not start`)
     })
+  }
+
+  /** Those of members lie in a row, as their other ports do. */
+  #adminPort(id: number): string[] {
+    const first = this.#options.values['admin-port']
+    return first === undefined ? [] : [`--admin-port=${first === 0 ? 0 : first + id - 1}`]
   }
 
   #hear(id: number, event: Event): void {
@@ -129,11 +160,11 @@ class LocalCluster {
   }
 
   #ready(id: number, event: Event & Address): void {
-    const { host, port } = event
+    const { host, port, adminPort } = event
     this.#addresses.set(id, { host, port })
     const pid = this.#children.get(id)?.pid
     this.#say(
-      { event: 'member', node: id, host, port, pid },
+      { event: 'member', node: id, host, port, adminPort, pid },
       `[Node ${id}] ${showAddress({ host, port })}, process ${pid}`,
     )
     if (this.#addresses.size < this.#options.values.nodes) return
