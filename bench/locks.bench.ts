@@ -7,8 +7,9 @@
 // The client is the npm package etcd3, in this process. Both servers put every change on disk before they answer. Without etcd
 // (package etcd-server) ours is measured alone.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { temporaryDirectory } from './leftovers.ts'
 import { checkPerf, type PerfFigures } from './locks/check-perf.ts'
 import { type RunningServer, startEtcd, startOurs } from './locks/servers.ts'
 import { inProcess, measure, type Sample, type Target, type Task, throughEtcd3, warmUp } from './locks/tasks.ts'
@@ -60,8 +61,7 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
     throw new UsageError(`--check-perf is one of ${LOADS.join(', ')}`)
   }
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'locks-'))
+  const directory = temporaryDirectory(parent, 'locks-')
   const nodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(String(profile))}`]
   const etcdVersion = versionOfEtcd()
   const bedplate = await startOurs(directory, nodeArgs)

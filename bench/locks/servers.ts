@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { freePorts } from '../../test/support/ports.ts'
+import { owned } from '../leftovers.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/lock-service', import.meta.url))
 
@@ -20,7 +21,7 @@ export interface RunningServer {
 export async function startOurs(directory: string, nodeArgs: readonly string[]): Promise<RunningServer> {
   const [port] = await freePorts(1)
   const args = [...nodeArgs, COMMAND, '--json', `--port=${port}`, `--data-dir=${join(directory, 'bedplate')}`]
-  return started('bedplate', `127.0.0.1:${port}`, spawn(process.execPath, args, STDIO), /"event":"ready"/)
+  return started('bedplate', `127.0.0.1:${port}`, owned(spawn(process.execPath, args, STDIO)), /"event":"ready"/)
 }
 
 /** Starts Debian's etcd as it comes: one member, every put synced to disk before its answer. */
@@ -33,7 +34,7 @@ export async function startEtcd(directory: string): Promise<RunningServer> {
     `--advertise-client-urls=${url}`,
     `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
   ]
-  return started('etcd', `127.0.0.1:${port}`, spawn('etcd', args, STDIO), /ready to serve client/)
+  return started('etcd', `127.0.0.1:${port}`, owned(spawn('etcd', args, STDIO)), /ready to serve client/)
 }
 
 const STDIO = { stdio: ['ignore', 'pipe', 'pipe'] as ['ignore', 'pipe', 'pipe'] }
