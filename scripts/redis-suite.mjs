@@ -11,6 +11,7 @@
 //   --server     `redis` for the real one
 //   --json       writes what was found, with the names of all tests
 //   --update     after a whole run of ours: keeps what it found as what is expected. --baseline FILE is the --json of redis-server
+//   --patience   waits so many times as long for a file before it is given up: for a busy machine
 //   --markdown   prints the table of docs/systems/cache.md, and runs nothing
 //
 // REDIS_SUITE_LOGS names a folder for the output of each file. The tests come from Debian's source package, kept below .cache/:
@@ -35,7 +36,7 @@ import { judge, readExpected, showTable, updateExpected } from './redis-suite/ex
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const CACHE = join(process.env.BEDPLATE_CACHE_DIR ?? join(ROOT, '.cache'), 'redis-suite')
-/** A file is given up after so long, and after so long without a word. */
+/** A file is given up after so long, and after so long without a word; `--patience` times that. */
 const FILE_SECONDS = 300
 const SILENT_SECONDS = 120
 /** Files whose tests begin servers of their own: none of it runs against a server that was there before. */
@@ -65,6 +66,7 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'string' },
     update: { type: 'boolean' },
     baseline: { type: 'string' },
+    patience: { type: 'string', default: '1' },
     markdown: { type: 'boolean' },
   },
 })
@@ -162,10 +164,11 @@ async function runFile(suite, file) {
     })
   }
   const ended = new Promise((resolve) => suiteRun.on('close', resolve))
+  const [fileSeconds, silentSeconds] = [FILE_SECONDS, SILENT_SECONDS].map((each) => each * Number(options.patience))
   const timer = setInterval(() => {
     const now = performance.now()
-    if (now - started > 1000 * FILE_SECONDS) result.problem = `not done after ${FILE_SECONDS} s`
-    else if (now - heardMs > 1000 * SILENT_SECONDS) result.problem = `nothing happened for ${SILENT_SECONDS} s`
+    if (now - started > 1000 * fileSeconds) result.problem = `not done after ${fileSeconds} s`
+    else if (now - heardMs > 1000 * silentSeconds) result.problem = `nothing happened for ${silentSeconds} s`
     else return
     process.kill(-suiteRun.pid, 'SIGKILL')
   }, 1000)

@@ -186,6 +186,11 @@ describe('lock-service', () => {
     directory.remove()
   })
 
+  it('listens where others reach it if it is told that anybody may come in', async () => {
+    const service = await startService(['--host=0.0.0.0', '--memory', '--insecure'])
+    expect(await service.end('SIGTERM')).toEqual([0, null])
+  })
+
   it.each([
     [['--port=x'], 2, /--port must be a whole number from 0 to 65535, got "x"/],
     [['--auto-compaction=often', '--memory'], 2, /--auto-compaction must be a time/],

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { COMMAND_SPECS } from '../../ts/cache/commands/specs.ts'
+import { seededRandom } from '../../ts/io/random.ts'
 import { type Reply, ReplyDecoder } from '../../ts/wire/resp/index.ts'
 import { REDIS_COMMANDS } from '../docs/redis-commands.ts'
+import { CacheBed } from '../support/cache.ts'
+import { pick } from './redis/grammar.ts'
 import { type RealConnection, RealRedis } from './redis/real-redis.ts'
 
 /** Without those that are ours alone. */
@@ -27,6 +30,34 @@ describe('the table of commands', () => {
       return { name, arity, flags: [...flags].sort(), keys: [firstKey, lastKey, step], categories: acl.sort() }
     })
     expect(ours).toEqual(theirs)
+  })
+
+  it('finds the keys that redis-server 7.0 finds, whatever the arguments are', async () => {
+    const random = seededRandom(7)
+    const words = 'a b c 0 1 2 3 -1 STORE STOREDIST GET BY LIMIT KEYS AUTH AUTH2 STREAMS COUNT GROUP BLOCK NOACK'.split(
+      ' ',
+    )
+    const calls = SPECS.flatMap(({ name, arity }) => {
+      const count = (): number => Math.abs(arity) + (arity < 0 ? Math.floor(random.next() * 7) : 0)
+      // Redis's specifications look for the words of these three where a value may stand; here what is run counts.
+      if (/^georadius(?:bymember)?$|^xreadgroup$/.test(name)) return []
+      return Array.from({ length: 40 }, () => {
+        const args = name.split('|')
+        for (let left = count() - args.length; left > 0; left--) args.push(pick(random, words))
+        return args
+      }).filter((args) => name !== 'pfmerge' || args.length > 2) // it forgets a destination without sources
+    })
+    const theirs = await client.run(calls.map((args) => ['COMMAND', 'GETKEYS', ...args]))
+    const bed = new CacheBed()
+    const session = bed.engine.connect()
+    const ours = calls.map((args) => {
+      bed.engine.execute(session, ['COMMAND', 'GETKEYS', ...args], bed.now)
+      return Buffer.from(session.reply.take()).toString('latin1')
+    })
+    const differences = calls.flatMap((args, i) =>
+      ours[i] === theirs[i] ? [] : [[args.join(' '), ours[i], theirs[i]]],
+    )
+    expect(differences).toEqual([])
   })
 
   it('is compared with all commands that redis-server 7.0 has', async () => {

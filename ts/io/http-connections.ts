@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** Where a browser says that the request comes from a page; undefined from others. */
   readonly origin: string | undefined
   readonly host: string | undefined
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   readonly body: Uint8Array
 }
 
@@ -99,6 +101,7 @@ export class HttpConnections {
     const body = Buffer.from(page.body)
     const isLast = this.isDraining || page.status === 413
     response.writeHead(page.status, {
+      ...page.headers,
       'content-type': page.type,
       'content-length': body.length,
       ...(isLast ? { connection: 'close' } : {}),
@@ -116,7 +119,7 @@ export class HttpConnections {
     const { method = 'GET', url = '/', headers } = request
     const [path = '/', query = ''] = url.split('?', 2)
     const { origin, host } = headers
-    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, body }).catch(() => ({
+    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, headers, body }).catch(() => ({
       status: 500,
       type: 'text/plain',
       body: 'internal error\n',

@@ -7,7 +7,7 @@ export interface Page {
   readonly status: number
   /** Such as `application/json`. */
   readonly type: string
-  readonly body: string
+  readonly body: string | Uint8Array
   /** Further headers, by their names in lower case. */
   readonly headers?: Readonly<Record<string, string>>
 }

@@ -259,7 +259,13 @@ describe('key specifications', () => {
 
   it.each([
     ['xreadgroup GROUP streams c STREAMS a b 1 2', ['a', 'b']],
+    ['xreadgroup NOACK GROUP g streams streams a 1', ['a']],
+    ['xreadgroup NOACK STREAMS', []],
+    ['xreadgroup WHAT GROUP g c STREAMS a 1', undefined],
     ['xread COUNT 1 STREAMS a 1', ['a']],
+    ['pfmerge a', ['a']],
+    ['pfmerge a b c', ['a', 'b', 'c']],
+    ['ssubscribe a b', []],
     ['sort a BY STORE GET STORE STORE b', ['a', 'b']],
     ['georadius a 1 1 1 m STORE b', ['a', 'b']],
     ['eval STORE 2 a b c', ['a', 'b']],

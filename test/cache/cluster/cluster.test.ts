@@ -28,7 +28,14 @@ function connectIoredis(bed: ServersBed): Cluster {
 }
 
 /** A replica that has all of nothing. */
-const NO_DATA: ReplicaLink = { offset: 1, masterHeardMs: 0, follow() {}, promote() {} }
+const NO_DATA: ReplicaLink = {
+  offset: 1,
+  masterHeardMs: 0,
+  isWhole: true,
+  isChanging: false,
+  follow() {},
+  promote() {},
+}
 
 describe('three nodes', () => {
   let servers: ServersBed

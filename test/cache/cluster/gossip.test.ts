@@ -86,6 +86,25 @@ describe('failover', () => {
     expect(kinds(effects)).toContain('promote')
   })
 
+  it('is not for a replica that has nothing of its master yet', () => {
+    const story = new Story('d')
+    story.isWhole = false
+    story.wait(100)
+    story.hear('a', { kind: 'fail', node: nameOf('c') })
+    story.wait(3000)
+    expect(story.engine.topology.currentEpoch).toBe(7)
+    story.isWhole = true
+    story.wait(2000)
+    expect(story.engine.topology.currentEpoch).toBe(8)
+  })
+
+  it('makes nothing of the data of a replica that is told to follow another master', () => {
+    const story = new Story('d')
+    story.wait(100)
+    const effects = story.step({ kind: 'order', order: { kind: 'replicate', node: nameOf('a') } })
+    expect(effects).toContainEqual({ kind: 'follow', host: '10.0.0.a', port: 7000, isOther: true })
+  })
+
   it('waits longer where another replica has more of the data', () => {
     const story = new Story('d')
     story.wait(100)
@@ -120,6 +139,19 @@ describe('failover', () => {
     expect(replica.node('d').slotCount).toBe(5462)
   })
 
+  it('does not say where the master has stopped while a script may still change something', () => {
+    const story = new Story('c')
+    story.wait(100)
+    story.isChanging = true
+    const isPaused = (effects: readonly GossipEffect[]): unknown[] =>
+      effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message.header.isPaused] : []))
+    const stopping = story.hear('d', { kind: 'mfstart' })
+    expect(kinds(stopping)).toContain('pause')
+    expect(isPaused(stopping)).toEqual([false])
+    story.isChanging = false
+    expect(isPaused(story.step({ kind: 'tick' }))).toContain(true)
+  })
+
   it('is given up if the replica does not come after in time', () => {
     const story = new Story('c')
     story.wait(100)
@@ -138,7 +170,7 @@ describe('failover', () => {
       { kind: 'ping', gossip: [] },
       { master: undefined, flags: NodeFlag.master, configEpoch: 8, slots },
     )
-    expect(effects).toContainEqual({ kind: 'follow', host: '10.0.0.d', port: 7000 })
+    expect(effects).toContainEqual({ kind: 'follow', host: '10.0.0.d', port: 7000, isOther: false })
     expect(story.node('c').master).toBe(story.node('d'))
   })
 })

@@ -1,6 +1,8 @@
 // Replicas of a cluster with their data, over TCP.
 import { afterEach, describe, expect, it } from 'vitest'
 import { slotOf } from '../../../ts/cache/cluster/slots.ts'
+import { DEFAULT_PERSISTENCE } from '../../../ts/cache/index.ts'
+import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
 import type { ServerBed } from '../../support/cache-server.ts'
 import { ServersBed } from '../../support/cluster/servers.ts'
 
@@ -14,11 +16,22 @@ function ask(bed: ServerBed, ...args: string[]): string {
   return Buffer.from(bed.server.execute(args)).toString('latin1')
 }
 
+/** What keeps a node on a disk: its data, and what it knows of the others. */
+function keptOn(disk: SimulatedDisk | undefined): Tail<Parameters<typeof ServersBed.start>> {
+  if (disk === undefined) return []
+  const settings = { ...DEFAULT_PERSISTENCE, directory: '/data' }
+  return [() => ({ store: { disk, path: '/nodes.conf' } }), { persistence: { disk, settings } }]
+}
+
+type Tail<T> = T extends [unknown, ...infer Rest] ? Rest : never
+
 /** Three masters, and a replica of the one that has the slot of `b`. */
-async function withReplica(): Promise<{ servers: ServersBed; master: ServerBed; replica: ServerBed }> {
+async function withReplica(
+  disk?: SimulatedDisk,
+): Promise<{ servers: ServersBed; master: ServerBed; replica: ServerBed }> {
   const servers = await ServersBed.joined(3)
   closing.push(() => servers.stop())
-  const [replica] = (await ServersBed.start(1)).beds
+  const [replica] = (await ServersBed.start(1, ...keptOn(disk))).beds
   if (replica === undefined) throw new Error('one node was started')
   servers.beds.push(replica)
   servers.meet(replica)
@@ -55,6 +68,26 @@ describe('a replica in a cluster', () => {
     await servers.until(() => replica.member.topology.isUp && replica.member.topology.myself.slotCount > 0)
     reader.send('GET {b}1\r\nSET b after\r\nROLE\r\n')
     await reader.expect('$6\r\nwaited\r\n+OK\r\n*3\r\n$6\r\nmaster\r\n')
+  })
+
+  it('goes on where it was when it starts again from its files', async () => {
+    const disk = new SimulatedDisk()
+    const { servers, master, replica } = await withReplica(disk)
+    const control = replica.raw()
+    control.send('SAVE\r\n')
+    await control.expect('+OK\r\n')
+    await replica.stop()
+    const writer = master.raw()
+    writer.send('SET {b}1 meanwhile\r\n')
+    await writer.expect('+OK\r\n')
+    const [again] = (await ServersBed.start(1, ...keptOn(disk))).beds
+    if (again === undefined) throw new Error('one node was started')
+    servers.beds.push(again)
+    const reader = again.raw()
+    await servers.until(() => ask(again, 'INFO', 'replication').includes('master_link_status:up'))
+    reader.send('READONLY\r\nGET {b}1\r\n')
+    await reader.expect('+OK\r\n$9\r\nmeanwhile\r\n')
+    expect(ask(master, 'INFO', 'stats')).toMatch(/sync_full:1\r\nsync_partial_ok:1\r\n/)
   })
 
   it('takes over when it is told to, and loses nothing of what was written meanwhile', async () => {

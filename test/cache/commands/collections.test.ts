@@ -210,6 +210,9 @@ describe('sets', () => {
     expectReplies(bed, ['SPOP s -1', NOT_POSITIVE], ['SPOP s 0', []], ['SPOP none', null], ['SPOP none 1', []])
     expect(bed.run('SPOP s 10')).toHaveLength(1)
     expect(bed.propagated()).toEqual(['DEL s'])
+    bed.run('SADD s a')
+    bed.run('SPOP s')
+    expect(bed.propagated()).toEqual(['SREM s a'])
   })
 })
 

@@ -123,5 +123,10 @@ describe('expiry', () => {
     bed.run('SET b 1')
     expect(propagated('EXPIRE b 0')).toEqual(['DEL b'])
     expect(propagated('GET b')).toEqual([])
+    // What a reading command finds to be gone is no transaction, what a writing one does is.
+    for (const key of ['c', 'd', 'e']) bed.run(`SET ${key} 1 PX 5`)
+    bed.now += 100
+    expect(propagated('MGET c d')).toEqual(['DEL c', 'DEL d'])
+    expect(propagated('SETNX e 2')).toEqual(['MULTI', 'DEL e', 'SETNX e 2', 'EXEC'])
   })
 })

@@ -137,6 +137,7 @@ describe('COMMAND', () => {
       ['COMMAND GETKEYSANDFLAGS SET k v GET', [['k', ['RW', 'access', 'update']]]],
       ['COMMAND GETKEYS PING hi', 'Error: ERR The command has no key arguments'],
       ['COMMAND GETKEYS NOTHING a', 'Error: ERR Invalid command specified'],
+      ['COMMAND INFO get|key config|set|x', [null, null]],
       ['COMMAND GETKEYS GET a b', 'Error: ERR Invalid number of arguments specified for command'],
     )
   })
@@ -306,6 +307,23 @@ describe('blocked commands', () => {
     expect(bed.received(list)).toEqual([['b', '1']])
     expect(bed.received(zset)).toEqual([['d', [['x', '1']]]])
     expect(bed.received(stream)).toEqual([[['f', [['1-1', ['k', 'v']]]]]])
+  })
+
+  it('find and delete what has expired among the keys that SWAPDB brings', () => {
+    const bed = new CacheBed({ propagates: true })
+    bed.engine.expiresActively = false
+    const waiting = bed.engine.connect()
+    bed.run('RPUSH a 1')
+    bed.run('RPUSH b 2')
+    bed.run('PEXPIRE a 10')
+    bed.run('SELECT 1', waiting)
+    bed.run('BRPOP a b 0', waiting)
+    bed.received(waiting)
+    bed.now += 100
+    bed.run('SWAPDB 0 1')
+    expect(bed.received(waiting)).toEqual([['b', '2']])
+    expect(bed.propagated()).toEqual(['SWAPDB 0 1', 'DEL a', 'RPOP b'])
+    expect(bed.run('DBSIZE', waiting)).toBe(0)
   })
 
   it('are told when a stream or a group that they read from is gone', () => {

@@ -144,9 +144,15 @@ describe('a handshake', () => {
     [`+FULLRESYNC ${ID} -1`, { kind: 'fail', why: `PSYNC was answered with "+FULLRESYNC ${ID} -1"` }],
     ['-NOMASTERLINK no', { kind: 'fail', why: 'PSYNC was answered with "-NOMASTERLINK no"' }],
   ])('takes %j for what it is', (answer, step) => {
-    const handshake = new Handshake(introduction)
+    const handshake = new Handshake({ ...introduction, known: { id: ID, from: 5 } })
     for (let i = 0; i < 3; i++) expect(handshake.answer('+OK').kind).toBe('send')
     expect(handshake.answer(answer)).toEqual(step)
+  })
+
+  it('does not take a master at its word that goes on with what the replica never had', () => {
+    const handshake = new Handshake(introduction)
+    for (let i = 0; i < 3; i++) handshake.answer('+OK')
+    expect(handshake.answer(`+CONTINUE ${ID}`).kind).toBe('fail')
   })
 
   it('ends at a master that does not let it in', () => {

@@ -102,6 +102,25 @@ describe('a master', () => {
     await bed.until(() => bed.info(2, 'db0').startsWith('keys=1,'))
   })
 
+  it('has an offset from the first replica on, and sends the first PING after its period', async () => {
+    const bed = new ReplicationBed()
+    beds.push(bed)
+    await bed.start()
+    bed.clock.advance(60_000)
+    expect(bed.info(1, 'master_repl_offset')).toBe('0')
+    await bed.replica(1)
+    await bed.synced(2, 1)
+    expect(bed.info(2, 'slave_repl_offset')).toBe('1')
+    await bed.client(1).ask('CONFIG', 'SET', 'repl-ping-replica-period', '3600')
+    for (let i = 0; i < 30; i++) {
+      bed.clock.advance(1000)
+      await bed.clock.turn()
+    }
+    expect(bed.info(1, 'master_repl_offset')).toBe('1')
+    await bed.client(1).ask('CONFIG', 'SET', 'repl-ping-replica-period', '5')
+    await bed.until(() => bed.info(1, 'master_repl_offset') === '15', 100)
+  })
+
   it('lets a replica go that does not read, and one that does not answer', async () => {
     const bed = await pair(['client-output-buffer-limit', 'replica 20000 0 0'])
     const connections: Connection[] = []
@@ -206,6 +225,39 @@ describe('a replica', () => {
     expect(await reader.ask('REPLICAOF', 'NO', 'ONE')).toBe('OK')
     expect(await reader.ask('GET', 'k')).toBe('v')
     expect(await reader.ask('SET', 'k', 'w')).toBe('OK')
+  })
+
+  it('without its master refuses a transaction as a whole', async () => {
+    const bed = await pair()
+    const client = bed.client(2)
+    await client.ask('CONFIG', 'SET', 'replica-serve-stale-data', 'no')
+    await client.ask('MULTI')
+    await client.ask('PING')
+    await client.ask('GET', 'k')
+    bed.network.isDown = true
+    bed.network.cut()
+    await bed.until(() => bed.info(2, 'master_link_status') === 'down')
+    expect(await client.ask('EXEC')).toBe(
+      "-EXECABORT Transaction discarded because of: MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+    )
+    await client.ask('MULTI')
+    await client.ask('PUBLISH', 'news', 'hi')
+    expect(await client.ask('EXEC')).toBe('["0"]')
+  })
+
+  it('is what a master becomes within a transaction, which runs to its end and is told to nobody', async () => {
+    const bed = await pair()
+    const client = bed.client(1)
+    const offset = bed.info(1, 'master_repl_offset')
+    await client.ask('MULTI')
+    await client.ask('SET', 'a', '1')
+    await client.ask('REPLICAOF', '127.0.0.1', '9')
+    await client.ask('SET', 'b', '2')
+    expect(await client.ask('EXEC')).toBe('["OK","OK","OK"]')
+    expect(await client.ask('GET', 'b')).toBe('2')
+    expect(await client.ask('SET', 'c', '3')).toMatch(/^-READONLY/)
+    await client.ask('REPLICAOF', 'NO', 'ONE')
+    expect(bed.info(1, 'master_repl_offset')).toBe(offset)
   })
 
   it('that becomes a master is followed by the others from where they are, the old master too', async () => {

@@ -65,7 +65,8 @@ describe('the append-only file', () => {
     let disk = new SimulatedDisk()
     let content = ''
     for (let round = 0; round < 4; round++) {
-      const life = await CacheLife.start({ disk, appendOnly: true, appendFsync })
+      const beginsWithSnapshot = round < 2
+      const life = await CacheLife.start({ disk, appendOnly: true, appendFsync, beginsWithSnapshot })
       const client = life.client()
       expect(await contentOf(client)).toBe(content)
       for (let i = 0; i < 150; i++) {
@@ -82,20 +83,28 @@ describe('the append-only file', () => {
     }
   })
 
-  it('keeps libraries of functions, written down one by one and in a rewritten file', async () => {
-    const code = "#!lua name=lib\nredis.register_function('answer', function() return 42 end)"
-    const life = await CacheLife.start({ appendOnly: true })
-    const client = life.client()
-    await client.ask('FUNCTION', 'LOAD', code)
-    const later = await CacheLife.start({ disk: reborn(life), appendOnly: true }, life.clock)
-    const asker = later.client()
-    expect(await asker.ask('FCALL', 'answer', '0')).toBe('42')
-    await asker.ask('BGREWRITEAOF')
-    await later.until(asker, 'aof_rewrite_in_progress', '0')
-    const last = await CacheLife.start({ disk: reborn(later), appendOnly: true }, life.clock)
-    expect(await last.client().ask('FCALL', 'answer', '0')).toBe('42')
-    for (const each of [life, later, last]) await each.stop()
-  })
+  it.each([
+    ['rdb', true],
+    ['aof', false],
+  ])(
+    'keeps libraries of functions, written down one by one and in a rewritten .base.%s',
+    async (type, beginsWithSnapshot) => {
+      const code = "#!lua name=lib\nredis.register_function('answer', function() return 42 end)"
+      const life = await CacheLife.start({ appendOnly: true })
+      const client = life.client()
+      await client.ask('FUNCTION', 'LOAD', code)
+      const later = await CacheLife.start({ disk: reborn(life), appendOnly: true, beginsWithSnapshot }, life.clock)
+      const asker = later.client()
+      expect(await asker.ask('FCALL', 'answer', '0')).toBe('42')
+      await asker.ask('BGREWRITEAOF')
+      await later.until(asker, 'aof_rewrite_in_progress', '0')
+      const names = later.disk.list('/data/appendonlydir')
+      expect(names).toContain(`appendonly.aof.2.base.${type}`)
+      const last = await CacheLife.start({ disk: reborn(later), appendOnly: true }, life.clock)
+      expect(await last.client().ask('FCALL', 'answer', '0')).toBe('42')
+      for (const each of [life, later, last]) await each.stop()
+    },
+  )
 
   it('replays keys as they were, though their time would have come since', async () => {
     const life = await CacheLife.start({ appendOnly: true })
@@ -422,6 +431,7 @@ describe('the server', () => {
       ['auto-aof-rewrite-min-size', '2mb', '2097152'],
       ['auto-aof-rewrite-percentage', '50', '50'],
       ['aof-load-truncated', 'no', 'no'],
+      ['aof-use-rdb-preamble', 'no', 'no'],
     ] as const) {
       expect(await client.ask('CONFIG', 'SET', name, value)).toBe('OK')
       expect(await client.ask('CONFIG', 'GET', name)).toBe(JSON.stringify([name, shown]))

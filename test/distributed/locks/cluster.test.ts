@@ -222,6 +222,32 @@ describe('members', () => {
     await cluster.stop(5)
   })
 
+  it('vote also if they told where clients find them before they had the log', async () => {
+    const [one] = await followers()
+    const { host, port } = cluster.peer(6)
+    const { id } = await settled(() => one!.node.members.add([`http://${host}:${port}`], false))
+    // What it proposes when it starts, as it knows nothing of itself yet.
+    const early = { id, name: 'node-6', clientUrls: ['http://127.0.0.1:1'], wantsVote: false }
+    await settled(() => one!.node.execute({ member: early }))
+    const late = await cluster.open(Number(id))
+    await until(() => late.node.raft.leader !== 0n && !late.node.raft.isLearner)
+    await settled(() => one!.node.members.remove(id))
+    await cluster.stop(Number(id))
+  })
+
+  it('that are added at once through several members have ids of their own', async () => {
+    const nodes = [...cluster.members.values()].map(({ node }) => node)
+    const claims = await Promise.allSettled(
+      nodes.map(({ members }, i) => settled(() => members.add([`http://127.0.0.1:${20_000 + i}`], true))),
+    )
+    const ids = claims.flatMap((claim) => (claim.status === 'fulfilled' ? [claim.value.id] : []))
+    expect(new Set(ids).size).toBe(ids.length)
+    const both = await Promise.all([1, 2].map((i) => nodes[0]!.members.add([`http://127.0.0.1:${21_000 + i}`], true)))
+    const listed = (await nodes[0]!.members.list()).map(({ id }) => id)
+    expect(listed).toEqual(expect.arrayContaining(both.map(({ id }) => id)))
+    for (const id of listed.filter((each) => each > 3n)) await settled(() => nodes[0]!.members.remove(id))
+  })
+
   it('may not lead by request of one that does not lead, or for nobody', async () => {
     const leader = await cluster.leader()
     const [one] = await followers()

@@ -155,11 +155,19 @@ describe('a leader that is asked', () => {
     expect(ask(clock, { renew: { id: 5n } }, 14_000)).toMatchObject({ isLeading: true, isAlive: false })
   })
 
+  it('says nothing to a question that was meant for the leader of another term', () => {
+    const clock = new LeaseClock()
+    clock.lead(4, leases.all(), 0)
+    expect(ask(clock, { renew: { id: 5n, term: 3 } }, 5000).isLeading).toBe(false)
+    expect(ask(clock, { timeLeft: { id: 5n, term: 3 } }, 5000).isLeading).toBe(false)
+    expect(ask(clock, { timeLeft: { id: 5n, term: 4 } }, 5000)).toMatchObject({ isLeading: true, leftMs: 5000 })
+  })
+
   it('says nothing if it does not lead, or understands nothing', () => {
     const clock = new LeaseClock()
     expect(ask(clock, { renew: { id: 5n } }, 0).isLeading).toBe(false)
     clock.lead(1, leases.all(), 0)
-    clock.follow()
+    clock.follow({ role: 'follower', term: 1 }, [], 0)
     expect(ask(clock, { renew: { id: 5n } }, 0).isLeading).toBe(false)
     clock.lead(2, leases.all(), 0)
     const random = seededRandom(5)

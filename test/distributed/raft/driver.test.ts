@@ -20,7 +20,7 @@ describe('a cluster of drivers', () => {
     const leader = bed.leader!
     const { result } = await bed.ended(leader.driver.propose(Buffer.from('b')))
     expect(Buffer.from(result).toString()).toBe('2')
-    await bed.ended(leader.driver.readable())
+    await bed.ended(leader.driver.read())
     expect(leader.machine.commands).toEqual(['a', 'b'])
     const heir = MEMBERS.find((id) => id !== leader.driver.status.id)!
     await bed.ended(leader.driver.transfer(heir))
@@ -116,7 +116,7 @@ describe('after a power cut', () => {
         )
         const after = await DriverBed.open({ members: MEMBERS, disks })
         await after.run(() => after.leader !== undefined)
-        await after.ended(after.leader!.driver.readable())
+        await after.ended(after.leader!.driver.read())
         const found = after.leader!.machine.commands.map((command) => Number(command.split(' ')[1]))
         expect(found.slice(0, acknowledged)).toEqual(Array.from({ length: acknowledged }, (_, i) => i))
         await after.close()
@@ -181,7 +181,7 @@ describe('on the real disk', () => {
     for (let life = 0; life < 3; life++) {
       const { driver, journal, machine } = await openNode(options)
       while (driver.status.role !== 'leader') await realClock.turn()
-      await driver.readable()
+      await driver.read()
       expect(machine.commands).toEqual(expected)
       for (let round = 0; round < 4; round++) {
         const commands = Array.from({ length: 50 }, (_, i) => `${life} ${round} ${i} ${'y'.repeat(60)}`)

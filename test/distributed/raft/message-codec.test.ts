@@ -143,8 +143,8 @@ describe('the first bytes of a stream', () => {
 
   it('name another version', () => {
     const later = PREAMBLE.slice()
-    later[4] = 2
-    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 2 of the protocol, and this one 1/)
+    later[4] = 3
+    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 3 of the protocol, and this one 2/)
   })
 })
 
@@ -190,7 +190,8 @@ describe('calls, answers and pings', () => {
   })
 
   it.each<Reply>([
-    { kind: 'done', index: BIG, result: Uint8Array.of(4) },
+    { kind: 'done', index: BIG, term: 7, result: Uint8Array.of(4) },
+    { kind: 'unknown', leader: 3, missing: [1, 2] },
     { kind: 'refused', reason: 'too large', leader: 3 },
     { kind: 'refused', reason: 'not leader', leader: undefined },
     { kind: 'unknown', leader: undefined },

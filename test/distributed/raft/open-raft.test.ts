@@ -106,6 +106,16 @@ describe('a cluster of hosts', () => {
     expect(await group.read(() => machine.commands)).toEqual(['a', 'b'])
   })
 
+  it('asks what was asked, whatever becomes of the bytes meanwhile', async () => {
+    const cluster = await Cluster.found(1)
+    const { host } = cluster.member(await cluster.leader())
+    const group = await host.openGroup(2, new ListMachine(), { onQuery: (query) => new Uint8Array(query) })
+    const query = Buffer.from('who')
+    const answer = group.ask(query)
+    query.fill('x')
+    expect(text(await answer)).toBe('who')
+  })
+
   it('runs several groups over one port and one journal', async () => {
     const cluster = await Cluster.found(3)
     const groups = [...cluster.running.values()].map(async ({ host }) => host.openGroup(2, new ListMachine()))

@@ -114,7 +114,7 @@ describe('a transport', () => {
     const one = await start(1, 0, [])
     for (const text of [
       'GET / HTTP/1.1\r\n\r\n',
-      'BPRF\u0001\u0000\u0000\u0000xxxxxxxxxxxx',
+      'BPRF\u0002\u0000\u0000\u0000xxxxxxxxxxxx',
       'BPRF\u0009\u0000\u0000\u0000',
     ]) {
       const socket = connect(one.transport.address.port, HOST)

@@ -289,6 +289,8 @@ export class Host implements Process<Wire> {
       get masterHeardMs() {
         return heardMs()
       },
+      isWhole: true,
+      isChanging: false,
     }
   }
 

@@ -209,6 +209,8 @@ export class Keeper {
       order,
       failureReports: () => 0,
       offsetOf: () => 0,
+      isDurable: true,
+      whenDurable() {},
       waitingBytes: () => 0,
     }
   }

@@ -55,6 +55,8 @@ export class RoutedBed extends CacheBed {
       order: () => undefined,
       failureReports: () => 0,
       offsetOf: ({ offset }) => offset,
+      isDurable: true,
+      whenDurable() {},
       waitingBytes: () => 0,
     }
   }

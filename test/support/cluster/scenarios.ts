@@ -22,6 +22,8 @@ export class Story {
   engine: GossipEngine
   nowMs = 1_700_000_000_000
   offset = 0
+  isWhole = true
+  isChanging = false
   keyCount = 0
   /** All effects since the start of the present life, but those that were taken. */
   effects: GossipEffect[] = []
@@ -124,6 +126,8 @@ export class Story {
   #start(): GossipEngine {
     const offset = (): number => this.offset
     const count = (): number => this.keyCount
+    const isWhole = (): boolean => this.isWhole
+    const isChanging = (): boolean => this.isChanging
     return new GossipEngine({
       topology: parseNodesConf(this.#conf, this.nowMs),
       random: seededRandom(1),
@@ -138,6 +142,12 @@ export class Story {
           return offset()
         },
         masterHeardMs: 0,
+        get isWhole() {
+          return isWhole()
+        },
+        get isChanging() {
+          return isChanging()
+        },
       },
       gossip: { ...DEFAULT_GOSSIP_OPTIONS, nodeTimeoutMs: NODE_TIMEOUT_MS },
       mutant: this.#mutant,

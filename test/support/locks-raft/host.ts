@@ -1,7 +1,7 @@
 // A member of the lock service in the simulator: the engine of Raft, the state on a disk that loses what was not synced, the clock
 // of leases, and watches. What asks and answers is here as the driver and the group do it, without promises.
 import { Command, decodeCommand } from '../../../ts/distributed/locks/command.ts'
-import { LeaseClock } from '../../../ts/distributed/locks/lease-clock.ts'
+import { endOf, LeaseClock } from '../../../ts/distributed/locks/lease-clock.ts'
 import type { Mutant as LocksMutant } from '../../../ts/distributed/locks/mutant.ts'
 import type { Backend } from '../../../ts/distributed/locks/mvcc/backend.ts'
 import { LocksMachine } from '../../../ts/distributed/locks/replicated/index.ts'
@@ -127,9 +127,9 @@ export class LocksHost implements Process<Wire> {
     this.machine = new LocksMachine({
       ...{ ...BOUNDS, mutant },
       backend: new SimulatedBackend(records, (apply) => this.#write(apply)),
-      onApplied: (command, { result, events }) => {
-        if (result.grant !== undefined) this.leases.granted(result.grant, this.#nowMs)
-        if (command.revoke !== undefined) this.leases.ended(command.revoke.id)
+      onApplied: (command, applied) => {
+        const { result, events } = applied
+        this.leases.applied(command, applied, this.#nowMs)
         if (events.length > 0) {
           context.observations.applied(this.id, events, result.revision)
           hub?.publish(events, result.revision)
@@ -203,15 +203,14 @@ export class LocksHost implements Process<Wire> {
   }
 
   /** As a group does it: what was certainly not done is tried again, wherever there is a leader then. */
-  #proposeAnywhere(command: Uint8Array, untilMs: number): void {
+  #proposeAnywhere(command: Uint8Array, untilMs: number, failed: () => void): void {
     const { simulation, observations } = this.#context
-    const again = (): void => {
-      if (this.#nowMs < untilMs) simulation.after(this.id, RETRY_MS, () => this.#proposeAnywhere(command, untilMs))
-    }
     const { leader } = this.raft.status
     if (leader === undefined || leader === this.id) {
       this.#proposeBytes(command, ({ kind }) => {
-        if (kind === 'refused') again()
+        if (kind === 'done') return
+        if (kind === 'unknown' || this.#nowMs >= untilMs) failed()
+        else simulation.after(this.id, RETRY_MS, () => this.#proposeAnywhere(command, untilMs, failed))
       })
     } else {
       simulation.send(this.id, leader, { kind: 'forward', number: observations.nextNumber(), command })
@@ -330,10 +329,7 @@ export class LocksHost implements Process<Wire> {
           break
         case 'role':
           this.#context.simulation.note(`${this.id} is ${effect.role} in term ${effect.term}`)
-          if (effect.role !== 'leader') this.leases.follow()
-          else if (this.leases.term !== effect.term) {
-            this.leases.lead(effect.term, this.machine.state.leases.all(), this.#nowMs)
-          }
+          this.leases.follow(effect, this.machine.state.leases.all(), this.#nowMs)
           break
       }
     }
@@ -430,13 +426,11 @@ export class LocksHost implements Process<Wire> {
 
   #expireLater(): void {
     this.#context.simulation.after(this.id, EXPIRY_MS, () => {
-      const { term } = this.leases
-      if (term !== undefined) {
-        for (const id of this.leases.takeExpired(this.#nowMs)) {
-          const command = { revoke: { id, term }, authRevision: this.machine.state.users.revision }
-          this.#proposeAnywhere(Command.encode(command), this.#nowMs + REQUEST_MS)
-          this.leases.retry(id, this.#nowMs + REQUEST_MS)
-        }
+      for (const ending of this.leases.takeExpired(this.machine.state, this.#nowMs)) {
+        const command = { ...endOf(ending), authRevision: this.machine.state.users.revision }
+        this.#proposeAnywhere(Command.encode(command), this.#nowMs + REQUEST_MS, () => {
+          this.leases.retry(ending, this.#nowMs)
+        })
       }
       this.#expireLater()
     })

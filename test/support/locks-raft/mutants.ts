@@ -1,7 +1,7 @@
 // Every rule of the replicated lock service, taken away alone, must be missed: by a scenario, or by some seed of the swarm.
 import { AUTH_ACTION } from '../../../ts/distributed/locks/auth/command.ts'
 import { isRefusal } from '../../../ts/distributed/locks/errors.ts'
-import { LeaseClock } from '../../../ts/distributed/locks/lease-clock.ts'
+import { endOf, LeaseClock } from '../../../ts/distributed/locks/lease-clock.ts'
 import type { Mutant, Rule } from '../../../ts/distributed/locks/mutant.ts'
 import { MemoryBackend } from '../../../ts/distributed/locks/mvcc/backend.ts'
 import { LocksState } from '../../../ts/distributed/locks/state.ts'
@@ -39,7 +39,10 @@ function stateWith(mutant: Mutant | undefined): LocksState {
   return new LocksState({ backend: new MemoryBackend(), maxTxnOps: 128, quotaBytes: 1e9, mutant })
 }
 
-/** A leader decides to end a lease, is replaced, and hands the command on to its heir, which has kept the lease alive since. */
+/**
+ * A leader decides to end a lease, is replaced, and hands the command on to its heir, which has kept the lease alive since. Told that
+ * it was refused, it leads again: the lease has its whole time once more, there too.
+ */
 function lateExpiry(mutant?: Mutant): string | undefined {
   const state = stateWith(mutant)
   const [older, newer] = [new LeaseClock(mutant), new LeaseClock(mutant)]
@@ -47,24 +50,29 @@ function lateExpiry(mutant?: Mutant): string | undefined {
   older.lead(1, state.leases.all(), 0)
   newer.lead(2, state.leases.all(), 9000)
   newer.renew({ id: 1n, ttlSeconds: 10 }, 10_000)
-  for (const id of older.takeExpired(10_000)) {
+  for (const ending of older.takeExpired(state, 10_000)) {
     try {
-      state.apply({ revoke: { id, term: 1 } }, 2)
+      state.apply(endOf(ending), 2)
     } catch (error) {
       if (!isRefusal(error, 'notLeader')) throw error
     }
+    older.lead(3, state.leases.all(), 11_000)
+    older.retry(ending, 11_000)
   }
-  return state.leases.get(1n) === undefined ? 'a lease that was kept alive has ended' : undefined
+  return state.leases.get(1n) === undefined || older.takeExpired(state, 20_000).length > 0
+    ? 'a lease that was kept alive has ended'
+    : undefined
 }
 
 /** A leader is replaced and comes back; meanwhile another one has kept the lease alive. */
 function comeback(mutant?: Mutant): string | undefined {
-  const lease = { id: 1n, ttlSeconds: 10, keys: new Set<string>() }
+  const state = stateWith(mutant)
+  state.apply({ grant: { id: 1n, ttlSeconds: 10 } }, 1)
   const clock = new LeaseClock(mutant)
-  clock.lead(1, [lease], 0)
-  clock.follow()
-  clock.lead(3, [lease], 9000) // in term 2, at 8,900, somebody else has kept it alive
-  return clock.takeExpired(10_500).length === 0 ? undefined : 'a lease that was kept alive has ended'
+  clock.lead(1, state.leases.all(), 0)
+  clock.follow({ role: 'follower', term: 2 }, state.leases.all(), 8000)
+  clock.lead(3, state.leases.all(), 9000) // in term 2, at 8,900, somebody else has kept it alive
+  return clock.takeExpired(state, 10_500).length === 0 ? undefined : 'a lease that was kept alive has ended'
 }
 
 /** Somebody is let through, a permission goes, and then the command comes. */

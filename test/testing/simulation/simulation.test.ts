@@ -188,6 +188,23 @@ describe('a process', () => {
     expect(log.at(-1)).toBe('d')
   })
 
+  it('whose disk was full while it stood still is up when all faults have ended', () => {
+    const { simulation } = listeners(1)
+    const end = (): void => simulation.crash(1)
+    simulation.fill(1)
+    simulation.write(
+      1,
+      () => {},
+      () => {},
+      end,
+    )
+    simulation.pause(1)
+    simulation.runFor(100)
+    simulation.heal()
+    simulation.runFor(100)
+    expect(simulation.isUp(1)).toBe(true)
+  })
+
   it('that cannot start stays down, also when all faults end', () => {
     const simulation = new Simulation<string>({ seed: 1 })
     let isDamaged = false

@@ -2,11 +2,13 @@
 // it what comes of it. A connection carries messages both ways: whoever opened it pings, the other one answers on it.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
-import { type Disk, joinPath, parentDirectory } from '../../io/disk.ts'
+import { type Disk, type DiskLock, joinPath, parentDirectory } from '../../io/disk.ts'
 import type { Address, Connection, ConnectionEvents, Listener, Network } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import type { Logger } from '../../service/index.ts'
+import { makeDirectories } from '../persistence/files.ts'
 import { BusDecoder, encodeBusMessage } from './bus-codec.ts'
+import type { BusMessage } from './bus-message.ts'
 import type { GossipEffect, ReplicationView, SlotKeys } from './context.ts'
 import { GossipEngine, type GossipEvent } from './gossip.ts'
 import { parseNodesConf, renderNodesConf } from './nodes-conf.ts'
@@ -16,8 +18,8 @@ import { type GossipOptions, NodeFlag, TICK_MS } from './types.ts'
 
 /** What a node does for its cluster beside talking: each is called in the order in which the engine decides. */
 export interface BusListener {
-  /** Become a replica of who is at this address, or be one no more. */
-  follow(master: Address): void
+  /** Become a replica of who is at this address, perhaps with other data than what is here; or be one no more. */
+  follow(master: Address, isOther: boolean): void
   promote(): void
   /** The keys of these slots are not ours any more. */
   dropKeys(slots: readonly number[]): void
@@ -47,6 +49,10 @@ export interface BusOptions {
 
 /** What waits for a peer that does not read; more, and its connection is closed. */
 const MAX_WAITING_BYTES = 64 * 2 ** 20
+/** What waits for a write of nodes.conf, about. Messages beyond it are lost, as those are whose connection is gone. */
+const MAX_UNSENT_BYTES = 64 * 2 ** 20
+/** What a message costs beside the text of a channel's. */
+const MESSAGE_BYTES = 4096
 const NANOS_A_MILLI = 1e6
 const MAX_FILE_BYTES = 64 * 2 ** 20
 /** Connections that others may have open: two for each node there should be. */
@@ -64,12 +70,18 @@ export class Bus {
   readonly #theirs = new Map<number, Connection>()
   #nextConnection = 1
   #cancelTick: Cancel | undefined
-  /** The last write that is durable, the one that is under way, and what it will have to be followed by. */
+  /** Two nodes with one nodes.conf would take themselves for the same. */
+  #lock: DiskLock | undefined
+  /** The last write that was ordered, the last that is durable, and what has to be written. */
+  #ordered = 0
   #durable = 0
   #isWriting = false
   #wanted: { readonly write: number; readonly conf: string } | undefined
-  /** Messages that wait for a write. */
+  /** Messages that wait for a write, and their bytes. */
   #unsent: (GossipEffect & { kind: 'send' | 'answer' })[] = []
+  #unsentBytes = 0
+  /** What is to be done when writes are durable. */
+  #awaiting: { readonly write: number; readonly done: () => void }[] = []
   #isStopped = false
 
   /** @throws CORRUPTION if nodes.conf is damaged, IO if it cannot be read. */
@@ -98,16 +110,17 @@ export class Bus {
 
   /**
    * Listens, and tells the engine where clients find this node.
-   * @returns Where it listens. @throws UNAVAILABLE if the port is taken.
+   * @returns Where it listens. @throws UNAVAILABLE if the port is taken, LOCKED if another node has the same nodes.conf.
    */
   async start(clientPort: number, listen: Address): Promise<Address> {
-    const { network, announcedPort, announcedBusPort, listener } = this.#options
+    const { network, announcedPort, announcedBusPort, listener, store } = this.#options
+    if (store !== undefined) this.#lock = await lockConf(store.disk, store.path)
     this.#listener = await network.listen(listen, (connection) => this.#accept(connection))
     const { address } = this.#listener
     const { myself } = this.engine.topology
     myself.port = announcedPort || clientPort
     myself.busPort = announcedBusPort || address.port
-    if (myself.master !== undefined) listener.follow({ host: myself.master.host, port: myself.master.port })
+    if (myself.master !== undefined) listener.follow({ host: myself.master.host, port: myself.master.port }, false)
     // The name of the node is durable before anybody hears it.
     this.order({ kind: 'saveConfig' })
     this.#planTick()
@@ -117,6 +130,7 @@ export class Bus {
   stop(): void {
     this.#isStopped = true
     this.#cancelTick?.()
+    this.#lock?.release()
     this.#listener?.close()
     for (const connection of [...this.#ours.values(), ...this.#theirs.values()]) connection?.destroy()
   }
@@ -124,6 +138,16 @@ export class Bus {
   /** @returns Why an order is not followed; undefined if it was. */
   order(order: ClusterOrder): string | undefined {
     return this.#step({ kind: 'order', order })
+  }
+
+  /** False while something that was ordered may still be forgotten by a crash. */
+  get isDurable(): boolean {
+    return this.#durable === this.#ordered
+  }
+
+  /** Calls `done` once all that was ordered so far is durable. Never, if that fails. */
+  whenDurable(done: () => void): void {
+    this.#awaiting.push({ write: this.#ordered, done })
   }
 
   publish(channel: string, message: string, isSharded: boolean): void {
@@ -156,13 +180,14 @@ export class Bus {
     const { listener, logger } = this.#options
     switch (effect.kind) {
       case 'persist':
+        this.#ordered = effect.write
         this.#wanted = { write: effect.write, conf: renderNodesConf(this.engine.topology) }
         void this.#writeConf()
         break
       case 'send':
       case 'answer':
         if (effect.after <= this.#durable && this.#unsent.length === 0) this.#send(effect)
-        else this.#unsent.push(effect)
+        else this.#keep(effect)
         break
       case 'connect':
         this.#connect(effect)
@@ -172,7 +197,7 @@ export class Bus {
         this.#ours.delete(effect.link)
         break
       case 'follow':
-        listener.follow({ host: effect.host, port: effect.port })
+        listener.follow({ host: effect.host, port: effect.port }, effect.isOther)
         break
       case 'promote':
         listener.promote()
@@ -278,6 +303,14 @@ export class Bus {
     }
   }
 
+  /** Keeps a message until what it says is durable, as far as there is room. */
+  #keep(effect: GossipEffect & { kind: 'send' | 'answer' }): void {
+    const bytes = costOf(effect.message)
+    if (this.#unsentBytes + bytes > MAX_UNSENT_BYTES) return
+    this.#unsentBytes += bytes
+    this.#unsent.push(effect)
+  }
+
   #send(effect: GossipEffect & { kind: 'send' | 'answer' }): void {
     const connection = effect.kind === 'send' ? this.#ours.get(effect.link) : this.#theirs.get(effect.connection)
     if (connection === undefined) return
@@ -298,9 +331,7 @@ export class Bus {
         const { store } = this.#options
         if (store !== undefined) await writeConf(store.disk, store.path, conf)
         this.#durable = write
-        const waiting = this.#unsent
-        this.#unsent = waiting.filter(({ after }) => after > write)
-        for (const effect of waiting) if (effect.after <= write) this.#send(effect)
+        this.#wrote(write)
       }
     } catch (error) {
       if (this.#isStopped) return
@@ -309,6 +340,37 @@ export class Bus {
     } finally {
       this.#isWriting = false
     }
+  }
+
+  /** What waited for a write may leave, and who waited for it is told. */
+  #wrote(write: number): void {
+    const waiting = this.#unsent
+    this.#unsent = waiting.filter(({ after }) => after > write)
+    this.#unsentBytes = this.#unsent.reduce((sum, { message }) => sum + costOf(message), 0)
+    for (const effect of waiting) if (effect.after <= write) this.#send(effect)
+    const awaiting = this.#awaiting
+    this.#awaiting = awaiting.filter((each) => each.write > write)
+    for (const each of awaiting) if (each.write <= write && !this.#isStopped) each.done()
+  }
+}
+
+/** What a message costs while it waits, about. */
+function costOf({ body }: BusMessage): number {
+  return MESSAGE_BYTES + ('message' in body ? body.channel.length + body.message.length : 0)
+}
+
+/** @throws LOCKED if another node has it. */
+async function lockConf(disk: Disk, path: string): Promise<DiskLock> {
+  const directory = `${path}.lock`
+  await makeDirectories(disk, directory)
+  try {
+    return disk.lock(directory, 'writer')
+  } catch (cause) {
+    if (!isCode(cause, 'LOCKED')) throw cause
+    throw new BedplateError('LOCKED', `${path} is that of another node, which is running`, {
+      cause,
+      hint: 'every node needs a file of its own: --cluster-config-file',
+    })
   }
 }
 

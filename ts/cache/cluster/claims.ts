@@ -18,8 +18,11 @@ export function makeMaster(context: Context, node: ClusterNode): boolean {
   return true
 }
 
-/** Lets this node be a replica of `master` from now on. */
-export function becomeReplica(context: Context, master: ClusterNode): void {
+/**
+ * Lets this node be a replica of `master` from now on.
+ * @param isOther - Its data is other data than what is here: it has not replaced the master of this node, or this node.
+ */
+export function becomeReplica(context: Context, master: ClusterNode, isOther: boolean): void {
   const { topology } = context
   const { myself } = topology
   if (myself.master === master) return
@@ -31,7 +34,7 @@ export function becomeReplica(context: Context, master: ClusterNode): void {
   endHandover(context)
   context.save()
   context.note(`this node is a replica of ${master.name} now`)
-  context.effect({ kind: 'follow', host: master.host, port: master.port })
+  context.effect({ kind: 'follow', host: master.host, port: master.port, isOther })
 }
 
 /** Gives up a handover, done or not. */
@@ -92,7 +95,7 @@ export function updateSlots(context: Context, claimant: ClusterNode, configEpoch
   const hasLostAll = lostCount > 0 && before?.slotCount === 0
   if (hasLostAll && (context.options.allowsMigration || lostCount === slots.length)) {
     // Its slots went to one that replaced it, or were moved away: their new owner is whom to follow.
-    becomeReplica(context, claimant)
+    becomeReplica(context, claimant, lostCount < slots.length)
   } else if (dirty.length > 0) context.effect({ kind: 'dropKeys', slots: dirty })
 }
 

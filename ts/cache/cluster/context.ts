@@ -18,7 +18,8 @@ export type Via =
  * - `send`, `answer`: send a message on a connection of ours, or on theirs. Not before the write `after` is durable; lost if the
  *   connection is gone by then.
  * - `connect`, `disconnect`: open a connection and tell `opened` or `closed`; close one and tell nothing.
- * - `follow`: become a replica of a node, or of the same one at another address. `promote`: be one no more.
+ * - `follow`: become a replica of a node, or of the same one at another address. `isOther`: what is here is no earlier state of that
+ *   node's data, and no data to take over with. `promote`: be one no more.
  * - `dropKeys`: delete the keys of slots that others own now.
  * - `pause`, `resume`: hold commands that write until then; let them go.
  * - `deliver`: a message for those who listen here.
@@ -32,7 +33,7 @@ export type GossipEffect =
   | { readonly kind: 'answer'; readonly connection: number; readonly message: BusMessage; readonly after: number }
   | { readonly kind: 'connect'; readonly link: number; readonly host: string; readonly port: number }
   | { readonly kind: 'disconnect'; readonly link: number }
-  | { readonly kind: 'follow'; readonly host: string; readonly port: number }
+  | { readonly kind: 'follow'; readonly host: string; readonly port: number; readonly isOther: boolean }
   | { readonly kind: 'promote' }
   | { readonly kind: 'dropKeys'; readonly slots: readonly number[] }
   | { readonly kind: 'pause'; readonly untilMs: number }
@@ -54,6 +55,10 @@ export interface ReplicationView {
   readonly offset: number
   /** When a replica heard from its master last, in milliseconds since 1970; 0 for never. */
   readonly masterHeardMs: number
+  /** This node is a master, or has all that its master had at some time. Nobody elects a replica that has nothing yet. */
+  readonly isWhole: boolean
+  /** A script is at work, which may still change data though writes are held: `offset` is not the last word. */
+  readonly isChanging: boolean
 }
 
 /** A handover under way: a replica that was told to replace its master has asked it, and neither has given up yet. */
@@ -212,7 +217,7 @@ export class Context {
       slots: topology.bitmapOf(owner),
       master: myself.master?.name,
       offset: this.replication.offset,
-      isPaused: isMaster(myself) && handover !== undefined,
+      isPaused: isMaster(myself) && handover !== undefined && !this.replication.isChanging,
       forcesVote: false,
     }
   }

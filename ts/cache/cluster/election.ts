@@ -165,10 +165,11 @@ export class Election {
     if (handover?.masterOffset !== undefined && handover.masterOffset === replication.offset) handover.canStart = true
   }
 
-  /** Without its master for too long: others know more, or the operator wants to decide. */
+  /** Without its master for too long, or since ever: others know more, or the operator wants to decide. */
   #isOutdated(): boolean {
     const { nowMs, followsSinceMs, replication, options } = this.#context
     if (options.replicaValidityFactor === 0) return false
+    if (!replication.isWhole) return true
     const heardMs = Math.max(followsSinceMs, replication.masterHeardMs)
     const ageMs = Math.max(0, nowMs - heardMs - options.nodeTimeoutMs)
     return ageMs > REPLICATION_PING_MS + options.nodeTimeoutMs * options.replicaValidityFactor

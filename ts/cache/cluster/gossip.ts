@@ -354,7 +354,7 @@ export class GossipEngine {
     this.#unlink(node)
     this.#context.save()
     this.#context.note(`${node.name} is at ${host}:${port} now`)
-    if (this.topology.myself.master === node) this.#context.effect({ kind: 'follow', host, port })
+    if (this.topology.myself.master === node) this.#context.effect({ kind: 'follow', host, port, isOther: false })
   }
 
   #updateRole(sender: ClusterNode, header: BusHeader): void {

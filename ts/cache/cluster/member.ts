@@ -17,8 +17,8 @@ import { type ClusterNode, DEFAULT_GOSSIP_OPTIONS, type GossipOptions, NodeFlag 
 
 /** How the data of a master comes to its replicas: the cluster says whom to follow, and asks how far one has come. */
 export interface ReplicaLink extends ReplicationView {
-  /** Become a replica of who is at this address: of another one, or of the same at another address. */
-  follow(master: Address): void
+  /** Become a replica of who is at this address. @param isOther - What is here is no earlier state of that server's data. */
+  follow(master: Address, isOther: boolean): void
   /** Be a master, with the data that there is. */
   promote(): void
 }
@@ -58,7 +58,14 @@ const BUS_PORT_DISTANCE = 10_000
 const MAX_PORT = 65_535
 /** Keys that are deleted as one command. */
 const KEYS_AT_ONCE = 1000
-const NO_REPLICATION: ReplicaLink = { offset: 0, masterHeardMs: 0, follow() {}, promote() {} }
+const NO_REPLICATION: ReplicaLink = {
+  offset: 0,
+  masterHeardMs: 0,
+  isWhole: true,
+  isChanging: false,
+  follow() {},
+  promote() {},
+}
 
 /** A node. Give it the engine of a server before its first client. */
 export class ClusterMember implements ClusterDoor {
@@ -92,7 +99,7 @@ export class ClusterMember implements ClusterDoor {
       },
       replication: this.#replication,
       listener: {
-        follow: (master) => this.#replication.follow(master),
+        follow: (master, isOther) => this.#replication.follow(master, isOther),
         promote: () => this.#replication.promote(),
         dropKeys: (slots) => this.#dropKeys(slots),
         pause: options.pause,
@@ -153,6 +160,14 @@ export class ClusterMember implements ClusterDoor {
       return 'ERR this server has no replication: it cannot be a replica'
     }
     return this.#bus.order(order)
+  }
+
+  get isDurable(): boolean {
+    return this.#bus.isDurable
+  }
+
+  whenDurable(done: () => void): void {
+    this.#bus.whenDurable(() => this.#options.intervene(done))
   }
 
   failureReports(node: ClusterNode): number {

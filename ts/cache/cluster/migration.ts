@@ -33,7 +33,7 @@ export function migrate(context: Context): void {
     .reduce((low, node) => (node.name < low.name ? node : low), myself)
   if (lowest !== myself || nowMs - orphan.orphanedMs < ORPHANED_MS) return
   context.note(`leaves ${master.name}, which has ${siblingCount} replicas, for ${orphan.name}, which has none`)
-  becomeReplica(context, orphan)
+  becomeReplica(context, orphan, true)
 }
 
 /** How many replicas that answer each master has. */

@@ -155,7 +155,7 @@ export class Orders {
       this.#context.broadcast((other) => ({ kind: 'pong', gossip: this.#context.gossipFor(other) }))
     }
     if (wasMine && node !== myself && myself.slotCount === 0 && options.allowsMigration)
-      becomeReplica(this.#context, node)
+      becomeReplica(this.#context, node, true)
     this.#changed()
     return undefined
   }
@@ -179,7 +179,7 @@ export class Orders {
     if (isMaster(myself) && (myself.slotCount > 0 || keys.size > 0)) {
       return 'ERR To set a master the node must be empty and without assigned slots.'
     }
-    becomeReplica(this.#context, node)
+    becomeReplica(this.#context, node, true)
     this.#changed()
     return undefined
   }

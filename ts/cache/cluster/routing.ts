@@ -8,7 +8,7 @@
 //
 // Redis cluster specification, "Redirection and resharding"; order and texts are those of Redis 7.0 (cluster.c, getNodeByQuery).
 import { lacks } from '../../storage/mutant.ts'
-import { keyPositions } from '../commands/key-positions.ts'
+import { keyPositions } from '../commands/key-specs.ts'
 import type { Session } from '../commands/session.ts'
 import type { CommandSpec } from '../commands/specs.ts'
 import type { Mutant } from './mutant.ts'

@@ -17,6 +17,10 @@ export interface ClusterDoor {
   published(message: Message): void
   /** Follows an order. @returns Why not, as the reply; undefined if it did. */
   order(order: ClusterOrder): string | undefined
+  /** False while something that was ordered may still be forgotten by a crash. */
+  readonly isDurable: boolean
+  /** Calls `done` once all that was ordered so far is durable. Never, if that fails: the node ends then. */
+  whenDurable(done: () => void): void
   /** How many masters say of a node that it does not answer. */
   failureReports(node: ClusterNode): number
   /** The replication offset of a node, of this one as it is now. */

@@ -138,7 +138,8 @@ export const CLUSTER_COMMANDS: Handlers = {
     const { myself } = cluster.topology
     const before = myself.configEpoch
     cluster.order({ kind: 'bumpEpoch' })
-    call.reply.simple(`${myself.configEpoch === before ? 'STILL' : 'BUMPED'} ${myself.configEpoch}`)
+    const text = `${myself.configEpoch === before ? 'STILL' : 'BUMPED'} ${myself.configEpoch}`
+    answerWhenDurable(call, () => call.session.reply.simple(text))
   },
 
   'cluster|help'({ reply }) {
@@ -160,7 +161,23 @@ function nodeOf({ topology }: ClusterDoor, name: string): ClusterNode {
 function obey(call: Call, order: ClusterOrder): void {
   const refusal = clusterOf(call).order(order)
   if (refusal !== undefined) fail(refusal)
-  call.reply.ok()
+  const { reply } = call.session
+  answerWhenDurable(call, () => reply.ok())
+}
+
+/** Who is told that something was done may count on it after a crash. Where nobody can wait, it is told at once. */
+function answerWhenDurable(call: Call, answer: () => void): void {
+  const cluster = clusterOf(call)
+  if (cluster.isDurable || !call.mayBlock) {
+    answer()
+    return
+  }
+  const { engine, session } = call
+  call.block({ argsFor: () => [], keys: [], type: 'string', untilMs: undefined, isFirm: true })
+  const wait = session.blocked
+  cluster.whenDurable(() => {
+    if (session.blocked === wait) engine.release(session, answer)
+  })
 }
 
 function changeSlots(kind: 'addSlots' | 'delSlots', isRanges: boolean): Handler {

@@ -13,7 +13,7 @@ import type { Command } from './command.ts'
 import type { Effect } from './effects.ts'
 import { CommandError, shown } from './errors.ts'
 import type { Host } from './host.ts'
-import { keyPositions } from './key-positions.ts'
+import { keyPositions } from './key-specs.ts'
 import { MemoryLimit, OUT_OF_MEMORY } from './memory-limit.ts'
 import { Monitors } from './monitor-registry.ts'
 import { notifyKeyspace } from './notifications.ts'
@@ -44,6 +44,15 @@ export interface EngineOptions {
    * of read-only replicas, of cluster redirections and of full disks.
    */
   readonly refuse?: (session: Session, command: CommandSpec, args: readonly string[]) => string | undefined
+}
+
+/** A command that is to be propagated. */
+interface Propagated {
+  readonly database: number
+  readonly args: readonly string[]
+  readonly isMessage?: boolean
+  /** It deletes a key whose time had come. */
+  readonly isExpiry?: boolean
 }
 
 const NO_EFFECTS: readonly Effect[] = []
@@ -123,7 +132,7 @@ export class Engine implements Host, DatabaseListener {
   #ready = new Map<string, { readonly database: number; readonly key: string }>()
   #effects: Effect[] = []
   /** What is to be propagated at the end of the present command or transaction. */
-  #pending: { readonly database: number; readonly args: readonly string[]; readonly isMessage?: boolean }[] = []
+  #pending: Propagated[] = []
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -213,9 +222,7 @@ export class Engine implements Host, DatabaseListener {
     }
     let left = budget
     if (this.expiresActively) for (const database of this.databases) left -= database.expireDue(left)
-    // Keys that were due have nothing to do with one another: no transaction.
-    for (const each of this.#pending) this.#effects.push({ kind: 'propagate', ...each })
-    this.#pending = []
+    this.#propagatePending()
     this.#serveReady()
     this.#limitMemory()
     this.tracking.tell(undefined, (effect) => this.#effects.push(effect))
@@ -289,6 +296,10 @@ export class Engine implements Host, DatabaseListener {
         const key = keyOf(id, database.index)
         if (key === undefined) continue
         if (first.has(key) || second.has(key)) this.changed(database, key)
+        // One whose time had come is found and deleted where somebody waits for it.
+        else if (this.#waiting.has(id) && database.peek(key) !== undefined) {
+          this.#ready.set(id, { database: database.index, key })
+        }
       }
     }
   }
@@ -440,7 +451,7 @@ export class Engine implements Host, DatabaseListener {
   expired(database: Database, key: string): void {
     this.statistics.expiredKeys++
     this.notify('x', 'expired', key, database.index)
-    if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key] })
+    if (this.propagates) this.#pending.push({ database: database.index, args: ['DEL', key], isExpiry: true })
   }
 
   #begin(now: number): void {
@@ -566,7 +577,8 @@ export class Engine implements Host, DatabaseListener {
     const pending = this.#pending
     if (pending.length === 0) return
     this.#pending = []
-    const isTransaction = pending.length > 1
+    // Keys that were due have nothing to do with one another: no transaction.
+    const isTransaction = pending.length > 1 && !pending.every((each) => each.isExpiry === true)
     const database = pending[0]?.database ?? 0
     const isMessage = pending.every((each) => each.isMessage === true)
     if (isTransaction) this.#effects.push({ kind: 'propagate', database, args: ['MULTI'], isMessage })

@@ -23,7 +23,8 @@ export const INTROSPECTION_COMMANDS: Handlers = {
     call.reply.array(names.length)
     for (const name of names) {
       const command = call.engine.find(name.split('|'))
-      if (typeof command === 'string') call.reply.nilArray()
+      // A command without subcommands is found with whatever follows.
+      if (typeof command === 'string' || command.name !== name.toLowerCase()) call.reply.nilArray()
       else describe(call, command)
     }
   },

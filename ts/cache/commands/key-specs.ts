@@ -1,5 +1,5 @@
-// Which arguments of a command are keys and what is done to them, as COMMAND INFO of Redis 7.0 tells it
-// (https://redis.io/docs/reference/key-specs/). Facts alone, in a form of their own: docs/decisions/0010-facts-of-redis.md.
+// Which arguments of a command are keys and what is done to them: for COMMAND, ACL and cluster slots. As COMMAND INFO of Redis 7.0 tells
+// it (https://redis.io/docs/reference/key-specs/). Facts alone, in a form of their own: docs/decisions/0010-facts-of-redis.md.
 //
 //   flags where last[/step[/limit]]; ... : commands
 //   flags where #                        : as many as the argument there says, behind it
@@ -106,11 +106,27 @@ export function keyReferences(command: CommandSpec, args: readonly string[]): Ke
   const found: KeyReference[] = []
   for (const spec of keySpecsOf(command)) {
     if (spec.flags.includes('not_key')) continue
-    const first = beginOf(spec, args)
-    if (first === undefined) continue
-    const positions = positionsOf(spec, first, args)
+    const positions = positionsOf(spec, args)
     if (positions === undefined) return undefined
     for (const position of positions) found.push({ position, flags: spec.flags })
+  }
+  return found
+}
+
+/**
+ * Where the keys are, and the channels of sharded messages, which have slots as keys have.
+ * @returns As `keyReferences`.
+ */
+export function keyPositions(command: CommandSpec, args: readonly string[]): readonly number[] | undefined {
+  const look = LOOKERS.get(command.name)
+  if (look !== undefined) return look(args)?.map(({ position }) => position)
+  const specs = keySpecsOf(command)
+  if (specs.length === 1) return positionsOf(specs[0] as KeySpec, args)
+  const found: number[] = []
+  for (const spec of specs) {
+    const positions = positionsOf(spec, args)
+    if (positions === undefined) return undefined
+    found.push(...positions)
   }
   return found
 }
@@ -123,7 +139,11 @@ function beginOf({ begin }: KeySpec, args: readonly string[]): number | undefine
   return undefined
 }
 
-function positionsOf({ find }: KeySpec, begin: number, args: readonly string[]): number[] | undefined {
+/** None if its word is not there; undefined if what is there cannot be. */
+function positionsOf(spec: KeySpec, args: readonly string[]): number[] | undefined {
+  const { find } = spec
+  const begin = beginOf(spec, args)
+  if (begin === undefined) return []
   let first = begin
   let last: number
   let step = 1
@@ -138,6 +158,8 @@ function positionsOf({ find }: KeySpec, begin: number, args: readonly string[]):
     else if (find.limit === 0) last = args.length + find.last
     else last = begin + Math.floor((args.length - begin) / find.limit) + find.last
   } else return undefined
+  // Nothing follows where something may: PFMERGE with its destination alone.
+  if (first === args.length && last < first) return []
   if (last >= args.length || last < first) return undefined
   const positions: number[] = []
   for (let position = first; position <= last; position += step) positions.push(position)
@@ -154,6 +176,13 @@ const SORT_WORDS: ReadonlyMap<string, number> = new Map([
   ['GET', 1],
   ['BY', 1],
 ])
+/** Words of XREADGROUP before its keys; a group or a consumer may be called STREAMS. */
+const GROUP_WORDS: ReadonlyMap<string, number> = new Map([
+  ['GROUP', 2],
+  ['COUNT', 1],
+  ['BLOCK', 1],
+  ['NOACK', 0],
+])
 const MIGRATE_WORDS: ReadonlyMap<string, number> = new Map([
   ['AUTH', 1],
   ['AUTH2', 2],
@@ -167,6 +196,7 @@ const LOOKERS: ReadonlyMap<string, (args: readonly string[]) => KeyReference[] |
   ['sort_ro', () => [{ position: 1, flags: READ }]],
   ['georadius', (args) => [{ position: 1, flags: READ }, ...destinationOf(args, 6, ['STORE', 'STOREDIST'])]],
   ['georadiusbymember', (args) => [{ position: 1, flags: READ }, ...destinationOf(args, 5, ['STORE', 'STOREDIST'])]],
+  ['xreadgroup', groupKeys],
   ['migrate', migratedKeys],
 ])
 
@@ -194,6 +224,21 @@ function onlyReads(args: readonly string[]): boolean {
     else return false
   }
   return true
+}
+
+/** XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS key... id... */
+function groupKeys(args: readonly string[]): KeyReference[] | undefined {
+  for (let i = 1; i < args.length; i++) {
+    const word = (args[i] as string).toUpperCase()
+    if (word === 'STREAMS') {
+      const count = Math.floor((args.length - i - 1) / 2)
+      return Array.from({ length: count }, (_, index) => ({ position: i + 1 + index, flags: READ }))
+    }
+    const skipped = GROUP_WORDS.get(word)
+    if (skipped === undefined) return undefined
+    i += skipped
+  }
+  return undefined
 }
 
 /** MIGRATE host port key | "" ... [KEYS key ...] */

@@ -5,6 +5,7 @@ import type { Database, Entry } from '../keyspace/database.ts'
 import { type EvictionPolicy, EvictionPool } from '../keyspace/eviction.ts'
 import { MemoryMeter } from '../keyspace/memory.ts'
 import type { UsageRules } from '../keyspace/usage.ts'
+import type { KeyFacts } from '../persistence/rdb-file.ts'
 import type { Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 
@@ -54,6 +55,14 @@ export class MemoryLimit {
     this.#policy = policy
     this.rules.counts = policy.endsWith('lfu')
     for (const database of databases) database.adaptUsage()
+  }
+
+  /** What a snapshot says of the usage of a key, as Redis's do: what the policy goes by, nothing where it goes by something else. */
+  usageOf(database: Database, entry: Entry, nowMs: number): Pick<KeyFacts, 'idleSeconds' | 'frequency'> {
+    // Of keys that FLUSHALL took from under a snapshot nothing is known any more.
+    if (!/l[rf]u$/.test(this.#policy) || database.peek(entry.key) !== entry) return {}
+    if (this.rules.counts) return { frequency: database.frequencyOf(entry, nowMs) }
+    return { idleSeconds: Math.floor(database.idleMsOf(entry, nowMs) / 1000) }
   }
 
   get usedBytes(): number {

@@ -30,6 +30,8 @@ export type Role =
 /** What a server lends to commands of replication. Texts are replies. */
 export interface ReplicationDoor {
   readonly isReplica: boolean
+  /** FAILOVER is under way. */
+  readonly isFailingOver: boolean
   /** REPLICAOF. @param master - Undefined: be a master. @returns What is replied. */
   follow(master: Peer | undefined): string
   /** REPLCONF: what a client says of itself before it becomes a replica. @returns What is wrong. */

@@ -123,6 +123,7 @@ function failOver(call: Call, args: readonly string[]): void {
 function follow(call: Call, [, host = '', port = '']: readonly string[]): void {
   if (call.engine.cluster !== undefined) fail('ERR REPLICAOF not allowed in cluster mode.')
   const door = doorOf(call)
+  if (door.isFailingOver) fail('ERR REPLICAOF not allowed while failing over.')
   if (isWord(host, 'NO') && isWord(port, 'ONE')) {
     call.reply.simple(door.follow(undefined))
     return

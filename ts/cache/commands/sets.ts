@@ -104,7 +104,7 @@ function spop(call: Call, args: readonly string[]): void {
   if (set === undefined || members.length === 0) return
   for (const member of members) set.delete(member)
   removed(call, key, set, 'spop', members.length)
-  if (set.size === 0) {
+  if (set.size === 0 && countText !== undefined) {
     call.propagate(['DEL', key])
     return
   }

@@ -4,7 +4,7 @@
 // `holds` before it runs a command. So nobody sees a key in two places, or a value that is not the one that was sent.
 import type { Database } from '../keyspace/database.ts'
 import { dumpValue } from '../persistence/dump.ts'
-import { keyPositions } from './key-positions.ts'
+import { keyPositions } from './key-specs.ts'
 import type { Session } from './session.ts'
 import type { CommandSpec } from './specs.ts'
 

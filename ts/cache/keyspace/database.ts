@@ -240,13 +240,13 @@ export class Database {
   }
 
   /** Milliseconds since a key was used. */
-  idleMsOf({ position }: Entry): number {
-    return this.#usage.idleMs(position, this.now)
+  idleMsOf({ position }: Entry, now = this.now): number {
+    return this.#usage.idleMs(position, now)
   }
 
   /** How often a key was used of late, 0 to 255, on a scale of logarithms; means something only where uses are counted. */
-  frequencyOf({ position }: Entry): number {
-    return this.#usage.frequency(position, this.now)
+  frequencyOf({ position }: Entry, now = this.now): number {
+    return this.#usage.frequency(position, now)
   }
 
   /** Remembers of a key what another server knew. */

@@ -2,7 +2,7 @@
 //
 //   appendonly.aof.manifest          file appendonly.aof.1.base.rdb seq 1 type b
 //                                    file appendonly.aof.1.incr.aof seq 1 type i
-//   appendonly.aof.1.base.rdb        a snapshot
+//   appendonly.aof.1.base.rdb        a snapshot; appendonly.aof.1.base.aof if it is one of commands
 //   appendonly.aof.1.incr.aof        the commands since then, as clients would send them
 //
 // Several increments follow one another; new commands are appended to the last one. Files of type h are no longer needed.
@@ -79,8 +79,8 @@ export class AofFiles {
     return joinPath(this.#directory, name)
   }
 
-  base(sequence: number): AofPart {
-    return { name: `${this.#name}.${sequence}.base.rdb`, sequence }
+  base(sequence: number, hasCommands: boolean): AofPart {
+    return { name: `${this.#name}.${sequence}.base.${hasCommands ? 'aof' : 'rdb'}`, sequence }
   }
 
   increment(sequence: number): AofPart {

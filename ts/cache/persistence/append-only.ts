@@ -22,8 +22,10 @@ export interface AppendOnlyOptions {
   /** What the names of its files begin with. */
   readonly name: string
   readonly mutant?: Mutant | undefined
+  /** Whether a base is written as commands. */
+  readonly beginsWithCommands: () => boolean
   /** Begins a snapshot of what there is now. */
-  readonly snapshot: () => Snapshot
+  readonly snapshot: (asCommands: boolean) => Snapshot
 }
 
 /** What was replayed, and what was cut off at the end of the last file. */
@@ -139,7 +141,8 @@ export class AppendOnly {
     // From here to the end of the next statement no command is run: what comes before is in the base, what comes after is not.
     const earlier = this.bytes
     this.writer.continueIn(file)
-    const snapshot = this.#options.snapshot()
+    const asCommands = this.#options.beginsWithCommands()
+    const snapshot = this.#options.snapshot(asCommands)
     this.#earlierBytes = earlier
     const path = joinPath(this.#files.directory, 'temp-base.rdb')
     try {
@@ -148,7 +151,7 @@ export class AppendOnly {
         removeQuietly(disk, path)
         return false
       }
-      const base = this.#files.base((before.base?.sequence ?? 0) + 1)
+      const base = this.#files.base((before.base?.sequence ?? 0) + 1, asCommands)
       disk.rename(path, this.#files.pathOf(base))
       await this.#files.syncNames()
       await this.#files.publish({ base, increments: [increment] })
@@ -181,10 +184,11 @@ export class AppendOnly {
     const { disk, clock, mutant } = this.#options
     // There may be files of a time when it was on: they count until the new manifest is there.
     const before = this.#files.read()
-    const base = this.#files.base((before?.base?.sequence ?? 0) + 1)
+    const asCommands = this.#options.beginsWithCommands()
+    const base = this.#files.base((before?.base?.sequence ?? 0) + 1, asCommands)
     const increment = this.#files.increment((before?.increments.at(-1)?.sequence ?? 0) + 1)
     this.#writer = new AofWriter(createFile(disk, this.#files.pathOf(increment)), mutant)
-    const snapshot = this.#options.snapshot()
+    const snapshot = this.#options.snapshot(asCommands)
     started()
     const path = this.#files.pathOf(base)
     const isCancelled = (): boolean => this.#writer === undefined

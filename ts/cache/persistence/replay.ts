@@ -60,14 +60,16 @@ export function* replaySnapshot(reader: RdbReader, options: ReplayOptions): Gene
     else if (item.kind === 'key') {
       const database = engine.databases[item.database]
       if (database === undefined) throw tooManyDatabases(item.database, engine)
-      const { key, value, expiresAtMs, idleSeconds = 0 } = item
+      const { key, value, expiresAtMs, idleSeconds, frequency } = item
       if (dropsExpired && expiresAtMs !== undefined && expiresAtMs < nowMs) {
         replayed.expired++
         leftOut?.(item.database, key)
       } else {
-        database.now = nowMs - idleSeconds * 1000
+        database.now = nowMs
         if (options.merges === true) dropKey(database, key)
         if (!database.load(key, value, expiresAtMs)) reader.refuse('a key is there twice')
+        const isKnown = idleSeconds !== undefined || frequency !== undefined
+        if (isKnown) restoreUsage(database, key, { idleSeconds, frequency })
         replayed.keys++
       }
       if (++count % ITEMS_PER_STEP === 0) yield
@@ -141,6 +143,16 @@ export function* replayCommands(
     isReplaying(false)
     engine.disconnect(session)
   }
+}
+
+function restoreUsage(
+  database: Database,
+  key: string,
+  { idleSeconds = 0, frequency }: { readonly idleSeconds: number | undefined; readonly frequency: number | undefined },
+): void {
+  const entry = database.peek(key)
+  const known = { idleMs: idleSeconds * 1000, ...(frequency === undefined ? {} : { frequency }) }
+  if (entry !== undefined) database.restoreUsage(entry, known)
 }
 
 /** Without a word: what takes its place is no change that anybody made. */

@@ -1,15 +1,20 @@
-// All databases as they were at one moment, as the bytes of an RDB file.
+// All databases as they were at one moment, as the bytes of an RDB file, or of commands.
 import type { Cut } from '../keyspace/cut.ts'
 import type { Database, Entry } from '../keyspace/database.ts'
-import { RdbEncoder } from './rdb-file.ts'
+import { CommandEncoder } from './command-encoder.ts'
+import { type KeyFacts, RdbEncoder } from './rdb-file.ts'
 
 /** What a snapshot is made of. */
 export interface SnapshotOptions {
   readonly databases: readonly Database[]
   /** Code of the libraries of functions. */
   readonly functions: readonly string[]
-  /** Facts about the file. */
+  /** Facts about the file, where it is one of RDB. */
   readonly aux: readonly (readonly [string, string])[]
+  /** Commands that make it are written, and not an RDB file. */
+  readonly asCommands?: boolean
+  /** What is to be told of the usage of a key; nothing unless given. */
+  readonly usageOf?: (database: Database, entry: Entry) => Pick<KeyFacts, 'idleSeconds' | 'frequency'>
 }
 
 /**
@@ -22,21 +27,22 @@ export interface SnapshotOptions {
  * file.append(snapshot.take())
  */
 export class Snapshot {
-  readonly #encoder: RdbEncoder
+  readonly #encoder: RdbEncoder | CommandEncoder
   readonly #parts: { readonly database: Database; readonly cut: Cut<Entry> }[] = []
   #isEnded = false
 
-  constructor({ databases, functions, aux }: SnapshotOptions) {
-    const encoder = new RdbEncoder(aux)
+  constructor({ databases, functions, aux, asCommands, usageOf }: SnapshotOptions) {
+    const encoder = asCommands === true ? new CommandEncoder() : new RdbEncoder(aux)
     this.#encoder = encoder
     for (const code of functions) encoder.function(code)
     for (const database of databases) {
       const { index, size, expiringCount } = database
       if (size === 0) continue
       encoder.resize(index, size, expiringCount)
-      const cut = database.cut(({ key, value, expiry }) =>
-        encoder.entry(index, key, value, { expiresAtMs: expiry?.at }),
-      )
+      const cut = database.cut((entry) => {
+        const { key, value, expiry } = entry
+        encoder.entry(index, key, value, { expiresAtMs: expiry?.at, ...usageOf?.(database, entry) })
+      })
       this.#parts.push({ database, cut })
     }
   }

@@ -44,9 +44,11 @@ const CONTINUE = /^\+CONTINUE(?: (?<id>\S+))?$/
 /** See the top of this file. Send what `begin` returns, then give each answer to `answer`. */
 export class Handshake {
   readonly #stages: readonly Stage[]
+  readonly #knowsHistory: boolean
   #at = 0
 
   constructor({ user, password, listeningPort, announcedHost, known, handsOver }: Introduction) {
+    this.#knowsHistory = known !== undefined
     const isFine = (answer: string): boolean => answer.startsWith('+')
     const login = user === '' ? ['AUTH', password] : ['AUTH', user, password]
     // A master that wants a password says so; it will say it again where it matters.
@@ -77,20 +79,23 @@ export class Handshake {
   /** @param answer - A line, without its end. */
   answer(answer: string): HandshakeStep {
     const { args, accepts } = this.#stages[this.#at] as Stage
-    if (this.#at === this.#stages.length - 1) return lastStep(answer)
+    if (this.#at === this.#stages.length - 1) return this.#lastStep(answer)
     if (!accepts(answer)) return { kind: 'fail', why: `${args[0]} was answered with ${shownAnswer(answer)}` }
     this.#at++
     return { kind: 'send', args: (this.#stages[this.#at] as Stage).args }
   }
-}
 
-function lastStep(answer: string): HandshakeStep {
-  const full = FULL.exec(answer)?.groups
-  if (full !== undefined) return { kind: 'resync', id: full['id'] as string, offset: Number(full['offset']) }
-  const groups = CONTINUE.exec(answer)
-  const id = groups?.groups?.['id']
-  if (groups !== null && (id === undefined || id.length === ID_LENGTH)) return { kind: 'continue', id }
-  return { kind: 'fail', why: `PSYNC was answered with ${shownAnswer(answer)}` }
+  #lastStep(answer: string): HandshakeStep {
+    const full = FULL.exec(answer)?.groups
+    if (full !== undefined) return { kind: 'resync', id: full['id'] as string, offset: Number(full['offset']) }
+    const groups = CONTINUE.exec(answer)
+    const id = groups?.groups?.['id']
+    // Who has nothing cannot go on with it.
+    if (groups !== null && this.#knowsHistory && (id === undefined || id.length === ID_LENGTH)) {
+      return { kind: 'continue', id }
+    }
+    return { kind: 'fail', why: `PSYNC was answered with ${shownAnswer(answer)}` }
+  }
 }
 
 function shownAnswer(answer: string): string {

@@ -10,7 +10,7 @@ import { Backlog } from './backlog.ts'
 import type { Mutant } from './mutant.ts'
 import { NO_ID } from './types.ts'
 
-/** See the top of this file. Offsets count from 1: the first byte of a history has offset 1. */
+/** See the top of this file. Offsets count bytes; a history that is sent from its beginning begins behind 1. */
 export class History {
   id: string
   previousId = NO_ID
@@ -36,6 +36,11 @@ export class History {
   /** Keeps from now on what comes. */
   keep(bytes: number): void {
     this.backlog ??= new Backlog(bytes)
+  }
+
+  /** Begins at 1, unless it has begun: a server that has no data says 0. */
+  begin(): void {
+    if (this.backlog === undefined && this.offset === 0) this.offset = 1
   }
 
   append(bytes: Uint8Array): void {

@@ -119,7 +119,8 @@ export class MasterLink {
           if (this.#attempt !== attempt) return
           this.heardMs = clock.now()
           attempt.stream.push(bytes)
-          void this.#read(attempt)
+          if (attempt.isReading) this.#regulate(attempt, true)
+          else void this.#read(attempt)
         },
         drained() {},
         closed: () => {
@@ -189,7 +190,7 @@ export class MasterLink {
     const isCurrent = (): boolean => this.#attempt === attempt
     for (let left = COMMANDS_PER_TURN; isCurrent(); ) {
       if (left === 0 || isBusy()) {
-        this.#regulate(attempt)
+        this.#regulate(attempt, true)
         await clock.turn()
         left = COMMANDS_PER_TURN
         continue
@@ -202,7 +203,7 @@ export class MasterLink {
       } else if (item.kind === 'line') this.#answered(attempt, item.text)
       else await this.#load(attempt, item.pieces)
     }
-    if (isCurrent()) this.#regulate(attempt)
+    if (isCurrent()) this.#regulate(attempt, false)
   }
 
   #answered(attempt: Attempt, text: string): void {
@@ -250,9 +251,12 @@ export class MasterLink {
     this.acknowledge()
   }
 
-  /** Lets the master send no more than can be run. */
-  #regulate(attempt: Attempt): void {
-    const isMuch = attempt.stream.waitingBytes > AHEAD_BYTES
+  /**
+   * Lets the master send no more than can be run.
+   * @param isBehind - Something that has come waits; without that only the beginning of a command does, which needs its end.
+   */
+  #regulate(attempt: Attempt, isBehind: boolean): void {
+    const isMuch = isBehind && attempt.stream.waitingBytes > AHEAD_BYTES
     if (isMuch === attempt.isPaused) return
     attempt.isPaused = isMuch
     if (isMuch) attempt.connection?.pause()

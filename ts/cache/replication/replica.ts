@@ -39,6 +39,8 @@ export class Replica {
   /** How far it has come, and when it said so, in milliseconds since 1970. */
   ackedOffset = 0
   ackedMs = 0
+  /** When anything came from it: while it loads, it sends empty lines and acknowledges nothing. */
+  #heardMs = 0
   readonly #connection: ReplicaConnection
   /** What follows on the snapshot. */
   #waiting: Uint8Array[] = []
@@ -48,6 +50,10 @@ export class Replica {
   #drained: () => void = () => {}
   /** Since when more waits than may for long. */
   #overSinceMs: number | undefined
+  /** Bytes of the snapshot that were written; how many of them it had taken when it was looked at, and since when no more. */
+  #sentBytes = 0
+  #takenBytes = -1
+  #takenMs = 0
 
   constructor(connection: ReplicaConnection) {
     this.#connection = connection
@@ -63,8 +69,14 @@ export class Replica {
     return this.state !== 'introduced' && this.state !== 'served'
   }
 
+  /** Something came from it. */
+  heard(nowMs: number): void {
+    this.#heardMs = nowMs
+  }
+
   /** Sends what belongs to no stream. */
   write(bytes: Uint8Array): void {
+    this.#sentBytes += bytes.length
     this.#connection.write(bytes)
   }
 
@@ -123,14 +135,25 @@ export class Replica {
   /** Why it has to be let go; undefined if it may stay. */
   complaint(settings: ReplicationSettings, nowMs: number): string | undefined {
     const { outputBytes, outputSoftBytes, outputSoftMs, timeoutMs } = settings
-    const isSilent = this.state === 'online' && nowMs - this.ackedMs > timeoutMs
-    if (isSilent) return 'it does not acknowledge'
+    const mustSpeak = this.state === 'online' || this.state === 'loading'
+    if (mustSpeak && nowMs - Math.max(this.ackedMs, this.#heardMs) > timeoutMs) return 'it does not acknowledge'
+    if (this.state === 'sending' && this.#isStuck(timeoutMs, nowMs)) return 'it does not read'
     const bytes = this.#waitingBytes + (this.state === 'online' ? this.#connection.waitingBytes : 0)
     if (outputBytes > 0 && bytes > outputBytes) return 'too much waits for it'
     if (outputSoftBytes === 0 || bytes <= outputSoftBytes) this.#overSinceMs = undefined
     else this.#overSinceMs ??= nowMs
     const isOver = this.#overSinceMs !== undefined && nowMs - this.#overSinceMs > outputSoftMs
     return isOver ? 'too much has waited for it for too long' : undefined
+  }
+
+  /** It has taken nothing of its snapshot for so long. */
+  #isStuck(timeoutMs: number, nowMs: number): boolean {
+    const takenBytes = this.#sentBytes - this.#connection.waitingBytes
+    if (takenBytes !== this.#takenBytes) {
+      this.#takenBytes = takenBytes
+      this.#takenMs = nowMs
+    }
+    return nowMs - this.#takenMs > timeoutMs
   }
 
   async #sendMarked(snapshot: Snapshot, mark: string, clock: Clock): Promise<void> {

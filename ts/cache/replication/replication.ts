@@ -99,6 +99,12 @@ export class Replication implements ReplicationDoor {
     this.#applyRole()
   }
 
+  /** Is a replica from the start, of a master that is told before files are read: they are then those of a replica. */
+  expect(master: Address): void {
+    this.#master = master
+    this.#applyRole()
+  }
+
   /** Follows its master, if it has one: to be called when the data is there. */
   start(): void {
     if (this.#master !== undefined && this.#link === undefined) this.#openLink(this.#master)
@@ -179,10 +185,23 @@ export class Replication implements ReplicationDoor {
     return this.#master !== undefined
   }
 
+  get isFailingOver(): boolean {
+    return this.#failover.state !== 'no-failover'
+  }
+
   /** Bytes of the history; 0 while a replica has no data that it could vouch for. */
   get offset(): number {
-    if (this.isReplica && !(this.#isWhole && this.#hasPast)) return 0
-    return this.#feed.offset
+    return this.isWhole ? this.#feed.offset : 0
+  }
+
+  /** It has all that its master had at some time, or is a master. */
+  get isWhole(): boolean {
+    return !this.isReplica || (this.#isWhole && this.#hasPast)
+  }
+
+  /** A script is at work: what it changes comes to the history when it has ended. */
+  get isChanging(): boolean {
+    return this.#options.engine.paused !== undefined
   }
 
   /** When the master was heard of last, 0 for never. */
@@ -201,15 +220,19 @@ export class Replication implements ReplicationDoor {
 
   /** Why a command of a client may not be run. */
   refusal(session: Session, { name, flags }: CommandSpec): string | undefined {
+    // A transaction that has begun runs to its end, whatever it makes of this server.
+    if (session.isExecuting) return undefined
     const { isReadOnly, servesStale, minReplicas, maxLagMs } = this.settings
-    const isExec = name === 'exec' && session.transaction?.queue.some(({ command }) => command.flags.has('write'))
-    const writes = flags.has('write') || isExec === true
+    const queue = name === 'exec' ? (session.transaction?.queue ?? []) : []
+    const writes = flags.has('write') || queue.some(({ command }) => command.flags.has('write'))
     if (!this.isReplica) {
       const wantsMore = minReplicas > 0 && maxLagMs > 0 && writes && this.#goodReplicas() < minReplicas
       return wantsMore ? TOO_FEW : undefined
     }
     if (isReadOnly && writes) return READ_ONLY
-    return servesStale || flags.has('stale') || this.#link?.state === 'connected' ? undefined : NO_MASTER
+    if (servesStale || this.#link?.state === 'connected') return undefined
+    const mayBeStale = flags.has('stale') && queue.every(({ command }) => command.flags.has('stale'))
+    return mayBeStale ? undefined : NO_MASTER
   }
 
   /** Holds what would change the history, or lets it go: while a replica takes over. */
@@ -253,11 +276,7 @@ export class Replication implements ReplicationDoor {
     replica.ackedOffset = Math.max(replica.ackedOffset, offset)
     replica.ackedMs = nowMs
     this.#pursueFailover()
-    if (replica.state === 'loading') {
-      replica.goOnline(nowMs)
-      // Something to acknowledge: an offset of 0 looks like no data at all.
-      this.#tell(['PING'])
-    }
+    if (replica.state === 'loading') replica.goOnline(nowMs)
     return this.#done()
   }
 
@@ -275,6 +294,7 @@ export class Replication implements ReplicationDoor {
     this.#feed.flush()
     takeOver(session, replica)
     const { history } = this.#feed
+    if (this.#feed.replicas.size === 0) this.#pingedMs = this.#options.clock.now()
     const missing = known === undefined ? undefined : history.since(known.id, known.from)
     if (missing !== undefined) {
       this.counts.partial++
@@ -287,6 +307,7 @@ export class Replication implements ReplicationDoor {
     }
     if (known !== undefined && known.id !== '?') this.counts.refused++
     this.counts.full++
+    history.begin()
     history.keep(this.settings.backlogBytes)
     engine.propagates = true
     this.#sendAll(session, replica, known !== undefined)
@@ -366,7 +387,8 @@ export class Replication implements ReplicationDoor {
     this.#options.pause(false)
   }
 
-  follow(master: Peer | undefined): string {
+  /** @param isOther - What is here is no earlier state of that server's data: everything is asked for. */
+  follow(master: Peer | undefined, isOther = false): string {
     const { logger } = this.#options
     if (master === undefined) {
       if (this.isReplica) this.#promote()
@@ -380,6 +402,7 @@ export class Replication implements ReplicationDoor {
     // What it did as a master may be known to the new one.
     if (!this.isReplica) this.#hasPast = this.#feed.isKept
     if (!this.isReplica) this.#voice.database = this.#feed.database
+    if (isOther) this.#hasPast = false
     this.#link?.close()
     this.#discardUnfinished()
     this.#master = master
@@ -482,7 +505,7 @@ export class Replication implements ReplicationDoor {
   /** Clients that wait for keys, or for replicas, wait in vain: nothing of this server's own will happen here. */
   #letWaitingGo(): void {
     const { engine, sessions, intervene } = this.#options
-    const blocked = [...sessions()].filter(({ blocked: wait }) => wait !== undefined)
+    const blocked = [...sessions()].filter(({ blocked: wait }) => wait !== undefined && wait.isFirm !== true)
     this.#waiting.clear()
     if (blocked.length === 0 || engine.paused !== undefined) return
     intervene(() => {
@@ -657,13 +680,17 @@ export class Replication implements ReplicationDoor {
     if (!this.isReplica) this.#feed.begin()
     if (isTold) replica.write(Buffer.from(`+FULLRESYNC ${history.id} ${history.offset}\r\n`))
     const aux = [['redis-ver', '7.0.15'], ['redis-bits', '64'], ...this.facts()] as const
-    const snapshot = new Snapshot({ databases: engine.databases, functions: functions.dump(), aux })
+    const snapshot = new Snapshot({
+      databases: engine.databases,
+      functions: functions.dump(),
+      aux,
+      usageOf: (database, entry) => engine.memory.usageOf(database, entry, clock.now()),
+    })
     const mark = this.settings.isDiskless && replica.knowsMarks ? this.#newId() : undefined
     this.#feed.replicas.add(replica)
     replica.sendSnapshot(snapshot, mark, clock).then(
       () => {
         if (replica.state === 'served') this.#feed.replicas.delete(replica)
-        else if (replica.state === 'online') this.#tell(['PING'])
       },
       (error: unknown) => {
         logger.error('a replica could not be sent a snapshot', { error: String(error) })

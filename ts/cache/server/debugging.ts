@@ -80,7 +80,12 @@ function reloadFromMemory(
   { merges, nowMs, prepare }: { readonly merges: boolean; readonly nowMs: number; readonly prepare: () => void },
 ): void {
   const functions = functionCodeOf(engine)
-  const snapshot = new Snapshot({ databases: engine.databases, functions: functions.dump(), aux: [] })
+  const snapshot = new Snapshot({
+    databases: engine.databases,
+    functions: functions.dump(),
+    aux: [],
+    usageOf: (database, entry) => engine.memory.usageOf(database, entry, nowMs),
+  })
   snapshot.step(Number.POSITIVE_INFINITY)
   let bytes: Uint8Array | undefined = snapshot.take()
   prepare()

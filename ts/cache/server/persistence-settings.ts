@@ -43,7 +43,7 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
     },
     'aof-load-truncated': flag(settings, 'forgivesTorn'),
     'aof-timestamp-enabled': fixed('no'),
-    'aof-use-rdb-preamble': only('yes', 'this server begins its append-only file with a snapshot'),
+    'aof-use-rdb-preamble': flag(settings, 'beginsWithSnapshot'),
     'auto-aof-rewrite-min-size': {
       get: () => String(settings.rewriteMinBytes),
       prepare: (value) => {
@@ -86,7 +86,9 @@ function only(value: string, reason = 'this server keeps nothing on disk: start 
   return { get: () => value, prepare: (wanted) => (wanted.toLowerCase() === value ? () => {} : reason) }
 }
 
-function flag(settings: PersistenceSettings, name: 'forgivesTorn' | 'stopsOnSaveError'): LiveSetting {
+type Flag = 'beginsWithSnapshot' | 'forgivesTorn' | 'stopsOnSaveError'
+
+function flag(settings: PersistenceSettings, name: Flag): LiveSetting {
   return {
     get: () => yesNo(settings[name]),
     prepare: (value) => {

@@ -34,6 +34,8 @@ export interface PersistenceSettings {
   rewriteMinBytes: number
   /** `aof-load-truncated` */
   forgivesTorn: boolean
+  /** `aof-use-rdb-preamble`: the append-only file begins with a snapshot, and not with commands that make one. */
+  beginsWithSnapshot: boolean
   /** `stop-writes-on-bgsave-error` */
   stopsOnSaveError: boolean
 }
@@ -46,6 +48,7 @@ export const DEFAULT_PERSISTENCE: Omit<PersistenceSettings, 'directory'> = {
   rewritePercentage: 100,
   rewriteMinBytes: 64 * 2 ** 20,
   forgivesTorn: true,
+  beginsWithSnapshot: true,
   stopsOnSaveError: true,
 }
 
@@ -375,8 +378,9 @@ export class Persistence {
   #makeAppendOnly(): AppendOnly {
     const { disk, clock, mutant } = this.#options
     const directory = joinPath(this.settings.directory, APPEND_DIRECTORY)
-    const snapshot = (): Snapshot => this.#cut([['aof-base', '1']])
-    return new AppendOnly({ disk, clock, directory, name: APPEND_NAME, mutant, snapshot })
+    const snapshot = (asCommands: boolean): Snapshot => this.#cut([['aof-base', '1']], asCommands)
+    const beginsWithCommands = (): boolean => !this.settings.beginsWithSnapshot
+    return new AppendOnly({ disk, clock, directory, name: APPEND_NAME, mutant, beginsWithCommands, snapshot })
   }
 
   #switchOff(): void {
@@ -457,7 +461,7 @@ export class Persistence {
 
   // Snapshots.
 
-  #cut(aux: readonly (readonly [string, string])[] = []): Snapshot {
+  #cut(aux: readonly (readonly [string, string])[] = [], asCommands = false): Snapshot {
     const { engine, clock, functions, history } = this.#options
     const facts = [
       ['redis-ver', '7.0.15'],
@@ -466,7 +470,13 @@ export class Persistence {
       ...(history?.facts() ?? []),
       ...aux,
     ] as const
-    return new Snapshot({ databases: engine.databases, functions: functions.dump(), aux: facts })
+    return new Snapshot({
+      databases: engine.databases,
+      functions: functions.dump(),
+      aux: facts,
+      asCommands,
+      usageOf: (database, entry) => engine.memory.usageOf(database, entry, clock.now()),
+    })
   }
 
   #saveNow(): void {

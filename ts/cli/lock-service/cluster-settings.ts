@@ -1,15 +1,7 @@
 // What `lock-service` can be told about the cluster that it is a member of.
-import { BedplateError } from '../../base/errors.ts'
 import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
-import {
-  isLoopback,
-  type Logger,
-  numberSetting,
-  type SERVER_SETTINGS,
-  type Setting,
-  textSetting,
-  type ValuesOf,
-} from '../../service/index.ts'
+import { numberSetting, type SERVER_SETTINGS, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
+import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
 import { membersOf } from '../raft-node/settings.ts'
 
@@ -68,11 +60,7 @@ export function memberOf(values: ClusterValues, isInsecure: boolean): Omit<OpenR
   if (id === undefined || cluster === '') {
     throw new UsageError('--id and --cluster belong together', 'lock-service --id=1 --cluster=1,2,3 --port=2379')
   }
-  if (!isLoopback(host) && values['tls-ca'] === '' && !isInsecure) {
-    throw new BedplateError('INVALID_INPUT', `refusing to listen on ${host} without certificates of members`, {
-      hint: 'whoever reaches the port of members can change everything: give --tls-cert, --tls-key and --tls-ca, or --insecure',
-    })
-  }
+  refuseOpenDoor(host, values['tls-ca'], isInsecure)
   const port = peerPortOf(values)
   const { members, basePort } = membersOf({ id, port, host, cluster, peers }, '--peer-port')
   return { id, members, clusterId, listen: { host, port }, basePort }
@@ -81,16 +69,4 @@ export function memberOf(values: ClusterValues, isInsecure: boolean): Omit<OpenR
 /** What each setting is if nobody says otherwise. */
 export function defaultsOf(settings: Readonly<Record<string, Setting<unknown>>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(settings).map(([name, { fallback }]) => [name, fallback]))
-}
-
-/** Logs the troubles of members with each other: the same with the same one once. */
-export function troubleTo(logger: Logger): (peer: string, error: Error) => void {
-  const told = new Map<string, string>()
-  return (peer, error) => {
-    const host = peer.replace(/:\d+$/, '')
-    if (told.get(host) === error.message) return
-    if (told.size > 100) told.clear()
-    told.set(host, error.message)
-    logger.warn(error.message, { peer, hint: (error as BedplateError).hint })
-  }
 }

@@ -19,7 +19,8 @@ import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
-import { CLUSTER_SETTINGS, defaultsOf, isMember, memberOf, troubleTo } from './cluster-settings.ts'
+import { troubleTo } from '../kit/trouble.ts'
+import { CLUSTER_SETTINGS, defaultsOf, isMember, memberOf } from './cluster-settings.ts'
 import { runLocalCluster } from './local-cluster.ts'
 
 const { 'max-clients': _unused, ...SHARED_SETTINGS } = SERVER_SETTINGS
@@ -58,7 +59,7 @@ export function run(args: readonly string[]): Promise<number> {
     addSettings(program, SETTINGS)
     program
       .option('--memory', 'keep no data on disk')
-      .option('--insecure', 'let everybody who reaches the port of members take part')
+      .option('--insecure', 'let everybody who reaches the ports read and change everything')
       .option('--json', 'say what happens as lines of JSON')
       .addHelpText('after', EXAMPLES)
       .action(serve)
@@ -88,6 +89,7 @@ async function serve(options: GivenOptions): Promise<void> {
     maxTxnOps: values['max-txn-ops'],
     autoCompaction: compactionOf(values),
     advertise: values.advertise === '' ? undefined : values.advertise,
+    isOpen: options['insecure'] === true,
     onExpired: (kvs: readonly KeyValue[]) => say(kvs.map((kv) => expiry(kv, isJson))),
   }
   const inMemory = options['memory'] === true

@@ -1,25 +1,17 @@
 // `lock-service --nodes 3`: a cluster on this machine, a process each, so that one can be killed, or paused, as a machine can.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
-import { realClock } from '../../io/clock.ts'
 import { type Address, realNetwork, showAddress } from '../../io/network.ts'
-import { environmentWithout } from '../../service/index.ts'
 import { interruptible } from '../kit/interrupt.ts'
-import { complain } from '../kit/output.ts'
+import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { UsageError } from '../kit/program.ts'
 import { type ClusterValues, peerPortOf } from './cluster-settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/lock-service', PACKAGE_URL))
-/** A member that does not end in this time, since it is paused or its disk hangs, is killed. */
-const END_MS = 7000
 /** What each member has of its own, or the parent alone. */
 const OWN: ReadonlySet<string> = new Set([
   ...['nodes', 'id', 'cluster', 'peers', 'port', 'peer-port', 'data-dir', 'admin-port', 'advertise'],
@@ -72,7 +64,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<voi
         signal.addEventListener('abort', () => done())
       })
       const why = await Promise.race([stopped, cluster.over])
-      await cluster.close()
+      await cluster.processes.close()
       if (why === undefined) return
       throw new BedplateError('UNAVAILABLE', why, { hint: 'their own words above say why' })
     })
@@ -82,19 +74,28 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<voi
 }
 
 class LocalCluster {
+  readonly processes: NodeProcesses
   /** Resolves to what has gone wrong: a member ended before all had started, or none is left. */
   readonly over: Promise<string>
   readonly #options: LocalClusterOptions
-  readonly #children = new Map<number, ChildProcess>()
   readonly #addresses = new Map<number, Address>()
   #end: (why: string) => void = () => {}
-  #isClosing = false
 
   constructor(options: LocalClusterOptions, directoryOf: (id: number) => string, peerPorts: readonly number[]) {
     this.#options = options
     this.over = new Promise((end) => {
       this.#end = end
     })
+    this.processes = new NodeProcesses({
+      program: PROGRAM,
+      system: options.system,
+      heard: (id, line) => this.#hear(id, JSON.parse(line) as Event),
+      ended: (id, status, signal) => {
+        this.#say({ event: 'ended', node: id, status, signal }, `[Node ${id}] ${describeEnd(status, signal)}`)
+        if (this.#addresses.size < options.values.nodes) this.#end(`member ${id} could not start`)
+      },
+    })
+    void this.processes.allGone.then(() => this.#end('all members of the cluster have ended'))
     const { values, defaults, isInsecure } = options
     const passedOn = Object.entries(values)
       .filter(([name, value]) => !OWN.has(name) && value !== undefined && value !== defaults[name])
@@ -103,48 +104,12 @@ class LocalCluster {
     const peers = peerPorts.map((port, i) => `${i + 1}=${showAddress({ host: values.host, port })}`).join(',')
     for (const id of ids) {
       const port = values.port === 0 ? 0 : values.port + id - 1
-      this.#start(id, [
+      this.processes.start(id, [
         ...[`--id=${id}`, `--cluster=${ids.join(',')}`, `--port=${port}`, `--peer-port=${peerPorts[id - 1]}`],
         ...[`--peers=${peers}`, `--data-dir=${directoryOf(id)}`, ...passedOn, ...this.#adminPort(id), '--json'],
         ...(isInsecure ? ['--insecure'] : []),
       ])
     }
-  }
-
-  /** Ends all members in order, as SIGTERM does. */
-  async close(): Promise<void> {
-    this.#isClosing = true
-    const ended = [...this.#children.values()].map((child) => {
-      const gone = once(child, 'close')
-      child.kill('SIGCONT')
-      child.kill('SIGTERM')
-      const cancel = realClock.timer(END_MS, () => child.kill('SIGKILL'))
-      return gone.finally(cancel)
-    })
-    await Promise.all(ended)
-  }
-
-  #start(id: number, args: readonly string[]): void {
-    const child = spawn(process.execPath, [PROGRAM, ...args], {
-      // The channel says nothing; it ends with this process, however that ends, and then the members do.
-      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      env: environmentWithout(process.env, this.#options.system),
-      detached: true, // Ctrl-C on the terminal is ours to hand on
-    })
-    this.#children.set(id, child)
-    createInterface({ input: child.stdout as Readable }).on('line', (line) => this.#hear(id, JSON.parse(line) as Event))
-    createInterface({ input: child.stderr as Readable }).on('line', (line) => complain(`[Node ${id}] ${line}\n`))
-    // After its last words.
-    child.once('close', (status, signal) => {
-      this.#children.delete(id)
-      this.#say(
-        { event: 'ended', node: id, status, signal },
-        `[Node ${id}] ended ${signal === null ? `with status ${status}` : `by ${signal}`}`,
-      )
-      if (this.#isClosing) return
-      if (this.#children.size === 0) this.#end('all members of the cluster have ended')
-      else if (this.#addresses.size < this.#options.values.nodes) this.#end(`member ${id} could not start`)
-    })
   }
 
   /** Those of members lie in a row, as their other ports do. */
@@ -162,7 +127,7 @@ class LocalCluster {
   #ready(id: number, event: Event & Address): void {
     const { host, port, adminPort } = event
     this.#addresses.set(id, { host, port })
-    const pid = this.#children.get(id)?.pid
+    const pid = this.processes.pidOf(id)
     this.#say(
       { event: 'member', node: id, host, port, adminPort, pid },
       `[Node ${id}] ${showAddress({ host, port })}, process ${pid}`,

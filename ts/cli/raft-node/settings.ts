@@ -1,15 +1,8 @@
 // What `raft-node` can be told, and what that comes to: who the node is, where the others are.
-import { BedplateError } from '../../base/errors.ts'
 import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
 import { type Address, parseAddress } from '../../io/network.ts'
-import {
-  isLoopback,
-  numberSetting,
-  SERVER_SETTINGS,
-  type Setting,
-  textSetting,
-  type ValuesOf,
-} from '../../service/index.ts'
+import { numberSetting, SERVER_SETTINGS, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
+import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
 import { asUsage } from '../kit/server-command.ts'
 
@@ -62,15 +55,7 @@ export function raftOptionsOf(values: Values, isInsecure: boolean): Omit<OpenRaf
   if (id === undefined || port === undefined || cluster === '') {
     throw new UsageError('--id, --cluster and --port are needed', 'raft-node --id=1 --cluster=1,2,3 --port=8001')
   }
-  if (!isLoopback(host) && authority === '' && !isInsecure) {
-    throw new BedplateError(
-      'INVALID_INPUT',
-      `refusing to listen on ${host} without certificates of clients and nodes`,
-      {
-        hint: 'whoever reaches the port can change everything: give --tls-cert, --tls-key and --tls-ca, or --insecure',
-      },
-    )
-  }
+  refuseOpenDoor(host, authority, isInsecure)
   return { id, ...membersOf({ id, port, host, cluster, peers }), clusterId, listen: { host, port }, create: true }
 }
 

@@ -23,8 +23,10 @@ export const MemberRecord = message({ id: uid64(1), name: text(2), clientUrls: l
 export type MemberRecord = Decoded<typeof MemberRecord>
 /** Somebody has logged in: a token that all members take. */
 const Login = message({ user: text(1), token: text(2) })
+/** A client, if it has to log in; without a token, `user` is empty. */
+const From = message({ user: text(1) })
 
-/** A command: exactly one of the fields is there, beside `authRevision`. */
+/** A command: exactly one of the fields is there, beside `authRevision` and `from`. */
 export const Command = message({
   put: nested(1, () => PutRequest),
   deleteRange: nested(2, () => DeleteRangeRequest),
@@ -38,8 +40,12 @@ export const Command = message({
   authRevision: uint(9),
   member: nested(10, () => MemberRecord),
   login: nested(11, () => Login),
+  /** A member comes into being under this id; refused if there is, or was, one. */
+  newMember: nested(12, () => MemberRecord),
+  /** Who must be allowed to do it when it is applied. */
+  from: nested(13, () => From),
 })
-/** A command: exactly one of the fields is there, beside `authRevision`. */
+/** A command: exactly one of the fields is there, beside `authRevision` and `from`. */
 export type Command = Partial<Omit<Decoded<typeof Command>, 'revoke'>> & {
   readonly revoke?: { readonly id: bigint; readonly term?: number | undefined } | undefined
 }

@@ -8,21 +8,14 @@ import { AUTH_ACTION, type AuthCommand } from './auth/command.ts'
 import { Sessions } from './auth/sessions.ts'
 import { type AutoCompaction, startAutoCompaction } from './auto-compaction.ts'
 import type { Command, Result } from './command.ts'
-import { Deadlines } from './deadlines.ts'
 import { isRefusal, refusal } from './errors.ts'
+import { endOf, LeaseClock } from './lease-clock.ts'
 import type { Backend } from './mvcc/backend.ts'
 import { writeSnapshot } from './mvcc/snapshot.ts'
 import { every } from './repeat.ts'
 import type { LeaseView, RaftFigures, ServingNode } from './serving.ts'
 import { type Applied, LocksState } from './state.ts'
-import {
-  DEFAULT_MAX_TXN_OPS,
-  DEFAULT_QUOTA_BYTES,
-  type Event,
-  EXPIRY_INTERVAL_MS,
-  type KeyValue,
-  MAX_EXPIRIES_AT_ONCE,
-} from './types.ts'
+import { DEFAULT_MAX_TXN_OPS, DEFAULT_QUOTA_BYTES, type Event, EXPIRY_INTERVAL_MS, type KeyValue } from './types.ts'
 import { WatchHub } from './watches.ts'
 
 /** How to run a node. */
@@ -41,8 +34,8 @@ export interface NodeOptions {
   readonly onExpired?: ((kvs: readonly KeyValue[], lease: bigint) => void) | undefined
 }
 
-/** A lease that could not be revoked, for want of space, is tried again after this. */
-const RETRY_MS = 1000
+/** A node that serves alone leads, in the one term there is. */
+const ONLY_TERM = 1
 
 /** One node that serves alone. */
 export class LocksNode implements ServingNode {
@@ -53,7 +46,7 @@ export class LocksNode implements ServingNode {
   /** Rejects as soon as the node cannot go on: its disk failed. */
   readonly failed: Promise<never>
   readonly #options: NodeOptions
-  readonly #deadlines = new Deadlines()
+  readonly #leases = new LeaseClock()
   readonly #timers: Cancel[] = []
   #lastWrite: Promise<void> = Promise.resolve()
   #fail: (error: unknown) => void = () => {}
@@ -74,7 +67,7 @@ export class LocksNode implements ServingNode {
     })
     this.failed.catch(() => {})
     // Whoever held a lease when the node stopped has its whole time once more: it could not keep it alive meanwhile.
-    for (const { id, ttlSeconds } of this.state.leases.all()) this.#deadlines.set(id, this.#nowMs() + ttlSeconds * 1000)
+    this.#leases.lead(ONLY_TERM, this.state.leases.all(), this.#nowMs())
     this.#timers.push(every(clock, EXPIRY_INTERVAL_MS, () => this.expire()))
     const { autoCompaction, logger } = options
     if (autoCompaction !== undefined) {
@@ -87,7 +80,7 @@ export class LocksNode implements ServingNode {
   /** It counts the commands that were applied since the node was opened. */
   get raft(): RaftFigures {
     const index = this.#appliedIndex
-    return { term: 1, leader: this.identity.memberId, index, appliedIndex: index, isLearner: false }
+    return { term: ONLY_TERM, leader: this.identity.memberId, index, appliedIndex: index, isLearner: false }
   }
 
   /** Names the cluster, and this member of it; chosen when the backend was empty. */
@@ -121,11 +114,7 @@ export class LocksNode implements ServingNode {
   keepAlive(id: bigint): number {
     this.#assertUsable()
     const lease = this.state.leases.get(id)
-    const left = this.#deadlines.leftMs(id, this.#nowMs())
-    // One whose time is over is as good as gone, though its end may not be written yet.
-    if (lease === undefined || left === undefined || left <= 0) return 0
-    this.#deadlines.set(id, this.#nowMs() + lease.ttlSeconds * 1000)
-    return lease.ttlSeconds
+    return lease === undefined ? 0 : this.#leases.renew(lease, this.#nowMs())
   }
 
   leaseView(id: bigint): Promise<LeaseView> {
@@ -143,7 +132,7 @@ export class LocksNode implements ServingNode {
   /** What there is to know about a lease; of one that does not exist, that nothing is left of it. */
   lease(id: bigint): LeaseView {
     const lease = this.state.leases.get(id)
-    const leftMs = this.#deadlines.leftMs(id, this.#nowMs())
+    const leftMs = this.#leases.leftMs(id, this.#nowMs())
     if (lease === undefined || leftMs === undefined) return { id, ttlSeconds: 0, leftSeconds: -1, keys: [] }
     const { ttlSeconds, keys } = lease
     return { id, ttlSeconds, leftSeconds: Math.max(0, Math.floor(leftMs / 1000)), keys: [...keys].sort() }
@@ -151,6 +140,7 @@ export class LocksNode implements ServingNode {
 
   /** Changes users and roles. @param password - Hashed here, if the change has one. @throws Refusal */
   async changeUsers(command: AuthCommand, password?: string): Promise<void> {
+    const authRevision = this.state.users.revision
     const passwordHash = password === undefined || password === '' ? undefined : await this.sessions.hash(password)
     await this.execute({
       auth: {
@@ -162,6 +152,7 @@ export class LocksNode implements ServingNode {
         ...command,
         passwordHash: passwordHash ?? new Uint8Array(0),
       },
+      authRevision,
     })
     const { action, user = '' } = command
     if (action === AUTH_ACTION.changePassword || action === AUTH_ACTION.deleteUser) this.sessions.forget(user)
@@ -171,20 +162,13 @@ export class LocksNode implements ServingNode {
   /** Revokes the leases whose time is over. Called by a timer; tests call it. */
   expire(): void {
     if (this.#failure !== undefined) return
-    for (const id of this.#deadlines.takeExpired(this.#nowMs(), MAX_EXPIRIES_AT_ONCE)) {
-      const lease = this.state.leases.get(id)
-      if (lease === undefined) continue
-      const { store } = this.state
-      const kvs = [...lease.keys].sort().flatMap((key) => {
-        const change = store.find(key, store.revision)
-        return change === undefined ? [] : [store.load(change)]
-      })
-      this.#propose({ revoke: { id } }).then(
-        () => this.#options.onExpired?.(kvs, id),
+    for (const ending of this.#leases.takeExpired(this.state, this.#nowMs())) {
+      this.#propose(endOf(ending), ONLY_TERM).then(
+        () => this.#options.onExpired?.(ending.kvs, ending.id),
         (error: unknown) => {
           if (isRefusal(error, 'leaseNotFound') || this.#isClosed) return
           this.#options.logger.error('a lease could not be revoked', { error: String(error) })
-          this.#deadlines.set(id, this.#nowMs() + RETRY_MS)
+          this.#leases.retry(ending, this.#nowMs())
         },
       )
     }
@@ -209,11 +193,11 @@ export class LocksNode implements ServingNode {
     await this.#options.backend.close()
   }
 
-  async #propose(command: Command): Promise<Applied> {
+  async #propose(command: Command, term = 0): Promise<Applied> {
     this.#assertUsable()
     let applied: Applied
     try {
-      applied = this.state.apply(command)
+      applied = this.state.apply(command, term)
     } catch (error) {
       // A refusal tells what the state is, and that may not be durable yet.
       await this.#lastWrite
@@ -221,10 +205,7 @@ export class LocksNode implements ServingNode {
     }
     this.#appliedIndex++
     const { result, events, written } = applied
-    if (command.grant !== undefined && result.grant !== undefined) {
-      this.#deadlines.set(result.grant.id, this.#nowMs() + result.grant.ttlSeconds * 1000)
-    }
-    if (command.revoke !== undefined) this.#deadlines.delete(command.revoke.id)
+    this.#leases.applied(command, applied, this.#nowMs())
     const done = Promise.all([this.#lastWrite, written]).then(() => this.#publish(events, result.revision))
     this.#lastWrite = done
     done.catch((error: unknown) => this.#stop(error))

@@ -21,6 +21,8 @@ export interface LocksServiceOptions extends Address {
   readonly maxRequestBytes?: number | undefined
   /** Where clients find the service, as host:port, if not where it listens. */
   readonly advertise?: string | undefined
+  /** Listen where others reach the service, though anybody may come in. Default: false. */
+  readonly isOpen?: boolean | undefined
   readonly autoCompaction?: AutoCompaction | undefined
   /** Told of keys that went because their lease was not kept alive, as they were. */
   readonly onExpired?: ((kvs: readonly KeyValue[], lease: bigint) => void) | undefined
@@ -34,11 +36,12 @@ export interface LocksServiceOptions extends Address {
 export async function openLocksService(
   options: LocksServiceOptions,
 ): Promise<{ node: LocksNode; server: LocksServer }> {
-  const { path, tls, host, port, maxRequestBytes, advertise, ...rest } = options
+  const { path, tls, host, port, maxRequestBytes, advertise, isOpen, ...rest } = options
   const backend = path === undefined ? new MemoryBackend() : await openBTreeBackend(path)
   try {
     const node = new LocksNode({ backend, clock: realClock, random: realRandom, ...rest })
-    return { node, server: new LocksServer({ node, clock: realClock, host, port, tls, maxRequestBytes, advertise }) }
+    const serving = { host, port, tls, maxRequestBytes, advertise, isOpen }
+    return { node, server: new LocksServer({ node, clock: realClock, ...serving }) }
   } catch (error) {
     await backend.close()
     throw error

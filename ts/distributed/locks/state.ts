@@ -3,6 +3,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { lacks } from '../../storage/mutant.ts'
 import { ALARM, type RangeResponse, type ResponseOp } from '../../wire/etcd/messages.ts'
+import { requireCommand } from './auth/checks.ts'
 import { Users } from './auth/users.ts'
 import { type Command, MemberRecord, type Result } from './command.ts'
 import { refusal } from './errors.ts'
@@ -76,8 +77,8 @@ export class LocksState {
    *   else it throws, nothing has changed, and this replica must not go on without that command.
    */
   apply(command: Command, term = 0): Applied {
-    const { put, deleteRange, txn, compact, grant, revoke, alarm, auth, member } = command
-    this.#checkAuthRevision(command)
+    const { put, deleteRange, txn, compact, grant, revoke, alarm, auth, member, newMember } = command
+    this.#checkAuth(command)
     if (put !== undefined) return this.#applyTxn({ compare: [], success: [opOf({ put })], failure: [] }, 'put')
     if (deleteRange !== undefined) {
       return this.#applyTxn({ compare: [], success: [opOf({ deleteRange })], failure: [] }, 'deleteRange')
@@ -100,10 +101,14 @@ export class LocksState {
       keep()
       return this.#unchanged(written)
     }
+    if (newMember !== undefined) {
+      if (this.#members.has(newMember.id)) throw refusal('memberExists')
+      return this.#saveMember(newMember)
+    }
     if (member !== undefined) {
-      const written = this.#options.backend.write([memberWrite(member)])
-      this.#keepMember(member)
-      return this.#unchanged(written)
+      // What a member says of itself: it may not know yet whether it is to vote.
+      const wantsVote = this.#members.get(member.id)?.wantsVote ?? member.wantsVote
+      return this.#saveMember({ ...member, wantsVote })
     }
     // A token is worth something as long as whoever was told of it runs: nothing is kept.
     if (command.login !== undefined) return this.#unchanged(Promise.resolve())
@@ -246,11 +251,19 @@ export class LocksState {
     return { result: { ...NO_RESULT, revision }, events, written }
   }
 
-  /** Refuses what was let through by rules that have changed since. Ends of leases are nobody's. */
-  #checkAuthRevision({ authRevision = 0, revoke }: Command): void {
+  /** Refuses what was let through by rules, or for leases, that have changed since. Ends of leases are nobody's. */
+  #checkAuth(command: Command): void {
+    const { authRevision = 0, revoke, from } = command
     const { isEnabled, revision } = this.users
     const isOld = isEnabled && authRevision !== 0 && authRevision !== revision && !revoke?.term
     if (isOld && !lacks(this.#options.mutant, 'permissions as of now')) throw refusal('oldAuthRevision')
+    if (from !== undefined) requireCommand(this, from.user === '' ? undefined : from.user, command)
+  }
+
+  #saveMember(record: MemberRecord): Applied {
+    const written = this.#options.backend.write([memberWrite(record)])
+    this.#keepMember(record)
+    return this.#unchanged(written)
   }
 
   #keepMember(record: MemberRecord): void {

@@ -5,10 +5,11 @@
 //             u8 2 change | two lists: voters, learners; each u32 count, then u53 each
 //             u8 3 transfer | u53 to
 //             u8 4 query | what the leader is asked, to the end
-//   answer    u8 0 done | u53 index | the result, to the end
+//   answer    u8 0 done | u53 index | u53 term | the result, to the end
 //             u8 1 refused | u8 reason, see REFUSAL_NUMBERS | u53 leader (0: not known)
-//             u8 2 unknown | u53 leader
+//             u8 2 unknown | u53 leader | list: whose confirmation is missing
 import { ByteReader, ByteWriter } from './binary.ts'
+import type { Applied } from './raft-error.ts'
 import { MAX_MEMBERS, type NodeId, type Outcome, type Refusal } from './types.ts'
 
 /** What only a leader can do. */
@@ -20,7 +21,7 @@ export type Request =
   | { readonly kind: 'query'; readonly query: Uint8Array }
 
 /** What became of it. */
-export type Reply = Exclude<Outcome, { kind: 'done' }> | (Outcome & { kind: 'done' } & { readonly result: Uint8Array })
+export type Reply = Exclude<Outcome, { kind: 'done' }> | ({ readonly kind: 'done' } & Applied)
 
 const REQUESTS = ['propose', 'read', 'change', 'transfer', 'query'] as const
 const REPLIES = ['done', 'refused', 'unknown'] as const
@@ -55,7 +56,7 @@ export function decodeRequest(bytes: Uint8Array): Request {
   const kind = REQUESTS[reader.choice(REQUESTS.length)]
   if (kind === 'propose') return { kind, command: reader.rest() }
   if (kind === 'query') return { kind, query: reader.rest() }
-  const ids = (): NodeId[] => reader.list({ most: MAX_MEMBERS, itemBytes: 8 }, () => reader.u53())
+  const ids = (): NodeId[] => takeIds(reader)
   const request: Request =
     kind === 'change'
       ? { kind, voters: ids(), learners: ids() }
@@ -68,16 +69,18 @@ export function decodeRequest(bytes: Uint8Array): Request {
 
 export function encodeReply(reply: Reply): Uint8Array {
   const writer = new ByteWriter().u8(REPLIES.indexOf(reply.kind))
-  if (reply.kind === 'done') return writer.u53(reply.index).raw(reply.result).finish()
+  if (reply.kind === 'done') return writer.u53(reply.index).u53(reply.term).raw(reply.result).finish()
   if (reply.kind === 'refused') writer.u8(REFUSAL_NUMBERS[reply.reason])
-  return writer.u53(reply.leader ?? 0).finish()
+  writer.u53(reply.leader ?? 0)
+  if (reply.kind === 'unknown') writer.list(reply.missing ?? [], (id) => writer.u53(id))
+  return writer.finish()
 }
 
 /** A result is a view of the bytes. @throws CORRUPTION */
 export function decodeReply(bytes: Uint8Array): Reply {
   const reader = new ByteReader(bytes, 'answer')
   const kind = REPLIES[reader.choice(REPLIES.length)]
-  if (kind === 'done') return { kind, index: reader.u53(), result: reader.rest() }
+  if (kind === 'done') return { kind, index: reader.u53(), term: reader.u53(), result: reader.rest() }
   const reply: Reply =
     kind === 'refused'
       ? {
@@ -85,7 +88,17 @@ export function decodeReply(bytes: Uint8Array): Reply {
           reason: REFUSALS.get(reader.choice(REFUSALS.size)) as Refusal,
           leader: reader.u53() || undefined,
         }
-      : { kind: 'unknown', leader: reader.u53() || undefined }
+      : unknownFrom(reader)
   reader.end()
   return reply
+}
+
+function unknownFrom(reader: ByteReader): Reply {
+  const leader = reader.u53() || undefined
+  const missing = takeIds(reader)
+  return { kind: 'unknown', leader, ...(missing.length > 0 ? { missing } : {}) }
+}
+
+function takeIds(reader: ByteReader): NodeId[] {
+  return reader.list({ most: MAX_MEMBERS, itemBytes: 8 }, () => reader.u53())
 }

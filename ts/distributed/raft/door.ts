@@ -2,7 +2,7 @@
 import type { Address, TlsFiles } from '../../io/network.ts'
 import type { Applied, RoleChange } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { LogIndex, NodeId, NodeStatus, Term } from './types.ts'
+import type { Coverage, LogIndex, NodeId, NodeStatus, Position, Term } from './types.ts'
 
 /** Where nodes are reached. */
 export type Addresses = ReadonlyMap<NodeId, Address>
@@ -139,6 +139,21 @@ export interface RaftGroup extends AsyncDisposable {
    * const value = await group.read(() => machine.get('key'))
    */
   read<T>(query: () => T, options?: ReadOptions): Promise<T>
+  /** What a read of this node's state sees, as of this turn of the event loop. */
+  readonly readable: Position
+  /** Says whether it sees everything up to a position that `readIndex`, `propose` or `readable` of any member has named. */
+  covers(position: Position): Coverage
+  /**
+   * Asks the leader for a position that covers everything acknowledged before the call, once it is sure that it still leads: a
+   * member that has reached it is fresh as of the call. @throws RaftError; CLOSED
+   */
+  readIndex(options?: RequestOptions): Promise<Position>
+  /**
+   * Waits until a read of this node's state sees everything up to a position, and then goes on in the same turn.
+   * @throws UNAVAILABLE if that takes too long; CONFLICT if what was there was lost, which an engine that acknowledges before a
+   *   majority has an entry cannot rule out; CLOSED, or what ended the group.
+   */
+  reach(position: Position, options?: RequestOptions): Promise<void>
   /**
    * Has the leader answer a question, by its `onQuery`, once it is sure that it still leads and its state machine shows everything
    * that was committed before. Nothing is written.

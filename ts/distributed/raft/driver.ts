@@ -9,12 +9,14 @@
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
+import { showsNothing } from './hosted-machine.ts'
 import type { Journal } from './journal.ts'
-import { RaftNode } from './node.ts'
+import { type EngineFactory, RaftNode } from './node.ts'
 import { type Applied, RaftError, type RoleChange } from './raft-error.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
 import type { StateMachine } from './state-machine.ts'
 import type {
+  Coverage,
   Effect,
   Entry,
   Event,
@@ -24,6 +26,7 @@ import type {
   NodeId,
   NodeStatus,
   Outcome,
+  Position,
   Proposal,
   RaftOptions,
   SnapshotMeta,
@@ -45,12 +48,14 @@ export interface DriverOptions {
   /** A snapshot is made when commands of so many bytes were applied since the last. Default 16 MiB. */
   readonly snapshotBytes?: number
   readonly raft: RaftOptions
+  /** Makes the engine. Default: Raft's. */
+  readonly engine?: EngineFactory | undefined
   /** Takes a message for another node, which may be lost. Must not call back before it returns. */
   readonly send: (to: NodeId, message: Message) => void
   /** Is told of entries as soon as they are in this node's log: neither durable nor committed. */
   readonly onAppended?: ((entries: readonly Entry[]) => void) | undefined
-  /** Is told up to where the state machine has come, after each step forward. */
-  readonly onApplied?: ((index: LogIndex) => void) | undefined
+  /** Is told when the state machine has come further: there is more in `readable`. */
+  readonly onReadable?: (() => void) | undefined
   /** Is told who leads, as far as this node knows, whenever that changes. */
   readonly onRole?: ((change: RoleChange) => void) | undefined
   /** Is told once if the node has ended by itself: its disk or its state machine failed. */
@@ -80,6 +85,8 @@ export class Driver {
   private nextId = 1
   private proposals: Proposal[] = []
   private reads: number[] = []
+  /** What commands gave that are not answered yet, in the order of their entries. */
+  private readonly results = new Map<LogIndex, Uint8Array>()
   private unsent: (Effect & { kind: 'send' })[] = []
   private persistedWrite = 0
   /** A snapshot that has come in is being made durable; what is written later waits for it. */
@@ -107,7 +114,8 @@ export class Driver {
     snapshots.clean(snapshot?.index)
     if (snapshot !== undefined) machine.restore(snapshots.read(snapshot), snapshot.index)
     this.lastSnapshot = snapshot?.index ?? 0
-    this.node = new RaftNode(raft, {
+    const make: EngineFactory = options.engine ?? ((given, start) => new RaftNode(given, start))
+    this.node = make(raft, {
       ...{ hardState, snapshot, entries: [...entries] },
       membership: founding,
       nowTick: this.nowTick,
@@ -122,6 +130,16 @@ export class Driver {
   /** The term of an entry of the log; undefined where it has none, or none any more. */
   termAt(index: LogIndex): Term | undefined {
     return this.node.termAt(index)
+  }
+
+  /** What a read of the state machine sees. */
+  get readable(): Position {
+    return this.node.readable
+  }
+
+  /** Says whether it sees everything up to a position. */
+  covers(position: Position): Coverage {
+    return this.node.covers(position)
   }
 
   /** Why the node has ended; undefined while it runs. */
@@ -146,14 +164,13 @@ export class Driver {
   }
 
   /**
-   * Resolves when the state machine of this node shows everything that was committed before the call. In the same turn of
+   * Resolves when the state machine of this node shows everything that was acknowledged before the call. In the same turn of
    * the event loop it may be read. @throws RaftError
    */
-  async readable(): Promise<LogIndex> {
-    const { index } = await this.ask((id) => {
+  read(): Promise<Position> {
+    return this.ask((id) => {
       this.reads.push(id)
     })
-    return index
   }
 
   /** Changes who is a member; whoever is in neither list leaves. @throws RaftError */
@@ -219,7 +236,8 @@ export class Driver {
   }
 
   private perform(effects: readonly Effect[]): void {
-    const results = new Map<LogIndex, Uint8Array>()
+    const { results } = this
+    let hasMoved = false
     for (const effect of effects) {
       switch (effect.kind) {
         case 'persist':
@@ -236,16 +254,25 @@ export class Driver {
           this.options.machine.restore(this.options.snapshots.read(effect.snapshot), effect.snapshot.index)
           this.lastSnapshot = effect.snapshot.index
           this.appliedBytes = 0
-          this.options.onApplied?.(effect.snapshot.index)
+          hasMoved = true
           break
         case 'apply':
-          this.apply(effect, results)
+          this.apply(effect)
+          hasMoved = true
+          break
+        case 'show':
+          this.show(effect)
+          hasMoved = true
+          break
+        case 'hide':
+          if (this.options.machine.hide === undefined) throw showsNothing('hide')
+          this.options.machine.hide(effect.from)
           break
         case 'readable':
-          for (const id of effect.ids) this.settle(id, { kind: 'done', index: effect.index }, results)
+          for (const id of effect.ids) this.settle(id, { kind: 'done', index: effect.index })
           break
         case 'reply':
-          this.settle(effect.id, effect.outcome, results)
+          this.settle(effect.id, effect.outcome)
           break
         case 'discard':
           this.discardedBelow = effect.snapshotsBelow
@@ -260,6 +287,8 @@ export class Driver {
           break
       }
     }
+    if (results.size > 0) this.forgetResults()
+    if (hasMoved) this.options.onReadable?.()
     this.snapshotIfDue()
   }
 
@@ -313,21 +342,41 @@ export class Driver {
     }
   }
 
-  private apply({ entries }: Effect & { kind: 'apply' }, results: Map<LogIndex, Uint8Array>): void {
+  private apply({ entries }: Effect & { kind: 'apply' }): void {
     for (const entry of entries) {
       this.appliedBytes += ENTRY_BYTES
       if (entry.kind !== 'command') continue
       this.appliedBytes += entry.command.length
-      results.set(entry.index, this.options.machine.apply(entry.command, entry.index, entry.term))
+      this.results.set(entry.index, this.options.machine.apply(entry.command, entry.index, entry.term))
     }
-    this.options.onApplied?.(entries.at(-1)?.index ?? 0)
   }
 
-  private settle(id: number, outcome: Outcome, results: ReadonlyMap<LogIndex, Uint8Array>): void {
+  private show({ entries }: Effect & { kind: 'show' }): void {
+    const { machine } = this.options
+    if (machine.show === undefined) throw showsNothing('show')
+    for (const entry of entries) {
+      if (entry.kind === 'command') this.results.set(entry.index, machine.show(entry.command, entry.index, entry.term))
+    }
+  }
+
+  private settle(id: number, outcome: Outcome): void {
     const pending = this.pending.get(id)
     this.pending.delete(id)
     if (outcome.kind !== 'done') pending?.reject(new RaftError(outcome))
-    else pending?.resolve({ index: outcome.index, result: results.get(outcome.index) ?? NO_RESULT })
+    else {
+      const { index } = outcome
+      pending?.resolve({ ...this.node.positionOf(index), result: this.results.get(index) ?? NO_RESULT })
+    }
+  }
+
+  /** Keeps what may still be an answer: not more than there are requests that wait, the latest ones. */
+  private forgetResults(): void {
+    const { results, pending } = this
+    const { answered } = this.node
+    for (const index of results.keys()) {
+      if (index > answered && results.size <= pending.size) return
+      results.delete(index)
+    }
   }
 
   private setTimer(atTick: number): void {

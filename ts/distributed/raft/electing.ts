@@ -11,7 +11,8 @@ const NO_VOTES: ReadonlyMap<NodeId, boolean> = new Map()
 /** A node that can become a leader, and cease to be one. */
 export class Electing extends Reading {
   private votes: Map<NodeId, boolean> | typeof NO_VOTES = NO_VOTES
-  private timeoutTicks: number
+  /** What a node waits beyond its patience, so that not all campaign at once. */
+  private jitterTicks: number
   protected electionAtTick: Tick
   /** When this node last heard from a leader, or started; it helps nobody to depose one soon after (§4.2.3). */
   private contactAtTick: Tick
@@ -19,8 +20,8 @@ export class Electing extends Reading {
   constructor(options: KnownOptions, start: RaftStart) {
     super(options, start)
     this.contactAtTick = start.nowTick - (this.options.reads === 'lease' ? 0 : this.options.electionTicks)
-    this.timeoutTicks = this.drawTimeout()
-    this.electionAtTick = start.nowTick + this.timeoutTicks
+    this.jitterTicks = this.drawJitter()
+    this.electionAtTick = start.nowTick + this.patienceTicks + this.jitterTicks
   }
 
   /** @param heir - Who campaigns since this node, the leader, has asked for it. */
@@ -35,7 +36,7 @@ export class Electing extends Reading {
     this.role = 'follower'
     this.leader = leader
     this.votes = NO_VOTES
-    this.timeoutTicks = this.drawTimeout()
+    this.jitterTicks = this.drawJitter()
     this.restartElectionTimer()
     if (leadership !== undefined) this.giveUp(leadership, heir)
   }
@@ -86,7 +87,7 @@ export class Electing extends Reading {
     this.role = role
     this.leader = undefined
     this.votes = new Map()
-    this.timeoutTicks = this.drawTimeout()
+    this.jitterTicks = this.drawJitter()
     this.restartElectionTimer()
     const isPre = role === 'preCandidate'
     if (!isPre) {
@@ -173,7 +174,7 @@ export class Electing extends Reading {
    * counts on this node's silence.
    */
   protected keepsLeader({ term }: RequestVote): boolean {
-    const hearsLeader = this.role === 'leader' || this.now < this.contactAtTick + this.options.electionTicks
+    const hearsLeader = this.role === 'leader' || this.now < this.contactAtTick + this.patienceTicks
     if (!hearsLeader || term < this.term) return false
     if (term === this.term) return !lacks(this.options.mutant, 'promises of any term')
     return !lacks(this.options.mutant, 'leader stickiness')
@@ -195,11 +196,24 @@ export class Electing extends Reading {
   }
 
   protected restartElectionTimer(): void {
-    this.electionAtTick = this.now + this.timeoutTicks
+    this.electionAtTick = this.now + this.patienceTicks + this.jitterTicks
   }
 
-  private drawTimeout(): number {
+  /**
+   * How long a silent leader counts as alive: who follows it neither campaigns nor votes before. An engine on top may wait
+   * longer, never shorter, since leases rely on it. Also asked while this is being constructed.
+   */
+  protected get patienceTicks(): number {
+    return this.options.electionTicks
+  }
+
+  /** How long a leader whom no majority answers goes on. */
+  protected get quorumTicks(): number {
+    return this.options.electionTicks
+  }
+
+  private drawJitter(): number {
     const { electionTicks, random } = this.options
-    return electionTicks + Math.floor(random.next() * electionTicks)
+    return Math.floor(random.next() * electionTicks)
   }
 }

@@ -1,9 +1,10 @@
 // bedplate/raft/engine: the protocol without a disk, a clock or a network, for whoever has a driver of his own.
-export { RaftNode } from './node.ts'
+export { type EngineFactory, RaftNode } from './node.ts'
 export { encodeCommand, type SessionCommand } from './session-codec.ts'
 export { SessionMachine, type SessionOptions, type SessionResult } from './sessions.ts'
 export type { StateMachine } from './state-machine.ts'
 export type {
+  Coverage,
   Effect,
   Entry,
   Event,
@@ -14,6 +15,7 @@ export type {
   NodeId,
   NodeStatus,
   Outcome,
+  Position,
   Proposal,
   RaftOptions,
   RaftStart,

@@ -1,7 +1,7 @@
 // One group of a host, as its user has it: requests may be made on any member, which asks the leader.
 import { BedplateError } from '../../base/errors.ts'
 import { checkOptions } from '../../base/options.ts'
-import type { Clock } from '../../io/clock.ts'
+import type { Cancel, Clock } from '../../io/clock.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, type Reply, type Request } from './calls.ts'
 import type {
   Addresses,
@@ -17,10 +17,10 @@ import { addressCommand, addressesIn, checkCommand, HostedMachine, wrapCommand }
 import { type Applied, RaftError } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
 import type { CallOutcome } from './transport.ts'
-import type { LogIndex, Message, NodeId, RaftOptions, Refusal, Term } from './types.ts'
+import type { Coverage, LogIndex, Message, NodeId, Position, RaftOptions, Refusal, Term } from './types.ts'
 
 /** What a group needs of its host. */
-export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | 'journal' | 'snapshots'> {
+export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | 'journal' | 'snapshots' | 'engine'> {
   readonly id: NodeId
   readonly clock: Clock
   readonly random: RaftOptions['random']
@@ -29,11 +29,6 @@ export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | '
   readonly call: (to: NodeId, request: Uint8Array) => Promise<CallOutcome>
   readonly learned: (addresses: Addresses) => void
   readonly closed: () => void
-}
-
-interface Waiter {
-  readonly index: LogIndex
-  readonly resolve: () => void
 }
 
 const TYPES = {
@@ -64,14 +59,13 @@ export class Group implements RaftGroup {
   private readonly seams: GroupSeams
   private readonly onQuery: GroupOptions['onQuery']
   private readonly roleWaiters = new Set<() => void>()
-  private appliedWaiters: Waiter[] = []
-  private applied: LogIndex
+  private readonly readableWaiters = new Set<() => void>()
   private isClosed = false
 
   /** @throws INVALID_INPUT for options that cannot work, CORRUPTION */
   constructor(seams: GroupSeams, options: GroupOptions = {}) {
     checkOptions(options, TYPES, 'openGroup')
-    const { group, founding, journal, snapshots, clock, id, random, machine, learned, send } = seams
+    const { group, founding, journal, snapshots, engine, clock, id, random, machine, learned, send } = seams
     const {
       tickMs,
       snapshotBytes,
@@ -86,7 +80,7 @@ export class Group implements RaftGroup {
     // Addresses count as soon as they are in the log, like memberships: an election may need them before they are committed.
     for (const entry of journal.state(group).entries) this.learn(entry)
     this.driver = new Driver({
-      ...{ group, founding, journal, snapshots, clock, send, onFailure },
+      ...{ group, founding, journal, snapshots, engine, clock, send, onFailure },
       ...(tickMs === undefined ? {} : { tickMs }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
       machine: new HostedMachine(machine, learned),
@@ -94,13 +88,14 @@ export class Group implements RaftGroup {
       onAppended: (entries) => {
         for (const entry of entries) this.learn(entry)
       },
-      onApplied: (index) => this.appliedUpTo(index),
+      onReadable: () => {
+        for (const look of this.readableWaiters) look()
+      },
       onRole: (change) => {
         onRole?.(change)
         for (const wake of this.roleWaiters) wake()
       },
     })
-    this.applied = this.driver.status.appliedIndex
   }
 
   get status(): GroupStatus {
@@ -109,6 +104,14 @@ export class Group implements RaftGroup {
 
   termAt(index: LogIndex): Term | undefined {
     return this.driver.termAt(index)
+  }
+
+  get readable(): Position {
+    return this.driver.readable
+  }
+
+  covers(position: Position): Coverage {
+    return this.driver.covers(position)
   }
 
   get failure(): Error | undefined {
@@ -123,13 +126,32 @@ export class Group implements RaftGroup {
     const { consistency = 'linearizable', timeoutMs = DEFAULT_TIMEOUT_MS } = options
     if (consistency === 'stale') return query()
     const deadline = this.nowMs + timeoutMs
-    const { index } = await this.atLeader({ kind: 'read' }, { timeoutMs })
-    if (this.applied < index) await this.untilApplied(index, deadline)
-    return query()
+    for (;;) {
+      const position = await this.readIndex({ timeoutMs: Math.max(0, deadline - this.nowMs) })
+      if ((await this.untilCovered(position, deadline)) === 'covered') return query()
+      // Another leader took over, and what this one named is gone.
+    }
+  }
+
+  readIndex(options: RequestOptions = {}): Promise<Position> {
+    return this.atLeader({ kind: 'read' }, options)
+  }
+
+  async reach(position: Position, { timeoutMs = DEFAULT_TIMEOUT_MS }: RequestOptions = {}): Promise<void> {
+    const coverage = await this.untilCovered(position, this.nowMs + timeoutMs)
+    if (coverage === 'covered') return
+    const what = coverage === 'lost' ? 'was lost' : 'lies too far back to be told from one that was lost'
+    throw new BedplateError(
+      'CONFLICT',
+      `entry ${position.index} of term ${position.term} ${what} with an earlier leader`,
+      {
+        hint: 'read again without it, look what is there, and go on from that',
+      },
+    )
   }
 
   async ask(query: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
-    const { result } = await this.atLeader({ kind: 'query', query }, options)
+    const { result } = await this.atLeader({ kind: 'query', query: new Uint8Array(query) }, options)
     return result
   }
 
@@ -160,7 +182,7 @@ export class Group implements RaftGroup {
     this.seams.closed()
     await this.driver.close()
     for (const wake of this.roleWaiters) wake()
-    for (const { resolve } of this.appliedWaiters.splice(0)) resolve()
+    for (const look of this.readableWaiters) look()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -229,17 +251,19 @@ export class Group implements RaftGroup {
       case 'propose':
         return this.driver.propose(request.command)
       case 'read':
-        return { index: await this.driver.readable(), result }
+        return { ...(await this.driver.read()), result }
       case 'query': {
-        const index = await this.driver.readable()
+        const position = await this.driver.read()
         // It led when it was asked. Should it have lost that since, its answer may be empty.
-        return { index, result: this.onQuery?.(request.query) ?? result }
+        return { ...position, result: this.onQuery?.(request.query) ?? result }
       }
-      case 'change':
-        return { index: await this.driver.changeMembership(request.voters, request.learners), result }
+      case 'change': {
+        const index = await this.driver.changeMembership(request.voters, request.learners)
+        return { index, term: this.termAt(index) ?? 0, result }
+      }
       default:
         await this.driver.transfer(request.to)
-        return { index: this.applied, result }
+        return { ...this.readable, result }
     }
   }
 
@@ -275,28 +299,33 @@ export class Group implements RaftGroup {
     })
   }
 
-  private async untilApplied(index: LogIndex, deadline: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const waiter = { index, resolve: () => wake() }
-      const wake = (): void => {
-        cancel()
-        this.appliedWaiters = this.appliedWaiters.filter((other) => other !== waiter)
-        resolve()
+  /** In the turn in which this resolves with `covered`, the state machine shows the position. @throws UNAVAILABLE, CLOSED */
+  private untilCovered(position: Position, deadline: number): Promise<Exclude<Coverage, 'behind'>> {
+    return new Promise((resolve, reject) => {
+      const end = (settle: () => void): void => {
+        cancel?.()
+        this.readableWaiters.delete(look)
+        settle()
       }
-      const cancel = this.seams.clock.timer(Math.max(0, deadline - this.nowMs), wake)
-      this.appliedWaiters.push(waiter)
-    })
-    if (this.driver.failure !== undefined) throw this.driver.failure
-    if (this.applied >= index) return
-    throw new BedplateError('UNAVAILABLE', `this node has not come to entry ${index} in time`, {
-      hint: 'it is behind: try again, or read from another member',
+      const look = (): void => {
+        const coverage = this.covers(position)
+        const { failure } = this.driver
+        if (failure !== undefined) end(() => reject(failure))
+        else if (coverage !== 'behind') end(() => resolve(coverage))
+      }
+      const late = (): void => end(() => reject(this.behind(position)))
+      let cancel: Cancel | undefined
+      this.readableWaiters.add(look)
+      look()
+      if (!this.readableWaiters.has(look)) return
+      cancel = this.seams.clock.timer(Math.max(0, deadline - this.nowMs), late)
     })
   }
 
-  private appliedUpTo(index: LogIndex): void {
-    this.applied = index
-    if (this.appliedWaiters.length === 0) return
-    for (const waiter of this.appliedWaiters.filter((each) => each.index <= index)) waiter.resolve()
+  private behind({ index }: Position): BedplateError {
+    return new BedplateError('UNAVAILABLE', `this node has not come to entry ${index} in time`, {
+      hint: 'it is behind: try again, or read from another member',
+    })
   }
 }
 

@@ -23,6 +23,7 @@ import type { Addresses, GroupOptions, RaftGroup, RaftHost } from './door.ts'
 import { Group } from './group.ts'
 import { checkIdentity, drawIncarnation, type Identity, writeIdentity } from './identity.ts'
 import { type Journal, openJournal } from './journal.ts'
+import type { EngineFactory } from './node.ts'
 import { SnapshotFiles } from './snapshot-files.ts'
 import type { StateMachine } from './state-machine.ts'
 import { openTransport, type Transport } from './transport.ts'
@@ -36,6 +37,8 @@ export interface HostSeams {
   readonly network: Network
   /** Takes over connections of others than nodes, so that another protocol can share the port. */
   readonly onStranger?: ((connection: Connection) => ConnectionEvents) | undefined
+  /** Makes the engines of groups. Default: Raft's. */
+  readonly engine?: EngineFactory | undefined
 }
 
 /** What a host is opened with, checked. */
@@ -176,7 +179,7 @@ export class Host implements RaftHost {
     if (!Number.isInteger(group) || group < 0 || group > MAX_GROUP) {
       throw new BedplateError('INVALID_INPUT', `openGroup: group must be a whole number below 2^32, got ${group}`)
     }
-    const { disk, clock, random } = this.seams
+    const { disk, clock, random, engine } = this.seams
     const { path, identity } = this.options
     const directory = joinPath(path, SNAPSHOTS)
     const isNew = disk.kind(joinPath(directory, String(group))) === undefined
@@ -186,7 +189,7 @@ export class Host implements RaftHost {
     if (this.groups.has(group)) throw new BedplateError('INVALID_INPUT', `openGroup: group ${group} is open already`)
     const opened = new Group(
       {
-        ...{ group, id: identity.node, clock, random, machine, snapshots },
+        ...{ group, id: identity.node, clock, random, machine, snapshots, engine },
         journal: this.parts.journal,
         founding: { voters: identity.members, outgoing: [], learners: [] },
         send: (to, message) => transport.send(to, group, message),

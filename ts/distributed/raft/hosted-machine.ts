@@ -81,6 +81,19 @@ export class HostedMachine implements StateMachine {
     return NO_RESULT
   }
 
+  /** @throws NOT_SUPPORTED if the user's state machine has no place for what is not committed. */
+  show(command: Uint8Array, index: LogIndex, term: Term): Uint8Array {
+    if (command[0] !== COMMAND) return NO_RESULT // addresses count as soon as they are in the log
+    if (this.inner.show === undefined) throw showsNothing('show')
+    return this.inner.show(command.subarray(1), index, term)
+  }
+
+  /** @throws NOT_SUPPORTED */
+  hide(from: LogIndex): void {
+    if (this.inner.hide === undefined) throw showsNothing('hide')
+    this.inner.hide(from)
+  }
+
   snapshot(): Uint8Array {
     return putAddresses(new ByteWriter().u8(VERSION), this.addresses).raw(this.inner.snapshot()).finish()
   }
@@ -103,6 +116,17 @@ export class HostedMachine implements StateMachine {
     for (const [id, address] of addresses) this.addresses.set(id, address)
     if (addresses.size > 0) this.learned(addresses)
   }
+}
+
+/** What a state machine is told that must show entries and cannot. */
+export function showsNothing(method: 'show' | 'hide'): BedplateError {
+  return new BedplateError(
+    'NOT_SUPPORTED',
+    `the state machine has no ${method}, and the engine shows what is not committed`,
+    {
+      hint: 'implement show and hide, or take an engine that applies committed entries only',
+    },
+  )
 }
 
 function putAddresses(writer: ByteWriter, addresses: Addresses): ByteWriter {

@@ -1,8 +1,19 @@
 // A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
-export type { GroupOptions, MembershipChange, OpenRaftOptions, RaftGroup, RaftHost } from './door.ts'
+export { ByteReader, ByteWriter } from './binary.ts'
+export type {
+  Addresses,
+  GroupOptions,
+  GroupStatus,
+  MembershipChange,
+  OpenRaftOptions,
+  RaftGroup,
+  RaftHost,
+} from './door.ts'
 export { Driver } from './driver.ts'
 export * from './engine.ts'
+export type { HostSeams } from './host.ts'
 export { type Journal, openJournal } from './journal.ts'
+export { sizeOf } from './log.ts'
 export {
   beginsLikeRaft,
   checkHello,
@@ -14,6 +25,7 @@ export {
   PREAMBLE,
 } from './message-codec.ts'
 export { openRaft } from './open-raft.ts'
+export { openRaftWith } from './open-raft-with.ts'
 export { RaftError, type RoleChange } from './raft-error.ts'
 export { type NodeEvent, RaftNodeServer } from './server/server.ts'
 export { SnapshotFiles } from './snapshot-files.ts'

@@ -90,10 +90,10 @@ export class Leadership {
     for (const entry of entries) if (entry.term === term) this.unappliedBytes -= sizeOf(entry)
   }
 
-  /** Takes the requests whose entries are applied. */
-  takeApplied(applied: LogIndex): readonly Pending[] {
+  /** Takes the commands up to `acknowledged`, and a change of membership if it is `applied`. */
+  takeDone(acknowledged: LogIndex, applied: LogIndex): readonly Pending[] {
     const { change, answered: start } = this
-    while (this.answered < this.pending.length && (this.pending[this.answered] as Pending).index <= applied) {
+    while (this.answered < this.pending.length && (this.pending[this.answered] as Pending).index <= acknowledged) {
       this.answered++
     }
     const isChanged = change !== undefined && change.index <= applied

@@ -1,7 +1,7 @@
 // Messages between nodes as frames on an ordered stream of bytes. Whole numbers are little-endian; see binary.ts.
 //
 //   stream     preamble, frame of the hello, frames; each side begins with preamble and hello
-//   preamble   "BPRF" | u8 version = 1 | three zeros: what tells Raft from HTTP on a shared port
+//   preamble   "BPRF" | u8 version = 2 | three zeros: what tells Raft from HTTP on a shared port
 //   frame      u32 length of the body | u32 CRC32C of the body | body
 //   body       u8 type | u32 group | what the type has, in the order of `put` below
 //
@@ -46,7 +46,7 @@ export interface Frame {
 }
 
 /** What a stream begins with. */
-export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x52, 0x46, 1, 0, 0, 0)
+export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x52, 0x46, 2, 0, 0, 0)
 
 const HEADER_BYTES = 8
 const MAGIC_BYTES = 4

@@ -14,7 +14,22 @@ import { Changing } from './changing.ts'
 import { knownOptions } from './check-options.ts'
 import type { Leadership } from './leadership.ts'
 import { reachedByMajority } from './membership.ts'
-import type { Appended, Effect, Event, LogIndex, Message, NodeId, RaftOptions, RaftStart, Tick } from './types.ts'
+import type {
+  Appended,
+  Coverage,
+  Effect,
+  Event,
+  LogIndex,
+  Message,
+  NodeId,
+  Position,
+  RaftOptions,
+  RaftStart,
+  Tick,
+} from './types.ts'
+
+/** Makes the engine of a group: Raft's, or one that stands on it. */
+export type EngineFactory = (options: RaftOptions, start: RaftStart) => RaftNode
 
 /**
  * One member of one Raft group.
@@ -61,6 +76,29 @@ export class RaftNode extends Changing {
   /** What a leader knows of the others: up to where their logs are known to be its own. Empty on other nodes. */
   get matchIndexes(): ReadonlyMap<NodeId, LogIndex> {
     return new Map([...(this.leadership?.followers ?? [])].map(([id, { match }]) => [id, match]))
+  }
+
+  /** Commands up to here are answered, if this node has taken them; not above what was applied or shown. */
+  get answered(): LogIndex {
+    return this.acknowledgedIndex
+  }
+
+  /** The last entry that a read of this node's state sees. */
+  get readable(): Position {
+    return this.positionOf(this.readableIndex)
+  }
+
+  /** What names an entry of this node's log for good. Where the log is gone the term is 0: that was committed. */
+  positionOf(index: LogIndex): Position {
+    return { index, term: this.termAt(index) ?? 0 }
+  }
+
+  /**
+   * Says whether a read of this node's state sees everything up to a position that a leader has named.
+   * Raft names committed ones only, so there is nothing to lose.
+   */
+  covers({ index }: Position): Coverage {
+    return index <= this.appliedIndex ? 'covered' : 'behind'
   }
 
   private take(event: Event): void {
@@ -115,7 +153,7 @@ export class RaftNode extends Changing {
     }
     if (this.isDiskStalled && this.handOver(leadership)) return
     if (this.now >= leadership.quorumCheckAtTick) {
-      leadership.quorumCheckAtTick = this.now + this.options.electionTicks
+      leadership.quorumCheckAtTick = this.now + this.quorumTicks
       if (!this.hasActiveQuorum(leadership)) {
         this.becomeFollower(this.term, undefined)
         return

@@ -12,6 +12,8 @@ export interface RoleChange {
 /** What became of a command. */
 export interface Applied {
   readonly index: LogIndex
+  /** Of the entry; with `index` it names it for good. 0 if the log behind it is gone already. */
+  readonly term: Term
   /** What the state machine gave. */
   readonly result: Uint8Array
 }
@@ -24,12 +26,15 @@ export class RaftError extends BedplateError {
   readonly reason: Refusal | undefined
   /** Who leads, if that is known. */
   readonly leader: NodeId | undefined
+  /** Whose confirmation has not come in time; empty where nobody's in particular is wanted. */
+  readonly missing: readonly NodeId[]
 
   constructor(outcome: Exclude<Outcome, { kind: 'done' }>) {
     super(...describeOutcome(outcome))
     this.outcome = outcome.kind
     this.reason = outcome.kind === 'refused' ? outcome.reason : undefined
     this.leader = outcome.leader
+    this.missing = outcome.kind === 'unknown' ? (outcome.missing ?? []) : []
   }
 }
 
@@ -38,6 +43,12 @@ function describeOutcome(
 ): [code: 'INVALID_INPUT' | 'UNAVAILABLE', message: string, details: { hint: string }] {
   const leader = outcome.leader === undefined ? 'nobody is known to lead' : `node ${outcome.leader} leads`
   if (outcome.kind === 'unknown') {
+    const { missing = [] } = outcome
+    if (missing.length > 0) {
+      const nodes = `node${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`
+      const hint = `see what ails ${nodes}, or take them out of the membership: in this mode every voter must confirm a write`
+      return ['UNAVAILABLE', `no confirmation from ${nodes} in time; the others may have the write`, { hint }]
+    }
     const hint = 'it may still be executed: look, or repeat it in a session'
     return ['UNAVAILABLE', `leadership was lost before the answer; ${leader}`, { hint }]
   }

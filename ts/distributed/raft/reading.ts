@@ -11,7 +11,7 @@ export class Reading extends Replicating {
   protected broadcastHeartbeat(leadership: Leadership): void {
     const { reads } = leadership
     leadership.heartbeatAtTick = this.now + this.options.heartbeatTicks
-    const round = reads.begin(this.now, this.hasCommittedOwn() ? this.commitIndex : undefined)
+    const round = reads.begin(this.now, this.hasCommittedOwn() ? this.readIndex : undefined)
     for (const [id, { match }] of leadership.followers) {
       this.send(id, { kind: 'heartbeat', term: this.term, commit: this.commitFor(match), round })
     }
@@ -42,6 +42,11 @@ export class Reading extends Replicating {
     this.sendAppend(from, progress)
   }
 
+  /** What a read that is asked for now must see: all that was acknowledged before. */
+  protected get readIndex(): LogIndex {
+    return this.commitIndex
+  }
+
   protected hasCommittedOwn(): boolean {
     return this.log.termAt(this.commitIndex) === this.term || lacks(this.options.mutant, 'reads after own commit')
   }
@@ -57,7 +62,7 @@ export class Reading extends Replicating {
       return
     }
     if (this.hasCommittedOwn() && (this.hasLease(leadership) || lacks(this.options.mutant, 'reads ask a quorum'))) {
-      leadership.reads.addConfirmed(ids, this.commitIndex)
+      leadership.reads.addConfirmed(ids, this.readIndex)
       return
     }
     leadership.reads.add(ids)

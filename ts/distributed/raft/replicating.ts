@@ -5,7 +5,7 @@ import { Following } from './following.ts'
 import type { Leadership } from './leadership.ts'
 import { sizeOf } from './log.ts'
 import type { Progress } from './progress.ts'
-import type { ChunkReceived, Entry, NodeId, Proposal, Refusal, Refused, SnapshotMeta } from './types.ts'
+import type { ChunkReceived, Entry, LogIndex, NodeId, Proposal, Refusal, Refused, SnapshotMeta } from './types.ts'
 
 const NO_DATA = new Uint8Array(0)
 
@@ -31,7 +31,7 @@ export class Replicating extends Following {
     if (leadership !== undefined) this.replicate(leadership)
   }
 
-  private refusalOf(command: Uint8Array): Refusal | undefined {
+  protected refusalOf(command: Uint8Array): Refusal | undefined {
     const { leadership } = this
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
@@ -57,11 +57,30 @@ export class Replicating extends Following {
       this.appliedIndex = upTo
       leadership?.applied(entries, this.term)
     }
+    this.showDurable()
     if (leadership === undefined) return
-    for (const { id, index } of leadership.takeApplied(this.appliedIndex)) this.reply(id, { kind: 'done', index })
-    for (const { ids, index } of leadership.reads.takeReadable(this.appliedIndex)) {
+    const { appliedIndex, acknowledgedIndex, readableIndex } = this
+    for (const { id, index } of leadership.takeDone(acknowledgedIndex, appliedIndex)) {
+      this.reply(id, { kind: 'done', index })
+    }
+    for (const { ids, index } of leadership.reads.takeReadable(readableIndex)) {
       this.effects.push({ kind: 'readable', ids, index })
     }
+  }
+
+  // ---- What engines on top of Raft may decide otherwise
+
+  /** For those that show entries before they are committed. */
+  protected showDurable(): void {}
+
+  /** Commands up to here are answered; not above what was applied or shown, since the answer is what that gave. */
+  protected get acknowledgedIndex(): LogIndex {
+    return this.appliedIndex
+  }
+
+  /** What reads see. */
+  protected get readableIndex(): LogIndex {
+    return this.appliedIndex
   }
 
   // ---- Entries to followers

@@ -13,7 +13,16 @@ export interface StateMachine {
    * @returns Its result, any bytes; they are kept and must not be changed later.
    */
   apply(command: Uint8Array, index: LogIndex, term: Term): Uint8Array
-  /** All of the state. */
+  /**
+   * Takes a command that may be read before it is committed, if the engine of the group shows such entries; in the order of the
+   * log, each behind what was shown or applied last. Its effects are kept apart from what was applied, since `hide` may take them
+   * back. `apply` of the same entry makes them final, and `restore` takes the place of all that is shown.
+   * @returns What `apply` would, to be the answer to whoever proposed it. A machine without it cannot run on such an engine.
+   */
+  show?(command: Uint8Array, index: LogIndex, term: Term): Uint8Array
+  /** Forgets what was shown from entry `from` on. */
+  hide?(from: LogIndex): void
+  /** All of the state that was applied; nothing that is merely shown. */
   snapshot(): Uint8Array
   /**
    * Replaces all of the state.

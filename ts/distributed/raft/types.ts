@@ -24,13 +24,14 @@ export interface Membership {
   readonly learners: readonly NodeId[]
 }
 
-interface EntryPosition {
+/** Names one entry among all that leaders have ever made: two logs that both have it are equal up to there (paper, §5.3). */
+export interface Position {
   readonly index: LogIndex
   readonly term: Term
 }
 
 /** One entry of the log. Entries are shared and never changed. */
-export type Entry = EntryPosition &
+export type Entry = Position &
   (
     | { readonly kind: 'command'; readonly command: Uint8Array }
     /** The first entry of a leader: it commits what earlier leaders left (paper, §8). */
@@ -47,7 +48,7 @@ export interface HardState {
 }
 
 /** Which state a snapshot is: everything up to `index` was applied (paper, §7). */
-export interface SnapshotMeta extends EntryPosition {
+export interface SnapshotMeta extends Position {
   /** In force at `index`. */
   readonly membership: Membership
   readonly sizeBytes: number
@@ -198,8 +199,13 @@ export type Outcome =
   | { readonly kind: 'done'; readonly index: LogIndex }
   /** Nothing has happened and nothing will. */
   | { readonly kind: 'refused'; readonly reason: Refusal; readonly leader: NodeId | undefined }
-  /** Leadership was lost: it may still happen. Only asking again, in a session, tells. */
-  | { readonly kind: 'unknown'; readonly leader: NodeId | undefined }
+  /** Leadership was lost, or members in `missing` have not answered: it may still happen. Only asking again, in a session, tells. */
+  | {
+      readonly kind: 'unknown'
+      readonly leader: NodeId | undefined
+      /** Whose confirmation is wanted and has not come in time; only of engines that want those of certain members. */
+      readonly missing?: readonly NodeId[]
+    }
 
 export type Refusal =
   | 'not leader' // `leader` may be
@@ -240,6 +246,13 @@ export type Effect =
   | { readonly kind: 'restore'; readonly snapshot: SnapshotMeta }
   /** Apply entries, in order; the first follows what was applied or restored last. */
   | { readonly kind: 'apply'; readonly entries: readonly Entry[] }
+  /**
+   * Entries that are durable here, in order, the first follows what was shown or applied last. They may be read and are not
+   * committed: what comes of them, `apply` or `hide`, is not certain. Raft itself shows nothing; engines on top of it may.
+   */
+  | { readonly kind: 'show'; readonly entries: readonly Entry[] }
+  /** Shown entries from `from` on were cut back and are to be forgotten: they are not what was committed in their place. */
+  | { readonly kind: 'hide'; readonly from: LogIndex }
   /** The state machine as it is now may answer these reads. */
   | { readonly kind: 'readable'; readonly ids: readonly number[]; readonly index: LogIndex }
   | { readonly kind: 'reply'; readonly id: number; readonly outcome: Outcome }
@@ -316,6 +329,13 @@ export const DEFAULTS = {
   maxPendingReads: 100_000,
   reads: 'quorum',
 } as const
+
+/** What the state of a node has to do with a position that it was told. */
+export type Coverage =
+  | 'covered' // it has that entry and all before it
+  | 'behind' // it may come
+  | 'lost' // other entries were committed in its place: it never will
+  | 'forgotten' // the log behind it is gone, so that this cannot be told any more
 
 /** A membership has at most so many members. */
 export const MAX_MEMBERS = 64

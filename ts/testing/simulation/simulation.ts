@@ -311,6 +311,8 @@ export class Simulation<Message> {
       if (host === undefined) continue
       this.unstall(host.id)
       this.free(host.id)
+      // It has not heard of its disk yet if it stood still; once it has, it would end with nobody to start it again.
+      if (host.hasFailed) this.crash(host.id)
       this.resume(host.id)
       this.restart(host.id)
       this.setRate(host.id, 1)

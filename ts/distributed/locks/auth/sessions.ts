@@ -6,8 +6,10 @@ import type { Users } from './users.ts'
 
 /** A token that is not used for so long is worth nothing any more, as etcd's simple tokens. */
 const TOKEN_MS = 5 * 60_000
-/** The most tokens at a time; beyond, the one that was given first goes. */
+/** The most tokens at a time; beyond, the one that was used longest ago goes. */
 const MAX_TOKENS = 100_000
+/** Whoever logs in while users change is looked at so often. */
+export const MAX_LOGIN_ATTEMPTS = 5
 const SALT_BYTES = 16
 const HASH_BYTES = 32
 const TOKEN_BYTES = 24
@@ -21,6 +23,7 @@ export interface SessionsOptions {
 /** Who has logged in. */
 export class Sessions {
   readonly #options: SessionsOptions
+  /** In the order in which they end: what is used goes to the end. */
   readonly #tokens = new Map<string, { user: string; untilMs: number }>()
 
   constructor(options: SessionsOptions) {
@@ -35,9 +38,16 @@ export class Sessions {
 
   /** Gives a token to who knows the password. @throws Refusal */
   async logIn(name: string, password: string): Promise<string> {
-    const token = await this.check(name, password)
-    this.admit(token, name)
-    return token
+    for (let attempt = 1; ; attempt++) {
+      const { revision } = this.#options.users
+      const token = await this.check(name, password)
+      if (this.#options.users.revision === revision) {
+        this.admit(token, name)
+        return token
+      }
+      // Users have changed while the password was looked at.
+      if (attempt === MAX_LOGIN_ATTEMPTS) throw refusal('oldAuthRevision')
+    }
   }
 
   /** @returns A token for who knows the password, which is worth nothing before it is admitted. @throws Refusal */
@@ -55,8 +65,12 @@ export class Sessions {
 
   /** Takes a token from now on. */
   admit(token: string, name: string): void {
-    if (this.#tokens.size >= MAX_TOKENS) this.#tokens.delete(this.#tokens.keys().next().value as string)
-    this.#tokens.set(token, { user: name, untilMs: this.#nowMs() + TOKEN_MS })
+    const now = this.#nowMs()
+    for (const [old, { untilMs }] of this.#tokens) {
+      if (untilMs >= now && this.#tokens.size < MAX_TOKENS) break
+      this.#tokens.delete(old)
+    }
+    this.#tokens.set(token, { user: name, untilMs: now + TOKEN_MS })
   }
 
   /** Whose token it is; undefined without one, or while nobody has to log in. @throws Refusal if it is worth nothing */
@@ -68,8 +82,14 @@ export class Sessions {
       this.#tokens.delete(token)
       throw refusal('invalidToken')
     }
-    session.untilMs = now + TOKEN_MS
+    this.#tokens.delete(token)
+    this.#tokens.set(token, { user: session.user, untilMs: now + TOKEN_MS })
     return session.user
+  }
+
+  /** How many tokens are kept. */
+  get size(): number {
+    return this.#tokens.size
   }
 
   /** Ends the sessions of a user. */

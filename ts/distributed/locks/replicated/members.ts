@@ -7,7 +7,7 @@ import { BedplateError } from '../../../base/errors.ts'
 import { type Address, parseAddress, showAddress } from '../../../io/network.ts'
 import type { Membership, MembershipChange, RaftGroup, RaftHost } from '../../raft/index.ts'
 import type { Command, MemberRecord } from '../command.ts'
-import { Refusal, refusal } from '../errors.ts'
+import { isRefusal, Refusal, refusal } from '../errors.ts'
 import type { Members, MemberView } from '../serving.ts'
 import { asRefusal } from './refusals.ts'
 
@@ -24,11 +24,15 @@ export interface GroupMembersOptions {
 /** A learner that cannot vote yet is told so, rather than that time is up. */
 const PROMOTE_MS = 3000
 const TRANSFER_MS = 5000
+/** So many members may be added at once, as far as their ids go. */
+const CLAIM_ATTEMPTS = 32
 
 /** The members of a group. */
 export class GroupMembers implements Members {
   readonly #options: GroupMembersOptions
   #isPromoting = false
+  #lastPromoted = 0
+  #lastChange: Promise<unknown> = Promise.resolve()
 
   constructor(options: GroupMembersOptions) {
     this.#options = options
@@ -49,17 +53,35 @@ export class GroupMembers implements Members {
     if (known.some(([id, each]) => members.includes(id) && showAddress(each) === showAddress(address))) {
       throw refusal('peerUrlExists')
     }
-    const id = Math.max(...members, ...known.map(([each]) => each), ...this.#recordedIds()) + 1
-    await this.#execute({ member: { id: BigInt(id), name: '', clientUrls: [], wantsVote: !isLearner } })
-    const { voters, learners } = membership
-    await this.#change({ voters, learners: [...learners, id], addresses: new Map([[id, address]]) })
+    const id = await this.#claimId([...members, ...known.map(([each]) => each)], !isLearner)
+    await this.#refusing(this.#options.group.announce(new Map([[id, address]])))
+    await this.#changing(async () => {
+      const { voters, learners } = await this.#membership()
+      await this.#change({ voters, learners: [...learners, id] })
+    })
     return this.#view(id, true)
   }
 
+  /** An id that nobody has or had; others may be adding members through other members at this moment. */
+  async #claimId(taken: readonly number[], wantsVote: boolean): Promise<number> {
+    for (let attempt = 1; ; attempt++) {
+      const id = Math.max(...taken, ...this.#recordedIds()) + 1
+      try {
+        await this.#execute({ newMember: { id: BigInt(id), name: '', clientUrls: [], wantsVote } })
+        return id
+      } catch (error) {
+        if (!isRefusal(error, 'memberExists') || attempt === CLAIM_ATTEMPTS) throw error
+      }
+      await this.#membership() // the record of the other one is here then
+    }
+  }
+
   async remove(id: bigint): Promise<void> {
-    const { voters, learners } = await this.#membershipOf(id)
-    const others = (ids: readonly number[]): number[] => ids.filter((each) => BigInt(each) !== id)
-    await this.#change({ voters: others(voters), learners: others(learners) })
+    await this.#changing(async () => {
+      const { voters, learners } = await this.#membershipOf(id)
+      const others = (ids: readonly number[]): number[] => ids.filter((each) => BigInt(each) !== id)
+      await this.#change({ voters: others(voters), learners: others(learners) })
+    })
   }
 
   async update(id: bigint, peerUrls: readonly string[]): Promise<void> {
@@ -69,10 +91,12 @@ export class GroupMembers implements Members {
   }
 
   async promote(id: bigint): Promise<void> {
-    const { voters, learners } = await this.#membershipOf(id)
-    if (!learners.includes(Number(id))) throw refusal('notLearner')
-    const rest = learners.filter((each) => BigInt(each) !== id)
-    await this.#change({ voters: [...voters, Number(id)], learners: rest }, PROMOTE_MS)
+    await this.#changing(async () => {
+      const { voters, learners } = await this.#membershipOf(id)
+      if (!learners.includes(Number(id))) throw refusal('notLearner')
+      const rest = learners.filter((each) => BigInt(each) !== id)
+      await this.#change({ voters: [...voters, Number(id)], learners: rest }, PROMOTE_MS)
+    })
   }
 
   async moveLeader(to: bigint): Promise<void> {
@@ -88,11 +112,14 @@ export class GroupMembers implements Members {
     const { host, group } = this.#options
     const { role, membership } = group.status
     if (role !== 'leader' || this.#isPromoting || membership.outgoing.length > 0) return
-    const next = membership.learners.find(
+    const all = membership.learners.filter(
       (id) => this.#options.records().get(BigInt(id))?.wantsVote === true && host.connected.includes(id),
     )
+    // In turn: one that does not come along must not hold up the others.
+    const next = all.find((id) => id > this.#lastPromoted) ?? all[0]
     if (next === undefined) return
     this.#isPromoting = true
+    this.#lastPromoted = next
     this.promote(BigInt(next))
       .then(() => report(next))
       .catch(() => {}) // it is tried again
@@ -125,6 +152,13 @@ export class GroupMembers implements Members {
     const { voters, learners } = membership
     if (![...voters, ...learners].some((each) => BigInt(each) === id)) throw refusal('memberNotFound')
     return membership
+  }
+
+  /** One change after the other, as each begins with what the one before has left. */
+  #changing<T>(change: () => Promise<T>): Promise<T> {
+    const done = this.#lastChange.then(change)
+    this.#lastChange = done.catch(() => {})
+    return done
   }
 
   #recordedIds(): number[] {

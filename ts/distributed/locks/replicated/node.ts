@@ -7,11 +7,11 @@ import { loadCrypto, type Random } from '../../../io/random.ts'
 import type { Logger } from '../../../service/index.ts'
 import type { GroupOptions, RaftGroup, RaftHost, RoleChange } from '../../raft/index.ts'
 import { AUTH_ACTION, type AuthCommand } from '../auth/command.ts'
-import { Sessions } from '../auth/sessions.ts'
+import { MAX_LOGIN_ATTEMPTS, Sessions } from '../auth/sessions.ts'
 import { type AutoCompaction, startAutoCompaction } from '../auto-compaction.ts'
 import { Command, outcomeOf, type Result } from '../command.ts'
 import { isRefusal, refusal } from '../errors.ts'
-import { LeaseClock } from '../lease-clock.ts'
+import { endOf, LeaseClock } from '../lease-clock.ts'
 import type { Backend } from '../mvcc/backend.ts'
 import { every } from '../repeat.ts'
 import type { LeaseView, Members, RaftFigures, ReadMode, ServingNode } from '../serving.ts'
@@ -60,8 +60,6 @@ export interface ReplicatedNodeOptions {
 const GROUP = 1
 /** What a command has beside the request that it carries. */
 const COMMAND_OVERHEAD_BYTES = 64 * 1024
-/** What could not be done, for want of a leader or of space, is tried again after this. */
-const RETRY_MS = 1000
 /** Members that are to vote are looked for so often. */
 const PROMOTE_MS = 1000
 const DEFAULT_REQUEST_MS = 7000
@@ -100,7 +98,11 @@ export class ReplicatedNode implements ServingNode {
     this.#machine = new LocksMachine({
       ...{ backend, quotaBytes, maxTxnOps },
       onApplied: (command, applied) => this.#applied(command, applied),
-      onRestored: () => this.watches.replace(this.state.store),
+      onRestored: () => {
+        this.watches.replace(this.state.store)
+        // Passwords may have changed, and users may have gone, in what was skipped.
+        this.sessions.forgetAll()
+      },
       onFailure: (error) => this.#stop(error),
     })
     this.watches = new WatchHub(this.#machine.state.store)
@@ -168,16 +170,18 @@ export class ReplicatedNode implements ServingNode {
   async execute(command: Command): Promise<Result> {
     this.#assertUsable()
     const { txn } = command
+    // Whoever was asked whether it may be was asked in this turn, or says when.
+    const stamped = { ...command, authRevision: command.authRevision ?? this.state.users.revision }
     // What only reads need not be in the log.
     if (txn !== undefined && this.state.isReadOnly(txn)) {
       return this.read((state) => {
-        const { result, written } = state.apply(command)
+        const { result, written } = state.apply(stamped)
         written.catch((error: unknown) => this.#stop(error))
         return result
       })
     }
-    const stamped = Command.encode({ ...command, authRevision: this.state.users.revision })
-    const { result } = await this.#refusing(this.#running.propose(stamped, { timeoutMs: this.#requestMs }))
+    const bytes = Command.encode(stamped)
+    const { result } = await this.#refusing(this.#running.propose(bytes, { timeoutMs: this.#requestMs }))
     return outcomeOf(result)
   }
 
@@ -193,30 +197,39 @@ export class ReplicatedNode implements ServingNode {
   }
 
   async keepAlive(id: bigint): Promise<number> {
-    const { isAlive, ttlSeconds } = await this.#ask({ renew: { id } })
+    const { isAlive, ttlSeconds } = await this.#ask((term) => ({ renew: { id, term } }))
     return isAlive ? ttlSeconds : 0
   }
 
   async leaseView(id: bigint): Promise<LeaseView> {
-    const { ttlSeconds, leftMs } = await this.#ask({ timeLeft: { id } })
+    const { ttlSeconds, leftMs } = await this.#ask((term) => ({ timeLeft: { id, term } }))
     const lease = await this.read((state) => state.leases.get(id))
     if (lease === undefined || ttlSeconds === 0) return { id, ttlSeconds: 0, leftSeconds: -1, keys: [] }
     return { id, ttlSeconds, leftSeconds: Math.max(0, Math.floor(leftMs / 1000)), keys: [...lease.keys].sort() }
   }
 
   async changeUsers(command: AuthCommand, password?: string): Promise<void> {
+    const authRevision = this.state.users.revision
     const passwordHash =
       password === undefined || password === '' ? new Uint8Array(0) : await this.sessions.hash(password)
     const nothing = { action: 0, user: '', role: '', permission: undefined, noPassword: false }
-    await this.execute({ auth: { ...nothing, ...command, passwordHash } })
+    await this.execute({ auth: { ...nothing, ...command, passwordHash }, authRevision })
   }
 
   /** The token is worth something on every member that runs. */
   async logIn(name: string, password: string): Promise<string> {
-    await this.read(() => {}) // a user may have been added through another member
-    const token = await this.sessions.check(name, password)
-    await this.execute({ login: { user: name, token } })
-    return token
+    for (let attempt = 1; ; attempt++) {
+      // As of now: a user may have been added through another member.
+      const authRevision = await this.read(({ users }) => users.revision)
+      const token = await this.sessions.check(name, password)
+      try {
+        await this.execute({ login: { user: name, token }, authRevision })
+        return token
+      } catch (error) {
+        // The password may be another one by now.
+        if (!isRefusal(error, 'oldAuthRevision') || attempt === MAX_LOGIN_ATTEMPTS) throw error
+      }
+    }
   }
 
   snapshot(): Promise<Uint8Array> {
@@ -258,14 +271,15 @@ export class ReplicatedNode implements ServingNode {
     return this.#group
   }
 
-  /** Asks the leader, whoever that is. */
-  async #ask(query: Query): Promise<Answer> {
+  /** Asks the leader, whoever that is; each time the one of the term that is known then. */
+  async #ask(queryIn: (term: number) => Query): Promise<Answer> {
     this.#assertUsable()
     const { clock } = this.#options
     const until = this.#nowMs() + this.#requestMs
     for (;;) {
       const timeoutMs = Math.max(0, until - this.#nowMs())
-      const answer = Answer.decode(await this.#refusing(this.#running.ask(Query.encode(query), { timeoutMs })))
+      const query = Query.encode(queryIn(this.#running.status.term))
+      const answer = Answer.decode(await this.#refusing(this.#running.ask(query, { timeoutMs })))
       if (answer.isLeading) return answer
       if (timeoutMs === 0) throw refusal('leaderChanged')
       await new Promise<void>((resolve) => {
@@ -274,20 +288,14 @@ export class ReplicatedNode implements ServingNode {
     }
   }
 
-  #roleChanged({ role, term }: RoleChange): void {
-    if (role !== 'leader') {
-      this.#leases.follow()
-      return
-    }
-    if (this.#leases.term === term) return
-    this.#leases.lead(term, this.state.leases.all(), this.#nowMs())
-    this.#options.onElected?.(term)
+  #roleChanged(change: RoleChange): void {
+    if (this.#leases.follow(change, this.state.leases.all(), this.#nowMs())) this.#options.onElected?.(change.term)
   }
 
-  #applied(command: Command, { result, events }: Applied): void {
-    const { auth, login, revoke } = command
-    if (result.grant !== undefined) this.#leases.granted(result.grant, this.#nowMs())
-    if (revoke !== undefined) this.#leases.ended(revoke.id)
+  #applied(command: Command, applied: Applied): void {
+    const { auth, login } = command
+    const { result, events } = applied
+    this.#leases.applied(command, applied, this.#nowMs())
     if (login !== undefined) this.sessions.admit(login.token, login.user)
     const { action, user = '' } = auth ?? {}
     if (action === AUTH_ACTION.changePassword || action === AUTH_ACTION.deleteUser) this.sessions.forget(user)
@@ -297,22 +305,13 @@ export class ReplicatedNode implements ServingNode {
 
   /** Proposes the end of leases whose time is over, if this member leads. */
   #expire(): void {
-    const { term } = this.#leases
-    if (term === undefined) return
-    for (const id of this.#leases.takeExpired(this.#nowMs())) {
-      const { leases, store } = this.state
-      const lease = leases.get(id)
-      if (lease === undefined) continue
-      const kvs = [...lease.keys].sort().flatMap((key) => {
-        const change = store.find(key, store.revision)
-        return change === undefined ? [] : [store.load(change)]
-      })
-      this.execute({ revoke: { id, term } }).then(
-        () => this.#options.onExpired?.(kvs, id),
+    for (const ending of this.#leases.takeExpired(this.state, this.#nowMs())) {
+      this.execute(endOf(ending)).then(
+        () => this.#options.onExpired?.(ending.kvs, ending.id),
         (error: unknown) => {
           if (isRefusal(error, 'leaseNotFound') || isRefusal(error, 'notLeader') || this.#isClosed) return
           this.#options.logger.warn('a lease could not be revoked', { error: String(error) })
-          this.#leases.retry(id, this.#nowMs() + RETRY_MS)
+          this.#leases.retry(ending, this.#nowMs())
         },
       )
     }

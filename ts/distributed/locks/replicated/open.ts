@@ -36,7 +36,7 @@ const STATE = 'state'
 export async function openReplicatedLocks(
   options: ReplicatedLocksOptions,
 ): Promise<{ node: ReplicatedNode; server: LocksServer }> {
-  const { path, raft, tls, host: listenHost, port, maxRequestBytes, advertise, ...rest } = options
+  const { path, raft, tls, host: listenHost, port, maxRequestBytes, advertise, isOpen, ...rest } = options
   await prepare(path)
   const host = await openRaft(joinPath(path, RAFT), { ...raft, ...(tls === undefined ? {} : { tls }), create: true })
   const backend = await openBTreeBackend(joinPath(path, STATE), 'os').catch(async (error: unknown) => {
@@ -49,7 +49,7 @@ export async function openReplicatedLocks(
     node = new ReplicatedNode({ ...seams, ...rest, maxRequestBytes })
     await node.start()
     const address = { host: listenHost, port }
-    const server = new LocksServer({ node, clock: realClock, ...address, tls, maxRequestBytes, advertise })
+    const server = new LocksServer({ node, clock: realClock, ...address, tls, maxRequestBytes, advertise, isOpen })
     return { node, server }
   } catch (error) {
     if (node !== undefined) await node.close()

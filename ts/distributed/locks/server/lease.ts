@@ -10,8 +10,8 @@ import {
   LeaseTimeToLiveRequest,
   LeaseTimeToLiveResponse,
 } from '../../../wire/etcd/messages.ts'
-import { requireLease } from './kv.ts'
-import { headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
+import { requireRead } from '../auth/checks.ts'
+import { executeFor, headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
 
 /** The methods of etcdserverpb.Lease. */
 export function leaseMethods(context: ServiceContext): Methods {
@@ -31,8 +31,7 @@ export function leaseMethods(context: ServiceContext): Methods {
       '/etcdserverpb.Lease/LeaseRevoke',
       { request: LeaseIdRequest, response: HeaderResponse },
       async ({ id }, { user }) => {
-        requireLease(node, user, id)
-        const { revision } = await node.execute({ revoke: { id } })
+        const { revision } = await executeFor(node, user, { revoke: { id } })
         return { header: headerFor(context, revision) }
       },
     ),
@@ -51,8 +50,9 @@ export function leaseMethods(context: ServiceContext): Methods {
       '/etcdserverpb.Lease/LeaseTimeToLive',
       { request: LeaseTimeToLiveRequest, response: LeaseTimeToLiveResponse },
       async ({ id, keys: wantsKeys }, { user }) => {
-        if (wantsKeys) requireLease(node, user, id)
         const { ttlSeconds, leftSeconds, keys } = await node.leaseView(id)
+        // Of the keys that are told of, by the rules of now.
+        if (wantsKeys) for (const key of keys) requireRead(node.state, user, { key, rangeEnd: '' })
         return {
           header: headerFor(context),
           id,

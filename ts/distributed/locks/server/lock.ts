@@ -15,11 +15,11 @@ import {
   SORT_TARGET,
   UnlockRequest,
 } from '../../../wire/etcd/messages.ts'
+import { requirePut, requireRead } from '../auth/checks.ts'
 import { Refusal, STATUS } from '../errors.ts'
 import { prefixEnd, queueKey } from '../queue-keys.ts'
 import type { Key } from '../types.ts'
-import { requirePut, requireRead } from './kv.ts'
-import { type Caller, headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
+import { type Caller, executeFor, headerFor, type Methods, type ServiceContext, streaming, unary } from './service.ts'
 import { enqueue, ifCreatedAt, putRequest, rangeRequest, untilTurn, watching } from './turn.ts'
 
 /** A lock that is asked for without a lease gets one of its own, of this time, as etcd does it. */
@@ -40,8 +40,7 @@ export function lockMethods(context: ServiceContext): Methods {
       '/v3lockpb.Lock/Unlock',
       { request: UnlockRequest, response: HeaderResponse },
       async ({ key }, { user }) => {
-        requirePut(node, user, { key, lease: 0n, prevKv: false })
-        const { revision } = await node.execute({ deleteRange: { key, rangeEnd: '', prevKv: false } })
+        const { revision } = await executeFor(node, user, { deleteRange: { key, rangeEnd: '', prevKv: false } })
         return { header: headerFor(context, revision) }
       },
     ),
@@ -62,7 +61,7 @@ export function lockMethods(context: ServiceContext): Methods {
         if (leader === undefined) throw new Refusal(STATUS.invalidArgument, '"leader" field must be provided')
         const { key, revision: createRevision, lease } = leader
         const put = putRequest({ key, value, lease })
-        requirePut(node, user, put)
+        requirePut(node.state, user, put)
         const result = await node.execute({ txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, put }] }) })
         if (result.txn?.succeeded !== true) throw new Refusal(STATUS.unknown, 'election: not leader')
         return { header: headerFor(context, result.revision) }
@@ -73,7 +72,7 @@ export function lockMethods(context: ServiceContext): Methods {
       '/v3electionpb.Election/Leader',
       { request: LeaderRequest, response: LeaderResponse },
       async ({ name }, { user }) => {
-        requireRead(node, user, { key: `${name}/`, rangeEnd: prefixEnd(`${name}/`) })
+        requireRead(node.state, user, { key: `${name}/`, rangeEnd: prefixEnd(`${name}/`) })
         const kv = await leaderOf(context, name)
         if (kv === undefined) throw new Refusal(STATUS.unknown, 'election: no leader')
         return { header: headerFor(context), kv }
@@ -85,7 +84,7 @@ export function lockMethods(context: ServiceContext): Methods {
       { request: LeaderRequest, response: LeaderResponse },
       async ({ requests, send, user, signal }) => {
         for await (const { name } of requests) {
-          requireRead(node, user, { key: `${name}/`, rangeEnd: prefixEnd(`${name}/`) })
+          requireRead(node.state, user, { key: `${name}/`, rangeEnd: prefixEnd(`${name}/`) })
           await observe(context, name, signal, (kv) => send({ header: headerFor(context), kv }))
         }
       },
@@ -97,7 +96,7 @@ export function lockMethods(context: ServiceContext): Methods {
       async ({ leader }, { user }) => {
         if (leader === undefined) throw new Refusal(STATUS.invalidArgument, '"leader" field must be provided')
         const { key, revision: createRevision } = leader
-        requirePut(node, user, { key, lease: 0n, prevKv: false })
+        requirePut(node.state, user, { key, lease: 0n, prevKv: false })
         const deleteRange = { key, rangeEnd: '', prevKv: false }
         const { revision } = await node.execute({
           txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, deleteRange }] }),
@@ -116,12 +115,12 @@ async function stand(
 ): Promise<{ key: Key; createRevision: number; lease: bigint }> {
   const lease = given === 0n ? (await node.grant(0n, OWN_LEASE_SECONDS)).id : given
   const { key, prefix } = queueKey(name, lease)
-  requirePut(node, user, { key, lease, prevKv: false })
-  requireRead(node, user, { key: prefix, rangeEnd: prefixEnd(prefix) })
+  requirePut(node.state, user, { key, lease, prevKv: false })
+  requireRead(node.state, user, { key: prefix, rangeEnd: prefixEnd(prefix) })
   const { kv, isNew } = await enqueue(node, { key, value, lease })
   const { createRevision } = kv
   if (!isNew && value.length > 0 && !Buffer.from(kv.value).equals(value)) {
-    await node.execute({ put: putRequest({ key, value, lease }) })
+    await executeFor(node, user, { put: putRequest({ key, value, lease }) })
   }
   try {
     await untilTurn(node, { key, prefix, createRevision, signal })

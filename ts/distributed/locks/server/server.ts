@@ -8,6 +8,7 @@ import type { ServingNode } from '../serving.ts'
 import { DEFAULT_MAX_REQUEST_BYTES } from '../types.ts'
 import { authMethods } from './auth.ts'
 import { kvMethods } from './kv.ts'
+import { LeaderMonitor } from './leader-monitor.ts'
 import { leaseMethods } from './lease.ts'
 import { lockMethods } from './lock.ts'
 import { maintenanceMethods } from './maintenance.ts'
@@ -24,6 +25,8 @@ export interface LocksServerOptions extends Address {
   readonly maxRequestBytes?: number | undefined
   /** Where clients find the server, as host:port; default: where it listens. */
   readonly advertise?: string | undefined
+  /** Listen where others reach it, though anybody may come in. Default: false. */
+  readonly isOpen?: boolean | undefined
 }
 
 /** What a message may have beside the request that it carries, as etcd allows it. */
@@ -34,23 +37,27 @@ export class LocksServer implements Server {
   readonly #options: LocksServerOptions
   readonly #calls = new Map<string, number>()
   #server: GrpcServer | undefined
+  #monitor: LeaderMonitor | undefined
   #isReady = false
 
   /** @throws INVALID_INPUT for an address that others reach, if anybody could come in */
   constructor(options: LocksServerOptions) {
     this.#options = options
-    const { host, tls, node } = options
-    if (!isLoopback(host) && tls?.ca === undefined && !node.state.users.isEnabled) {
+    const { host, tls, node, isOpen = false } = options
+    if (!isOpen && !isLoopback(host) && tls?.ca === undefined && !node.state.users.isEnabled) {
       throw new BedplateError('INVALID_INPUT', `refusing to listen on ${host} without authentication`, {
-        hint: 'others could read and change everything: enable authentication, give --tls-ca, or listen on 127.0.0.1',
+        hint: 'others could read and change everything: enable authentication, give --tls-ca, listen on 127.0.0.1, or say --insecure',
       })
     }
   }
 
   async start(): Promise<Address> {
     const { node, clock, host, port, tls, advertise, maxRequestBytes = DEFAULT_MAX_REQUEST_BYTES } = this.#options
+    const monitor = new LeaderMonitor(clock, () => node.raft.leader !== 0n)
+    this.#monitor = monitor
     const context: ServiceContext = {
       node,
+      monitor,
       maxRequestBytes,
       clientUrl: () =>
         `${tls === undefined ? 'http' : 'https'}://${advertise ?? showAddress(this.#server?.address ?? { host, port })}`,
@@ -90,6 +97,7 @@ export class LocksServer implements Server {
   async stop(): Promise<void> {
     this.#isReady = false
     this.#server?.stop()
+    this.#monitor?.close()
     await this.#options.node.close()
   }
 

@@ -3,12 +3,16 @@ import { isCode } from '../../../base/errors.ts'
 import { type GrpcCall, GrpcError, type GrpcMethod, type GrpcStream } from '../../../io/grpc.ts'
 import type { ResponseHeader } from '../../../wire/etcd/messages.ts'
 import type { Codec } from '../../../wire/etcd/protobuf.ts'
+import { requireCommand } from '../auth/checks.ts'
+import type { Command, Result } from '../command.ts'
 import { Refusal, refusal, STATUS } from '../errors.ts'
 import type { ServingNode } from '../serving.ts'
+import type { LeaderMonitor } from './leader-monitor.ts'
 
 /** What the services work on. */
 export interface ServiceContext {
   readonly node: ServingNode
+  readonly monitor: LeaderMonitor
   readonly maxRequestBytes: number
   /** Where clients find this server, such as `http://127.0.0.1:2379`. */
   readonly clientUrl: () => string
@@ -30,6 +34,14 @@ export function headerFor({ node }: ServiceContext, revision = node.state.store.
   // Each answer has one: named, as that is much faster than to spread them.
   const { clusterId, memberId } = node.identity
   return { clusterId, memberId, revision, raftTerm: node.raft.term }
+}
+
+/** Executes a command for a client, if it may do that now and still may when it is applied. @throws Refusal */
+export async function executeFor(node: ServingNode, user: string | undefined, command: Command): Promise<Result> {
+  const { state } = node
+  if (!state.users.isEnabled) return node.execute(command)
+  requireCommand(state, user, command)
+  return node.execute({ ...command, from: { user: user ?? '' } })
 }
 
 /** A method with one request and one answer. */
@@ -77,28 +89,35 @@ export function streaming<Request, RequestIn, ResponseOut, Response>(
       handle: (stream) =>
         answering(() => {
           context.count(path)
-          return handle({
-            user: callerOf(context, stream).user,
-            get signal() {
-              return stream.signal
-            },
-            requests: decoded(stream),
-            send: (response) => stream.send(codecs.response.encode(response)),
-          })
+          const { user } = callerOf(context, stream)
+          const run = (lost?: AbortSignal): Promise<void> =>
+            handle({
+              user,
+              get signal() {
+                return lost === undefined ? stream.signal : AbortSignal.any([stream.signal, lost])
+              },
+              requests: decoded(stream),
+              send: (response) => stream.send(codecs.response.encode(response)),
+            })
+          return wantsLeader(stream) ? context.monitor.whileLed(run) : run()
         }),
     },
   ]
 }
 
 function callerOf({ node }: ServiceContext, call: GrpcCall): Caller {
-  // Clients of etcd say so if they would rather be refused than wait for an election.
-  if (call.metadata('hasleader') === 'true' && node.raft.leader === 0n) throw refusal('noLeader')
+  if (wantsLeader(call) && node.raft.leader === 0n) throw refusal('noLeader')
   return {
     user: node.sessions.userOf(call.metadata('token')),
     get signal() {
       return call.signal
     },
   }
+}
+
+/** Clients of etcd say so if they would rather be refused than wait for an election. */
+function wantsLeader(call: GrpcCall): boolean {
+  return call.metadata('hasleader') === 'true'
 }
 
 /** Gives every failure the status that etcd's clients expect. */

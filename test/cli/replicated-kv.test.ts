@@ -1,0 +1,158 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { afterAll, describe, expect, it } from 'vitest'
+import { replicaOptionsOf, SETTINGS, SYSTEM } from '../../ts/cli/replicated-kv/settings.ts'
+import { parseSettingsFile, readSettings } from '../../ts/service/index.ts'
+import { freePorts } from '../support/ports.ts'
+import { Processes, until } from '../support/replicated-kv/processes.ts'
+import { binary, runCommand } from '../support/run-command.ts'
+import { directoryInMemory } from '../support/temporary-directory.ts'
+
+const home = directoryInMemory()
+let nodes: Processes
+
+afterAll(async () => {
+  await nodes?.close()
+  home.remove()
+})
+
+/** What `curl http://localhost:PORT/PATH` prints. */
+async function curl(id: number, path: string): Promise<string | undefined> {
+  return (await nodes.ask(id, path))?.body
+}
+
+describe('three processes', () => {
+  it('do what the seed shows', async () => {
+    nodes = await Processes.open(home.path, 3)
+    await nodes.startAll(3)
+    expect([...nodes.printed.values()]).toEqual([
+      [`Leader started on port ${nodes.portOf(1)}`],
+      ['Follower 2 connected to leader'],
+      ['Follower 3 connected to leader'],
+    ])
+    expect(await curl(1, '/set?key=user:1&value=Alice')).toBe('OK\n')
+    expect(await curl(2, '/get?key=user:1')).toBe('Alice\n')
+
+    await nodes.end(1, 'SIGTERM') // `kill <leader-pid>`
+    await until(() => nodes.printed.get(3)!.length === 2)
+    expect([nodes.printed.get(2), nodes.printed.get(3)]).toEqual([
+      [
+        'Follower 2 connected to leader',
+        '[Follower 2] Leader failed, starting election...',
+        '[Follower 2] Elected as new leader',
+      ],
+      ['Follower 3 connected to leader', '[Follower 3] Following new leader: node-2'],
+    ])
+    expect(await curl(3, '/get?key=user:1')).toBe('Alice\n')
+  })
+
+  it('go on after a crash of the leader, and a leader that was replaced follows, whatever it is started with', async () => {
+    expect(await curl(3, '/set?key=user:2&value=Bob')).toBe('OK\n') // a follower passes it on
+    nodes.start(1)
+    await until(() => nodes.printed.get(1)!.includes('Follower 1 connected to leader'))
+    await nodes.end(2, 'SIGKILL')
+    await until(() => [1, 3].some((id) => nodes.printed.get(id)!.includes(`[Follower ${id}] Elected as new leader`)))
+    const leader = await nodes.leader()
+    const other = leader === 1 ? 3 : 1
+    await until(() => nodes.printed.get(other)!.includes(`[Follower ${other}] Following new leader: node-${leader}`))
+    expect(nodes.printed.get(leader)!.slice(-2)).toEqual([
+      `[Follower ${leader}] Leader failed, starting election...`,
+      `[Follower ${leader}] Elected as new leader`,
+    ])
+    expect(await curl(1, '/get?key=user:2')).toBe('Bob\n')
+  })
+
+  it('tell a shell that has cut the URL how to quote it', async () => {
+    expect(await curl(1, '/set?key=user:1')).toBe(
+      'error: /set wants a value: ?key=...&value=..., or the body of a POST\n' +
+        'hint: a shell cuts an unquoted URL at the &: quote it, as in curl "http://localhost:8001/set?key=user:1&value=Alice"\n',
+    )
+  })
+
+  it('let a node go for good: neither its directory nor its number comes back', async () => {
+    const removed = await nodes.ask(1, '/members', { method: 'POST', body: '{"remove":2}' })
+    expect(removed?.status).toBe(200)
+    const args = [
+      '--port=0',
+      '--follower',
+      `--leader-addr=localhost:${nodes.portOf(1)}`,
+      `--data-dir=${home.path}/again`,
+    ]
+    const ended = runCommand('replicated-kv', ['--node-id=2', ...args])
+    expect({ status: ended.status, text: ended.stderr.split('\n')[0] }).toEqual({
+      status: 1,
+      text: `replicated-kv: localhost:${nodes.portOf(1)}: node 2 is known with another directory`,
+    })
+  })
+
+  it('end with 0 at SIGTERM', async () => {
+    const [id = 0] = nodes.running
+    const pid = nodes.pidOf(id)
+    await nodes.end(id, 'SIGTERM')
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+})
+
+describe('replicated-kv up', () => {
+  it('runs a leader and its followers and prints their lines, and ends them with it', async () => {
+    const [port = 0] = await freePorts(9)
+    const args = [
+      binary('bedplate'),
+      'replicated-kv',
+      'up',
+      '--nodes=3',
+      `--port=${port}`,
+      `--data-dir=${home.path}/up`,
+    ]
+    const up: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const lines: string[] = []
+    createInterface({ input: up.stdout! }).on('line', (line) => lines.push(line))
+    await until(() => lines.some((line) => line.startsWith('Replicated store ready: ')))
+    expect(lines).toContain(`Leader started on port ${port}`)
+    expect(lines).toContain('Follower 2 connected to leader')
+    expect(lines).toContain('Follower 3 connected to leader')
+    const pids = lines.flatMap((line) => /process (\d+)$/.exec(line)?.[1] ?? []).map(Number)
+    expect(pids).toHaveLength(3)
+    up.kill('SIGTERM')
+    expect(await once(up, 'exit')).toEqual([0, null])
+    for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
+  })
+})
+
+function optionsOf(flags: Record<string, string>, given: Record<string, string | true> = {}) {
+  const values = readSettings(SETTINGS, { flags, environment: {}, system: SYSTEM, file: parseSettingsFile('') })
+  return replicaOptionsOf(values, given)
+}
+
+const OWN = { 'node-id': '2', port: '8002' }
+
+describe('replicated-kv', () => {
+  it('knows its leader by its address', () => {
+    const options = optionsOf({ ...OWN, 'leader-addr': 'localhost:8001' }, { follower: true })
+    expect(options).toMatchObject({ id: 2, lead: false, leader: { host: 'localhost', port: 8001 } })
+  })
+
+  it.each([
+    [{}, {}, /--node-id and --port are needed/],
+    [OWN, { leader: true, follower: true }, /--leader begins a cluster, --follower joins one/],
+    [OWN, { follower: true }, /--follower wants --leader-addr/],
+    [{ ...OWN, 'leader-addr': 'x' }, {}, /--leader-addr: "x" is no address/],
+    [{ ...OWN, host: '0.0.0.0' }, { leader: true }, /refusing to listen on 0\.0\.0\.0 without certificates/],
+    [{ ...OWN, host: '0.0.0.0' }, { leader: true, insecure: true }, /nobody can reach a node at 0\.0\.0\.0/],
+    [{ ...OWN, mode: 'eager' }, {}, /--mode must be one of sync, semi-sync, async, got "eager"/],
+  ] as const)('refuses %j with %j', (flags, given, message) => {
+    expect(() => optionsOf(flags, given)).toThrow(message)
+  })
+
+  it('says what an empty directory wants to know', () => {
+    const ended = runCommand('replicated-kv', ['--node-id=7', '--port=0', `--data-dir=${home.path}/none`])
+    expect(ended).toEqual({
+      status: 1,
+      stdout: '',
+      stderr:
+        'replicated-kv: the directory is empty, and nobody says of what cluster the node shall be\n' +
+        'hint: the first node begins a cluster (--leader), all others join it (--follower --leader-addr=host:port)\n',
+    })
+  })
+})

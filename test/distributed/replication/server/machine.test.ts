@@ -1,0 +1,190 @@
+import { afterAll, describe, expect, it } from 'vitest'
+import {
+  decodeCommand,
+  encodeMember,
+  encodeWrites,
+  MAX_KEY_BYTES,
+  MAX_VALUE_BYTES,
+  type Write,
+} from '../../../../ts/distributed/replication/server/command.ts'
+import { KvMachine } from '../../../../ts/distributed/replication/server/machine.ts'
+import { type KeyRange, openRecords } from '../../../../ts/distributed/replication/server/records.ts'
+import { seededRandom } from '../../../../ts/io/random.ts'
+import { directoryInMemory } from '../../../support/temporary-directory.ts'
+
+const home = directoryInMemory()
+let opened = 0
+
+afterAll(() => home.remove())
+
+async function open(path = `${home.path}/${++opened}`): Promise<KvMachine> {
+  return new KvMachine(
+    await openRecords(path, (error) => {
+      throw error
+    }),
+  )
+}
+
+const bytes = (text: string): Uint8Array => Buffer.from(text)
+const set = (key: string, value: string): Uint8Array => encodeWrites([{ key: bytes(key), value: bytes(value) }])
+
+/** Keys and values, in their order. */
+function contentOf(machine: KvMachine, range: KeyRange = {}): string[][] {
+  return [...machine.range(range)].map((entry) => entry.map((each) => Buffer.from(each).toString()))
+}
+
+/** The state as it ought to be: what was applied, and over it what is shown. */
+class Model {
+  applied = new Map<string, string>()
+  log: (readonly Write[])[] = []
+  appliedCount = 0
+
+  shown(): Map<string, string> {
+    const state = new Map(this.applied)
+    for (const writes of this.log.slice(this.appliedCount)) change(state, writes)
+    return state
+  }
+
+  apply(): void {
+    change(this.applied, this.log[this.appliedCount++] as readonly Write[])
+  }
+}
+
+function change(state: Map<string, string>, writes: readonly Write[]): void {
+  for (const { key, value } of writes) {
+    const name = Buffer.from(key).toString()
+    if (value === undefined) state.delete(name)
+    else state.set(name, Buffer.from(value).toString())
+  }
+}
+
+function sorted(state: Map<string, string>): string[][] {
+  return [...state].sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+}
+
+const KEYS = ['a', 'a\u0001', 'b', 'ba', 'c', 'é', 'z', '漢']
+
+async function runSeed(seed: number): Promise<void> {
+  const random = seededRandom(seed)
+  const below = (count: number): number => Math.floor(random.next() * count)
+  const path = `${home.path}/${++opened}`
+  let machine = await open(path)
+  const model = new Model()
+  let shownCount = 0
+  for (let step = 0; step < 300; step++) {
+    const dice = below(100)
+    if (dice < 45) {
+      const writes = Array.from({ length: 1 + below(3) }, (): Write => {
+        return { key: bytes(KEYS[below(KEYS.length)]!), value: below(4) === 0 ? undefined : bytes(`v${step}`) }
+      })
+      model.log.push(writes)
+      shownCount++
+      machine.show(encodeWrites(writes), model.log.length)
+    } else if (dice < 75 && model.appliedCount < shownCount) {
+      machine.apply(encodeWrites(model.log[model.appliedCount]!), model.appliedCount + 1)
+      model.apply()
+    } else if (dice < 85 && model.appliedCount < shownCount) {
+      const from = model.appliedCount + 1 + below(shownCount - model.appliedCount)
+      model.log.length = from - 1
+      shownCount = from - 1
+      machine.hide(from)
+    } else if (dice < 90) {
+      const other = await open()
+      other.restore(machine.snapshot(), model.appliedCount)
+      expect(contentOf(other), `seed ${seed} step ${step}: a snapshot has what was applied`).toEqual(
+        sorted(model.applied),
+      )
+      await other.close()
+    } else if (dice < 93) {
+      await machine.close()
+      machine = await open(path)
+      expect(machine.appliedIndex, `seed ${seed} step ${step}`).toBe(model.appliedCount)
+      // A driver starts from its snapshot: it executes once more, and then shows once more.
+      for (let i = 0; i < model.appliedCount; i++) machine.apply(encodeWrites(model.log[i]!), i + 1)
+      for (let i = model.appliedCount; i < shownCount; i++) machine.show(encodeWrites(model.log[i]!), i + 1)
+    }
+    const shown = model.shown()
+    expect(contentOf(machine), `seed ${seed} step ${step}`).toEqual(sorted(shown))
+    const [key, low, high] = [KEYS[below(KEYS.length)]!, KEYS[below(KEYS.length)]!, KEYS[below(KEYS.length)]!]
+    const found = machine.get(bytes(key))
+    expect(found && Buffer.from(found).toString(), `seed ${seed} step ${step} ${key}`).toBe(shown.get(key))
+    const within = [...shown].filter(
+      ([name]) => Buffer.compare(bytes(name), bytes(low)) > 0 && Buffer.compare(bytes(name), bytes(high)) <= 0,
+    )
+    expect(contentOf(machine, { gt: bytes(low), lte: bytes(high) })).toEqual(sorted(new Map(within)))
+    const begins = [...shown].filter(([name]) => name.startsWith(key))
+    expect(contentOf(machine, { prefix: bytes(key) })).toEqual(sorted(new Map(begins)))
+  }
+  await machine.close()
+}
+
+describe('the state machine', () => {
+  it.each([1, 2, 3])('shows, executes, takes back and restores as a model does (seed %i)', runSeed)
+
+  it('executes nothing twice, also after a restart', async () => {
+    const path = `${home.path}/${++opened}`
+    const first = await open(path)
+    first.apply(set('a', '1'), 1)
+    first.apply(set('a', '2'), 2)
+    await first.close()
+    const second = await open(path)
+    second.apply(set('a', '1'), 1)
+    expect([second.appliedIndex, contentOf(second)]).toEqual([2, [['a', '2']]])
+    await second.close()
+  })
+
+  it('keeps the first directory that came with an id, until the node is removed', async () => {
+    const machine = await open()
+    const member = { id: 2, joinId: '00000000000000aa', hasLeft: false }
+    machine.apply(encodeMember(member), 1)
+    machine.apply(encodeMember({ ...member, joinId: '00000000000000bb' }), 2)
+    expect(machine.members.get(2)).toEqual(member)
+    machine.apply(encodeMember({ ...member, hasLeft: true }), 3)
+    const copy = await open()
+    copy.restore(machine.snapshot(), 3)
+    expect(copy.members.get(2)).toEqual({ ...member, hasLeft: true })
+    await machine.close()
+    await copy.close()
+  })
+
+  it('takes nothing from a snapshot that is damaged', async () => {
+    const machine = await open()
+    machine.apply(set('a', '1'), 1)
+    const snapshot = machine.snapshot()
+    for (let length = 0; length < snapshot.length; length++) {
+      const isRefused = expect.objectContaining({ code: 'CORRUPTION' })
+      expect(() => machine.restore(snapshot.subarray(0, length), 9)).toThrow(isRefused)
+    }
+    expect(contentOf(machine)).toEqual([['a', '1']])
+    await machine.close()
+  })
+})
+
+describe('commands', () => {
+  it('are the same after their bytes', () => {
+    const writes = [
+      { key: bytes('a'), value: bytes('') },
+      { key: bytes('b'), value: undefined },
+    ]
+    for (const some of [writes, writes.slice(0, 1), writes.slice(1)]) {
+      const command = decodeCommand(encodeWrites(some))
+      const plain = JSON.stringify(some.map(({ key, value }) => [[...key], value && [...value]]))
+      const found = command.kind === 'write' ? command.writes : []
+      expect(JSON.stringify(found.map(({ key, value }) => [[...key], value && [...value]]))).toBe(plain)
+    }
+  })
+
+  it('are bounded', () => {
+    const value = bytes('')
+    for (const key of [new Uint8Array(0), new Uint8Array(MAX_KEY_BYTES + 1)]) {
+      expect(() => encodeWrites([{ key, value }])).toThrow(/a key has 1 to 1024 bytes/)
+    }
+    const large = new Uint8Array(MAX_VALUE_BYTES + 1)
+    expect(() => encodeWrites([{ key: bytes('a'), value: large }])).toThrow(/a value has at most 1048576 bytes/)
+    const many = Array.from({ length: 10_001 }, () => ({ key: bytes('a'), value }))
+    expect(() => encodeWrites(many)).toThrow(/a batch of 10001 writes/)
+    for (const text of ['', '\u0004', '\u0000\xff\xff\xff\xff', '\u0003\xff\xff\xff\xff', '\u0002\u0001']) {
+      expect(() => decodeCommand(Buffer.from(text, 'latin1'))).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
+    }
+  })
+})

@@ -1,0 +1,68 @@
+// How a node finds its cluster: it asks a member over HTTP of what cluster that is, and later to be let in. The member's side is
+// members.ts.
+import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
+import { callHttp } from '../../../io/http-client.ts'
+import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
+import type { NodeId } from '../../raft/index.ts'
+import { MODES } from '../types.ts'
+import { addressesOf, isDrawnId } from './cluster-file.ts'
+import type { JoinInfo } from './types.ts'
+
+/** Who wants to be let in. */
+export interface JoinRequest {
+  readonly id: NodeId
+  readonly joinId: string
+  /** Where the others reach it. */
+  readonly address: Address
+}
+
+/** The path that both ends know. */
+export const JOIN_PATH = '/join'
+const CALL_MS = 3000
+const MAX_ANSWER_BYTES = 64 * 1024
+
+/** Asks a member of what cluster it is. @throws UNAVAILABLE if it does not answer, and whatever it refuses with */
+export async function askCluster(member: Address, tls: TlsFiles | undefined): Promise<JoinInfo> {
+  const { cluster, mode, founders } = await call(member, tls, undefined)
+  const known = MODES.find((each) => each === mode)
+  if (!isDrawnId(cluster) || known === undefined) throw notOurs(member)
+  try {
+    return { cluster, mode: known, founders: addressesOf(founders) }
+  } catch {
+    throw notOurs(member)
+  }
+}
+
+/** Asks a member to let a node in. Twice is as good as once. @throws as `askCluster` */
+export async function askToJoin(member: Address, tls: TlsFiles | undefined, request: JoinRequest): Promise<void> {
+  await call(member, tls, JSON.stringify({ ...request, address: showAddress(request.address) }))
+}
+
+async function call(member: Address, tls: TlsFiles | undefined, body: string | undefined) {
+  const { status, body: text } = await callHttp(member, {
+    ...(body === undefined ? { method: 'GET' } : { method: 'POST', body }),
+    ...{ path: JOIN_PATH, tls, timeoutMs: CALL_MS, maxBodyBytes: MAX_ANSWER_BYTES },
+  })
+  const answer = parse(text)
+  if (answer === undefined) throw notOurs(member)
+  if (status === 200) return answer
+  const { code, message, hint } = (answer['error'] ?? {}) as Record<string, string | undefined>
+  if (message === undefined) throw notOurs(member)
+  const details = hint === undefined ? {} : { hint }
+  throw new BedplateError((code ?? 'UNAVAILABLE') as ErrorCode, `${showAddress(member)}: ${message}`, details)
+}
+
+function parse(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function notOurs(member: Address): BedplateError {
+  return new BedplateError('INVALID_INPUT', `${showAddress(member)} answers, and is no replicated-kv`, {
+    hint: '--leader-addr is the address of any node of the cluster',
+  })
+}

@@ -1,0 +1,98 @@
+// The store as something that a log replicates: what is executed lies on disk, what is only shown in memory above it.
+import type { StateMachine } from '../../raft/index.ts'
+import { decodeCommand, decodeSnapshot, encodeSnapshot, type MemberRecord } from './command.ts'
+import { Overlay } from './overlay.ts'
+import type { KeyRange, Records } from './records.ts'
+
+const NO_RESULT = new Uint8Array(0)
+
+/** A replica of the store. */
+export class KvMachine implements StateMachine {
+  readonly #records: Records
+  readonly #overlay = new Overlay()
+  #failure: unknown
+
+  constructor(records: Records) {
+    this.#records = records
+  }
+
+  /** The last entry that reads show, executed or not. */
+  get visibleIndex(): number {
+    return Math.max(this.#records.appliedIndex, this.#overlay.lastIndex)
+  }
+
+  get appliedIndex(): number {
+    return this.#records.appliedIndex
+  }
+
+  get members(): ReadonlyMap<number, MemberRecord> {
+    return this.#records.members
+  }
+
+  get keyCount(): number {
+    return this.#records.keyCount
+  }
+
+  get sizeBytes(): number {
+    return this.#records.sizeBytes
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    const shown = this.#overlay.find(key)
+    return shown === undefined ? this.#records.get(key) : shown.value
+  }
+
+  /** Entries in the order of their keys, as of now: take them before anything else happens. */
+  range(range: KeyRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    const entries = this.#records.range(range)
+    return this.#overlay.count === 0 ? entries : this.#overlay.over(entries, range)
+  }
+
+  /** From now on nothing is executed: what was executed could not be written. */
+  fail(error: unknown): void {
+    this.#failure ??= error
+  }
+
+  /** @throws CORRUPTION for bytes that are no command; what the records throw */
+  apply(bytes: Uint8Array, index: number): Uint8Array {
+    if (this.#failure !== undefined) throw this.#failure
+    // The records outlive the process, and may be ahead of what the driver has executed since its start.
+    if (index > this.#records.appliedIndex) {
+      const command = decodeCommand(bytes)
+      if (command.kind === 'member') this.#records.putMember(index, command.member)
+      else this.#records.write(index, command.writes)
+    }
+    this.#overlay.pass(index)
+    return NO_RESULT
+  }
+
+  /** Lets a command be read that is durable here and not committed. */
+  show(bytes: Uint8Array, index: number): Uint8Array {
+    if (index > this.visibleIndex) {
+      const command = decodeCommand(bytes)
+      if (command.kind === 'write') this.#overlay.push(index, command.writes)
+    }
+    return NO_RESULT
+  }
+
+  /** Shown entries from `index` on were cut back. */
+  hide(index: number): void {
+    this.#overlay.cut(index)
+  }
+
+  snapshot(): Uint8Array {
+    return encodeSnapshot(this.#records.appliedIndex, [...this.#records.members.values()], [...this.#records.range({})])
+  }
+
+  /** @throws CORRUPTION, and then nothing has changed; what the records throw, and then they are replaced at the next start */
+  restore(snapshot: Uint8Array, index: number): void {
+    const content = decodeSnapshot(snapshot)
+    const at = Math.max(index, content.index)
+    if (at > this.#records.appliedIndex) this.#records.replace(content, at)
+    this.#overlay.cut(0)
+  }
+
+  close(): Promise<void> {
+    return this.#records.close()
+  }
+}

@@ -1,0 +1,190 @@
+// The entries of a replica in a B-tree, and beside them how far in the log it is: both are written in one batch, so whatever a
+// crash takes back, the two agree, and what was executed is not executed again.
+//
+//   tree `data`      the keys and values of users
+//   tree `members`   id, u53 LE -> join id and whether it has left, as in a command
+//   tree `local`     applied: u53 LE, the last entry that was executed; replacing: all else is worth nothing yet
+//
+// What is applied in one turn of the event loop becomes one batch. The store syncs when it likes: what it loses, the log has.
+import { BedplateError } from '../../../base/errors.ts'
+import { type BTree, type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
+import { ByteReader, ByteWriter, type NodeId } from '../../raft/index.ts'
+import type { MemberRecord, SnapshotContent, Write } from './command.ts'
+import { decodeCommand, encodeMember } from './command.ts'
+
+const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
+const APPLIED = Buffer.from('applied')
+const REPLACING = Buffer.from('replacing')
+/** A snapshot is taken over in batches of about so much. */
+const BATCH_BYTES = 1024 * 1024
+
+type Tree = BTreeTree<Uint8Array, Uint8Array>
+type Operation = Parameters<Tree['batch']>[0][number]
+
+/** A range of keys: at most one lower bound and one upper one, or a prefix. */
+export interface KeyRange {
+  readonly gt?: Uint8Array
+  readonly gte?: Uint8Array
+  readonly lt?: Uint8Array
+  readonly lte?: Uint8Array
+  readonly prefix?: Uint8Array
+}
+
+/** What a replica has on disk. Made by `openRecords`. */
+export class Records {
+  readonly #store: BTree<Uint8Array, Uint8Array>
+  readonly #data: Tree
+  readonly #local: Tree
+  readonly #members = new Map<NodeId, MemberRecord>()
+  readonly #failed: (error: unknown) => void
+  #unwritten: Operation[] = []
+  #isWritePlanned = false
+  #appliedIndex = 0
+
+  constructor(store: BTree<Uint8Array, Uint8Array>, failed: (error: unknown) => void) {
+    this.#store = store
+    this.#data = store.tree<Uint8Array, Uint8Array>('data', BYTES)
+    this.#local = store.tree<Uint8Array, Uint8Array>('local', BYTES)
+    this.#failed = failed
+    // Half a snapshot: the log has it still.
+    if (this.#local.has(REPLACING)) this.#clear([{ type: 'delete', key: REPLACING, tree: 'local' }])
+    const applied = this.#local.get(APPLIED)
+    this.#appliedIndex = applied === undefined ? 0 : new ByteReader(applied, 'index').u53()
+    for (const [, bytes] of store.tree<Uint8Array, Uint8Array>('members', BYTES).range()) {
+      const command = decodeCommand(bytes)
+      if (command.kind !== 'member') throw new BedplateError('CORRUPTION', `${store.path} has no member where one is`)
+      this.#members.set(command.member.id, command.member)
+    }
+  }
+
+  /** The last entry that was executed here; 0 if there was none. */
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  get members(): ReadonlyMap<NodeId, MemberRecord> {
+    return this.#members
+  }
+
+  get sizeBytes(): number {
+    const { dataFileBytes, log } = this.#store.stats()
+    return dataFileBytes + log.segmentBytes
+  }
+
+  get keyCount(): number {
+    this.#flush()
+    return this.#data.keyCount
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#flush()
+    return this.#data.get(key)
+  }
+
+  range(range: KeyRange): Iterable<readonly [Uint8Array, Uint8Array]> {
+    this.#flush()
+    return this.#data.range(range)
+  }
+
+  /** Executes the writes of an entry. They are seen at once. */
+  write(index: number, writes: readonly Write[]): void {
+    this.#enter(index)
+    for (const { key, value } of writes) {
+      this.#unwritten.push(
+        value === undefined ? { type: 'delete', key, tree: 'data' } : { type: 'put', key, value, tree: 'data' },
+      )
+    }
+  }
+
+  /** Keeps what is known of a node. The first directory that comes with an id has it for good. */
+  putMember(index: number, member: MemberRecord): void {
+    this.#enter(index)
+    const known = this.#members.get(member.id)
+    if (known !== undefined && known.joinId !== member.joinId) return
+    this.#members.set(member.id, member)
+    this.#unwritten.push(memberPut(member))
+  }
+
+  /** Takes over all of another replica. */
+  replace({ entries, members }: SnapshotContent, index: number): void {
+    this.#flush()
+    this.#send([{ type: 'put', key: REPLACING, value: Uint8Array.of(1), tree: 'local' }])
+    this.#clear([])
+    let batch: Operation[] = []
+    let bytes = 0
+    for (const [key, value] of entries) {
+      batch.push({ type: 'put', key, value, tree: 'data' })
+      bytes += key.length + value.length
+      if (bytes < BATCH_BYTES) continue
+      this.#send(batch)
+      batch = []
+      bytes = 0
+    }
+    for (const member of members) {
+      this.#members.set(member.id, member)
+      batch.push(memberPut(member))
+    }
+    this.#appliedIndex = index
+    this.#send([...batch, { type: 'delete', key: REPLACING, tree: 'local' }, appliedPut(index)])
+  }
+
+  async close(): Promise<void> {
+    this.#flush()
+    await this.#store.close()
+  }
+
+  #enter(index: number): void {
+    this.#appliedIndex = index
+    if (this.#isWritePlanned) return
+    this.#isWritePlanned = true
+    queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    if (!this.#isWritePlanned) return
+    this.#isWritePlanned = false
+    const operations = this.#unwritten
+    this.#unwritten = []
+    operations.push(appliedPut(this.#appliedIndex))
+    this.#send(operations)
+  }
+
+  #clear(last: readonly Operation[]): void {
+    this.#members.clear()
+    this.#data.clear().catch(this.#failed)
+    this.#store.tree('members', BYTES).clear().catch(this.#failed)
+    this.#send([{ type: 'delete', key: APPLIED, tree: 'local' }, ...last])
+  }
+
+  #send(operations: readonly Operation[]): void {
+    try {
+      this.#store.batch(operations).catch(this.#failed)
+    } catch (error) {
+      this.#failed(error)
+      throw error
+    }
+  }
+}
+
+/**
+ * Opens the records in the directory `path`, which is made if it is not there.
+ * @param failed - Is told of writes that could not be made.
+ * @throws LOCKED, CORRUPTION, INCOMPATIBLE, PERMISSION, DISK_FULL, IO
+ */
+export async function openRecords(path: string, failed: (error: unknown) => void): Promise<Records> {
+  const store = await openBTree<Uint8Array, Uint8Array>(path, { create: true, durability: 'os', ...BYTES })
+  try {
+    return new Records(store, failed)
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+function memberPut(member: MemberRecord): Operation {
+  return { type: 'put', key: new ByteWriter().u53(member.id).finish(), value: encodeMember(member), tree: 'members' }
+}
+
+function appliedPut(index: number): Operation {
+  return { type: 'put', key: APPLIED, value: new ByteWriter().u53(index).finish(), tree: 'local' }
+}

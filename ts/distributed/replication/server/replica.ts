@@ -1,0 +1,460 @@
+// A member of a replicated store on its machine: its place in the cluster, its log, its records.
+//
+//   DIRECTORY/cluster   of what cluster it is; see cluster-file.ts
+//             raft/     the log, votes and snapshots: all that was promised (docs/formats/raft.md)
+//             state/    a B-tree of what the log came to, and up to where; what of it a crash takes, the log has still
+import { BedplateError, isCode } from '../../../base/errors.ts'
+import type { Cancel, Clock } from '../../../io/clock.ts'
+import { type Disk, joinPath, parentDirectory } from '../../../io/disk.ts'
+import { type Address, showAddress } from '../../../io/network.ts'
+import { isVacant } from '../../../storage/directory.ts'
+import {
+  type GroupStatus,
+  type HostSeams,
+  openRaftWith,
+  type Position,
+  type RaftGroup,
+  type RaftHost,
+} from '../../raft/index.ts'
+import { type FailoverEvent, FailoverWatch } from '../failover.ts'
+import { Freshness } from '../freshness.ts'
+import { replicationEngine } from '../node.ts'
+import { decodeSession, encodeSession, laterOf } from '../token.ts'
+import type { ReplicationStatus } from '../types.ts'
+import { type ClusterFile, readClusterFile, writeClusterFile } from './cluster-file.ts'
+import { checkKey, encodeMember, encodeWrites, MAX_COMMAND_BYTES, type MemberRecord, type Write } from './command.ts'
+import { askCluster, askToJoin } from './joining.ts'
+import { KvMachine } from './machine.ts'
+import { isPassing, Members } from './members.ts'
+import { type KeyRange, openRecords } from './records.ts'
+import type { JoinInfo, ReadOptions, ReplicaOptions, Seen } from './types.ts'
+
+const GROUP = 1
+const RAFT = 'raft'
+const STATE = 'state'
+const DEFAULT_TICK_MS = 30
+const DEFAULT_REQUEST_MS = 5000
+const DEFAULT_JOIN_MS = 30_000
+const DEFAULT_SNAPSHOT_BYTES = 64 * 1024 * 1024
+/** What cannot be done yet is tried again after this. */
+const RETRY_MS = 100
+/** Nodes that may vote are looked for so often. */
+const TEND_MS = 100
+const HAND_OVER_MS = 1000
+/** What `range` gives at most. */
+const MAX_RANGE_ENTRIES = 10_000
+const MAX_RANGE_BYTES = 4 * 1024 * 1024
+
+/** A page of entries. */
+export interface RangePage extends Seen {
+  readonly entries: readonly (readonly [Uint8Array, Uint8Array])[]
+  /** There are more. */
+  readonly isCut: boolean
+}
+
+/** An open member. Made by `openReplica`. */
+export class Replica {
+  /** Rejects if it cannot go on: its disk failed. */
+  readonly failed: Promise<never>
+  readonly host: RaftHost
+  readonly members: Members
+  readonly #seams: HostSeams
+  readonly #path: string
+  readonly #options: ReplicaOptions
+  readonly #machine: KvMachine
+  readonly #group: RaftGroup
+  readonly #freshness = new Freshness()
+  readonly #timers: Cancel[] = []
+  #file: ClusterFile
+  #fail: (error: Error) => void = () => {}
+  #isServing = false
+  #isClosed = false
+
+  private constructor(parts: Parts, group: RaftGroup, wiring: Wiring) {
+    const { seams, path, options, file, host, machine } = parts
+    this.#seams = seams
+    this.#path = path
+    this.#options = options
+    this.#file = file
+    this.host = host
+    this.#machine = machine
+    this.#group = group
+    this.members = new Members(host, group, machine)
+    this.failed = new Promise((_resolve, reject) => {
+      this.#fail = reject
+    })
+    this.failed.catch(() => {}) // whoever runs it looks at it
+    wiring.failed = (error) => this.#stop(error)
+    wiring.heard = (failover) => {
+      if (this.#isServing) options.onEvent?.({ event: 'failover', failover })
+    }
+  }
+
+  /**
+   * Opens the directory, or makes it: as the first node of a cluster, or as one more of the cluster that `leader` is of. The node is
+   * there at once; `serve` says when it is a member that knows its leader.
+   */
+  static async open(seams: HostSeams, path: string, options: ReplicaOptions): Promise<Replica> {
+    const file = await prepare(seams, path, options)
+    const tls = options.tls === undefined ? {} : { tls: options.tls }
+    const trouble = options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }
+    const engine = replicationEngine({ mode: file.mode })
+    const host = await openRaftWith({ ...seams, engine }, joinPath(path, RAFT), {
+      ...{
+        id: options.id,
+        clusterId: file.cluster,
+        members: Object.fromEntries(file.founders),
+        listen: options.listen,
+      },
+      ...{ create: file.state !== 'member', ...tls, ...trouble },
+    })
+    let machine: KvMachine | undefined
+    try {
+      const watch = new FailoverWatch(options.id)
+      const wiring: Wiring = { failed: () => {}, heard: () => {} }
+      const records = await openRecords(joinPath(path, STATE), (error) => {
+        machine?.fail(error)
+        wiring.failed(error)
+      })
+      machine = new KvMachine(records)
+      const group = await host.openGroup(GROUP, machine, {
+        ...(options.tickMs === undefined ? {} : { tickMs: options.tickMs }),
+        maxCommandBytes: MAX_COMMAND_BYTES,
+        snapshotBytes: options.snapshotBytes ?? DEFAULT_SNAPSHOT_BYTES,
+        onRole: (change) => {
+          const event = watch.take(change)
+          if (event !== undefined) wiring.heard(event)
+        },
+        onFailure: (error) => wiring.failed(error),
+      })
+      return new Replica({ seams, path, options, file, host, machine }, group, wiring)
+    } catch (error) {
+      await host.close()
+      await machine?.close()
+      throw error
+    }
+  }
+
+  get id(): number {
+    return this.host.id
+  }
+
+  get cluster(): ClusterFile {
+    return this.#file
+  }
+
+  get address(): Address {
+    return this.#options.advertise ?? { ...this.#options.listen, port: this.host.address.port }
+  }
+
+  /** What who joins has to know. */
+  get joinInfo(): JoinInfo {
+    const { cluster, mode, founders } = this.#file
+    const now = [...founders].map(([id, address]) => {
+      return [id, id === this.id ? this.address : (this.host.addresses.get(id) ?? address)] as const
+    })
+    return { cluster, mode, founders: new Map(now) }
+  }
+
+  /** True once it is a member and knows its leader. */
+  get isServing(): boolean {
+    return this.#isServing
+  }
+
+  get status(): ReplicationStatus {
+    return this.#group.status as ReplicationStatus & GroupStatus // its engine is ours
+  }
+
+  get tickMs(): number {
+    return this.#options.tickMs ?? DEFAULT_TICK_MS
+  }
+
+  get failure(): Error | undefined {
+    return this.#group.failure
+  }
+
+  get keyCount(): number {
+    return this.#machine.keyCount
+  }
+
+  get sizeBytes(): number {
+    return this.#machine.sizeBytes
+  }
+
+  /**
+   * Sees to it that this node is a member, and that its address is known. Resolves when it votes and knows its leader, which is then
+   * on its disk. @throws What the cluster refuses it with; UNAVAILABLE if there is no cluster in `joinMs`; CLOSED
+   */
+  async serve(): Promise<void> {
+    this.#timers.push(repeat(this.#seams.clock, TEND_MS, () => this.members.tend()))
+    if (this.#file.state === 'joining') await this.#join()
+    await this.#until(() => {
+      const { leader, membership } = this.status
+      return leader !== undefined && membership.voters.includes(this.id)
+    })
+    if (this.#file.state === 'founding') await this.#found()
+    if (this.#file.state !== 'member') {
+      const founders = this.#file.state === 'founding' ? new Map([[this.id, this.address]]) : this.#file.founders
+      this.#file = { ...this.#file, founders, state: 'member' }
+      await writeClusterFile(this.#seams.disk, this.#path, this.#file)
+    }
+    this.#isServing = true
+    const { leader = this.id } = this.status
+    this.#options.onEvent?.(leader === this.id ? { event: 'started' } : { event: 'connected', leader })
+    void this.#announce()
+  }
+
+  /** Has writes executed by all members, all or none. @throws RaftError, INVALID_INPUT, CLOSED */
+  async write(writes: readonly Write[]): Promise<Seen> {
+    this.#assertUsable()
+    const applied = await this.#group.propose(encodeWrites(writes), { timeoutMs: this.#requestMs })
+    return { session: encodeSession(applied) }
+  }
+
+  /** @throws RaftError; UNAVAILABLE; INVALID_INPUT for a key that cannot be */
+  async get(key: Uint8Array, options: ReadOptions = {}): Promise<Seen & { readonly value: Uint8Array | undefined }> {
+    checkKey(key)
+    return this.#read(options, () => ({ value: this.#machine.get(key) }))
+  }
+
+  /** Entries in the order of their keys: at most `limit`, and no more once they have 4 MiB. @throws as `get` */
+  async range(range: KeyRange, options: ReadOptions & { readonly limit?: number } = {}): Promise<RangePage> {
+    const limit = Math.min(options.limit ?? MAX_RANGE_ENTRIES, MAX_RANGE_ENTRIES)
+    return this.#read(options, () => {
+      const entries: (readonly [Uint8Array, Uint8Array])[] = []
+      let bytes = 0
+      for (const entry of this.#machine.range(range)) {
+        if (entries.length >= limit || bytes >= MAX_RANGE_BYTES) return { entries, isCut: true }
+        entries.push(entry)
+        bytes += entry[0].length + entry[1].length
+      }
+      return { entries, isCut: false }
+    })
+  }
+
+  /** Makes this node, or another one, the leader. @throws RaftError */
+  async promote(id = this.id): Promise<void> {
+    this.#assertUsable()
+    await this.#group.transfer(id, { timeoutMs: this.#requestMs })
+  }
+
+  /** To the first one that is connected and votes; if it does not take it, there will be an election. */
+  async handOver(): Promise<void> {
+    const { role, membership } = this.status
+    const heirs = this.host.connected.filter((other) => other !== this.id && membership.voters.includes(other))
+    const heir = Math.min(...heirs)
+    if (role !== 'leader' || heirs.length === 0) return
+    await this.#group.transfer(heir, { timeoutMs: HAND_OVER_MS }).catch(() => {})
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const cancel of this.#timers.splice(0)) cancel()
+    try {
+      await this.host.close()
+    } finally {
+      await this.#machine.close()
+    }
+  }
+
+  get #requestMs(): number {
+    return this.#options.requestMs ?? DEFAULT_REQUEST_MS
+  }
+
+  async #read<T extends object>(options: ReadOptions, query: () => T): Promise<Seen & T> {
+    this.#assertUsable()
+    const { session, maxStalenessMs, timeoutMs = this.#requestMs } = options
+    const isLoose = session !== undefined || maxStalenessMs !== undefined
+    const { consistency = isLoose ? 'session' : 'linearizable' } = options
+    const seen = session === undefined ? undefined : decodeSession(session)
+    const answer = (): Seen & T => {
+      const position = this.#group.readable
+      return { ...query(), session: encodeSession(seen === undefined ? position : laterOf(seen, position)) }
+    }
+    if (consistency === 'linearizable') return this.#group.read(answer, { timeoutMs })
+    const deadlineMs = this.#nowMs + timeoutMs
+    if (seen !== undefined) await this.#group.reach(seen, { timeoutMs })
+    if (maxStalenessMs !== undefined) await this.#freshen(maxStalenessMs, deadlineMs)
+    return answer()
+  }
+
+  /** Sees to it that the state shows everything that was acknowledged until so long ago. */
+  async #freshen(maxStalenessMs: number, deadlineMs: number): Promise<void> {
+    const covers = (position: Position) => this.#group.covers(position)
+    const askedAtMs = this.#nowMs
+    if (this.#freshness.isWithin(maxStalenessMs, askedAtMs, covers)) return
+    const position = await this.#group.readIndex({ timeoutMs: Math.max(0, deadlineMs - this.#nowMs) })
+    this.#freshness.learned({ askedAtMs, nowMs: this.#nowMs, position })
+    await this.#group.reach(position, { timeoutMs: Math.max(0, deadlineMs - this.#nowMs) })
+  }
+
+  get #nowMs(): number {
+    return this.#seams.clock.monotonic() / 1e6
+  }
+
+  /** Asks to be let in until it is. */
+  async #join(): Promise<void> {
+    const { clock } = this.#seams
+    const { tls, leader, joinMs = DEFAULT_JOIN_MS } = this.#options
+    const members = leader === undefined ? [...this.#file.founders.values()] : [leader, ...this.#file.founders.values()]
+    const deadline = clock.monotonic() / 1e6 + joinMs
+    const request = { id: this.id, joinId: this.#file.joinId, address: this.address }
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await askToJoin(members[attempt % members.length] as Address, tls, request)
+        return
+      } catch (error) {
+        if (!isPassing(error) || clock.monotonic() / 1e6 > deadline) throw error
+      }
+      this.#assertUsable()
+      await pause(clock, RETRY_MS)
+    }
+  }
+
+  /** The founder has its own id for good, too. */
+  async #found(): Promise<void> {
+    const record: MemberRecord = { id: this.id, joinId: this.#file.joinId, hasLeft: false }
+    await this.#group.propose(encodeMember(record), { timeoutMs: this.#requestMs })
+  }
+
+  async #announce(): Promise<void> {
+    const isKnown = (): boolean => {
+      const known = this.host.addresses.get(this.id)
+      return known !== undefined && showAddress(known) === showAddress(this.address)
+    }
+    while (!this.#isClosed && !isKnown()) {
+      await this.#group.announce(new Map([[this.id, this.address]])).catch(() => {})
+      if (!isKnown()) await pause(this.#seams.clock, RETRY_MS)
+    }
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) {
+      this.#assertUsable()
+      await pause(this.#seams.clock, RETRY_MS / 10)
+    }
+  }
+
+  #assertUsable(): void {
+    const { failure } = this
+    if (failure !== undefined) throw new BedplateError('IO', 'this node cannot go on', { cause: failure })
+    if (this.#isClosed) throw new BedplateError('CLOSED', `node ${this.id} was closed`)
+  }
+
+  #stop(error: unknown): void {
+    this.#fail(error instanceof Error ? error : new BedplateError('INTERNAL', String(error)))
+  }
+}
+
+interface Parts {
+  readonly seams: HostSeams
+  readonly path: string
+  readonly options: ReplicaOptions
+  readonly file: ClusterFile
+  readonly host: RaftHost
+  readonly machine: KvMachine
+}
+
+/** What is told of the parts before the whole is there. */
+interface Wiring {
+  heard: (event: FailoverEvent) => void
+  failed: (error: unknown) => void
+}
+
+/** Finds out of what cluster the directory is, or makes it so. @throws INVALID_INPUT, CORRUPTION, INCOMPATIBLE, UNAVAILABLE */
+async function prepare(seams: HostSeams, path: string, options: ReplicaOptions): Promise<ClusterFile> {
+  const { disk } = seams
+  if (isVacant(disk, path)) {
+    const made = await found(seams, options)
+    if (disk.kind(path) === undefined) {
+      disk.mkdir(path)
+      await disk.syncDirectory(parentDirectory(path))
+    }
+    await writeClusterFile(disk, path, made)
+    return made
+  }
+  const file = disk.kind(path) === 'file' ? undefined : readClusterFile(disk, path)
+  if (file === undefined) {
+    throw new BedplateError('INCOMPATIBLE', `${path} has something else in it than a node of replicated-kv`, {
+      hint: 'give each node a directory of its own',
+    })
+  }
+  if (file.node !== options.id) {
+    throw new BedplateError('INVALID_INPUT', `${path} belongs to node ${file.node}, not to node ${options.id}`, {
+      hint: 'a node starts with its own directory only: it would vote twice',
+    })
+  }
+  await checkLeader(file, options)
+  checkLog(disk, path, file)
+  if (options.mode === undefined || options.mode === file.mode) return file
+  const changed = { ...file, mode: options.mode }
+  await writeClusterFile(disk, path, changed)
+  return changed
+}
+
+/** A new cluster, or the one that `leader` is of. */
+async function found({ clock, random }: HostSeams, options: ReplicaOptions): Promise<ClusterFile> {
+  const { id, listen, advertise, lead = false, leader, mode, tls, joinMs = DEFAULT_JOIN_MS } = options
+  const draw = (): string => Buffer.from(random.bytes(8)).toString('hex')
+  const own = { node: id, joinId: draw() }
+  if (lead) {
+    const founders = new Map([[id, advertise ?? listen]])
+    return { ...own, cluster: draw(), founders, mode: mode ?? 'semi-sync', state: 'founding' }
+  }
+  if (leader === undefined) {
+    throw new BedplateError('NOT_FOUND', 'the directory is empty, and nobody says of what cluster the node shall be', {
+      hint: 'the first node begins a cluster (--leader), all others join it (--follower --leader-addr=host:port)',
+    })
+  }
+  const deadline = clock.monotonic() / 1e6 + joinMs
+  for (;;) {
+    try {
+      const info = await askCluster(leader, tls)
+      return { ...own, cluster: info.cluster, founders: info.founders, mode: mode ?? info.mode, state: 'joining' }
+    } catch (error) {
+      if (!isCode(error, 'UNAVAILABLE') || clock.monotonic() / 1e6 > deadline) throw error
+    }
+    await pause(clock, RETRY_MS)
+  }
+}
+
+/** A node that is told of another cluster than its directory is of would surprise somebody. That nobody answers is no matter. */
+async function checkLeader(file: ClusterFile, { leader, tls }: ReplicaOptions): Promise<void> {
+  if (leader === undefined) return
+  const info = await askCluster(leader, tls).catch((error: unknown) => {
+    if (isCode(error, 'UNAVAILABLE')) return undefined
+    throw error
+  })
+  if (info === undefined || info.cluster === file.cluster) return
+  throw new BedplateError(
+    'INVALID_INPUT',
+    `this node is of cluster ${file.cluster}, and ${showAddress(leader)} of ${info.cluster}`,
+    { hint: 'give it an empty --data-dir to join that cluster, or the --leader-addr of its own' },
+  )
+}
+
+function checkLog(disk: Disk, path: string, { state }: ClusterFile): void {
+  if (state !== 'member' || disk.kind(joinPath(path, RAFT)) === 'directory') return
+  throw new BedplateError('CORRUPTION', `${joinPath(path, RAFT)} is missing, and with it what this node has promised`, {
+    hint: 'put it back, or remove the node from the cluster and add one with a new id and an empty directory',
+  })
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.timer(ms, resolve)
+  })
+}
+
+function repeat(clock: Clock, intervalMs: number, act: () => void): Cancel {
+  let cancel: Cancel
+  const again = (): void => {
+    cancel = clock.timer(intervalMs, () => {
+      again()
+      act()
+    })
+  }
+  again()
+  return () => cancel()
+}

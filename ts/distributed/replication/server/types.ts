@@ -1,0 +1,72 @@
+// How a replica is opened, and what is asked of it.
+import type { Address, TlsFiles } from '../../../io/network.ts'
+import type { Addresses, NodeId } from '../../raft/index.ts'
+import type { Mode } from '../types.ts'
+import type { ReplicaEvent } from './events.ts'
+
+/** How a replica is opened. */
+export interface ReplicaOptions {
+  /** This node: a whole number of at least 1, never used for another one of the same cluster. */
+  readonly id: NodeId
+  /** Where it listens, to other nodes and to HTTP; port 0 takes any that is free. */
+  readonly listen: Address
+  /** Where others reach it, if not there. */
+  readonly advertise?: Address | undefined
+  /** Begins a cluster, if the directory is empty; otherwise it does nothing. */
+  readonly lead?: boolean
+  /** Joins the cluster that this node is of, if the directory is empty. */
+  readonly leader?: Address | undefined
+  /** When a write is acknowledged, if this node leads. Default: that of the cluster; `semi-sync` for a new one. */
+  readonly mode?: Mode | undefined
+  /** Certificate and key of this node, for nodes and clients; with `ca`, both must show one that it has signed. */
+  readonly tls?: TlsFiles | undefined
+  /** The length of a tick in milliseconds. Default 30. */
+  readonly tickMs?: number | undefined
+  /** How long a request waits for a leader and for those who have to acknowledge. Default 5000. */
+  readonly requestMs?: number | undefined
+  /** A snapshot is made when commands of so many bytes were applied since the last. Default 64 MiB. */
+  readonly snapshotBytes?: number | undefined
+  /** How long a node that joins looks for a cluster. Default 30,000. */
+  readonly joinMs?: number | undefined
+  /** Connections of HTTP at a time. Default 10,000. */
+  readonly maxClients?: number | undefined
+  /** Is told who leads. */
+  readonly onEvent?: ((event: ReplicaEvent) => void) | undefined
+  /** Is told of connections that were refused or broken, and why; for people. */
+  readonly onTrouble?: ((peer: string, error: Error) => void) | undefined
+}
+
+/** How a read is answered. */
+export interface ReadOptions {
+  /**
+   * `linearizable`, the default without the others: as of some moment between call and answer. `stale`: as this node knows it, at
+   * once. `session`, the default with `session` or `maxStalenessMs`: as those want it.
+   */
+  readonly consistency?: 'linearizable' | 'stale' | 'session' | undefined
+  /** What an earlier write or read has given: the answer is not older. */
+  readonly session?: string | undefined
+  /** The answer is at most so old, by the clock of this node; if it may be older, the leader is asked. */
+  readonly maxStalenessMs?: number | undefined
+  readonly timeoutMs?: number | undefined
+}
+
+/** What a write or a read has seen: for `session` of the next one. */
+export interface Seen {
+  readonly session: string
+}
+
+/** A member, as others know it. */
+export interface MemberView {
+  readonly id: NodeId
+  readonly address: string
+  /** A node that joins is no voter before it has the log. */
+  readonly isVoter: boolean
+  readonly isLeader: boolean
+}
+
+/** What a cluster tells who wants to join. */
+export interface JoinInfo {
+  readonly cluster: string
+  readonly mode: Mode
+  readonly founders: Addresses
+}
