@@ -6,10 +6,11 @@
 //
 // The servers take turns: what slows the machine slows all of them. redis-benchmark, the server and whatever else runs share the
 // machine's processors, so a server with threads beside its main one gains less here than on a machine of its own.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Load, load, TESTS, type TestName } from './cache/load.ts'
 import { RunningServer, SERVERS, type ServerChoice, type ServerName } from './cache/servers.ts'
+import { temporaryDirectory } from './leftovers.ts'
 import { describeDisk, describeMachine } from './machine.ts'
 import { type BenchmarkSettings, type OwnOptions, summarise, UsageError } from './support.ts'
 
@@ -57,8 +58,7 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   const rounds = numberOf('rounds', given['rounds'], DEFAULT_ROUNDS)
   const keys = numberOf('keys', given['keys'], DEFAULT_KEYS)
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'cache-'))
+  const directory = temporaryDirectory(parent, 'cache-')
   const rows: Row[] = []
   const measure = async (part: string, names: readonly ServerName[], cases: readonly Case[], choice: Choose) => {
     const found = await contest(part, names, cases, choice, seconds / rounds, rounds)

@@ -9,8 +9,9 @@
 // The client is the npm package etcd3, in this process. Both servers put every change on disk before they answer. Without etcd
 // (package etcd-server) ours is measured alone.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { temporaryDirectory } from './leftovers.ts'
 import { checkPerf, type PerfFigures } from './locks/check-perf.ts'
 import { type Servers, startEtcd, startOurs } from './locks/servers.ts'
 import {
@@ -90,8 +91,7 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   if (!counts.every((count) => count === 1 || count === 3)) throw new UsageError('--members is 1, 3 or 1,3')
   if (!(Number.isInteger(Number(kills)) && Number(kills) >= 0)) throw new UsageError('--kills is a whole number')
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'locks-'))
+  const directory = temporaryDirectory(parent, 'locks-')
   const nodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(String(profile))}`]
   const etcdVersion = versionOfEtcd()
   try {

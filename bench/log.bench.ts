@@ -4,10 +4,11 @@
 //   npm run bench -- log --quick    20 MB, 3 turns: half a minute, and only roughly right
 //
 // Compare ratios within one run, never figures of two.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Chart, chartSvg } from './contest/chart.ts'
 import type { Cell } from './contest/results.ts'
+import { temporaryDirectory } from './leftovers.ts'
 import { ROWS, type Row } from './log/rows.ts'
 import { measureTurn, type Scale, WRITERS } from './log/tasks.ts'
 import { describeDisk, describeMachine } from './machine.ts'
@@ -39,8 +40,7 @@ export default async function run({ options: given }: BenchmarkSettings): Promis
   }
   const turns = Number(given['turns'] ?? (given['quick'] === true ? QUICK_TURNS : FULL_TURNS))
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'log-'))
+  const directory = temporaryDirectory(parent, 'log-')
   const disk = describeDisk(directory)
   try {
     const samples: Record<string, number>[] = []

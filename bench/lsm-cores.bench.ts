@@ -4,13 +4,14 @@
 //
 // Filters are built and asked for a batch of keys a call, so that the figures are those of the cores and not of the boundary
 // between JavaScript and C++. A merge is all of a compaction, files included: both engines merge the same store, copied anew.
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadNative } from '../ts/native/loader.ts'
 import { BloomFilter, DEFAULT_BITS_A_KEY, FilterBuilder, hash64 } from '../ts/storage/bloom/index.ts'
 import { openLsm } from '../ts/storage/lsm/index.ts'
 import { KEY_BYTES, makeValues, newKey, setKey, shuffled } from './contest/records.ts'
+import { temporaryDirectory } from './leftovers.ts'
 import { type BenchmarkSettings, type Contestant, compare, duration, type Measurement, summarise } from './support.ts'
 
 /** A filter of so many keys has 1.2 MB: more than the nearest caches of a processor hold. */
@@ -99,7 +100,7 @@ function keysFrom(first: number, count: number): Uint8Array {
 // -- merges ---------------------------------------------------------------------------------------------------------
 
 async function mergers(seconds: number): Promise<Measurement[]> {
-  const directory = mkdtempSync(join(tmpdir(), 'bedplate-merge-'))
+  const directory = temporaryDirectory(tmpdir(), 'bedplate-merge-')
   try {
     const origin = join(directory, 'origin')
     await makeTables(origin)

@@ -4,8 +4,9 @@
 //   npm run bench -- raft --seconds 1 --nodes 3 --kills 5     less
 //
 // All nodes share the disk and the processors of one machine, so more nodes are slower here, as they would not be on several.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { temporaryDirectory } from './leftovers.ts'
 import { describeDisk, describeMachine } from './machine.ts'
 import { openInProcess, Processes } from './raft/clusters.ts'
 import { type AppendFigures, measureAppends, measureFailover, measureSimulator, quantile } from './raft/tasks.ts'
@@ -35,8 +36,7 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   const clientCounts = numbersOf('clients', given['clients'] ?? '1,64')
   const [kills = 0] = numbersOf('kills', given['kills'] ?? String(DEFAULT_KILLS))
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'raft-'))
+  const directory = temporaryDirectory(parent, 'raft-')
   try {
     const rows: Row[] = []
     let failovers: number[] = []

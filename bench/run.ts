@@ -14,7 +14,8 @@ const names = readdirSync(new URL('.', import.meta.url))
   .filter((file) => file.endsWith(SUFFIX))
   .map((file) => file.slice(0, -SUFFIX.length))
 
-process.exitCode = await main()
+// Also what still runs in this process, such as a node after a failure, ends here.
+process.exit(await main())
 
 async function main(): Promise<number> {
   const [name = '', ...rest] = process.argv.slice(2)

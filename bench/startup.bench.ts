@@ -3,18 +3,19 @@
 // They take turns, so that a noisy moment hits both. The first runs are not counted: a checkout may have to be built, and
 // the files are read from the disk.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { openBTree } from '../ts/storage/btree/index.ts'
+import { temporaryDirectory } from './leftovers.ts'
 import { duration, summarise } from './support.ts'
 
 const KVSTORE = fileURLToPath(new URL('../bin/kvstore', import.meta.url))
 const MIN_TURNS = 3
 
 export default async function run({ seconds }: { seconds: number }): Promise<void> {
-  const directory = mkdtempSync(join(tmpdir(), 'bedplate-startup-'))
+  const directory = temporaryDirectory(tmpdir(), 'bedplate-startup-')
   try {
     const path = join(directory, 'db')
     const store = await openBTree(path, { create: true })

@@ -1,8 +1,9 @@
 // npm run test:etcd3-suite -- CHECKOUT [--json FILE] [--server etcd]
 //
 // The own tests of the npm package etcd3 (github.com/microsoft/etcd3, mocha), unchanged, against our lock-service: over TLS with the
-// certificate that lies in that repository, on an empty data directory. Prints the title of each test that failed and `passed/total`.
-// Ends with 0 if none failed; tests that the suite itself leaves out count as neither.
+// certificate that lies in that repository, on an empty data directory. Prints the title of each test that failed and `passed/total`,
+// where the total is that of all tests there are, also if mocha leaves out the rest of a file after a hook that failed.
+// Ends with 0 if all were run and none failed; tests that the suite itself leaves out count as neither passed nor failed.
 //
 //   CHECKOUT   a work tree of that repository, such as `git clone https://github.com/microsoft/etcd3` makes. What its package.json
 //              wants is installed there, and its sources are compiled, unless that was done before
@@ -11,12 +12,12 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { freePort } from './lib/free-port.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const SUITE_SECONDS = 300
@@ -40,24 +41,40 @@ async function main() {
   const folder = resolve(checkout)
   provide(folder)
   const directory = mkdtempSync(join(tmpdir(), 'etcd3-suite-'))
-  const server = await startServer(folder, directory)
+  let server
   try {
-    const { stats, failures, pending } = await runSuite(folder, server.address, join(directory, 'report.json'))
-    for (const { fullTitle, err } of failures) print(`FAIL ${fullTitle}: ${String(err.message).split('\n')[0]}`)
-    for (const { fullTitle } of pending) print(`left out by the suite: ${fullTitle}`)
-    print(`etcd3-suite: ${stats.passes}/${stats.tests} on ${options.server}, ${Math.round(stats.duration / 1000)} s`)
+    const all = await mocha(folder, ['--dry-run'], 'nowhere', join(directory, 'all.json'))
+    server = await startServer(folder, directory)
+    const report = await mocha(folder, [], server.address, join(directory, 'report.json'))
+    const { passed, total, failed, leftOut, notRun } = judge(all, report)
+    for (const { fullTitle, err } of failed) print(`FAIL ${fullTitle}: ${String(err.message).split('\n')[0]}`)
+    for (const { fullTitle } of leftOut) print(`left out by the suite: ${fullTitle}`)
+    for (const { fullTitle } of notRun) print(`not run: ${fullTitle}`)
+    print(`etcd3-suite: ${passed}/${total} on ${options.server}, ${Math.round(report.stats.duration / 1000)} s`)
     if (options.json !== undefined) {
-      const titles = (tests) => tests.map(({ fullTitle }) => fullTitle)
-      const { passes: passed, tests: total } = stats
-      const result = { server: options.server, passed, total, failed: titles(failures), leftOut: titles(pending) }
+      const [failures, left, missed] = [failed, leftOut, notRun].map((tests) => tests.map(({ fullTitle }) => fullTitle))
+      const result = { server: options.server, passed, total, failed: failures, leftOut: left, notRun: missed }
       writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`)
     }
-    return failures.length === 0 && stats.passes > 0 ? 0 : 1
+    return failed.length === 0 && notRun.length === 0 && passed > 0 ? 0 : 1
   } finally {
-    server.process.kill('SIGKILL')
-    await server.ended
+    server?.process.kill('SIGKILL')
+    await server?.ended
     rmSync(directory, { recursive: true, force: true })
   }
+}
+
+/** What has come of all tests there are. Several may have one title. */
+function judge(all, report) {
+  const ran = new Map()
+  for (const { fullTitle } of report.tests) ran.set(fullTitle, (ran.get(fullTitle) ?? 0) + 1)
+  const notRun = all.tests.filter(({ fullTitle }) => {
+    const left = ran.get(fullTitle) ?? 0
+    ran.set(fullTitle, left - 1)
+    return left <= 0
+  })
+  const { passes, failures: failed, pending: leftOut } = report
+  return { passed: passes.length, total: all.tests.length, failed, leftOut, notRun }
 }
 
 /** Installs and compiles what is not there yet. @throws If the folder is no checkout, or a step fails */
@@ -127,14 +144,14 @@ async function startServer(folder, directory) {
     ended.then(() => fail(new Error(`${program} ended:\n${log.join('\n')}`)))
   })
   const timer = setTimeout(() => child.kill('SIGKILL'), START_SECONDS * 1000)
-  await ready
-  clearTimeout(timer)
+  await ready.finally(() => clearTimeout(timer))
   return { process: child, address, ended }
 }
 
 /** Runs mocha. @returns Its report. */
-async function runSuite(folder, address, report) {
-  const args = ['node_modules/mocha/bin/mocha.js', '--reporter', 'json', '--reporter-option', `output=${report}`]
+async function mocha(folder, more, address, report) {
+  const reporter = ['--reporter', 'json', '--reporter-option', `output=${report}`]
+  const args = ['node_modules/mocha/bin/mocha.js', ...reporter, ...more]
   const env = { ...process.env, ETCD_ADDR: address, ETCD_VERSION }
   const child = spawn(process.execPath, args, { cwd: folder, env, stdio: ['ignore', 'ignore', 'pipe'] })
   let complaints = ''
@@ -146,15 +163,6 @@ async function runSuite(folder, address, report) {
   clearTimeout(timer)
   if (!existsSync(report)) throw new Error(`mocha ended with ${status} and left no report:\n${complaints}`)
   return JSON.parse(readFileSync(report, 'utf8'))
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function print(line) {

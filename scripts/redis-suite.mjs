@@ -27,10 +27,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { freePort } from './lib/free-port.mjs'
 import { chooseFiles } from './redis-suite/choice.mjs'
 import { judge, readExpected, showTable, updateExpected } from './redis-suite/expected.mjs'
 
@@ -213,16 +213,6 @@ async function startServer() {
   }
   child.kill('SIGKILL')
   return undefined
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 function print(line) {

@@ -1,5 +1,6 @@
 // Debian's redis-benchmark as the client of every server.
 import { spawn } from 'node:child_process'
+import { owned } from '../leftovers.ts'
 import { UsageError } from '../support.ts'
 import type { RunningServer } from './servers.ts'
 
@@ -46,7 +47,7 @@ export async function load(server: RunningServer, test: TestName, options: LoadO
 
 function outputOf(args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = owned(spawn('redis-benchmark', args, { stdio: ['ignore', 'pipe', 'pipe'] }))
     let output = ''
     child.stdout.on('data', (bytes) => {
       output += bytes

@@ -1,10 +1,14 @@
 // The servers that are measured, each in a process of its own.
+
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
+import { owned, temporaryDirectory } from '../leftovers.ts'
 import { UsageError } from '../support.ts'
 
 export const SERVERS = ['bedplate', 'redis', 'bare'] as const
@@ -59,11 +63,12 @@ export class RunningServer {
 
   static async #startRedisCluster(nodes: number): Promise<RunningServer> {
     const ports = await clusterPorts(nodes)
+    const directory = temporaryDirectory(tmpdir(), 'bedplate-bench-')
     const children = ports.map((port) =>
       launch(
         ['redis-server', '--port', String(port), '--save', '', '--cluster-enabled', 'yes'].concat(
           '--cluster-config-file',
-          `/tmp/bedplate-bench-${process.pid}-${port}.conf`,
+          join(directory, `${port}.conf`),
         ),
       ),
     )
@@ -116,7 +121,7 @@ export class RunningServer {
 }
 
 function launch([program = '', ...args]: readonly string[]): ChildProcess {
-  return spawn(program, args, { stdio: 'ignore', cwd: '/tmp' })
+  return owned(spawn(program, args, { stdio: 'ignore', cwd: '/tmp' }))
 }
 
 async function answering(port: number, child: ChildProcess): Promise<void> {

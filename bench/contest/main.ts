@@ -1,6 +1,7 @@
 // What `npm run bench -- NAME` does for a contest: reads its options, runs the turns, and writes the results.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { temporaryDirectory } from '../leftovers.ts'
 import { describeDisk, describeMachine } from '../machine.ts'
 import { type BenchmarkSettings, type OwnOptions, UsageError } from '../support.ts'
 import { chartSvg } from './chart.ts'
@@ -55,8 +56,7 @@ export async function runContest(
   const contestants = pickContestants(contest, given['contestants'])
   const tasks = pickTasks(contest, given['tasks'])
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, `${contest.name}-`))
+  const directory = temporaryDirectory(parent, `${contest.name}-`)
   const machine = describeMachine()
   const disk = describeDisk(directory)
   try {

@@ -4,6 +4,7 @@ import { fork } from 'node:child_process'
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { owned } from '../leftovers.ts'
 import type { LeftOut, Turn } from './results.ts'
 import { type Contest, type Contestant, EMPTY, type Outcome, type Scale, type TaskRequest } from './types.ts'
 
@@ -94,12 +95,14 @@ function directoryFor(plan: Plan, contestant: Contestant, task: string): string 
 
 function runChild(module: URL, { environment }: Contestant, request: TaskRequest): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(module), [JSON.stringify(request)], {
-      execArgv: ['--import', LOADER],
-      env: { ...process.env, ...environment },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      timeout: CHILD_TIMEOUT_MS,
-    })
+    const child = owned(
+      fork(fileURLToPath(module), [JSON.stringify(request)], {
+        execArgv: ['--import', LOADER],
+        env: { ...process.env, ...environment },
+        stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+        timeout: CHILD_TIMEOUT_MS,
+      }),
+    )
     let complaints = ''
     let outcome: Outcome | undefined
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {

@@ -6,9 +6,10 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
 import { connectGrpc, GrpcError } from '../../ts/io/grpc.ts'
 import { StatusResponse } from '../../ts/wire/etcd/messages.ts'
+import { owned } from '../leftovers.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/lock-service', import.meta.url))
 const HOST = '127.0.0.1'
@@ -47,7 +48,7 @@ export class Servers {
   /** Starts a member, from its disk if it has run before. Resolves when it serves. */
   async run(id: number): Promise<void> {
     const { name, command, args, isReady } = this.#program
-    const child = spawn(command, args(id), { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = owned(spawn(command, args(id), { stdio: ['ignore', 'pipe', 'pipe'] }))
     this.#children.set(id, child)
     await new Promise<void>((resolve, reject) => {
       for (const input of [child.stdout, child.stderr]) {

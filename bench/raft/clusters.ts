@@ -5,8 +5,9 @@ import { mkdirSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
 import { openRaft, type RaftGroup, type RaftHost, type StateMachine } from '../../ts/distributed/raft/public.ts'
+import { owned } from '../leftovers.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/raft-node', import.meta.url))
 const HOST = '127.0.0.1'
@@ -84,7 +85,7 @@ export class Processes implements Target {
 
   start(id: number): void {
     const args = [COMMAND, `--id=${id}`, `--cluster=${this.ids.join(',')}`, `--port=${this.ports[id - 1]}`]
-    this.children.set(id, spawn(process.execPath, args, { cwd: this.directory, stdio: 'ignore' }))
+    this.children.set(id, owned(spawn(process.execPath, args, { cwd: this.directory, stdio: 'ignore' })))
   }
 
   async kill(id: number): Promise<void> {

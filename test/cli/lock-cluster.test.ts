@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Etcd3 } from 'etcd3'
 import { afterAll, describe, expect, it } from 'vitest'
 import { CLUSTER_SETTINGS, memberOf } from '../../ts/cli/lock-service/cluster-settings.ts'
 import { readSettings, SERVER_SETTINGS } from '../../ts/service/index.ts'
-import { freePorts } from '../support/raft/ports.ts'
+import { freePorts } from '../support/ports.ts'
 import { binary, runCommand } from '../support/run-command.ts'
 import { directoryInMemory } from '../support/temporary-directory.ts'
 
@@ -22,10 +24,11 @@ interface Running {
   readonly events: Record<string, unknown>[]
 }
 
-function start(args: readonly string[]): Running {
+function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}, cwd = home.path): Running {
   const child = spawn(process.execPath, [binary('lock-service'), ...args, '--json', '--log-level=error'], {
-    cwd: home.path,
+    cwd,
     stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, ...environment },
   })
   children.add(child)
   const events: Record<string, unknown>[] = []
@@ -109,18 +112,63 @@ describe('three processes', () => {
 
 describe('lock-service --nodes 3', () => {
   it('runs a cluster of processes, and ends them', async () => {
-    const cluster = start(['--nodes=3', '--port=0', '--memory'])
+    const adminPort = (await freePorts(3))[0] as number
+    // Members get what the flags and the environment of the cluster came to, and nothing from the environment themselves.
+    const cluster = start(['--nodes=3', '--port=0', '--memory', '--max-txn-ops=128'], {
+      BEDPLATE_LOCKS_ADMIN_PORT: String(adminPort),
+      BEDPLATE_LOCKS_MAX_TXN_OPS: '1',
+      BEDPLATE_LOCKS_NODES: '9',
+    })
     const { endpoints } = (await until(() => cluster.events.find(({ event }) => event === 'ready'))) as {
       endpoints: string[]
     }
     const members = cluster.events.filter(({ event }) => event === 'member')
-    expect(members.map(({ node }) => node).sort()).toEqual([1, 2, 3])
+    expect(members.map((member) => [member['node'], Number(member['adminPort']) - adminPort]).sort()).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 2],
+    ])
     const client = new Etcd3({ hosts: endpoints })
     await client.put('k').value('v')
     expect(await client.get('k').string()).toBe('v')
+    const both = await client
+      .if('k', 'Value', '==', 'v')
+      .then(client.put('a').value(1), client.put('b').value(2))
+      .commit()
+    expect(both.succeeded).toBe(true)
     client.close()
     expect(await end(cluster, 'SIGTERM')).toEqual([0, null])
     for (const { pid } of members) expect(() => process.kill(Number(pid), 0)).toThrow('ESRCH')
+  })
+
+  it('has the directories of its members beside that of a service alone, and ends if they are of another cluster', async () => {
+    const directory = join(home.path, 'other')
+    mkdirSync(directory)
+    const startIn = (args: readonly string[]): Running => start(args, {}, directory)
+    const alone = startIn(['--port=0'])
+    await until(() => alone.events.some(({ event }) => event === 'ready'))
+    expect(await end(alone, 'SIGTERM')).toEqual([0, null])
+    const two = startIn(['--nodes=2', '--port=0'])
+    await until(() => two.events.some(({ event }) => event === 'ready'))
+    expect(await end(two, 'SIGTERM')).toEqual([0, null])
+    expect(readdirSync(join(directory, 'bedplate-data')).sort()).toEqual([
+      ...['lock-service', 'lock-service-1', 'lock-service-2'],
+    ])
+    const { status, stderr } = runCommand('lock-service', ['--nodes=3', '--port=0'], { cwd: directory })
+    expect(stderr).toContain('belongs to a cluster of 1,2, not to one of 1,2,3')
+    expect(stderr).toMatch(/\nlock-service: member \d could not start\nhint: their own words above say why\n$/)
+    expect(status).toBe(1)
+  })
+
+  it.each([
+    [['--nodes=3', '--id=1'], /--id is for one member, and --nodes starts all of them/],
+    [['--nodes=3', '--peers=2=10.0.0.2:1'], /--peers is for one member/],
+    [['--nodes=3', '--port=55534'], /3 members would come to port 65536/],
+    [['--nodes=3', '--port=0', '--admin-port=65534'], /3 members would come to port 65536/],
+  ])('refuses %j', (args, message) => {
+    const { status, stderr } = runCommand('lock-service', args, { cwd: home.path })
+    expect(stderr).toMatch(message)
+    expect(status).toBe(2)
   })
 
   it('says what it cannot do', () => {
@@ -153,7 +201,10 @@ describe('a member of a cluster', () => {
     [{ id: '1', cluster: '1,2', port: 0 }, /--peer-port is needed/],
     [{ id: '1', cluster: '1,2', port: 60_000 }, /--peer-port is needed/],
     [{ id: '1', cluster: '1,1' }, /--cluster must be ids like 1,2,3, each once/],
-    [{ id: '1', cluster: '1,2', host: '0.0.0.0' }, /refusing to listen on 0\.0\.0\.0 without certificates of members/],
+    [
+      { id: '1', cluster: '1,2', host: '0.0.0.0' },
+      /refusing to listen on 0\.0\.0\.0 without certificates of clients and nodes/,
+    ],
     [{ nodes: '99' }, /--nodes must be a whole number from 1 to 9/],
   ])('refuses %j', (flags, message) => {
     expect(() => member(flags)).toThrow(message)

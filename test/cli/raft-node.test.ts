@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { raftOptionsOf, SETTINGS, SYSTEM, type Values } from '../../ts/cli/raft-node/settings.ts'
 import { realClock } from '../../ts/io/clock.ts'
 import { parseSettingsFile, readSettings } from '../../ts/service/index.ts'
-import { freePorts } from '../support/raft/ports.ts'
+import { freePorts } from '../support/ports.ts'
 import { binary, runCommand } from '../support/run-command.ts'
 import { directoryInMemory } from '../support/temporary-directory.ts'
 

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { parse } from '@swc/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { NodeState } from '../../ts/cli/raft/cluster.ts'
-import { freePorts } from '../support/raft/ports.ts'
+import { freePorts } from '../support/ports.ts'
 import { binary, runCommand } from '../support/run-command.ts'
 import { directoryInMemory } from '../support/temporary-directory.ts'
 
@@ -17,7 +17,12 @@ let port = 0
 beforeAll(async () => {
   ;[control = 0, port = 0] = await freePorts(4)
   const args = [binary('bedplate'), 'raft', 'up', '--nodes=3', `--port=${port}`, `--control=${control}`]
-  cluster = spawn(process.execPath, args, { cwd: home.path, stdio: ['ignore', 'pipe', 'inherit'] })
+  cluster = spawn(process.execPath, args, {
+    cwd: home.path,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // Of a node that somebody runs by itself; those of the cluster must not take it for theirs.
+    env: { ...process.env, BEDPLATE_RAFT_HOST: '0.0.0.0', BEDPLATE_RAFT_PEERS: '9=10.0.0.9:1' },
+  })
   createInterface({ input: cluster.stdout! }).on('line', (line) => lines.push(line))
   await until(() => elections().length > 0)
 })

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { createConnection } from 'node:net'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parse } from '@swc/core'
 import { Etcd3 } from 'etcd3'
@@ -267,7 +268,7 @@ describe('bedplate up', () => {
   it('keeps what the lock service was told in its data directory', async () => {
     const directory = temporaryDirectory()
     const clientOf = (up: Ready): Etcd3 => new Etcd3({ hosts: `127.0.0.1:${up.servers[0]?.port}` })
-    const options = ['--only', 'locks', '--data-dir', directory.path]
+    const options = ['--only', 'locks', '--data-dir', join(directory.path, 'not', 'there yet')]
     const first = await start(...options)
     const writer = clientOf(first.ready)
     await writer.put('kept').value('yes')

@@ -1,13 +1,13 @@
 // What Debian's etcdctl 3.4 says of our service is what it says of Debian's etcd: the same commands, in the same order.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { EtcdClient } from '../../ts/distributed/locks/client/etcd-client.ts'
 import { openLocks } from '../../ts/distributed/locks/index.ts'
 import { connectGrpc } from '../../ts/io/grpc.ts'
 import { startLocks } from '../support/locks.ts'
+import { freePorts } from '../support/ports.ts'
 import { runCommand } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { requirePrograms } from './prerequisites.ts'
@@ -130,7 +130,7 @@ let real = ''
 let service: Awaited<ReturnType<typeof startLocks>>
 
 beforeAll(async () => {
-  const [port, peerPort] = [await freePort(), await freePort()]
+  const [port = 0, peerPort = 0] = await freePorts(2)
   real = `127.0.0.1:${port}`
   const url = `http://${real}`
   const child = spawn(
@@ -268,13 +268,4 @@ function withoutTime(stderr: string): string {
     .split('\n')
     .filter((line) => !line.startsWith('{"level"'))
     .join('\n')
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
 }

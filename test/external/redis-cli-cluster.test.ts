@@ -1,9 +1,9 @@
 // cache-cli in a cluster of real redis-servers.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../support/ports.ts'
 import { runCommand } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { requirePrograms } from './prerequisites.ts'
@@ -20,7 +20,7 @@ const { path, remove } = temporaryDirectory()
 beforeAll(async () => {
   requirePrograms('redis-server')
   for (let i = 0; i < NODES; i++) {
-    const port = await freePort()
+    const port = await freePort() // with that of its bus 10,000 above it
     const options = ['--port', port, '--cluster-enabled', 'yes', '--save', '', '--dir', path]
     const files = ['--cluster-config-file', join(path, `${port}.conf`)]
     const server = spawn('redis-server', [...options.map(String), ...files], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -78,16 +78,3 @@ describe('in a cluster', () => {
     expect(Number(hash) % 16_384).toBe(slot)
   })
 })
-
-/** A port that is free; its bus is 10,000 above it. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer()
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    server.close()
-    await once(server, 'close')
-    if (port + 10_000 < 65_536) return port
-  }
-}

@@ -2,7 +2,6 @@
 // processes is killed.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -10,6 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { seededRandom } from '../../ts/io/random.ts'
 import { ServerBed } from '../support/cache-server.ts'
 import { anyChange } from '../support/cache-workload.ts'
+import { freePort } from '../support/ports.ts'
 import { binary } from '../support/run-command.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 import { requirePrograms } from './prerequisites.ts'
@@ -20,14 +20,6 @@ const closing: (() => unknown)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close()
 })
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as { port: number }
-  listener.close()
-  return port
-}
 
 function own(child: ChildProcess): void {
   closing.push(async () => {

@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -109,13 +109,21 @@ describe('scripts/build.mjs', () => {
 
   it('puts into bundles of commands nothing that looks for files beside itself', () => {
     const commands = join(SCRIPTS, '../dist/commands')
-    const places = readdirSync(commands).flatMap((file) =>
-      readFileSync(join(commands, file), 'utf8').match(/.*import\.meta\.url.*/g),
+    const places = readdirSync(commands).flatMap(
+      (file) => readFileSync(join(commands, file), 'utf8').match(/^(?!\s*\*).*import\.meta\.url.*/gm) ?? [],
     )
-    expect(places.filter((line) => line !== null).sort()).toEqual([
-      expect.stringContaining('PACKAGE_URL = new URL("../../", import.meta.url)'),
-      // This looks for packages, which are found from anywhere below this one.
-      expect.stringContaining('createRequire(import.meta.url)'),
-    ])
+    const threads = places.flatMap((line) => /spawnWorker\("\.\/(.+)\.ts"/.exec(line)?.[1] ?? [])
+    expect(threads).toEqual(['node-worker']) // which lies beside the bundle
+    for (const thread of threads) expect(existsSync(join(commands, `${thread}.js`))).toBe(true)
+    const known = [
+      'PACKAGE_URL = new URL("../../", import.meta.url)',
+      // These look for packages, which are found from anywhere below this one.
+      'createRequire(import.meta.url)',
+      // Where sources lie: nothing of a bundle is there.
+      'sources = new URL("../../ts/", import.meta.url)',
+      'href.startsWith(sources) ? ',
+      'spawnWorker("./node-worker.ts"',
+    ]
+    expect(places.filter((line) => !known.some((each) => line.includes(each)))).toEqual([])
   })
 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { openReplicatedLocks, type ReplicatedLocksOptions } from '../../ts/distributed/locks/replicated/index.ts'
 import { realClock } from '../../ts/io/clock.ts'
 import { SILENT } from './locks.ts'
-import { freePorts } from './raft/ports.ts'
+import { freePorts } from './ports.ts'
 import { directoryInMemory } from './temporary-directory.ts'
 
 export type Member = Awaited<ReturnType<typeof openReplicatedLocks>> & { readonly id: number; readonly address: string }

@@ -6,6 +6,7 @@ export { adminPage, runServer } from './run.ts'
 export { Door, isLoopback, type Server } from './server.ts'
 export {
   choiceSetting,
+  environmentWithout,
   numberSetting,
   parseSettingsFile,
   readSettings,

@@ -61,6 +61,15 @@ export function variableOf(system: string, name: string): string {
   return `BEDPLATE_${system}_${name.toUpperCase().replaceAll('-', '_')}`
 }
 
+/** An environment without the settings of a system: that of a process which is told by flags alone. */
+export function environmentWithout(
+  environment: Readonly<Record<string, string | undefined>>,
+  system: string,
+): Record<string, string | undefined> {
+  const prefix = variableOf(system, '')
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith(prefix)))
+}
+
 /**
  * Lines of `name value`; blank ones and comments are passed over, quotes around a value are taken off.
  * @throws INVALID_INPUT for a name without a value, or one that comes twice.

@@ -1,10 +1,12 @@
 // RocksDB in its own benchmark program, `db_bench`, which Debian has in rocksdb-tools: what C++ does without Node above it. Its
 // records have the same sizes, and values of which half can be compressed away; its tasks are the nearest ones that it has.
+
 import { spawn, spawnSync } from 'node:child_process'
 import { directoryBytes, filesIn, LOOK_MS } from '../../contest/measure.ts'
 import { KEY_BYTES, VALUE_BYTES } from '../../contest/records.ts'
 import { RECORDS_A_BATCH } from '../../contest/steps.ts'
 import type { TaskRequest } from '../../contest/types.ts'
+import { owned } from '../../leftovers.ts'
 import {
   DURABLE_RECORDS,
   KEYS_A_GET_MANY,
@@ -143,7 +145,7 @@ function runProgram(
   }
   const args = Object.entries(all).map(([name, value]) => `--${name}=${value}`)
   return new Promise((resolve, reject) => {
-    const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = owned(spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] }))
     let output = ''
     let complaints = ''
     let firstDone: number | undefined

@@ -1,9 +1,9 @@
 // redis-cli --cluster, and redis-server as a node.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { promisify } from 'node:util'
 import { ServersBed } from '../../support/cluster/servers.ts'
+import { freePorts } from '../../support/ports.ts'
 import { temporaryDirectory } from '../../support/temporary-directory.ts'
 import { requirePrograms } from '../prerequisites.ts'
 
@@ -45,7 +45,7 @@ export async function ourNodes(count: number, closing: Closing): Promise<Servers
 export async function startRealNode(closing: Closing, settings: Record<string, string> = {}): Promise<RealNode> {
   requirePrograms('redis-server')
   const { path, remove } = temporaryDirectory()
-  const [port, busPort] = [await freePort(), await freePort()]
+  const [port = 0, busPort = 0] = await freePorts(2)
   const all = {
     port,
     'cluster-port': busPort,
@@ -83,12 +83,4 @@ export async function isUp(port: number): Promise<boolean> {
 
 export async function nameOf(port: number): Promise<string> {
   return (await redisCli('-p', port, 'cluster', 'myid')).trim()
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address() as { port: number }
-  listener.close()
-  return port
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { type Link, openLink } from '../../../ts/cli/raft/link.ts'
 import { showAddress } from '../../../ts/io/network.ts'
-import { freePorts } from '../raft/ports.ts'
+import { freePorts } from '../ports.ts'
 import { binary } from '../run-command.ts'
 import { directoryInMemory } from '../temporary-directory.ts'
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import http from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freePorts } from '../raft/ports.ts'
+import { freePorts } from '../ports.ts'
 import { binary } from '../run-command.ts'
 
 const HOST = '127.0.0.1'

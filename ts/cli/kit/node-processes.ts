@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { realClock } from '../../io/clock.ts'
+import { environmentWithout } from '../../service/index.ts'
 import { complain } from './output.ts'
 
 /** A node that does not end in this time, since it is paused or its disk hangs, is killed. */
@@ -12,6 +13,8 @@ const END_MS = 7000
 export interface NodeProcessesOptions {
   /** The file of the command that each runs. */
   readonly program: string
+  /** Its part in the names of variables: nodes are told by flags alone, and not by what is meant for this process. */
+  readonly system: string
   /** Takes a line of a node's standard output. */
   readonly heard: (id: number, line: string) => void
   readonly ended: (id: number, status: number | null, signal: NodeJS.Signals | null) => void
@@ -32,16 +35,18 @@ export class NodeProcesses {
   }
 
   start(id: number, args: readonly string[]): void {
-    const { program, heard, ended } = this.#options
+    const { program, system, heard, ended } = this.#options
     const child = spawn(process.execPath, [program, ...args], {
       // The channel says nothing; it ends with this process, however that ends, and then the nodes do.
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: environmentWithout(process.env, system),
       detached: true, // Ctrl-C on the terminal is ours to hand on
     })
     this.#children.set(id, child)
     createInterface({ input: child.stdout as Readable }).on('line', (line) => heard(id, line))
     createInterface({ input: child.stderr as Readable }).on('line', (line) => complain(`[Node ${id}] ${line}\n`))
-    child.once('exit', (status, signal) => {
+    // After its last words.
+    child.once('close', (status, signal) => {
       this.#children.delete(id)
       ended(id, status, signal)
       if (this.#children.size === 0) this.#gone()
@@ -55,7 +60,7 @@ export class NodeProcesses {
   /** Ends all nodes in order, as SIGTERM does. */
   async close(): Promise<void> {
     const ended = [...this.#children.values()].map((child) => {
-      const gone = once(child, 'exit')
+      const gone = once(child, 'close')
       child.kill('SIGCONT')
       child.kill('SIGTERM')
       const cancel = realClock.timer(END_MS, () => child.kill('SIGKILL'))

@@ -71,7 +71,12 @@ async function serve(options: GivenOptions): Promise<void> {
   const isJson = options['json'] === true
   const logger = createLogger({ name: 'lock-service', level: values['log-level'], now: realClock.now, write: complain })
   if (values.nodes > 1) {
-    await runLocalCluster({ values, defaults: defaultsOf(SETTINGS), isInMemory: options['memory'] === true, isJson })
+    const dataOf = (id: number): string =>
+      values['data-dir'] === DATA_DIRECTORY ? memberDirectory(id) : join(values['data-dir'], `node-${id}`)
+    await runLocalCluster({
+      ...{ values, defaults: defaultsOf(SETTINGS), system: SYSTEM, dataOf, isJson },
+      ...{ isInMemory: options['memory'] === true, isInsecure: options['insecure'] === true },
+    })
     return
   }
   const shared = {
@@ -107,7 +112,13 @@ async function serve(options: GivenOptions): Promise<void> {
   })
 }
 
+/** Where a member has its data unless it is told otherwise. */
+function memberDirectory(id: number): string {
+  return `${DATA_DIRECTORY}-${id}`
+}
+
 async function openAlone(path: string | undefined, shared: Omit<LocksServiceOptions, 'path'>) {
+  if (path !== undefined) mkdirSync(dirname(resolve(path)), { recursive: true })
   const { openLocksService } = await import('../../distributed/locks/open.ts')
   return openLocksService({ path, ...shared })
 }
@@ -125,7 +136,7 @@ async function openMember({ values, shared, isInsecure, inMemory, isJson }: Memb
   const raft = memberOf(values, isInsecure)
   endWithParent()
   const given = values['data-dir']
-  const path = given === DATA_DIRECTORY ? `${DATA_DIRECTORY}-${raft.id}` : given
+  const path = given === DATA_DIRECTORY ? memberDirectory(raft.id) : given
   mkdirSync(dirname(resolve(path)), { recursive: true })
   const { openReplicatedLocks } = await import('../../distributed/locks/replicated/index.ts')
   const onTrouble = troubleTo(shared.logger)

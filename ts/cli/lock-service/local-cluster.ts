@@ -1,5 +1,5 @@
 // `lock-service --nodes 3`: a cluster on this machine, a process each, so that one can be killed, or paused, as a machine can.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { PACKAGE_URL } from '../../base/package.ts'
 import { type Address, realNetwork, showAddress } from '../../io/network.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
+import { UsageError } from '../kit/program.ts'
 import { type ClusterValues, peerPortOf } from './cluster-settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/lock-service', PACKAGE_URL))
@@ -15,9 +16,17 @@ const PROGRAM = fileURLToPath(new URL('bin/lock-service', PACKAGE_URL))
 const OWN: ReadonlySet<string> = new Set([
   ...['nodes', 'id', 'cluster', 'peers', 'port', 'peer-port', 'data-dir', 'admin-port', 'advertise'],
 ])
+/** What makes sense for one member alone. */
+const OF_ONE = ['id', 'cluster', 'peers', 'advertise'] as const
+const MAX_PORT = 65_535
 
 export interface LocalClusterOptions {
-  readonly values: ClusterValues & { readonly 'data-dir': string }
+  readonly values: ClusterValues & { readonly 'admin-port': number | undefined }
+  /** Its variables in the environment are those of this process: members get flags alone. */
+  readonly system: string
+  /** Where a member has its data, unless that is in memory. */
+  readonly dataOf: (id: number) => string
+  readonly isInsecure: boolean
   /** Of all settings. */
   readonly defaults: Readonly<Record<string, unknown>>
   /** Data goes with the cluster. */
@@ -30,47 +39,64 @@ interface Event extends Partial<Address> {
   readonly event: string
   readonly id?: string
   readonly term?: number
+  readonly adminPort?: number
 }
 
-/** Runs the cluster until a signal comes. @throws UNAVAILABLE if no member is left */
+/** Runs the cluster until a signal comes. @throws UsageError; UNAVAILABLE if it cannot start, or no member is left */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<void> {
-  const { values, isInMemory } = options
-  const directory = isInMemory ? mkdtempSync(join(tmpdir(), 'lock-service-')) : resolve(values['data-dir'])
-  mkdirSync(directory, { recursive: true })
+  const { values, isInMemory, dataOf } = options
+  for (const name of OF_ONE) {
+    if (values[name] === undefined || values[name] === '') continue
+    throw new UsageError(`--${name} is for one member, and --nodes starts all of them`, 'leave one of the two out')
+  }
+  const peerPorts = values.port === 0 ? await freePorts(values.nodes) : portsFrom(peerPortOf(values), values.nodes)
+  const last = Math.max(...peerPorts, values.port + values.nodes - 1, (values['admin-port'] ?? 0) + values.nodes - 1)
+  if (last > MAX_PORT) {
+    throw new UsageError(`${values.nodes} members would come to port ${last}`, 'choose lower ports, or --port=0')
+  }
+  const temporary = isInMemory ? mkdtempSync(join(tmpdir(), 'lock-service-')) : undefined
   try {
-    const peerPorts = values.port === 0 ? await freePorts(values.nodes) : portsFrom(peerPortOf(values), values.nodes)
     await interruptible(async ({ signal }) => {
-      const cluster = new LocalCluster(options, directory, peerPorts)
+      const directoryOf = (id: number): string =>
+        temporary === undefined ? resolve(dataOf(id)) : join(temporary, `node-${id}`)
+      const cluster = new LocalCluster(options, directoryOf, peerPorts)
       const stopped = new Promise<void>((done) => {
         signal.addEventListener('abort', () => done())
       })
-      await Promise.race([stopped, cluster.processes.allGone])
+      const why = await Promise.race([stopped, cluster.over])
       await cluster.processes.close()
-      if (signal.aborted) return
-      throw new BedplateError('UNAVAILABLE', 'all members of the cluster have ended', {
-        hint: 'their own words above say why',
-      })
+      if (why === undefined) return
+      throw new BedplateError('UNAVAILABLE', why, { hint: 'their own words above say why' })
     })
   } finally {
-    if (isInMemory) rmSync(directory, { recursive: true, force: true })
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true })
   }
 }
 
 class LocalCluster {
   readonly processes: NodeProcesses
+  /** Resolves to what has gone wrong: a member ended before all had started, or none is left. */
+  readonly over: Promise<string>
   readonly #options: LocalClusterOptions
   readonly #addresses = new Map<number, Address>()
+  #end: (why: string) => void = () => {}
 
-  constructor(options: LocalClusterOptions, directory: string, peerPorts: readonly number[]) {
+  constructor(options: LocalClusterOptions, directoryOf: (id: number) => string, peerPorts: readonly number[]) {
     this.#options = options
+    this.over = new Promise((end) => {
+      this.#end = end
+    })
     this.processes = new NodeProcesses({
       program: PROGRAM,
+      system: options.system,
       heard: (id, line) => this.#hear(id, JSON.parse(line) as Event),
       ended: (id, status, signal) => {
         this.#say({ event: 'ended', node: id, status, signal }, `[Node ${id}] ${describeEnd(status, signal)}`)
+        if (this.#addresses.size < options.values.nodes) this.#end(`member ${id} could not start`)
       },
     })
-    const { values, defaults } = options
+    void this.processes.allGone.then(() => this.#end('all members of the cluster have ended'))
+    const { values, defaults, isInsecure } = options
     const passedOn = Object.entries(values)
       .filter(([name, value]) => !OWN.has(name) && value !== undefined && value !== defaults[name])
       .map(([name, value]) => `--${name}=${value}`)
@@ -80,9 +106,16 @@ class LocalCluster {
       const port = values.port === 0 ? 0 : values.port + id - 1
       this.processes.start(id, [
         ...[`--id=${id}`, `--cluster=${ids.join(',')}`, `--port=${port}`, `--peer-port=${peerPorts[id - 1]}`],
-        ...[`--peers=${peers}`, `--data-dir=${join(directory, `node-${id}`)}`, '--nodes=1', ...passedOn, '--json'],
+        ...[`--peers=${peers}`, `--data-dir=${directoryOf(id)}`, ...passedOn, ...this.#adminPort(id), '--json'],
+        ...(isInsecure ? ['--insecure'] : []),
       ])
     }
+  }
+
+  /** Those of members lie in a row, as their other ports do. */
+  #adminPort(id: number): string[] {
+    const first = this.#options.values['admin-port']
+    return first === undefined ? [] : [`--admin-port=${first === 0 ? 0 : first + id - 1}`]
   }
 
   #hear(id: number, event: Event): void {
@@ -92,11 +125,11 @@ class LocalCluster {
   }
 
   #ready(id: number, event: Event & Address): void {
-    const { host, port } = event
+    const { host, port, adminPort } = event
     this.#addresses.set(id, { host, port })
     const pid = this.processes.pidOf(id)
     this.#say(
-      { event: 'member', node: id, host, port, pid },
+      { event: 'member', node: id, host, port, adminPort, pid },
       `[Node ${id}] ${showAddress({ host, port })}, process ${pid}`,
     )
     if (this.#addresses.size < this.#options.values.nodes) return

@@ -9,6 +9,8 @@ import { PACKAGE_URL } from '../../base/package.ts'
 import type { Message, NodeId } from '../../distributed/raft/index.ts'
 import { realClock } from '../../io/clock.ts'
 import { showAddress } from '../../io/network.ts'
+import { environmentWithout } from '../../service/index.ts'
+import { SYSTEM } from '../raft-node/settings.ts'
 import { type Link, openLink } from './link.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/raft-node', PACKAGE_URL))
@@ -80,6 +82,8 @@ export class Cluster {
     ]
     const child = spawn(process.execPath, [PROGRAM, ...args, ...places, '--log-level=warn'], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      // What is meant for a node of its own, such as its address or TLS, is wrong for these.
+      env: environmentWithout(process.env, SYSTEM),
       detached: true, // Ctrl-C on the terminal is ours to hand on
     })
     this.children.set(id, child)

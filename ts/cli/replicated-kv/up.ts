@@ -10,6 +10,7 @@ import { MODES } from '../../distributed/replication/types.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { UsageError } from '../kit/program.ts'
+import { SYSTEM } from './settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/replicated-kv', PACKAGE_URL))
 const HOST = '127.0.0.1'
@@ -65,6 +66,7 @@ async function up(options: UpOptions): Promise<void> {
   const serving = new Set<number>()
   const nodes = new NodeProcesses({
     program: PROGRAM,
+    system: SYSTEM,
     heard: (id, line) => {
       const event = JSON.parse(line) as NodeEvent
       if (event.event === 'ready') {

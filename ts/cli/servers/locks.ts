@@ -1,4 +1,5 @@
 // The lock service of `bedplate up` and `bedplate run`.
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { BedplateError } from '../../base/errors.ts'
 import type { Address } from '../../io/network.ts'
@@ -37,6 +38,7 @@ class LateLocks implements Server {
   async start(): Promise<Address> {
     const { host, port, logger, dataDirectory } = this.#options
     const path = dataDirectory === undefined ? undefined : join(dataDirectory, DIRECTORY)
+    if (dataDirectory !== undefined) mkdirSync(dataDirectory, { recursive: true })
     const { openLocksService } = await import('../../distributed/locks/open.ts')
     const { node, server } = await openLocksService({ path, host, port, logger })
     node.failed.catch((error: unknown) => this.#fail(new BedplateError('IO', 'locks cannot go on', { cause: error })))

@@ -6,7 +6,7 @@ import { CommandLog } from '../../../../ts/distributed/raft/server/command-log.t
 import { realClock } from '../../../../ts/io/clock.ts'
 import { NODE_CERTIFICATES } from '../../../support/certificates.ts'
 import { type NodeBed, startNode } from '../../../support/raft/node-bed.ts'
-import { freePorts } from '../../../support/raft/ports.ts'
+import { freePorts } from '../../../support/ports.ts'
 import { directoryInMemory } from '../../../support/temporary-directory.ts'
 
 const home = directoryInMemory()

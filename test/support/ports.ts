@@ -1,5 +1,11 @@
+// Ports for servers that must know theirs before they start.
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
+
+/** A port of this machine that nothing listens on now. */
+export async function freePort(): Promise<number> {
+  return (await freePorts(1))[0] as number
+}
 
 /** Ports in a row on this machine that nothing listens on now, outside of what the system gives to clients. */
 export async function freePorts(count: number): Promise<number[]> {
