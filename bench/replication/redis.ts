@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
-import { freePorts } from '../../test/support/raft/ports.ts'
+import { freePorts } from '../../test/support/ports.ts'
 import { pause } from '../../test/support/replicated-kv/processes.ts'
 
 const HOST = '127.0.0.1'

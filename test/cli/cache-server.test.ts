@@ -63,7 +63,22 @@ describe('cache-server', () => {
     [['--dir=x', '--dbfilename=../x'], 2, /--dbfilename must be a name without a directory, got \.\.\/x/],
     [['--appendfsync=sometimes'], 2, /--appendfsync must be one of everysec, always, no/],
     [['--port=60000', '--cluster-enabled=yes'], 1, /--port 60000 leaves no room for the port of the bus/],
-    [['--port=0', '--cluster', '--replicaof=127.0.0.1:1'], 2, /--replicaof is for servers on their own/],
+    [
+      ['--port=0', '--cluster', '--replicaof=127.0.0.1:1'],
+      2,
+      /--replicaof is for one server: --cluster starts several/,
+    ],
+    [['--port=0', '--cluster', '--cluster-port=7'], 2, /--cluster-port is for one server/],
+    [['--port=0', '--cluster', '--masterauth=x'], 2, /--masterauth is for one server/],
+    [['--port=0', '--cluster', '--cluster-enabled=yes'], 2, /--cluster-enabled is for one server/],
+    [
+      ['--port=0', '--cluster', '--dir=x'],
+      1,
+      /a cluster in one process keeps its data in memory alone\nhint: leave out --dir/,
+    ],
+    [['--port=0', '--cluster', '--maxmemory=900gb'], 1, /more than the heap of this process can hold/],
+    [['--port=0', '--nodes=3'], 2, /--nodes is for a cluster in one process: say --cluster as well/],
+    [['--port=0', '--cluster-enabled=yes', '--replicaof=127.0.0.1:1'], 2, /--replicaof is for servers on their own/],
     [['--port=0', '--replicaof=nowhere'], 1, /"nowhere" is no address/],
     [['--port=0', '--cluster-enabled=maybe'], 2, /--cluster-enabled must be one of yes, no/],
     [['--port=0', '--config=none.conf'], 1, /--config: cannot read .*none\.conf/],
@@ -87,6 +102,32 @@ describe('cache-server', () => {
     expect(ask('get', 'user:1')).toBe('Alice\n')
     // The transcript shows some other hash: that of "key:1" is 0x9a01 by the specification of clusters.
     expect(ask('set', 'key:1', 'value', '--cluster')).toBe('Stored on node2 (hash: 0x9a01...)\n')
+    const ended = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await ended).toEqual([0, null])
+  })
+
+  it('starts replicas, too: one takes over from a master that is shut down, with what it had', async () => {
+    const options = ['--nodes=3', '--replicas=1', '--cluster-node-timeout=2000', '--enable-debug-command=local']
+    const { child, line } = await start(['--port=0', '--cluster', '--json', ...options])
+    const { nodes } = JSON.parse(line) as { nodes: { host: string; port: number }[] }
+    expect(nodes.length).toBe(6)
+    const [first, second, , replica] = nodes.map((address) => new RawClient(createConnection(address)))
+    if (first === undefined || second === undefined || replica === undefined) throw new Error('six nodes were started')
+    first.send('SET {06S}k kept\r\nWAIT 1 0\r\nDEBUG SLEEP 0\r\n') // slot 0
+    await first.expect('+OK\r\n:1\r\n+OK\r\n')
+    first.send('SHUTDOWN NOSAVE\r\n')
+    expect(await first.closed()).toBe('')
+    const isMaster = async (): Promise<boolean> => {
+      replica.received = ''
+      replica.send('ROLE\r\nECHO .\r\n')
+      while (!replica.received.endsWith('$1\r\n.\r\n')) await new Promise((resolve) => setImmediate(resolve))
+      return replica.received.includes('master')
+    }
+    while (!(await isMaster())) await new Promise((resolve) => setTimeout(resolve, 20))
+    const ask = (...args: string[]) => runCommand('cache-cli', ['-p', String(nodes[1]?.port), ...args]).stdout
+    while (!ask('cluster', 'info').includes('cluster_state:ok')) await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(ask('get', '{06S}k')).toBe('kept\n')
     const ended = once(child, 'exit')
     child.kill('SIGTERM')
     expect(await ended).toEqual([0, null])

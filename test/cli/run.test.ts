@@ -35,6 +35,13 @@ describe('bedplate run', () => {
     expect(without.stdout).toBe('undefined\n')
   })
 
+  it('gives it no more memory than the heap of the process holds', () => {
+    const set = PING.replace('PING', 'CONFIG SET maxmemory 900gb')
+    expect(run('--only', 'cache', '--', process.execPath, '-e', set).stdout).toMatch(
+      /^-ERR .*more than the heap of this process can hold/,
+    )
+  })
+
   it('gives a command a lock service at ETCD_ENDPOINTS, which lock-client takes from there', () => {
     const { stdout, status } = run('--only', 'locks', '--', process.execPath, binary('lock-client'), 'acquire', 'mine')
     expect({ stdout, status }).toEqual({ stdout: 'Lock acquired: lock-id-2\nTTL: 30s\n', status: 0 })

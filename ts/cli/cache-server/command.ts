@@ -24,10 +24,11 @@ import {
 import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
-import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
+import { addSettings, flagOf, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { CLUSTER_SETTINGS, clusterOf, nodeOptions } from './cluster-settings.ts'
 import { cpuSeconds } from './cpu.ts'
 import { MEMORY_SETTINGS, memoryCeiling } from './memory.ts'
+import type { NodeData } from './node-messages.ts'
 import { REPLICATION_SETTINGS, replicationOf, trustOf } from './replication-settings.ts'
 import { ThreadCluster } from './thread-cluster.ts'
 
@@ -93,9 +94,36 @@ export async function run(args: readonly string[]): Promise<number> {
 
 type Values = ValuesOf<typeof SETTINGS>
 
+/** What would be the same for all nodes of a cluster in one process and cannot be, or what they settle by themselves. */
+const ONE_SERVER_ALONE = [
+  'replicaof',
+  'masteruser',
+  'masterauth',
+  'acl-pubsub-default',
+  'appendfsync',
+  'dbfilename',
+  'cluster-enabled',
+  'cluster-config-file',
+  'cluster-port',
+  'cluster-announce-port',
+  'cluster-announce-bus-port',
+] as const satisfies readonly (keyof Values)[]
+
+/** Whether somebody has said what a setting is: a flag, or whoever else by another value than it has by itself. */
+function isGiven(values: Values, options: GivenOptions, name: keyof Values): boolean {
+  return flagOf(options, name) !== undefined || values[name] !== SETTINGS[name].fallback
+}
+
 async function serve(options: GivenOptions): Promise<void> {
   const values = settingsOf(SETTINGS, options, SYSTEM)
-  if (options['cluster'] === true) return serveCluster(values, options['json'] === true)
+  if (options['cluster'] === true) return serveCluster(values, options)
+  for (const name of ['nodes', 'replicas'] as const) {
+    if (isGiven(values, options, name))
+      throw new UsageError(`--${name} is for a cluster in one process: say --cluster as well`)
+  }
+  if (values['cluster-enabled'] === 'yes' && values.replicaof !== '') {
+    throw new UsageError('--replicaof is for servers on their own: a node of a cluster is told by CLUSTER REPLICATE')
+  }
   const logger = createLogger({ name: 'cache-server', level: values['log-level'], now: realClock.now, write: complain })
   const server = new CacheServer({
     network: realNetwork,
@@ -111,7 +139,7 @@ async function serve(options: GivenOptions): Promise<void> {
     databases: values.databases,
     memoryBytes: () => process.memoryUsage().heapUsed,
     cpuSeconds,
-    memory: memoryOf(values),
+    memory: { ...memoryOf(values), ceilingBytes: memoryCeiling() },
     debugCommands: values['enable-debug-command'],
     ...persistenceOf(values),
     replication: replicationOf(values),
@@ -138,9 +166,9 @@ async function serve(options: GivenOptions): Promise<void> {
   })
 }
 
-function memoryOf(values: Values): NonNullable<CacheServerOptions['memory']> {
+function memoryOf(values: Values): NodeData['memory'] {
   const { maxmemory: maxBytes, 'maxmemory-policy': policy, 'maxmemory-samples': samples } = values
-  return { maxBytes, policy, samples, ceilingBytes: memoryCeiling() }
+  return { maxBytes, policy, samples }
 }
 
 function usersOf(values: Values): NonNullable<CacheServerOptions['users']> {
@@ -170,16 +198,22 @@ function persistenceOf(values: Values): Pick<CacheServerOptions, 'persistence'> 
 }
 
 /** A cluster in this process: nodes in threads, on ports from --port on, masters first. */
-async function serveCluster(values: Values, isJson: boolean): Promise<void> {
+async function serveCluster(values: Values, options: GivenOptions): Promise<void> {
+  const isJson = options['json'] === true
   const { nodes, replicas, host, port } = values
-  if (values.replicaof !== '') throw new UsageError('--replicaof is for servers on their own: --cluster has --replicas')
+  const single = ONE_SERVER_ALONE.find((name) => isGiven(values, options, name))
+  if (single !== undefined) {
+    throw new UsageError(`--${single} is for one server: --cluster starts several, which know each other`)
+  }
   if (persistenceOf(values).persistence !== undefined) {
     throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process keeps its data in memory alone', {
       hint: 'leave out --dir, --appendonly and --save, or start each node by itself with --cluster-enabled yes',
     })
   }
   if (values.aclfile !== '' || values.user !== '') {
-    throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process has the default user alone at its start')
+    throw new BedplateError('NOT_SUPPORTED', 'a cluster in one process has the default user alone at its start', {
+      hint: 'send ACL SETUSER to each node, or start each node by itself with --cluster-enabled yes',
+    })
   }
   const count = nodes * (1 + replicas)
   const tls = tlsFilesOf(values)
@@ -205,6 +239,7 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
       databases: values.databases,
       logLevel: values['log-level'],
       memory: memoryOf(values),
+      debugCommands: values['enable-debug-command'],
       cluster: nodeOptions({ ...values, port: port === 0 ? 0 : port + index }),
     }),
   })
@@ -218,6 +253,7 @@ async function serveCluster(values: Values, isJson: boolean): Promise<void> {
     adminPort: values['admin-port'],
     drainMs: values['drain-ms'],
     failed: cluster.failed,
+    ended: cluster.ended,
     onReady: (_, admin) => {
       const ready = { event: 'ready', nodes: cluster.addresses, adminPort: admin?.port, pid: process.pid }
       process.stdout.write(isJson ? `${JSON.stringify(ready)}\n` : `Cache cluster started with ${count} nodes\n`)

@@ -15,7 +15,9 @@ export interface NodeData {
   readonly maxClients: number
   readonly databases: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
-  readonly memory: NonNullable<CacheServerOptions['memory']>
+  /** The node knows itself how much its heap holds. */
+  readonly memory: Omit<NonNullable<CacheServerOptions['memory']>, 'ceilingBytes'>
+  readonly debugCommands?: CacheServerOptions['debugCommands']
   readonly cluster: Omit<ClusterOptions, 'store' | 'replication'>
 }
 
@@ -37,8 +39,8 @@ export interface NodeStatus {
   readonly isUp: boolean
   /** It is a master, or has the data of its own. */
   readonly hasData: boolean
-  /** Names of the nodes that it knows. */
-  readonly known: readonly string[]
+  /** The nodes that it knows, and whose replicas they are. */
+  readonly known: readonly { readonly name: string; readonly master: string | undefined }[]
   /** Who owns which slots, as far as it knows: names, and both ends of a range. */
   readonly slots: readonly { readonly owner: string; readonly first: number; readonly last: number }[]
 }
@@ -51,6 +53,9 @@ export type NodeAnswer =
   | { readonly kind: 'replies'; readonly replies: readonly Uint8Array[] }
   | { readonly kind: 'error'; readonly code: string; readonly message: string; readonly hint: string | undefined }
 
-/** Requests and answers carry a number; what has none is a node that cannot go on. */
+/** Requests and answers carry a number; what has none is a node that cannot go on, or one that a client has ended. */
 export type ToNode = NodeRequest & { readonly id: number }
-export type FromNode = (NodeAnswer & { readonly id: number }) | { readonly kind: 'failed'; readonly message: string }
+export type FromNode =
+  | (NodeAnswer & { readonly id: number })
+  | { readonly kind: 'failed'; readonly message: string }
+  | { readonly kind: 'ended' }

@@ -8,22 +8,30 @@ import { realRandom } from '../../io/random.ts'
 import { createLogger } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
 import { cpuSeconds } from './cpu.ts'
+import { memoryCeiling } from './memory.ts'
 import type { FromNode, Gate, NodeAnswer, NodeData, NodeRequest, NodeStatus, ToNode } from './node-messages.ts'
 
 const { gate, data } = workerData as { gate: Gate; data: NodeData }
-const { name, logLevel, ...options } = data
+const { name, logLevel, memory, ...options } = data
 const server = new CacheServer({
   ...options,
   network: realNetwork,
   clock: realClock,
   random: realRandom,
   logger: createLogger({ name, level: logLevel, now: realClock.now, write: complain }),
+  memory: { ...memory, ceilingBytes: memoryCeiling() }, // a thread has a heap of its own
   memoryBytes: () => process.memoryUsage().heapUsed,
   cpuSeconds,
 })
 
 parentPort?.on('message', (request: ToNode) => void reply(request))
 server.failed.catch((error: unknown) => tell({ kind: 'failed', message: String(error) }))
+
+void server.ended.then(async () => {
+  await server.stop()
+  tell({ kind: 'ended' })
+  parentPort?.close()
+})
 
 async function reply(request: ToNode): Promise<void> {
   let answer: NodeAnswer
@@ -73,7 +81,7 @@ function status(): NodeStatus {
     throw new BedplateError('INTERNAL', 'a node of a cluster was started as a server on its own')
   const { topology } = member
   const { myself } = topology
-  const known = [...topology.nodes.keys()]
+  const known = [...topology.nodes.values()].map((node) => ({ name: node.name, master: node.master?.name }))
   const { port, busPort } = myself
   const slots = [...topology.allRanges()].flatMap(([owner, ranges]) =>
     ranges.map(({ first, last }) => ({ owner: owner.name, first, last })),

@@ -27,18 +27,29 @@ export interface ThreadClusterOptions {
 /** `paused`: its thread stands still. `down`: it was killed. */
 export type ThreadState = 'running' | 'paused' | 'down'
 
+/** What the others knew of a node when it was killed: its slots, and whose replica it was. */
+interface Past {
+  readonly slots: readonly number[]
+  readonly master: string | undefined
+}
+
 /** Nodes in threads, joined to a cluster. */
 export class ThreadCluster implements Server {
   /** Rejects if a node has failed: the others go on, but nobody looks after it. */
   readonly failed: Promise<never>
+  /** Resolves when clients have asked all nodes to end: with how. */
+  readonly ended: Promise<string>
   readonly #options: ThreadClusterOptions
   #nodes: NodeThread[] = []
   /** What each said of itself when it started. */
   #started: NodeStatus[] = []
+  /** Of each node that was killed. */
+  readonly #pasts = new Map<number, Past>()
   #metrics: readonly Metric[] = []
   #inspection: unknown = []
   #isReady = false
   #fail: (error: unknown) => void = () => {}
+  #end: (how: string) => void = () => {}
 
   constructor(options: ThreadClusterOptions) {
     this.#options = options
@@ -46,6 +57,9 @@ export class ThreadCluster implements Server {
       this.#fail = reject
     })
     this.failed.catch(() => {}) // whoever runs the cluster listens
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
   }
 
   /** Where clients find the nodes, in order. */
@@ -122,17 +136,31 @@ export class ThreadCluster implements Server {
 
   /** Ends a node as a crash does. What it had in memory is gone. */
   async kill(index: number): Promise<void> {
-    await this.#node(index).kill()
+    const node = this.#node(index)
+    if (node.state === 'down') return
+    await this.#remember(index)
+    await node.kill()
+  }
+
+  /** Notes what the others know of a node that ends. */
+  async #remember(index: number): Promise<void> {
+    const witness = this.#running.find((each) => each !== this.#nodes[index])
+    const view = await witness?.status('status')
+    const { name } = this.#started[index] as NodeStatus
+    if (view !== undefined) this.#pasts.set(index, pastOf(name, view))
   }
 
   /**
    * Starts a node that was killed, at its old address, as a new one that has nothing: it becomes a replica of who serves its slots
-   * now, or serves them itself if nobody does. Nothing happens if it is not down.
-   * @throws UNAVAILABLE if its port is taken
+   * now, or serves them itself if nobody has their keys. A replica that has not replaced it yet does so first. Nothing happens if
+   * it is not down.
+   * @throws UNAVAILABLE if its port is taken, or if a replica of it is paused
    */
   async restart(index: number): Promise<void> {
     if (this.#node(index).state !== 'down') return
     const { host, port, busPort, name: old } = this.#started[index] as NodeStatus
+    const past = this.#pasts.get(index) ?? { slots: this.#slotsOf(index), master: undefined }
+    await this.#replace(old)
     const data = this.#options.dataOf(index)
     const fresh = this.#spawn({ ...data, port, cluster: { ...data.cluster, bus: { host, port: busPort } } })
     this.#nodes[index] = fresh
@@ -142,18 +170,40 @@ export class ThreadCluster implements Server {
     })
     this.#started[index] = status
     const others = this.#running.filter((node) => node !== fresh)
-    // One that cannot forget, such as its replica, will be told by the others in time.
-    for (const other of others) await other.ask({ kind: 'order', order: { kind: 'forget', node: old } }).catch(() => {})
     const [first] = others
+    const before = await first?.status('status')
+    // What the others still take for its own is nobody else's; without others it has what it had.
+    const left = before === undefined ? past.slots : pastOf(old, before).slots
+    for (const other of others) await other.ask({ kind: 'order', order: { kind: 'forget', node: old } }).catch(() => {})
     await first?.ask({ kind: 'order', order: { kind: 'meet', host, port, busPort } })
-    await this.#until(({ known }) => known.includes(status.name))
-    const share = this.#slotsOf(index % this.#options.masterCount)
-    const { slots } = (await first?.status('status')) ?? status
-    const owner = slots.find(({ first: from, last }) => share.some((slot) => slot >= from && slot <= last))?.owner
-    await fresh.ask({
-      kind: 'order',
-      order: owner === undefined ? { kind: 'addSlots', slots: share } : { kind: 'replicate', node: owner },
-    })
+    const master = before === undefined || left.length > 0 ? undefined : masterFor(past, before)
+    const names = this.#started.filter((_, at) => this.#node(at).state === 'running').map(({ name }) => name)
+    if (master !== undefined) names.push(master)
+    await this.#until(({ known }) => names.every((name) => known.some((node) => node.name === name)))
+    const order: ClusterOrder | undefined =
+      left.length > 0
+        ? { kind: 'addSlots', slots: left }
+        : master === undefined
+          ? undefined
+          : { kind: 'replicate', node: master }
+    if (order !== undefined) await fresh.ask({ kind: 'order', order })
+  }
+
+  /** Lets a replica of a node that is down take its place, if one has not yet: it has the keys. */
+  async #replace(old: string): Promise<void> {
+    const view = await this.#running[0]?.status('status')
+    if (view === undefined || pastOf(old, view).slots.length === 0) return
+    const replicas = view.known.filter(({ master }) => master === old).map(({ name }) => name)
+    const alive = this.#started.flatMap(({ name }, at) => (replicas.includes(name) ? [this.#node(at)] : []))
+    const heir = alive.find(({ state }) => state === 'running')
+    if (heir === undefined && alive.some(({ state }) => state === 'paused')) {
+      throw new BedplateError('UNAVAILABLE', 'the only replica with the keys of this node is paused', {
+        hint: 'resume it first: a node that starts has nothing',
+      })
+    }
+    // It may have been elected a moment ago.
+    await heir?.ask({ kind: 'order', order: { kind: 'failover', mode: 'takeover' } }).catch(() => {})
+    if (heir !== undefined) await this.#until((status) => pastOf(old, status).slots.length === 0)
   }
 
   get #running(): NodeThread[] {
@@ -167,7 +217,14 @@ export class ThreadCluster implements Server {
   }
 
   #spawn(data: NodeData): NodeThread {
-    return new NodeThread(data, (error) => this.#fail(error))
+    const node = new NodeThread(data, {
+      failed: (error) => this.#fail(error),
+      ended: () => {
+        this.#remember(this.#nodes.indexOf(node)).catch(() => {}) // the last one has no witness
+        if (this.#running.length === 0) this.#end('SHUTDOWN')
+      },
+    })
+    return node
   }
 
   /** Gives the masters their slots, lets all meet, and waits until they agree. */
@@ -184,7 +241,7 @@ export class ThreadCluster implements Server {
       await first?.ask({ kind: 'order', order: { kind: 'meet', host, port, busPort } })
     }
     const names = states.map(({ name }) => name)
-    await this.#until(({ known }) => names.every((name) => known.includes(name)))
+    await this.#until(({ known }) => names.every((name) => known.some((node) => node.name === name)))
     for (const [index, node] of this.#nodes.entries()) {
       const master = names[(index - masterCount) % masterCount] as string
       if (index >= masterCount) await node.ask({ kind: 'order', order: { kind: 'replicate', node: master } })
@@ -208,8 +265,10 @@ export class ThreadCluster implements Server {
     }
   }
 
+  /** The slots of a master at the beginning, none of a replica. */
   #slotsOf(master: number): number[] {
     const { masterCount } = this.#options
+    if (master >= masterCount) return []
     const from = Math.floor((master * SLOT_COUNT) / masterCount)
     const to = Math.floor(((master + 1) * SLOT_COUNT) / masterCount)
     return Array.from({ length: to - from }, (_, index) => from + index)
@@ -256,12 +315,19 @@ class NodeThread {
   #nextId = 1
   #isEnding = false
 
-  constructor(data: NodeData, failed: (error: unknown) => void) {
+  /** @param told - `ended`: a client has asked it to end, and it has. */
+  constructor(data: NodeData, told: { readonly failed: (error: unknown) => void; readonly ended: () => void }) {
+    const { failed } = told
     this.#name = data.name
     this.#worker = spawnWorker('./node-worker.ts', import.meta.url, { workerData: { gate: this.#gate, data } })
     this.#worker.on('message', (message: FromNode) => {
       if ('id' in message) this.#answered(message)
-      else failed(this.#lost(data.name, message.message))
+      else if (message.kind === 'ended') {
+        this.state = 'down'
+        this.#isEnding = true
+        this.#refuse(new BedplateError('UNAVAILABLE', `${this.#name} was shut down`))
+        told.ended()
+      } else failed(this.#lost(data.name, message.message))
     })
     this.#worker.on('error', (error: Error) => failed(this.#lost(data.name, error.message)))
     this.#gone = new Promise((resolve) => {
@@ -338,6 +404,19 @@ class NodeThread {
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
   }
+}
+
+/** What a node knows of another one. */
+function pastOf(name: string, { slots, known }: NodeStatus): Past {
+  const own = slots.filter(({ owner }) => owner === name)
+  const numbers = own.flatMap(({ first, last }) => Array.from({ length: last - first + 1 }, (_, at) => first + at))
+  return { slots: numbers, master: known.find((node) => node.name === name)?.master }
+}
+
+/** Whose replica a node becomes that had this past: of who has its slots now, or of its master or who has replaced that. */
+function masterFor({ slots: had, master }: Past, { slots, known }: NodeStatus): string | undefined {
+  const heir = slots.find(({ first, last }) => had.some((slot) => slot >= first && slot <= last))?.owner
+  return heir ?? known.find(({ name }) => name === master)?.master ?? master
 }
 
 function hintOf(hint: string | undefined): { hint?: string } {

@@ -18,11 +18,16 @@ export function addSettings(program: Command, settings: Settings): void {
   program.option('--config <file>', 'read settings from it')
 }
 
+/** What the command line says of a setting; undefined if it does not. */
+export function flagOf(options: GivenOptions, name: string): string | true | undefined {
+  return options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
+}
+
 /** What the settings came to. @throws UsageError if one is wrong, wherever it comes from */
 export function settingsOf<S extends Settings>(settings: S, options: GivenOptions, system: string): ValuesOf<S> {
   const flags: Record<string, string | undefined> = {}
   for (const name of Object.keys(settings)) {
-    const value = options[name.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase())]
+    const value = flagOf(options, name)
     if (typeof value === 'string') flags[name] = value
   }
   const { config } = options

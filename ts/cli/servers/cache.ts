@@ -18,7 +18,7 @@ const MASTERS = 3
 const REPLICAS = 1
 /** Of a cluster to be looked at: a failure shows within seconds. */
 const NODE_TIMEOUT_MS = 2000
-const MEMORY = { maxBytes: 0, policy: 'noeviction', samples: 5, ceilingBytes: memoryCeiling() } as const
+const MEMORY = { maxBytes: 0, policy: 'noeviction', samples: 5 } as const
 const COMMON = { password: '', maxClients: 10_000, databases: 16 }
 
 interface CacheOptions extends Address {
@@ -45,6 +45,7 @@ function makeServer({ host, port, logger, dataDirectory }: CacheOptions): MadeCa
     ...{ host, port, logger, ...COMMON, ...keptIn(dataDirectory) },
     ...{ network: realNetwork, clock: realClock, random: realRandom },
     memoryBytes: () => process.memoryUsage().heapUsed,
+    memory: { ...MEMORY, ceilingBytes: memoryCeiling() },
     cpuSeconds,
     memory: MEMORY,
   })
