@@ -240,8 +240,9 @@ export class Group implements RaftGroup {
       return { kind: 'done', ...(await this.execute(request)) }
     } catch (error) {
       if (!(error instanceof RaftError)) throw error
-      const { reason, leader } = error
-      return reason === undefined ? { kind: 'unknown', leader } : { kind: 'refused', reason, leader }
+      const { reason, leader, missing } = error
+      if (reason !== undefined) return { kind: 'refused', reason, leader }
+      return { kind: 'unknown', leader, ...(missing.length > 0 ? { missing } : {}) }
     }
   }
 
