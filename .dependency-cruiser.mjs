@@ -46,12 +46,12 @@ export default {
     },
     {
       name: 'systems-meet-at-their-index',
-      comment: 'A system is used through its index.ts; what lies behind may change.',
+      comment: 'A system is used through its index.ts, or the public.ts of its users; what lies behind may change.',
       severity: 'error',
       from: { path: '^ts/(cache|processing/[^/]+|database/[^/]+|distributed/[^/]+)/' },
       to: {
         path: '^ts/(?:cache|processing/[^/]+|database/[^/]+|distributed/[^/]+)/',
-        pathNot: ['^ts/$1/', '/index[.]ts$'],
+        pathNot: ['^ts/$1/', '/(?:index|public)[.]ts$'],
       },
     },
     {

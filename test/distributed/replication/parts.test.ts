@@ -206,12 +206,13 @@ describe('what is told of a failover', () => {
     ])
   })
 
-  it('is nothing when leadership is handed over and the first leader appears', () => {
+  it('is nothing when the first leader appears; one that hands over counts as one that failed', () => {
     const watch = new FailoverWatch(2)
     const first = watch.take({ role: 'follower', term: 1, leader: 1 })
     expect(first).toEqual({ kind: 'following', leader: 1, isFirst: true })
     expect(failoverLine(2, first as NonNullable<typeof first>)).toBeUndefined()
-    expect(watch.take({ role: 'candidate', term: 2, leader: undefined })).toBeUndefined()
+    const left = watch.take({ role: 'candidate', term: 2, leader: undefined })
+    expect(left).toEqual({ kind: 'leaderFailed', leader: 1 })
     expect(watch.take({ role: 'leader', term: 2, leader: 2 })).toEqual({ kind: 'elected', term: 2, isFirst: false })
   })
 })

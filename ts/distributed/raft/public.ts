@@ -15,4 +15,15 @@ export type {
 export { openRaft } from './open-raft.ts'
 export { type Applied, RaftError, type RoleChange } from './raft-error.ts'
 export type { StateMachine } from './state-machine.ts'
-export type { Coverage, LogIndex, Membership, NodeId, Position, Refusal, Role, Term } from './types.ts'
+export type {
+  Coverage,
+  LogIndex,
+  Membership,
+  NodeId,
+  NodeStatus,
+  Position,
+  Refusal,
+  Role,
+  Term,
+  Tick,
+} from './types.ts'

@@ -1,8 +1,8 @@
 // What people are told of a failover, from the changes of role that a node reports.
-import type { NodeId, RoleChange, Term } from '../raft/index.ts'
+import type { NodeId, RoleChange, Term } from '../raft/public.ts'
 
 export type FailoverEvent =
-  /** The leader was silent for too long, and this node asks for votes. */
+  /** The leader was silent for too long, or has handed over, and this node asks for votes. */
   | { readonly kind: 'leaderFailed'; readonly leader: NodeId }
   /** @member isFirst - Nobody led before, as far as this node knows. */
   | { readonly kind: 'elected'; readonly term: Term; readonly isFirst: boolean }

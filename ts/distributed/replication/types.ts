@@ -1,5 +1,5 @@
 // What replication adds to a node of Raft: modes of acknowledgement, their options, and how far a node is behind.
-import type { LogIndex, NodeId, NodeStatus, Tick } from '../raft/index.ts'
+import type { LogIndex, NodeId, NodeStatus, Tick } from '../raft/public.ts'
 import type { Mutant } from './mutant.ts'
 
 /**

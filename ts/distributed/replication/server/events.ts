@@ -1,5 +1,5 @@
 // What happens on a node that people want to hear of.
-import type { NodeId } from '../../raft/index.ts'
+import type { NodeId } from '../../raft/public.ts'
 import { type FailoverEvent, failoverLine } from '../failover.ts'
 
 /** What has happened. */

@@ -1,6 +1,6 @@
 // How a replica is opened, and what is asked of it.
 import type { Address, TlsFiles } from '../../../io/network.ts'
-import type { Addresses, NodeId } from '../../raft/index.ts'
+import type { Addresses, NodeId } from '../../raft/public.ts'
 import type { Mode } from '../types.ts'
 import type { ReplicaEvent } from './events.ts'
 
