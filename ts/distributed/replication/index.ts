@@ -1,6 +1,6 @@
 // Leader-follower replication as a pure engine on Raft's, and what clients need for guarantees on followers.
-export { type FailoverEvent, FailoverWatch, failoverLine } from './failover.ts'
+export { FailoverWatch, failoverLine } from './failover.ts'
 export { Freshness } from './freshness.ts'
 export { ReplicationNode, replicationEngine } from './node.ts'
 export { decodeSession, encodeSession, laterOf } from './token.ts'
-export { type Lag, MODES, type Mode, type ReplicationOptions, type ReplicationStatus } from './types.ts'
+export { type Mode, type ReplicationOptions, type ReplicationStatus } from './types.ts'
