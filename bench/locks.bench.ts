@@ -1,6 +1,8 @@
-// The lock service beside Debian's etcd 3.4, one member each, through the same client in the same run, turn by turn; and without gRPC.
+// The lock service beside Debian's etcd 3.4, one member each and three, through the same client in the same run, turn by turn; and one
+// without gRPC. Then the leaders of the three are killed, and it is measured how long nobody is answered.
 //
-//   npm run bench -- locks                                  5 s for each task and server: about a minute and a half
+//   npm run bench -- locks                                  5 s for each task and server, 10 kills: about four minutes
+//   npm run bench -- locks --members 3 --kills 50           the clusters alone
 //   npm run bench -- locks --check-perf l                   and `etcdctl check perf --load l` on both: two minutes more
 //   npm run bench -- locks --seconds 2 --profile folder     less, and a processor profile of ours
 //
@@ -10,8 +12,17 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { checkPerf, type PerfFigures } from './locks/check-perf.ts'
-import { type RunningServer, startEtcd, startOurs } from './locks/servers.ts'
-import { inProcess, measure, type Sample, type Target, type Task, throughEtcd3, warmUp } from './locks/tasks.ts'
+import { type Servers, startEtcd, startOurs } from './locks/servers.ts'
+import {
+  inProcess,
+  measure,
+  measureFailover,
+  type Sample,
+  type Target,
+  type Task,
+  throughEtcd3,
+  warmUp,
+} from './locks/tasks.ts'
 import { describeDisk, describeMachine } from './machine.ts'
 import { quantile } from './raft/tasks.ts'
 import { type BenchmarkSettings, type OwnOptions, UsageError } from './support.ts'
@@ -21,7 +32,11 @@ const DEFAULT_DIRECTORY = 'bedplate-data/bench'
 const ROUNDS = 5
 const LOADS = ['s', 'm', 'l', 'xl']
 
-/** What is measured, and what is wanted of ours: the ratio to etcd through the client, and in process. */
+const DEFAULT_KILLS = 10
+/** What is wanted of three members to those of etcd. */
+const WANTED_OF_CLUSTERS = 0.8
+
+/** What is measured, and what is wanted of one of ours: the ratio to etcd through the client, and in process. */
 const CASES: readonly { task: Task; inFlight: number; wanted?: number; wantedInProcess?: number }[] = [
   { task: 'put', inFlight: 1, wanted: 1 },
   { task: 'put', inFlight: 64, wanted: 0.8, wantedInProcess: 5 },
@@ -31,6 +46,10 @@ const CASES: readonly { task: Task; inFlight: number; wanted?: number; wantedInP
 ]
 
 export const options: OwnOptions = {
+  /** How many members: 1, 3, or both, which is the default. */
+  members: { type: 'string' },
+  /** How often the leader of three members is killed. */
+  kills: { type: 'string' },
   /** The load of `etcdctl check perf`: s, m, l or xl. */
   'check-perf': { type: 'string' },
   /** Where to put the data: the disk that is measured. */
@@ -51,55 +70,99 @@ interface Row {
   readonly case: (typeof CASES)[number]
   readonly bedplate: Figures
   readonly etcd: Figures | undefined
-  readonly inProcess: Figures
+  readonly inProcess: Figures | undefined
+}
+
+/** What was measured of so many members. */
+interface Result {
+  readonly members: number
+  readonly rows: readonly Row[]
+  readonly outside: readonly PerfFigures[]
+  readonly failoversMs: Readonly<Record<string, readonly number[]>>
 }
 
 export default async function run({ seconds, options: given }: BenchmarkSettings): Promise<void> {
-  const { 'check-perf': load, profile } = given
+  const { 'check-perf': load, profile, members = '1,3', kills = String(DEFAULT_KILLS) } = given
   if (load !== undefined && !LOADS.includes(String(load))) {
     throw new UsageError(`--check-perf is one of ${LOADS.join(', ')}`)
   }
+  const counts = String(members).split(',').map(Number)
+  if (!counts.every((count) => count === 1 || count === 3)) throw new UsageError('--members is 1, 3 or 1,3')
+  if (!(Number.isInteger(Number(kills)) && Number(kills) >= 0)) throw new UsageError('--kills is a whole number')
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
   mkdirSync(parent, { recursive: true })
   const directory = mkdtempSync(join(parent, 'locks-'))
   const nodeArgs = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(String(profile))}`]
   const etcdVersion = versionOfEtcd()
-  const bedplate = await startOurs(directory, nodeArgs)
-  const etcd = etcdVersion === undefined ? undefined : await startEtcd(directory)
   try {
-    const rows = await measureAll({ directory, bedplate, etcd, seconds })
-    const outside = load === undefined ? [] : checkAll([bedplate, etcd], String(load))
-    const lines = linesOf(rows)
     const about = [
       `Values of 100 bytes, ${seconds} s a task and server in ${ROUNDS} turns, ${describeDisk(directory)}.`,
       `bedplate: fsync before every answer. etcd ${etcdVersion ?? '(not installed)'}: as it comes, which is the same.`,
       'In process: the node without gRPC, as durable. A lock: acquired and released, with a lease of its own.',
     ]
-    console.log(`${about.join('\n')}\n`)
-    for (const line of lines)
-      console.log(line.map((cell, i) => (i === 0 ? cell.padEnd(14) : cell.padStart(14))).join(''))
-    for (const line of outside.map(showPerf)) console.log(line)
-    const result = { machine: describeMachine(), disk: describeDisk(directory), etcdVersion, seconds, rows, outside }
-    write(given['json'], `${JSON.stringify(result, null, 2)}\n`)
-    write(given['markdown'], `${markdownOf(lines)}\n${outside.map((each) => `\n- ${showPerf(each)}`).join('')}\n`)
+    console.log(about.join('\n'))
+    const results: Result[] = []
+    for (const count of counts) {
+      const hasEtcd = etcdVersion !== undefined
+      const result = await measureCluster({
+        directory,
+        members: count,
+        nodeArgs,
+        hasEtcd,
+        seconds,
+        load,
+        kills: Number(kills),
+      })
+      results.push(result)
+      show(result)
+    }
+    const all = { machine: describeMachine(), disk: describeDisk(directory), etcdVersion, seconds, results }
+    write(given['json'], `${JSON.stringify(all, null, 2)}\n`)
+    write(given['markdown'], results.map(markdownOf).join('\n'))
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+interface ClusterCase {
+  readonly directory: string
+  readonly members: number
+  readonly nodeArgs: readonly string[]
+  readonly hasEtcd: boolean
+  readonly seconds: number
+  readonly load: string | boolean | undefined
+  readonly kills: number
+}
+
+async function measureCluster({ directory, members, nodeArgs, hasEtcd, seconds, load, kills }: ClusterCase) {
+  const bedplate = await startOurs(directory, members, nodeArgs)
+  const etcd = hasEtcd ? await startEtcd(directory, members) : undefined
+  try {
+    const rows = await measureAll({ directory, bedplate, etcd, seconds })
+    const outside = load === undefined ? [] : checkAll([bedplate, etcd], String(load))
+    const failoversMs: Record<string, number[]> = {}
+    for (const servers of members > 1 ? [bedplate, etcd] : []) {
+      if (servers !== undefined) failoversMs[servers.name] = await measureFailover(servers, kills)
+    }
+    return { members, rows, outside, failoversMs }
   } finally {
     await bedplate.stop()
     await etcd?.stop()
-    rmSync(directory, { recursive: true, force: true })
   }
 }
 
 interface Contest {
   readonly directory: string
-  readonly bedplate: RunningServer
-  readonly etcd: RunningServer | undefined
+  readonly bedplate: Servers
+  readonly etcd: Servers | undefined
   readonly seconds: number
 }
 
 async function measureAll({ directory, bedplate, etcd, seconds }: Contest): Promise<Row[]> {
-  const local = await inProcess(directory)
-  const targets: Target[] = [throughEtcd3(bedplate.address), local]
-  if (etcd !== undefined) targets.push(throughEtcd3(etcd.address))
+  const isAlone = bedplate.addresses.length === 1
+  const targets: Target[] = [throughEtcd3(bedplate.addresses)]
+  if (etcd !== undefined) targets.push(throughEtcd3(etcd.addresses))
+  if (isAlone) targets.push(await inProcess(directory))
   for (const target of targets) await warmUp(target)
   const rows: Row[] = []
   for (const each of CASES) {
@@ -109,8 +172,15 @@ async function measureAll({ directory, bedplate, etcd, seconds }: Contest): Prom
         samples[i]?.push(await measure(target, each.task, each.inFlight, seconds / ROUNDS))
       }
     }
-    const [ours, inside, theirs] = samples.map(figuresOf)
-    rows.push({ case: each, bedplate: ours as Figures, inProcess: inside as Figures, etcd: theirs })
+    const figures = samples.map(figuresOf)
+    const inside = isAlone ? figures.pop() : undefined
+    const [ours, theirs] = figures
+    const { wanted, ...about } = each
+    const due = isAlone ? wanted : WANTED_OF_CLUSTERS
+    rows.push({
+      case: { ...about, ...(due === undefined ? {} : { wanted: due }) },
+      ...{ bedplate: ours as Figures, inProcess: inside, etcd: theirs },
+    })
   }
   for (const target of targets) await target.close()
   return rows
@@ -126,13 +196,13 @@ function figuresOf(samples: readonly Sample[]): Figures {
   }
 }
 
-function checkAll(servers: readonly (RunningServer | undefined)[], load: string): PerfFigures[] {
+function checkAll(servers: readonly (Servers | undefined)[], load: string): PerfFigures[] {
   return servers.flatMap((server) => (server === undefined ? [] : [checkPerf(server, load)]))
 }
 
-function showPerf({ name, load, writesPerSecond, slowestSeconds }: PerfFigures): string {
+function showPerf({ name, members, load, writesPerSecond, slowestSeconds }: PerfFigures): string {
   const rate = writesPerSecond === undefined ? 'no figure' : `${writesPerSecond.toLocaleString('en-US')} writes/s`
-  return `etcdctl check perf --load ${load}, ${name}: ${rate}, the slowest took ${slowestSeconds ?? '?'} s`
+  return `etcdctl check perf --load ${load}, ${name}, members ${members}: ${rate}, the slowest took ${slowestSeconds ?? '?'} s`
 }
 
 function versionOfEtcd(): string | undefined {
@@ -140,10 +210,30 @@ function versionOfEtcd(): string | undefined {
   return error === undefined ? /etcd Version: (\S+)/.exec(stdout)?.[1] : undefined
 }
 
-const HEAD = ['', 'in flight', 'bedplate/s', 'p50', 'p99', 'etcd/s', 'p50', 'p99', 'ratio', 'in process/s', 'to etcd']
+const HEAD = ['', 'in flight', 'bedplate/s', 'p50', 'p99', 'etcd/s', 'p50', 'p99', 'ratio']
+const HEAD_IN_PROCESS = ['in process/s', 'to etcd']
 
-function linesOf(rows: readonly Row[]): string[][] {
-  return [HEAD, ...rows.map(lineOf)]
+function linesOf({ members, rows }: Result): string[][] {
+  const [first = '', ...rest] = HEAD
+  const head = [members === 1 ? first : `${members} members`, ...rest, ...(members === 1 ? HEAD_IN_PROCESS : [])]
+  return [head, ...rows.map(lineOf)]
+}
+
+function show(result: Result): void {
+  console.log('')
+  for (const line of linesOf(result)) {
+    console.log(line.map((cell, i) => (i === 0 ? cell.padEnd(14) : cell.padStart(14))).join(''))
+  }
+  for (const line of remarksOf(result)) console.log(line)
+}
+
+function remarksOf({ outside, failoversMs }: Result): string[] {
+  const failovers = Object.entries(failoversMs).flatMap(([name, times]) => {
+    if (times.length === 0) return []
+    const [p50, p90, most] = [quantile(times, 0.5), quantile(times, 0.9), Math.max(...times)].map(Math.round)
+    return [`failover after kill -9, ${name}, ${times.length} times: p50 ${p50} ms, p90 ${p90} ms, at most ${most} ms`]
+  })
+  return [...outside.map(showPerf), ...failovers]
 }
 
 function lineOf({
@@ -159,8 +249,7 @@ function lineOf({
     ...cellsOf(bedplate),
     ...(etcd === undefined ? ['', '', ''] : cellsOf(etcd)),
     ratioOf(bedplate, etcd, wanted),
-    cellsOf(inside)[0] as string,
-    ratioOf(inside, etcd, wantedInProcess),
+    ...(inside === undefined ? [] : [cellsOf(inside)[0] as string, ratioOf(inside, etcd, wantedInProcess)]),
   ]
 }
 
@@ -175,9 +264,11 @@ function ratioOf(ours: Figures, theirs: Figures | undefined, wanted: number | un
   return wanted === undefined ? reached : `${reached} (>= ${wanted})`
 }
 
-function markdownOf([head = [], ...lines]: readonly string[][]): string {
+function markdownOf(result: Result): string {
+  const [head = [], ...lines] = linesOf(result)
   const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [row(head), row(head.map(() => '---')), ...lines.map(row)].join('\n')
+  const table = [row(head), row(head.map(() => '---')), ...lines.map(row)]
+  return `${[...table, '', ...remarksOf(result).map((line) => `- ${line}`)].join('\n')}\n`
 }
 
 function write(file: string | boolean | undefined, text: string): void {

@@ -4,13 +4,19 @@ import { Etcd3 } from 'etcd3'
 import { openBTreeBackend } from '../../ts/distributed/locks/mvcc/btree-backend.ts'
 import { LocksNode } from '../../ts/distributed/locks/node.ts'
 import { realClock } from '../../ts/io/clock.ts'
+import { connectGrpc, type GrpcClient, GrpcError } from '../../ts/io/grpc.ts'
 import { realRandom } from '../../ts/io/random.ts'
 import { createLogger } from '../../ts/service/index.ts'
+import { PutRequest } from '../../ts/wire/etcd/messages.ts'
+import type { Servers } from './servers.ts'
 
 const VALUE = 'v'.repeat(100)
 const KEYS = 10_000
 const WARMUP_CALLS = 300
 const LOCK_TTL_SECONDS = 30
+/** A put that a member does not answer, since it waits for one that is gone, is made again. */
+const PUT_MS = 250
+const RETRY_MS = 2
 
 /** Where operations go. `i` counts them. */
 export interface Target {
@@ -25,9 +31,9 @@ export interface Target {
 export const TASKS = ['put', 'get', 'lock'] as const
 export type Task = (typeof TASKS)[number]
 
-/** A server, by the client etcd3. */
-export function throughEtcd3(address: string): Target {
-  const client = new Etcd3({ hosts: address })
+/** A server, or a cluster, by the client etcd3. */
+export function throughEtcd3(addresses: readonly string[]): Target {
+  const client = new Etcd3({ hosts: [...addresses] })
   return {
     put: (i) => client.put(keyOf(i)).value(VALUE).exec(),
     get: (i) => client.get(keyOf(i)).string(),
@@ -114,4 +120,38 @@ export async function warmUp(target: Target): Promise<void> {
     await target.get(i)
   }
   for (let i = 0; i < WARMUP_CALLS / 10; i++) await target.lock(i)
+}
+
+/**
+ * Kills the leader again and again, as `kill -9` does.
+ * @returns For each kill, how long until another member has answered a put, in milliseconds.
+ */
+export async function measureFailover(servers: Servers, kills: number): Promise<number[]> {
+  const times: number[] = []
+  for (let i = 0; i < kills; i++) {
+    const leader = await servers.leader()
+    const other = servers.addresses.find((_, at) => at !== leader - 1) as string
+    const client = connectGrpc(other)
+    await put(client, i) // connects
+    const killed = performance.now()
+    await servers.kill(leader)
+    while (!(await put(client, i))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+    times.push(performance.now() - killed)
+    client.close()
+    await servers.run(leader)
+  }
+  await servers.leader()
+  return times
+}
+
+/** @returns False if it was not answered. */
+async function put(client: GrpcClient, i: number): Promise<boolean> {
+  const request = PutRequest.encode({ key: keyOf(i), value: Buffer.from(VALUE) })
+  try {
+    await client.unary('/etcdserverpb.KV/Put', request, { timeoutMs: PUT_MS })
+    return true
+  } catch (error) {
+    if (!(error instanceof GrpcError)) throw error
+    return false
+  }
 }

@@ -34,8 +34,9 @@ export const REGISTER: SequentialModel<string, Input, Output> = {
   keyOf: (state) => state,
 }
 
-/** A lie that the checkers have to find out. */
-export type Planted = 'reads are linearizable' | 'what was acknowledged is kept'
+/** Lies of clients that the checkers have to find out: they ask for reads that may be old, or take an error for an answer. */
+export const PLANTED = ['reads are linearizable', 'what was acknowledged is kept'] as const
+export type Planted = (typeof PLANTED)[number]
 
 const CALL_MS = 4000
 const SWAP_VALUE = 3

@@ -23,9 +23,11 @@ export interface Figures {
   readonly faults: Readonly<Record<Fault, number>>
   /** From a fault of the leader to the answer of the first write that was asked for after it. */
   readonly failoversMs: readonly number[]
+  /** What clients saw that cannot be; undefined if all of it can. */
+  readonly complaint: string | undefined
 }
 
-/** Runs so many rounds on one cluster. @throws what its clients saw, if that cannot be */
+/** Runs so many rounds on one cluster, or until something is wrong. @throws Error if it does not go on */
 export async function runRounds(seed: number, rounds: number, planted?: Planted): Promise<Figures> {
   const random = seededRandom(seed)
   const cluster = await RealCluster.start()
@@ -34,6 +36,7 @@ export async function runRounds(seed: number, rounds: number, planted?: Planted)
   let operations = 0
   let acquisitions = 0
   const owners = new Set<{ isHeld(): boolean; readonly token: number }>()
+  const figures = (ran: number) => ({ rounds: ran, operations, acquisitions, faults, failoversMs })
   try {
     for (let round = 0; round < rounds; round++) {
       const draw = random.next()
@@ -47,12 +50,14 @@ export async function runRounds(seed: number, rounds: number, planted?: Planted)
       faults[fault]++
       if (victim === seen.leader && fault !== 'kill all') failoversMs.push(seen.recoveredMs)
       const complaint = seen.history.complaints[0] ?? complaintOf(seen.history)
-      if (complaint !== undefined) throw new Error(`round ${round}, ${fault} of ${victim}: ${complaint}`)
+      if (complaint !== undefined) {
+        return { ...figures(round + 1), complaint: `round ${round}, ${fault} of ${victim}: ${complaint}` }
+      }
     }
   } finally {
     await cluster.close()
   }
-  return { rounds, operations, acquisitions, faults, failoversMs }
+  return { ...figures(rounds), complaint: undefined }
 }
 
 interface Round {

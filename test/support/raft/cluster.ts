@@ -82,7 +82,7 @@ export class Cluster {
           this.simulation.note(`${id} does not start: ${durable.damage} is damaged`)
           return undefined
         }
-        const host = new Host(id, durable, {
+        const host: Host = new Host(id, durable, {
           simulation: this.simulation,
           invariants: this.invariants,
           founding,
@@ -93,7 +93,10 @@ export class Cluster {
           mayLeave: (from, to, message) => this.filter(from, to, message),
           failed: (code) => {
             this.simulation.note(`${id} ends: ${code}`)
-            this.simulation.later(0, () => this.simulation.crash(id))
+            // This life alone: it may say so twice, and the next one has begun by then.
+            this.simulation.later(0, () => {
+              if (this.hosts.get(id) === host) this.simulation.crash(id)
+            })
           },
           ended: (request, outcome) => this.outcomes.set(request, outcome),
         })

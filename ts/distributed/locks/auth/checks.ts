@@ -21,7 +21,7 @@ export function requireRead({ users }: Guarded, user: User, range: { key: string
 }
 
 /** Whoever changes what a lease holds must be allowed to change all of it. @throws Refusal */
-export function requireLease({ users, leases }: Guarded, user: User, lease: bigint): void {
+function requireLease({ users, leases }: Guarded, user: User, lease: bigint): void {
   if (lease === 0n || !users.isEnabled) return
   for (const key of leases.get(lease)?.keys ?? []) users.require(user, { key, end: 'one' }, 'write')
 }
