@@ -13,7 +13,7 @@ import { ByteReader, ByteWriter, type NodeId } from '../../raft/index.ts'
 export const MAX_KEY_BYTES = 1024
 export const MAX_VALUE_BYTES = 1024 * 1024
 /** Writes of one batch, and what they have together. */
-export const MAX_BATCH_WRITES = 10_000
+const MAX_BATCH_WRITES = 10_000
 export const MAX_BATCH_BYTES = 4 * 1024 * 1024
 /** What a command may have in all. */
 export const MAX_COMMAND_BYTES = MAX_BATCH_BYTES + 12 * MAX_BATCH_WRITES

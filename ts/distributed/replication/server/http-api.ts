@@ -20,7 +20,7 @@ interface Route {
 }
 
 /** Carries what a write or a read has seen. */
-export const SESSION_HEADER = 'bedplate-session'
+const SESSION_HEADER = 'bedplate-session'
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json'
 const STATUS: Partial<Record<ErrorCode, number>> = {
