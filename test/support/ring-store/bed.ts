@@ -215,7 +215,7 @@ export class Bed {
   }
 }
 
-export function textsOf({ siblings }: Versions): string[] {
+function textsOf({ siblings }: Versions): string[] {
   return siblings.map(({ value }) => (value === undefined ? 'deleted' : new TextDecoder().decode(value))).sort()
 }
 

@@ -34,7 +34,7 @@ export interface RingState {
 /** No number of a double loses its ones below. */
 const MAX_EPOCH = 2 ** 50
 /** Of the replicas of a key. */
-export const MAX_REPLICAS = 64
+const MAX_REPLICAS = 64
 
 /** What a node knows before it knows a ring. */
 export const NO_RING: RingState = stateOf(
