@@ -153,7 +153,7 @@ describe('a member of a cluster', () => {
     [{ id: '1', cluster: '1,2', port: 0 }, /--peer-port is needed/],
     [{ id: '1', cluster: '1,2', port: 60_000 }, /--peer-port is needed/],
     [{ id: '1', cluster: '1,1' }, /--cluster must be ids like 1,2,3, each once/],
-    [{ id: '1', cluster: '1,2', host: '0.0.0.0' }, /refusing to listen on 0\.0\.0\.0 without certificates of members/],
+    [{ id: '1', cluster: '1,2', host: '0.0.0.0' }, /refusing to listen on 0\.0\.0\.0 without certificates/],
     [{ nodes: '99' }, /--nodes must be a whole number from 1 to 9/],
   ])('refuses %j', (flags, message) => {
     expect(() => member(flags)).toThrow(message)
