@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { openReplicatedLocks, type ReplicatedLocksOptions } from '../../ts/distributed/locks/replicated/index.ts'
 import { realClock } from '../../ts/io/clock.ts'
+import type { Address } from '../../ts/io/network.ts'
 import { SILENT } from './locks.ts'
 import { freePorts } from './ports.ts'
 import { directoryInMemory } from './temporary-directory.ts'
@@ -48,13 +49,17 @@ export class LocksCluster {
     return { host: '127.0.0.1', port: this.#peerPorts[id - 1] as number }
   }
 
-  async open(id: number, options: Pick<ReplicatedLocksOptions, 'requestMs'> = {}): Promise<Member> {
+  /** @param seat - Where the others reach it, if not where its number says. */
+  async open(
+    id: number,
+    { seat = this.peer(id), ...options }: Pick<ReplicatedLocksOptions, 'requestMs'> & { seat?: Address } = {},
+  ): Promise<Member> {
     const opened = await openReplicatedLocks({
       path: join(this.#home.path, `node-${id}`),
       raft: {
         id,
         members: Object.fromEntries(this.#founders.map((each) => [each, this.peer(each)])),
-        listen: this.peer(id),
+        listen: seat,
       },
       host: '127.0.0.1',
       port: 0,
