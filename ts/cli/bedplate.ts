@@ -26,6 +26,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ['cache-server', { summary: 'a Redis-compatible server', load: () => import('./cache-server/command.ts') }],
   ['raft', { summary: 'a Raft cluster on this machine, and its faults', load: () => import('./raft/command.ts') }],
   ['raft-node', { summary: 'a node of a replicated log', load: () => import('./raft-node/command.ts') }],
+  ['partitioned-kv', { summary: 'a key-value store on many nodes', load: () => import('./partitioned-kv/command.ts') }],
   ['up', { summary: 'start every server there is, and a web console', load: () => import('./up/command.ts') }],
   ['run', { summary: 'run a command with servers of its own', load: () => import('./run/command.ts') }],
   [

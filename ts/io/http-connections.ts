@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** Where a browser says that the request comes from a page; undefined from others. */
   readonly origin: string | undefined
   readonly host: string | undefined
+  /** Who asks, as it says itself: `Bearer ...`. */
+  readonly authorization?: string | undefined
   readonly body: Uint8Array
 }
 
@@ -115,12 +117,14 @@ export class HttpConnections {
     stream.endNever()
     const { method = 'GET', url = '/', headers } = request
     const [path = '/', query = ''] = url.split('?', 2)
-    const { origin, host } = headers
-    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, body }).catch(() => ({
-      status: 500,
-      type: 'text/plain',
-      body: 'internal error\n',
-    }))
+    const { origin, host, authorization } = headers
+    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, authorization, body }).catch(
+      () => ({
+        status: 500,
+        type: 'text/plain',
+        body: 'internal error\n',
+      }),
+    )
   }
 }
 
