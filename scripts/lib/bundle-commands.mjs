@@ -13,8 +13,8 @@ import { rolldown } from 'rolldown'
 const FOLDER = resolve(process.argv[2])
 const ENTRY = join(FOLDER, 'cli/bedplate.js')
 const COMMANDS = join(FOLDER, 'commands')
-/** Subcommands that are loaded from where they were compiled to; cache-server, partitioned-kv and up start threads whose files they find beside their own. */
-const KEPT_OUT = /^[.]\/(?:tour\/command|cache-server\/command|partitioned-kv\/command|up\/command|run\/command|doctor|build-native)[.]js$/
+/** Subcommands that are loaded from where they were compiled to; cache-server and up start threads whose files they find beside their own. */
+const KEPT_OUT = /^[.]\/(?:tour\/command|cache-server\/command|up\/command|run\/command|doctor|build-native)[.]js$/
 const PACKAGES = /^[^./]/
 
 const keepOut = {

@@ -13,6 +13,8 @@ import { complain } from '../kit/output.ts'
 import type { FromNode, NodeData } from './node-messages.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/partitioned-kv', PACKAGE_URL))
+/** Not `import.meta.url`: this module is bundled with the other commands, and the thread's is not. */
+const HERE = new URL('dist/cli/partitioned-kv/local-nodes.js', PACKAGE_URL).href
 /** A process that does not end in this time, since it is paused or its disk hangs, is killed. */
 const END_MS = 7000
 
@@ -29,7 +31,7 @@ export interface LocalNode {
 
 /** Starts a node in a thread. @throws What the node cannot start with */
 export async function startThread(data: NodeData): Promise<LocalNode> {
-  const worker = spawnWorker('./node-worker.ts', import.meta.url, { workerData: data })
+  const worker = spawnWorker('./node-worker.ts', HERE, { workerData: data })
   let why = 'its thread has ended'
   const gone = new Promise<string>((resolve) => {
     worker.once('error', (error: Error) => {
