@@ -41,17 +41,20 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   const nodes = await openNodes(directory, nodeCount)
   try {
     const lines = [['N', 'R', 'W', 'puts/s', 'p50', 'p99', 'gets/s', 'p50', 'p99']]
-    for (const counts of COUNTS) {
+    for (const [row, counts] of COUNTS.entries()) {
       // Each client writes keys of its own and passes on what it has read, so that no siblings pile up.
       const contexts = new Map<string, string>()
       const put = async (node: PartitionedNode, key: string): Promise<void> => {
         const { context } = await node.put(key, VALUE, { ...counts, context: contexts.get(key) })
         contexts.set(key, context)
       }
-      const puts = await measure({ nodes, clients, seconds }, put)
-      const gets = await measure({ nodes, clients, seconds }, async (node, key) => {
+      const load = { nodes, clients, seconds, prefix: `row${row}` }
+      const puts = await measure(load, put)
+      await idle(nodes)
+      const gets = await measure(load, async (node, key) => {
         await node.get(key, { n: counts.n, r: counts.r })
       })
+      await idle(nodes)
       lines.push([counts.n, counts.r, counts.w].map(String).concat(shown(puts), shown(gets)))
     }
     console.log(
@@ -69,11 +72,13 @@ interface Load {
   readonly nodes: readonly PartitionedNode[]
   readonly clients: number
   readonly seconds: number
+  /** Keys of a row are its own: what another one wrote of them would be siblings. */
+  readonly prefix: string
 }
 
 /** Each client goes on for so long, on its node, with keys of its own. @returns Milliseconds of each request, and how many a second. */
 async function measure(
-  { nodes, clients, seconds }: Load,
+  { nodes, clients, seconds, prefix }: Load,
   request: (node: PartitionedNode, key: string) => Promise<void>,
 ): Promise<{ times: number[]; rate: number }> {
   const times: number[] = []
@@ -83,7 +88,7 @@ async function measure(
     const node = nodes[index % nodes.length] as PartitionedNode
     for (let i = index; performance.now() < end; i = (i + clients) % KEYS) {
       const before = performance.now()
-      await request(node, `key:${index}:${i}`)
+      await request(node, `${prefix}:${index}:${i}`)
       times.push(performance.now() - before)
     }
   }
@@ -102,6 +107,13 @@ async function openNodes(directory: string, count: number): Promise<PartitionedN
     await new Promise((resolve_) => setTimeout(resolve_, 5))
   }
   return nodes
+}
+
+/** What one row has left under way is not the next one's: with W below N, replicas are still at it. */
+async function idle(nodes: readonly PartitionedNode[]): Promise<void> {
+  while (nodes.some(({ status }) => status.requests + status.hints > 0)) {
+    await new Promise((resolve_) => setTimeout(resolve_, 5))
+  }
 }
 
 function shown({ times, rate }: { times: readonly number[]; rate: number }): string[] {

@@ -3,6 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { isCode } from '../../../ts/base/errors.ts'
 import { connectPartitioned, type PartitionedClient } from '../../../ts/distributed/ring/store/public.ts'
 import { realClock } from '../../../ts/io/clock.ts'
@@ -144,7 +145,7 @@ class Processes {
       stdio: ['ignore', 'pipe', 'ignore', 'ipc'],
     })
     this.#children.set(name, child)
-    await once(createInterface({ input: child.stdout }), 'line')
+    await once(createInterface({ input: child.stdout as Readable }), 'line')
   }
 
   signal(name: string, signal: NodeJS.Signals): void {
