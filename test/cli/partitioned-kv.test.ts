@@ -142,7 +142,7 @@ describe('a node of several machines', () => {
   it('is told where all are, and listens where it is told', () => {
     const flags = { name: 'b', peers: 'a=10.0.0.1:7101,b=10.0.0.2:7101', host: '0.0.0.0', port: '9' }
     const values = readSettings(NODE_SETTINGS, { flags, environment: {}, system: 'PARTITIONED' })
-    expect(nodeDataOf(values, false)).toMatchObject({
+    expect(nodeDataOf(values, { isInsecure: false, joins: false })).toMatchObject({
       nodes: { a: { host: '10.0.0.1', port: 7101 }, b: { host: '10.0.0.2', port: 7101 } },
       listen: { host: '0.0.0.0', port: 9 },
       ...{ replicas: 2, reads: 2, writes: 2, clusterId: 'default', path: './bedplate-data/partitioned-kv-b' },

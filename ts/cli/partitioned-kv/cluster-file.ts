@@ -1,6 +1,6 @@
-// What the data directory of a whole cluster says of it: the file `cluster.json`, written once.
+// What the data directory of a whole cluster says of it: the file `cluster.json`.
 //
-//   {"version":1,"clusterId":"4f0c9a1b2d3e5f60","nodes":["node1","node2","node3"]}
+//   {"version":1,"clusterId":"4f0c9a1b2d3e5f60","nodes":["node1","node2","node3"],"joined":[]}     `joined`: those that are no founders
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BedplateError } from '../../base/errors.ts'
@@ -10,6 +10,8 @@ export interface ClusterFile {
   /** Drawn when the cluster was made: nodes of another one are refused, whatever their names are. */
   readonly clusterId: string
   readonly nodes: readonly string[]
+  /** Those of them that were added to it later. */
+  readonly joined: readonly string[]
 }
 
 const FILE = 'cluster.json'
@@ -26,15 +28,15 @@ export function readCluster(directory: string): ClusterFile | undefined {
   } catch (cause) {
     throw new BedplateError('CORRUPTION', `${path} is no JSON`, { cause })
   }
-  const { version, clusterId, nodes } = value
+  const { version, clusterId, nodes, joined } = value
   if (typeof version === 'number' && version > VERSION) {
     throw new BedplateError('INCOMPATIBLE', `${path} has version ${version}, and ${VERSION} is known`, {
       hint: 'update bedplate',
     })
   }
-  if (typeof clusterId === 'string' && Array.isArray(nodes) && nodes.every((name) => typeof name === 'string')) {
-    return { clusterId, nodes }
-  }
+  const isList = (list: unknown): list is string[] =>
+    Array.isArray(list) && list.every((name) => typeof name === 'string')
+  if (typeof clusterId === 'string' && isList(nodes) && isList(joined)) return { clusterId, nodes, joined }
   throw new BedplateError('CORRUPTION', `${path} does not say what cluster it is of`)
 }
 
@@ -42,7 +44,7 @@ export function readCluster(directory: string): ClusterFile | undefined {
 export function findOrMakeCluster(directory: string, nodes: readonly string[]): ClusterFile {
   const found = readCluster(directory)
   if (found === undefined) {
-    const made = { clusterId: Buffer.from(realRandom.bytes(ID_BYTES)).toString('hex'), nodes }
+    const made = { clusterId: Buffer.from(realRandom.bytes(ID_BYTES)).toString('hex'), nodes, joined: [] }
     writeCluster(directory, made)
     return made
   }
@@ -54,7 +56,8 @@ export function findOrMakeCluster(directory: string, nodes: readonly string[]): 
   )
 }
 
-function writeCluster(directory: string, cluster: ClusterFile): void {
+/** The file appears whole, or stays as it was. */
+export function writeCluster(directory: string, cluster: ClusterFile): void {
   const path = join(directory, FILE)
   mkdirSync(directory, { recursive: true })
   writeFileSync(`${path}.new`, `${JSON.stringify({ version: VERSION, ...cluster })}\n`, { flush: true })

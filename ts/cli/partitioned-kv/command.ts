@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { variableOf } from '../../service/index.ts'
 import { runProgram } from '../kit/program.ts'
 import { addSettings } from '../kit/server-command.ts'
+import type { RemoveArguments } from './change.ts'
 import { type ConnectionArguments, defaultUrl } from './connection.ts'
 import type { ReadArguments, WriteArguments } from './keys.ts'
 import { CLUSTER_SETTINGS, NODE_SETTINGS, SYSTEM } from './settings.ts'
@@ -13,6 +14,8 @@ Examples:
   $ partitioned-kv set user:1 "Alice"
   $ partitioned-kv get user:1
   $ partitioned-kv get user:1 --r 3 --json
+  $ partitioned-kv add-node node4
+  $ partitioned-kv remove-node node2
   $ partitioned-kv ring
   $ partitioned-kv status
   $ curl http://127.0.0.1:7101/kv/user:1                any node takes any request
@@ -36,12 +39,12 @@ export function run(args: readonly string[]): Promise<number> {
         const { serveCluster } = await import('./serve.ts')
         await serveCluster(options)
       })
-    addServer(program.command('node').description('run one node of a cluster'), NODE_SETTINGS).action(
-      async (options) => {
+    addServer(program.command('node').description('run one node of a cluster'), NODE_SETTINGS)
+      .option('--joins', 'wait to be added to the cluster of --peers, instead of founding it')
+      .action(async (options) => {
         const { serveNode } = await import('./node.ts')
         await serveNode(options)
-      },
-    )
+      })
     add(program, 'set <key> <value>', 'write a value, in the place of what is there')
       .option('--w <count>', 'how many replicas have it on disk before this ends')
       .option('--n <count>', 'how many replicas the key has')
@@ -66,6 +69,24 @@ export function run(args: readonly string[]): Promise<number> {
         const { remove } = await import('./keys.ts')
         await remove(out, key, options)
       })
+    add(program, 'add-node <name>', 'start a node, and give it its part of the keys').action(
+      async (name: string, options: ConnectionArguments) => {
+        const { addNode } = await import('./change.ts')
+        await addNode(out, name, options)
+      },
+    )
+    add(program, 'remove-node <name>', 'give the keys of a node to the others, and end it')
+      .option('--lost', 'it does not run, and its disk is gone')
+      .action(async (name: string, options: RemoveArguments) => {
+        const { removeNode } = await import('./change.ts')
+        await removeNode(out, name, options)
+      })
+    add(program, 'repair', 'compare all replicas of a node now, and exchange what differs').action(
+      async (options: ConnectionArguments) => {
+        const { repair } = await import('./change.ts')
+        await repair(out, options)
+      },
+    )
     add(program, 'ring', 'draw the ring, and what each node holds').action(async (options: ConnectionArguments) => {
       const { ring } = await import('./look.ts')
       await ring(out, options)

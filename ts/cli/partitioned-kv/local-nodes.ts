@@ -79,7 +79,7 @@ export async function startProcess(data: NodeData, { files }: ProcessOptions): P
       ...[`--replicas=${data.replicas}`, `--read-quorum=${data.reads}`, `--write-quorum=${data.writes}`],
       ...[`--vnodes=${data.virtualNodes}`, `--tick-ms=${data.tickMs}`, `--memory-bytes=${data.memoryBytes}`],
       ...[`--max-clients=${data.maxClients}`, `--log-level=${data.logLevel}`],
-      ...[...files, ...(data.isInsecure ? ['--insecure'] : []), '--json'],
+      ...[...files, ...(data.isInsecure ? ['--insecure'] : []), ...(data.joins ? ['--joins'] : []), '--json'],
     ],
     {
       // The channel says nothing; it ends with this process, however that ends, and then the nodes do.

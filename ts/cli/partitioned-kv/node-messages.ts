@@ -4,8 +4,10 @@ import type { Address, TlsFiles } from '../../io/network.ts'
 /** A node; values alone, so that it can be handed to a thread. */
 export interface NodeData {
   readonly name: string
-  /** The founding nodes, in order, and where each is reached. */
+  /** The nodes, the founders in order, and where each is reached. */
   readonly nodes: Readonly<Record<string, Address>>
+  /** It waits to be added to the cluster of the others. */
+  readonly joins: boolean
   readonly listen: Address
   readonly path: string
   readonly clusterId: string

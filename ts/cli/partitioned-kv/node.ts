@@ -26,7 +26,7 @@ export function makeNode(data: NodeData): { server: PartitionedServer; logger: L
 /** `partitioned-kv node`: a node until a signal comes. */
 export async function serveNode(options: GivenOptions): Promise<void> {
   const values = settingsOf(NODE_SETTINGS, options, SYSTEM)
-  const data = nodeDataOf(values, options['insecure'] === true)
+  const data = nodeDataOf(values, { isInsecure: options['insecure'] === true, joins: options['joins'] === true })
   const { server, logger } = makeNode(data)
   endWithParent()
   await runServer({

@@ -42,7 +42,7 @@ export const CLUSTER_SETTINGS = {
 
 export const NODE_SETTINGS = {
   name: textSetting('this node: never that of another one, nor of one whose disk is lost', '<name>'),
-  peers: textSetting('all nodes of the new cluster, this one too: node1=10.0.0.1:7101,node2=...', '<list>'),
+  peers: textSetting('all nodes of the cluster, this one too: node1=10.0.0.1:7101,node2=...', '<list>'),
   port: { ...numberSetting('the port, if not that of --peers', 0, { high: MAX_PORT }), placeholder: '<port>' },
   'data-dir': textSetting('where its data is (./bedplate-data/partitioned-kv-<name>)', '<directory>'),
   'cluster-id': textSetting('a name that keeps clusters apart', '<name>', 'default'),
@@ -109,7 +109,10 @@ export function secretOf(path: string): string {
 }
 
 /** One node as it was told to be. @throws UsageError, NOT_FOUND */
-export function nodeDataOf(values: NodeValues, isInsecure: boolean): NodeData {
+export function nodeDataOf(
+  values: NodeValues,
+  { isInsecure, joins }: { isInsecure: boolean; joins: boolean },
+): NodeData {
   const { name, peers, port, host: ownHost } = values
   if (name === '' || peers === '') {
     throw new UsageError(
@@ -123,7 +126,7 @@ export function nodeDataOf(values: NodeValues, isInsecure: boolean): NodeData {
   const listen = { host: ownHost, port: port === 0 ? own.port : port }
   const path = values['data-dir'] === '' ? `./bedplate-data/partitioned-kv-${name}` : values['data-dir']
   const shared = sharedData(values, Object.keys(nodes).length, isInsecure)
-  return { name, nodes, listen, path, clusterId: values['cluster-id'], ...shared }
+  return { name, nodes, joins, listen, path, clusterId: values['cluster-id'], ...shared }
 }
 
 function peersOf(text: string): Record<string, Address> {

@@ -163,6 +163,18 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
     if (known === undefined && id < own) this.connect(id)
   }
 
+  /** The nodes that there is an address of. */
+  get known(): Id[] {
+    return [...this.addresses.keys()]
+  }
+
+  /** A node is not one of the cluster any more: its stream ends, and it is not looked for. */
+  forget(id: Id): void {
+    this.addresses.delete(id)
+    this.timers.get(id)?.()
+    this.streams.get(id)?.connection.destroy()
+  }
+
   /** Sends a message, or loses it. */
   send(to: Id, group: number, message: M): void {
     const stream = this.streams.get(to)
@@ -227,7 +239,8 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
   private connect(id: Id): void {
     if (this.isClosed) return
     const { protocol, greet, tls } = this.options
-    const [address, ...others] = this.addresses.get(id) as [Address, ...Address[]]
+    const [address, ...others] = this.addresses.get(id) ?? []
+    if (address === undefined) return // it was forgotten
     this.addresses.set(id, [...others, address])
     const again = (): void => this.connectLater(id)
     const accept = (connection: Connection): ConnectionEvents => {
@@ -242,7 +255,7 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
   }
 
   private connectLater(id: Id): void {
-    if (this.isClosed) return
+    if (this.isClosed || !this.addresses.has(id)) return
     const { clock, random } = this.options
     const pauseMs = this.pauseMs.get(id) ?? FIRST_PAUSE_MS
     this.pauseMs.set(id, Math.min(2 * pauseMs, LAST_PAUSE_MS))

@@ -105,9 +105,32 @@ describe('nodes of the store', () => {
     expect(await refused(node.put('k', bytes('v'), { w: 4 }))).toMatch(/^w must be a whole number from 1 to 3/)
     expect(await refused(node.get('k', { n: 9 }))).toMatch(/^n must be a whole number from 1 to 3/)
     expect(await refused(node.put('k', bytes('v'), { context: 'x' }))).toMatch(/that is no context/)
-    await bed.stop('node3')
-    await expect(bed.start('node3', { nodes: { node3: { host: 'h', port: 3 } } })).rejects.toThrow(
-      '/node belongs to a cluster of node1, node2, node3, and not of node3',
+  })
+
+  it('take in another one while requests go on, and let one go', async () => {
+    await open()
+    const keys = Array.from({ length: 30 }, (_, i) => `user:${i}`)
+    for (const key of keys) await bed.ended(bed.node('node1').put(key, bytes(key)))
+    const where = { host: 'h', port: 9 }
+    const nodes = { ...Object.fromEntries(NAMES.map((name, i) => [name, { host: 'h', port: 1 + i }])), 'a-new': where }
+    await bed.start('a-new', { nodes, joins: true })
+    await expect(bed.node('a-new').get('k')).rejects.toThrow('a-new has not been added to a cluster yet')
+    const isDone = (epoch: number): boolean =>
+      [...bed.nodes.values()].every(({ record }) => record.epoch >= epoch && record.phase === 'stable')
+    const began = await bed.ended(bed.node('node2').change({ kind: 'add', node: { name: 'a-new' } }, { where }))
+    await bed.ended(bed.node('node3').put('meanwhile', bytes('m')))
+    await bed.until(() => isDone(began + 1))
+    expect(bed.node('node1').status).toMatchObject({ phase: 'stable', down: [] })
+    expect(bed.node('node1').addresses['a-new']).toBe('h:9')
+    const left = await bed.ended(bed.node('a-new').change({ kind: 'remove', name: 'node2' }))
+    await bed.until(() => isDone(left + 1) && bed.node('node2').status.isSwept)
+    await bed.stop('node2')
+    for (const name of ['node1', 'node3', 'a-new']) {
+      for (const key of keys) expect(texts((await bed.ended(bed.node(name).get(key))).values)).toEqual([key])
+    }
+    expect(texts((await bed.ended(bed.node('a-new').get('meanwhile'))).values)).toEqual(['m'])
+    await expect(bed.ended(bed.node('node1').change({ kind: 'remove', name: 'node3' }))).rejects.toThrow(
+      '3 replicas need as many nodes, and 2 would be left',
     )
   })
 })

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { isCode } from '../../../../ts/base/errors.ts'
 import type { Aside } from '../../../../ts/distributed/link/index.ts'
-import type { Message, Versions } from '../../../../ts/distributed/ring/store/index.ts'
+import { buildRing } from '../../../../ts/distributed/ring/index.ts'
+import {
+  foundingRecord,
+  type Message,
+  type RingRecord,
+  type Versions,
+} from '../../../../ts/distributed/ring/store/index.ts'
 import {
   encodeAside,
   encodeHello,
@@ -10,6 +16,7 @@ import {
   newDecoder,
   type StoreFrame,
 } from '../../../../ts/distributed/ring/store/message-codec.ts'
+import type { MessageBody } from '../../../../ts/distributed/ring/store/types.ts'
 import { decodeVersions, encodeVersions } from '../../../../ts/distributed/ring/store/versions-codec.ts'
 import { type Random, seededRandom } from '../../../../ts/io/random.ts'
 import { crc32c } from '../../../../ts/storage/crc32c/index.ts'
@@ -40,7 +47,17 @@ const PUT = {
   writtenMs: 1_795_000_000_000,
 }
 
-const MESSAGES: readonly Message[] = [
+const ENTRY = { key: 'user:1', versions: VERSIONS }
+const BALLOT = { number: 4, node: 'node2' }
+const RECORD = JSON.parse(
+  JSON.stringify(foundingRecord(buildRing([{ name: 'node1' }, { name: 'node2' }]), 2)),
+) as RingRecord
+const STATE = {
+  ...{ name: 'node1', life: 3, beat: 4 },
+  facts: { address: '10.0.0.1:7101', epoch: 1, filled: 2, swept: 3, era: 4, floor: 5 },
+}
+
+const BODIES: readonly MessageBody[] = [
   { kind: 'put', request: REQUEST, put: PUT },
   { kind: 'put', request: REQUEST, put: { ...PUT, value: undefined, context: new Map() } },
   { kind: 'putEnded', request: REQUEST, outcome: { kind: 'written', dot: { node: 'n', count: 1 }, context: CONTEXT } },
@@ -53,7 +70,28 @@ const MESSAGES: readonly Message[] = [
   { kind: 'stored', request: REQUEST, hintFor: 'node3' },
   { kind: 'fetch', request: REQUEST, key: 'k' },
   { kind: 'fetched', request: REQUEST, versions: VERSIONS },
+  { kind: 'otherRing', request: REQUEST },
+  { kind: 'otherRing', request: undefined },
+  { kind: 'askRing' },
+  { kind: 'ring', record: RECORD },
+  { kind: 'askRoots', starts: [0, BIG] },
+  { kind: 'roots', starts: [5], digests: Uint32Array.of(1, 2 ** 32 - 1) },
+  { kind: 'askDigests', start: 7, nodes: [1, 2, 3] },
+  { kind: 'digests', start: 7, nodes: [9], digests: Uint32Array.of(0, 3) },
+  { kind: 'pull', start: 0, end: 2 ** 53, after: undefined },
+  { kind: 'page', start: 1, end: 9, after: 'k', entries: [{ ...ENTRY, isSettled: true }], isLast: false },
+  { kind: 'push', entries: [ENTRY, ENTRY] },
+  { kind: 'prepare', ballot: BALLOT },
+  { kind: 'promised', ballot: BALLOT, accepted: undefined },
+  { kind: 'promised', ballot: BALLOT, accepted: { ballot: BALLOT, record: RECORD } },
+  { kind: 'accept', ballot: BALLOT, record: RECORD },
+  { kind: 'accepted', ballot: BALLOT },
+  { kind: 'rejected', ballot: BALLOT, promised: { number: 0, node: '' } },
+  { kind: 'gossip', gossip: { clusterId: 'shop', kind: 'digest', digests: [{ name: 'node1', life: 1, beat: 2 }] } },
+  { kind: 'gossip', gossip: { clusterId: 'shop', kind: 'answer', states: [STATE], wanted: ['node2'] } },
+  { kind: 'gossip', gossip: { clusterId: 'shop', kind: 'states', states: [] } },
 ]
+const MESSAGES: readonly Message[] = BODIES.map((body, index) => ({ epoch: index, era: BIG - index, ...body }))
 const ASIDES: readonly Aside[] = [
   { kind: 'proof', bytes: new Uint8Array(32).fill(9) },
   { kind: 'call', id: 5, bytes: Uint8Array.of(1) },
@@ -141,10 +179,15 @@ describe('a stream between nodes of the store', () => {
       { kind: 'fetched', request: REQUEST, versions: { ...VERSIONS, context: new Map() } },
       { kind: 'fetched', request: REQUEST, versions: { ...VERSIONS, siblings: [...VERSIONS.siblings].reverse() } },
       { kind: 'fetched', request: REQUEST, versions: { ...NOTHING, context: new Map(manyNodes(257)) } },
-    ] satisfies Message[]) {
+      { kind: 'roots', starts: [1, 2], digests: Uint32Array.of(1, 2) },
+      { kind: 'askRoots', starts: Array.from({ length: 513 }, (_, i) => i) },
+      { kind: 'push', entries: Array.from({ length: 257 }, () => ENTRY) },
+    ] satisfies MessageBody[]) {
       const decoder = newDecoder()
       decoder.push(Buffer.concat([encodeHello(HELLO), encodeAside(0, ASIDES[0]!)]))
-      expect(() => decoder.push(encodeMessage(0, message))).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
+      expect(() => decoder.push(encodeMessage(0, { epoch: 1, era: 0, ...message }))).toThrow(
+        expect.objectContaining({ code: 'CORRUPTION' }),
+      )
     }
   })
 })

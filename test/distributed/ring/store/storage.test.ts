@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { positionOf } from '../../../../ts/distributed/ring/index.ts'
 import { beginLife, claim } from '../../../../ts/distributed/ring/store/identity.ts'
-import type { Versions } from '../../../../ts/distributed/ring/store/index.ts'
+import { compareKeys, type Hint, type Versions } from '../../../../ts/distributed/ring/store/index.ts'
 import { NodeStorage } from '../../../../ts/distributed/ring/store/storage.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../../ts/io/simulated-disk.ts'
@@ -10,6 +11,8 @@ function versionsOf(count: number, text: string): Versions {
   const dot = { node: 'node1', count }
   return { context: new Map([['node1', count]]), siblings: [{ dot, value: Buffer.from(text), writtenMs: count }] }
 }
+
+const hintOf = (count: number, text: string): Hint => ({ versions: versionsOf(count, text), era: count })
 
 const textOf = (versions: Versions | undefined): string | undefined => {
   const value = versions?.siblings[0]?.value
@@ -27,7 +30,7 @@ describe('the disk of a node', () => {
     for (const { key, count } of writes) {
       const all = [
         storage.put(key, versionsOf(count, `${count}`)),
-        storage.putHint('node2', key, versionsOf(count, `hint ${count}`)),
+        storage.putHint('node2', key, hintOf(count, `hint ${count}`)),
         storage.putNote('life', count),
       ]
       begun.set(key, count)
@@ -42,14 +45,14 @@ describe('the disk of a node', () => {
       const variant = (['none', 'all', 'subset', 'sectors'] as const)[cut % 4]!
       const image = disk.crashImage(point, variant, random)
       const after = new NodeStorage(await openBytes(new SimulatedDisk({ image }), '/node', true, 2))
-      const hints = after.hints().get('node2') ?? new Map<string, Versions>()
+      const hints = after.hints().get('node2') ?? new Map<string, Hint>()
       for (const [key] of begun) {
         const acknowledged = Math.max(
           0,
           ...promises.filter((each) => each.key === key && each.at <= point).map(({ count }) => count),
         )
         expect(Number(textOf(after.get(key)) ?? 0)).toBeGreaterThanOrEqual(acknowledged)
-        expect(Number(textOf(hints.get(key))?.slice(5) ?? 0)).toBeGreaterThanOrEqual(acknowledged)
+        expect(Number(textOf(hints.get(key)?.versions)?.slice(5) ?? 0)).toBeGreaterThanOrEqual(acknowledged)
         expect(Number(after.note('life') ?? 0)).toBeGreaterThanOrEqual(acknowledged)
       }
     }
@@ -58,14 +61,34 @@ describe('the disk of a node', () => {
 
   it('ends a hint, and knows notes as they were put', async () => {
     const storage = new NodeStorage(await openBytes(new SimulatedDisk(), '/node', true))
-    await storage.putHint('node2', 'k', versionsOf(1, 'a'))
-    await storage.putHint('nö', '', versionsOf(2, 'b'))
+    await storage.putHint('node2', 'k', hintOf(1, 'a'))
+    await storage.putHint('nö', '', hintOf(2, 'b'))
     await storage.putHint('node2', 'k', undefined)
     expect([...storage.hints().keys()]).toEqual(['nö'])
+    expect(storage.hints().get('nö')?.get('')?.era).toBe(2)
     await storage.putNote('a', { b: [1, null] })
     expect(storage.note('a')).toEqual({ b: [1, null] })
     expect(storage.note('other')).toBeUndefined()
     expect(storage.get('k')).toBeUndefined()
+  })
+
+  it('reads the keys of a range in the order of their places, page by page', async () => {
+    const storage = new NodeStorage(await openBytes(new SimulatedDisk(), '/node', true))
+    const keys = Array.from({ length: 200 }, (_, i) => `user:${i}`).sort(compareKeys)
+    for (const key of keys) await storage.put(key, versionsOf(1, key))
+    await storage.put(keys[7]!, undefined)
+    const [start, end] = [positionOf(keys[5]!), positionOf(keys[150]!)]
+    const found: string[] = []
+    for (;;) {
+      const page = storage.scan({ start, end }, found.at(-1), 9)
+      if (page.length === 0) break
+      for (const { key, versions } of page) {
+        expect(textOf(versions)).toBe(key)
+        found.push(key)
+      }
+    }
+    expect(found).toEqual(keys.slice(5, 150).filter((key) => key !== keys[7]))
+    expect(storage.scan({ start: 0, end: 2 ** 53 }, undefined, 1000)).toHaveLength(199)
   })
 
   it('counts lives, and belongs to one node of one cluster', async () => {

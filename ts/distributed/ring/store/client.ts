@@ -22,6 +22,8 @@ export interface PartitionedClientOptions {
 export interface ClusterRing {
   readonly clusterId: string
   readonly epoch: number
+  /** `stable`, or how far a change of the ring is: `streaming` to its new holders, then `switching` to them. */
+  readonly phase: 'stable' | 'streaming' | 'switching'
   /** N, R and W of requests that do not say. */
   readonly replicas: number
   readonly reads: number

@@ -9,7 +9,7 @@ import { BedplateError } from '../../../base/errors.ts'
 import type { Cancel, Clock } from '../../../io/clock.ts'
 import { StoreNode } from './node.ts'
 import type { NodeStorage } from './storage.ts'
-import type { Effect, Event, Get, Message, Outcome, Put, StoreOptions } from './types.ts'
+import type { Effect, Event, Get, Message, Outcome, Put, RingChange, StoreOptions } from './types.ts'
 
 export interface DriverOptions {
   readonly engine: Omit<StoreOptions, 'store' | 'hints'>
@@ -19,6 +19,8 @@ export interface DriverOptions {
   readonly tickMs: number
   /** Takes a message for another node, which may be lost. Must not call back before it returns. */
   readonly send: (to: string, message: Message) => void
+  /** Is told of every tick, behind what the engine does in it. */
+  readonly onTick: () => void
   /** Is told once if the node has ended by itself: its disk failed. */
   readonly onFailure: (error: Error) => void
 }
@@ -51,6 +53,16 @@ export class Driver {
     return this.node.status
   }
 
+  /** The ring that is read now, and what is being done to it. */
+  get ring(): StoreNode['ring'] {
+    return this.node.ring
+  }
+
+  /** Everybody who was heard of. */
+  members(): ReturnType<StoreNode['members']> {
+    return this.node.members()
+  }
+
   /** Takes a write as a coordinator. @throws INVALID_INPUT for counts that cannot be, CLOSED, or what ended the node. */
   put(put: Put): Promise<Outcome> {
     return this.ask((id) => ({ kind: 'put', id, put }))
@@ -59,6 +71,16 @@ export class Driver {
   /** Reads as a coordinator. @throws As `put`. */
   get(get: Get): Promise<Outcome> {
     return this.ask((id) => ({ kind: 'get', id, get }))
+  }
+
+  /** Begins to change the ring. @throws As `put`, and NOT_FOUND for a node that is not there. */
+  change(change: RingChange, lost: readonly string[]): Promise<Outcome> {
+    return this.ask((id) => ({ kind: 'change', id, change, lost }))
+  }
+
+  /** Compares everything that this node holds with all others that hold it. @throws As `put`. */
+  repair(): Promise<Outcome> {
+    return this.ask((id) => ({ kind: 'repair', id }))
   }
 
   /** A message has come in. */
@@ -99,7 +121,10 @@ export class Driver {
         this.write(effect.write, () => storage.put(effect.key, effect.versions))
         return
       case 'persistHint':
-        this.write(effect.write, () => storage.putHint(effect.target, effect.key, effect.versions))
+        this.write(effect.write, () => storage.putHint(effect.target, effect.key, effect.hint))
+        return
+      case 'persistNotes':
+        this.write(effect.write, () => storage.putNotes(effect.notes))
         return
       case 'send':
         send(effect.to, effect.message)
@@ -136,11 +161,12 @@ export class Driver {
   }
 
   private tickLater(): void {
-    const { clock, tickMs } = this.options
+    const { clock, tickMs, onTick } = this.options
     this.cancelTick = clock.timer(tickMs, () => {
       if (this.ended !== undefined) return
       this.tickLater()
       this.step({ kind: 'tick' })
+      onTick()
     })
   }
 

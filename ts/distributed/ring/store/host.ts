@@ -7,6 +7,7 @@ import {
   type Connection,
   type ConnectionEvents,
   type Network,
+  parseAddress,
   showAddress,
   type TlsFiles,
 } from '../../../io/network.ts'
@@ -16,20 +17,27 @@ import { positionOf } from '../hash.ts'
 import { buildRing } from '../ring.ts'
 import type { Ring } from '../types.ts'
 import { Driver } from './driver.ts'
-import { beginLife, claim, type RingRecord, ringOf } from './identity.ts'
+import { beginLife, claim, notesOf } from './identity.ts'
 import { checkKey, checkValue } from './limits.ts'
 import { storeProtocol } from './link-protocol.ts'
 import { type Hello, NONCE_BYTES } from './message-codec.ts'
+import type { StoreStatus } from './node.ts'
+import { foundingRecord } from './ring-state.ts'
 import { type Bytes, NodeStorage } from './storage.ts'
-import type { Message, Outcome } from './types.ts'
+import type { Message, Outcome, RingChange, RingRecord } from './types.ts'
 import { decodeContext, encodeContext, lastWrite, NO_CONTEXT, type Versions } from './versions.ts'
 
 /** Who a node is, and where the others are. */
 export interface PartitionedNodeOptions {
   /** This node: never that of another one of the same cluster, nor used again after its disk is lost. */
   readonly name: string
-  /** The nodes that the cluster is founded with, and where each is reached: in the same order on all of them. */
+  /**
+   * The nodes of the cluster, this one among them, and where each is reached. A cluster is founded with those that are here, in the
+   * same order on all of them; later, and for one that joins, some that are up are enough.
+   */
   readonly nodes: Readonly<Record<string, Address>>
+  /** A node with an empty directory founds a cluster; true: it waits to be added to the one of `nodes`. Default false. */
+  readonly joins?: boolean
   /** Keeps apart clusters that could reach each other. Default `default`. Up to 255 bytes. */
   readonly clusterId?: string
   /** Makes the directory if there is nothing. Default false. */
@@ -96,11 +104,10 @@ export interface Written {
   readonly context: string
 }
 
-/** What a node says of itself. */
-export interface NodeStatus {
+/** What a node says of itself, beside what its engine says. */
+export interface NodeStatus extends StoreStatus {
   readonly name: string
   readonly clusterId: string
-  readonly epoch: number
   readonly life: number
   readonly replicas: number
   readonly reads: number
@@ -109,15 +116,15 @@ export interface NodeStatus {
   readonly share: number
   /** The nodes that there is a connection to. */
   readonly connected: readonly string[]
-  /** Requests that are under way, and hints that wait for their node. */
-  readonly requests: number
-  readonly hints: number
+  /** Those of the ring that do not seem to be up. */
+  readonly down: readonly string[]
   readonly failure: string | undefined
 }
 
 const TYPES = {
   name: 'string',
   nodes: 'any',
+  joins: 'boolean',
   clusterId: 'string',
   create: 'boolean',
   listen: 'any',
@@ -146,16 +153,15 @@ export async function openNodeWith(
   options: PartitionedNodeOptions,
 ): Promise<PartitionedNode> {
   checkOptions(options, TYPES, 'openPartitionedNode')
-  const { name, nodes, clusterId = 'default', create = false, memoryBytes = DEFAULT_MEMORY_BYTES } = options
-  const founding = foundingRecord(options)
+  const { name, clusterId = 'default', create = false, memoryBytes = DEFAULT_MEMORY_BYTES } = options
+  const founding = foundingNote(options)
   const store = await seams.openStore(path, { create, memoryBytes })
   try {
     const storage = new NodeStorage(store)
     const { incarnation } = await claim(storage, { clusterId, name, path, random: seams.random })
-    const { record, ring } = await ringOf(storage, founding)
-    checkMembers(ring, Object.keys(nodes), path)
+    if (founding !== undefined && storage.note('ring') === undefined) await storage.putNote('ring', founding)
     const life = await beginLife(storage)
-    const node = new PartitionedNode(seams, options, { store, storage, record, ring, life, incarnation })
+    const node = new PartitionedNode(seams, options, { store, storage, life, incarnation })
     await node.listen()
     return node
   } catch (error) {
@@ -167,8 +173,6 @@ export async function openNodeWith(
 interface Parts {
   readonly store: Bytes
   readonly storage: NodeStorage
-  readonly record: RingRecord
-  readonly ring: Ring
   readonly life: number
   readonly incarnation: string
 }
@@ -182,39 +186,41 @@ export class PartitionedNode {
   private readonly options: PartitionedNodeOptions
   private readonly parts: Parts
   private readonly driver: Driver
-  private readonly reads: number
-  private readonly writes: number
-  private readonly share: number
   private links: Links<string, Hello, Message> | undefined
   private underWayBytes = 0
+  /** The address that each node has told last. */
+  private readonly heardAt = new Map<string, string>()
   private failure: Error | undefined
   private isClosed = false
 
   constructor(seams: NodeSeams, options: PartitionedNodeOptions, parts: Parts) {
-    const { storage, record, ring, life } = parts
-    const { name, tickMs = DEFAULT_TICK_MS } = options
+    const { storage, life } = parts
+    const { name, nodes, clusterId = 'default', tickMs = DEFAULT_TICK_MS } = options
     this.seams = seams
     this.options = options
     this.parts = parts
-    const majority = Math.floor(record.replicas / 2) + 1
-    this.reads = options.reads ?? majority
-    this.writes = options.writes ?? majority
-    checkCount('reads', this.reads, record.replicas)
-    checkCount('writes', this.writes, record.replicas)
-    this.share = ring.shares().get(name) ?? 0
     this.failed = new Promise((_resolve, reject) => {
       this.fail = reject
     })
     this.failed.catch(() => {}) // whoever runs the node looks at it
     this.driver = new Driver({
       ...{ storage, clock: seams.clock, tickMs },
-      engine: { name, ring, life },
+      engine: {
+        ...{ name, clusterId, life, random: seams.random, notes: notesOf(storage) },
+        address: showAddress(nodes[name] as Address),
+        seeds: Object.keys(nodes).filter((other) => other !== name),
+      },
       send: (to, message) => this.send(to, message),
+      onTick: () => this.lookAround(),
       onFailure: (error) => {
         this.failure = error
         this.fail(error)
       },
     })
+    const { replicas } = this.record
+    for (const what of ['reads', 'writes'] as const) {
+      if (this.record.epoch > 0) checkCount(what, this[what], replicas)
+    }
   }
 
   get name(): string {
@@ -226,29 +232,52 @@ export class PartitionedNode {
     return this.opened.address
   }
 
-  /** Who holds what, and in how many copies. */
+  /** Who holds what, as reads see it now. Empty while the node has not been added to a cluster. */
   get ring(): Ring {
-    return this.parts.ring
+    return this.driver.ring.ring
   }
 
+  /** The ring, and what is being done to it. Epoch 0: the node has not been added yet. */
   get record(): RingRecord {
-    return this.parts.record
+    return this.driver.ring.record
   }
 
-  /** Where nodes are reached. */
-  get addresses(): Readonly<Record<string, Address>> {
-    return this.options.nodes
+  /** Where nodes are reached, as far as is known. */
+  get addresses(): Readonly<Record<string, string>> {
+    const { ring, next } = this.driver.ring
+    const names = new Set([...ring.nodes, ...(next?.nodes ?? [])].map(({ name }) => name))
+    const members = this.driver.members()
+    return Object.fromEntries(
+      [...names].flatMap((name) => {
+        const told = members.get(name)?.facts.address || undefined
+        const given = this.options.nodes[name]
+        const address = told ?? (given === undefined ? undefined : showAddress(given))
+        return address === undefined ? [] : [[name, address]]
+      }),
+    )
   }
 
   get status(): NodeStatus {
-    const { record, life } = this.parts
     const { name, clusterId = 'default' } = this.options
-    const { requests, hints } = this.driver.status
+    const { ring, record } = this
+    const members = this.driver.members()
+    const down = ring.nodes.flatMap((each) =>
+      members.get(each.name)?.isUp === true || each.name === name ? [] : [each.name],
+    )
     return {
-      ...{ name, clusterId, epoch: record.epoch, life, replicas: record.replicas },
-      ...{ reads: this.reads, writes: this.writes, share: this.share, connected: this.links?.connected ?? [] },
-      ...{ requests, hints, failure: this.failure?.message },
+      ...{ name, clusterId, life: this.parts.life, replicas: record.replicas, reads: this.reads, writes: this.writes },
+      ...{ share: ring.shares().get(name) ?? 0, connected: this.links?.connected ?? [], down },
+      ...this.driver.status,
+      failure: this.failure?.message,
     }
+  }
+
+  private get reads(): number {
+    return this.options.reads ?? Math.floor(this.record.replicas / 2) + 1
+  }
+
+  private get writes(): number {
+    return this.options.writes ?? Math.floor(this.record.replicas / 2) + 1
   }
 
   /** Begins to take part. @throws UNAVAILABLE if the port is taken, PERMISSION, INVALID_INPUT */
@@ -290,6 +319,37 @@ export class PartitionedNode {
     return this.write(key, undefined, options)
   }
 
+  /**
+   * Begins to change the ring: a node is added, removed or replaced, while requests go on. `status` tells how far that is; it is over
+   * when the phase is `stable` again.
+   * @param where - Where a new node is reached; it must run, with `joins`.
+   * @param lost - Nodes that will not come back, whose disks are gone.
+   * @returns The epoch since which the ring changes.
+   * @throws CONFLICT while another change is under way; INVALID_INPUT for one that cannot be, such as too few nodes for the replicas;
+   *   NOT_FOUND; UNAVAILABLE if no majority of the nodes answers: it may have happened, or happen yet
+   */
+  async change(
+    change: RingChange,
+    { where, lost = [] }: { where?: Address; lost?: readonly string[] } = {},
+  ): Promise<number> {
+    if ((change.kind === 'add' || change.kind === 'replace') && where !== undefined) {
+      checkName(change.node.name)
+      this.opened.addAddress(change.node.name, where)
+    }
+    const outcome = await this.driver.change(change, lost)
+    if (outcome.kind === 'refused') throw new BedplateError('CONFLICT', `the ring was not changed: ${outcome.reason}`)
+    return expect('changing', outcome).epoch
+  }
+
+  /**
+   * Compares all that this node holds with all others that hold it, and exchanges what differs. It happens now and then by itself.
+   * @throws UNAVAILABLE if it takes too long; it goes on then
+   */
+  async repair(): Promise<{ readonly ranges: number; readonly keys: number }> {
+    const { ranges, keys } = expect('repaired', await this.driver.repair())
+    return { ranges, keys }
+  }
+
   /** Ends the node, and gives the directory back. Twice is as good as once. */
   async close(): Promise<void> {
     if (this.isClosed) return
@@ -327,12 +387,41 @@ export class PartitionedNode {
   }
 
   private countsOf(n: number | undefined, count: number | undefined, fallback: number, what: string) {
-    const { replicas: all } = this.parts.record
+    const { replicas: all, epoch } = this.record
+    if (epoch === 0) {
+      throw new BedplateError('UNAVAILABLE', `${this.name} has not been added to a cluster yet`, {
+        hint: 'add it at a node of the cluster, or ask one of those',
+      })
+    }
     const replicas = n ?? all
     checkCount('n', replicas, all)
     const answers = count ?? Math.min(fallback, replicas)
     checkCount(what, answers, replicas)
     return { replicas, answers }
+  }
+
+  /** Nodes come and go, and move: what gossip has heard of them is where they are looked for. */
+  private lookAround(): void {
+    const { links } = this
+    if (links === undefined || this.isClosed) return
+    const { ring, next } = this.driver.ring
+    for (const [name, { facts }] of this.driver.members()) {
+      if (this.heardAt.get(name) === facts.address || facts.address === '') continue
+      this.heardAt.set(name, facts.address)
+      try {
+        links.addAddress(name, parseAddress(facts.address))
+      } catch (error) {
+        this.options.onTrouble?.(name, error as Error)
+      }
+    }
+    const members = this.driver.members()
+    for (const name of links.known) {
+      const isOfRing = ring.node(name) !== undefined || next?.node(name) !== undefined
+      const isNew = Object.hasOwn(this.options.nodes, name) && this.record.epoch === 0
+      if (isOfRing || isNew || !this.heardAt.has(name) || members.get(name)?.isUp !== false) continue
+      this.heardAt.delete(name)
+      links.forget(name)
+    }
   }
 
   private send(to: string, message: Message): void {
@@ -375,16 +464,25 @@ function expect<K extends Outcome['kind']>(kind: K, outcome: Outcome): Outcome &
         },
       )
     case 'refused':
-      throw new BedplateError('CONFLICT', `the write was refused: ${outcome.reason}`)
+      throw new BedplateError('CONFLICT', `the request was refused: ${outcome.reason}`)
     case 'written':
     case 'found':
+    case 'changing':
+    case 'repaired':
       throw new BedplateError('INTERNAL', `a request ended with ${outcome.kind}`)
     default:
       return assertNever(outcome)
   }
 }
 
-function foundingRecord({ name, nodes, replicas, virtualNodes }: PartitionedNodeOptions): RingRecord {
+/** The ring that a founder begins with; undefined for a node that joins. */
+function foundingNote({
+  name,
+  nodes,
+  replicas,
+  virtualNodes,
+  joins = false,
+}: PartitionedNodeOptions): RingRecord | undefined {
   if (typeof nodes !== 'object' || nodes === null || !Object.hasOwn(nodes, name)) {
     throw refusal(`nodes must be an object of addresses with "${name}" among them, got ${describe(nodes)}`)
   }
@@ -395,13 +493,14 @@ function foundingRecord({ name, nodes, replicas, virtualNodes }: PartitionedNode
       throw refusal(`the address of ${each} must be { host, port }, got ${describe({ host, port })}`)
     }
   }
+  if (joins) return undefined
   const count = replicas ?? Math.min(DEFAULT_REPLICAS, names.length)
   checkCount('replicas', count, names.length, 'nodes')
   const ring = buildRing(
     names.map((each) => ({ name: each })),
     virtualNodes === undefined ? {} : { virtualNodes },
   )
-  return { version: 1, epoch: 1, replicas: count, ring: ring.describe() }
+  return foundingRecord(ring, count)
 }
 
 /** @throws INVALID_INPUT for a name that commands and directories could not show as it is. */
@@ -412,17 +511,6 @@ export function checkName(name: string): void {
   })
 }
 
-/** The directory knows the members; the list must be theirs, whatever its order. */
-function checkMembers(ring: Ring, names: readonly string[], path: string): void {
-  const members = ring.nodes.map(({ name }) => name)
-  if (members.length === names.length && members.every((name) => names.includes(name))) return
-  throw new BedplateError(
-    'INVALID_INPUT',
-    `${path} belongs to a cluster of ${members.join(', ')}, and not of ${names.join(', ')}`,
-    { hint: 'start it with the nodes that it has, or a new cluster in another directory' },
-  )
-}
-
 function checkCount(what: string, count: number, most: number, of = 'replicas'): void {
   if (Number.isInteger(count) && count >= 1 && count <= most) return
   throw new BedplateError('INVALID_INPUT', `${what} must be a whole number from 1 to ${most}, the ${of}, got ${count}`)
@@ -430,9 +518,4 @@ function checkCount(what: string, count: number, most: number, of = 'replicas'):
 
 function refusal(message: string): BedplateError {
   return new BedplateError('INVALID_INPUT', `openPartitionedNode: ${message}`)
-}
-
-/** Where a node is reached, as text. */
-export function addressesOf(node: PartitionedNode): Record<string, string> {
-  return Object.fromEntries(Object.entries(node.addresses).map(([name, address]) => [name, showAddress(address)]))
 }

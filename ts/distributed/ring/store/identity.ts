@@ -1,29 +1,18 @@
-// Who a node is for as long as its data directory lives, and what it starts from: notes in its store (storage.ts).
+// Who a node is for as long as its data directory lives, and what it starts from: notes in its store (storage.ts), beside those of the
+// engine (`Notes`).
 //
 //   identity   {"version":1,"cluster":"shop","name":"node1","incarnation":"5f0e61c2a94b7d83"}
-//   ring       {"version":1,"epoch":1,"replicas":3,"ring":{...}}     `ring` as in description.ts
 //   life       how often the node was started: names its requests, so that an answer to an earlier life is nobody's
 import { BedplateError } from '../../../base/errors.ts'
 import type { Random } from '../../../io/random.ts'
-import { restoreRing } from '../description.ts'
-import type { Ring, RingDescription } from '../types.ts'
 import type { NodeStorage } from './storage.ts'
+import type { Notes } from './types.ts'
 
 export interface Identity {
   readonly clusterId: string
   readonly name: string
   /** Drawn when the directory was made: the others notice a node that comes back with another one. */
   readonly incarnation: string
-}
-
-/** The ring as the nodes of a cluster agree on it. */
-export interface RingRecord {
-  readonly version: 1
-  /** Counts its changes; a cluster begins with 1. */
-  readonly epoch: number
-  /** N, unless a request says less. */
-  readonly replicas: number
-  readonly ring: RingDescription
 }
 
 const VERSION = 1
@@ -73,13 +62,13 @@ export async function beginLife(storage: NodeStorage): Promise<number> {
   return life
 }
 
-/** The ring that the node has; a new node begins with `founding`. @throws CORRUPTION for one that cannot be. */
-export async function ringOf(storage: NodeStorage, founding: RingRecord): Promise<{ record: RingRecord; ring: Ring }> {
-  const found = storage.note('ring')
-  if (found === undefined) await storage.putNote('ring', founding)
-  const record = (found ?? founding) as RingRecord
-  const { version, epoch, replicas } = record
-  const isFit = version === VERSION && Number.isSafeInteger(epoch) && Number.isSafeInteger(replicas) && replicas >= 1
-  if (!isFit) throw new BedplateError('CORRUPTION', 'a node has no ring that this version knows')
-  return { record, ring: restoreRing(record.ring) }
+/** What the engine had on disk. Each is checked by the engine, or its own writing. @throws CORRUPTION, IO */
+export function notesOf(storage: NodeStorage): Partial<Notes> {
+  const names = ['ring', 'register', 'progress', 'writer', 'purged', 'era'] as const satisfies readonly (keyof Notes)[]
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const note = storage.note(name)
+      return note === undefined ? [] : [[name, note]]
+    }),
+  )
 }

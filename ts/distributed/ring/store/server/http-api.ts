@@ -1,8 +1,11 @@
 // What a node of the partitioned store answers over HTTP: docs/systems/ring.md has the table. Any node takes any request.
 import { BedplateError, type ErrorCode } from '../../../../base/errors.ts'
+import { checkOptions } from '../../../../base/options.ts'
 import type { Page } from '../../../../io/http.ts'
 import type { HttpRequest } from '../../../../io/http-connections.ts'
-import { addressesOf, type Found, hashDigits, type PartitionedNode } from '../host.ts'
+import { parseAddress } from '../../../../io/network.ts'
+import { type Found, hashDigits, type PartitionedNode } from '../host.ts'
+import type { RingChange } from '../types.ts'
 
 const STATUS: Partial<Record<ErrorCode, number>> = {
   INVALID_INPUT: 400,
@@ -13,6 +16,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   CLOSED: 503,
 }
 const KEYS = '/kv/'
+/** Nodes that one change calls lost. */
+const MAX_LOST = 1000
 
 /** Answers a request; undefined if there is no such path. Never rejects. @param secret - Asked of everybody, unless it is ''. */
 export async function answerRequest(
@@ -35,6 +40,11 @@ export async function answerRequest(
 async function answer(node: PartitionedNode, request: HttpRequest): Promise<Page | undefined> {
   const { path } = request
   if (path.startsWith(KEYS)) return answerKey(node, request, keyOf(path.slice(KEYS.length)))
+  if (path === '/change' || path === '/repair') {
+    if (request.method !== 'POST') return wrongMethod(request, 'POST')
+    refuseForeignPage(request)
+    return json(200, path === '/repair' ? await node.repair() : await change(node, request.body))
+  }
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   if (path !== '/status' && path !== '/ring') return undefined
   if (!isRead) return wrongMethod(request, 'GET')
@@ -72,6 +82,63 @@ async function answerKey(node: PartitionedNode, request: HttpRequest, key: strin
   }
 }
 
+/** `{"kind": "add", "name": "node4", "address": "host:port"}` and so on: see `bodyOf`. */
+async function change(node: PartitionedNode, body: Uint8Array): Promise<unknown> {
+  const { kind, name, by, weight, address, lost = [] } = bodyOf(body)
+  const where = address === undefined ? undefined : parseAddress(address)
+  const options = { lost, ...(where === undefined ? {} : { where }) }
+  const added = (given: string): { name: string; weight?: number } => ({
+    name: given,
+    ...(weight === undefined ? {} : { weight }),
+  })
+  const wanted = ((): RingChange | undefined => {
+    if (kind === 'abort') return { kind }
+    if (name === undefined) return undefined
+    if (kind === 'add') return { kind, node: added(name) }
+    if (kind === 'replace') return by === undefined ? undefined : { kind, name, node: added(by) }
+    return kind === 'remove' || kind === 'lose' ? { kind, name } : undefined
+  })()
+  if (wanted === undefined) {
+    throw new BedplateError('INVALID_INPUT', 'that is no change of a ring', {
+      hint: '{"kind":"add","name":"node4","address":"host:port"}, or remove, lose with a name, replace with name and by, abort',
+    })
+  }
+  return { epoch: await node.change(wanted, options) }
+}
+
+interface ChangeBody {
+  readonly kind?: string
+  readonly name?: string
+  /** The new node of a replacement. */
+  readonly by?: string
+  readonly weight?: number
+  readonly address?: string
+  readonly lost?: readonly string[]
+}
+
+/** @throws INVALID_INPUT for what is no JSON object, for unknown names and other types. */
+function bodyOf(body: Uint8Array): ChangeBody {
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(body).toString())
+  } catch (cause) {
+    throw new BedplateError('INVALID_INPUT', '/change wants a JSON object', { cause })
+  }
+  const types = {
+    kind: 'string',
+    name: 'string',
+    by: 'string',
+    weight: 'number',
+    address: 'string',
+    lost: 'any',
+  } as const
+  checkOptions(value, types, '/change')
+  const { lost = [] } = value as ChangeBody
+  if (Array.isArray(lost) && lost.length <= MAX_LOST && lost.every((name) => typeof name === 'string'))
+    return value as ChangeBody
+  throw new BedplateError('INVALID_INPUT', '/change: lost must be a list of names')
+}
+
 function valuesOf({ values, last }: Found, isLastOnly: boolean): unknown[] {
   const shown = isLastOnly ? (last === undefined ? [] : [last]) : values
   return shown.map(valueAsJson)
@@ -86,9 +153,9 @@ function valueAsJson(value: Uint8Array): unknown {
 
 /** What clients need to find the nodes of a key by themselves. */
 function ringOf(node: PartitionedNode): unknown {
-  const { epoch, replicas, ring } = node.record
+  const { epoch, phase, replicas, ring } = node.record
   const { reads, writes, clusterId } = node.status
-  return { clusterId, epoch, replicas, reads, writes, nodes: addressesOf(node), ring }
+  return { clusterId, epoch, phase, replicas, reads, writes, nodes: node.addresses, ring }
 }
 
 function keyOf(text: string): string {
