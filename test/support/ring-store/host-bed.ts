@@ -66,7 +66,16 @@ export class HostBed {
       openStore: (path, { create }) => openBytes(disk, path, create, ++this.starts),
     }
     const onTrouble = (_peer: string, error: Error): void => void this.troubles.push(`${name}: ${error.message}`)
-    const all = { name, nodes, create: true, virtualNodes: 16, onTrouble, ...this.options, ...options }
+    const all = {
+      name,
+      nodes,
+      create: true,
+      virtualNodes: 4,
+      tickMs: 10 * STEP_MS,
+      onTrouble,
+      ...this.options,
+      ...options,
+    }
     const node = await openNodeWith(seams, PATH, all)
     this.nodes.set(name, node)
     return node

@@ -14,6 +14,8 @@ export interface RemoveArguments extends ConnectionArguments {
 
 /** How often is asked how far it is. */
 const LOOK_MS = 100
+/** Longer than a change can be put off: a node has to start, and to be heard. */
+const ASK_MS = 60_000
 
 /** Starts a node and waits until it holds its part. */
 export function addNode(out: Output, name: string, options: ConnectionArguments): Promise<void> {
@@ -99,7 +101,12 @@ async function post({ url }: ConnectionArguments, path: string, body: unknown): 
   const http = new HttpClient()
   try {
     const base = (url.split(',')[0] as string).trim().replace(/\/$/, '')
-    const reply = await http.ask({ method: 'POST', url: base + path, body: Buffer.from(JSON.stringify(body)) })
+    const reply = await http.ask({
+      method: 'POST',
+      url: base + path,
+      body: Buffer.from(JSON.stringify(body)),
+      timeoutMs: ASK_MS,
+    })
     const answer = answerOf(reply.body)
     const { code = 'UNAVAILABLE', message, hint } = answer.error ?? {}
     if (reply.status < 300) return answer

@@ -34,6 +34,10 @@ export interface LocalClusterOptions {
 const ASK_MS = 5000
 /** How often a node that leaves is asked whether it has anything left. */
 const GONE_MS = 300
+/** How long a change may be put off, on a machine that has other things to do. */
+const HEARD_MS = 20_000
+/** What a node answers while the time of a change has not come. */
+const CONFLICT = 409
 
 /** The nodes and the control port, as one server. */
 export class LocalCluster implements Server {
@@ -156,7 +160,17 @@ export class LocalCluster implements Server {
       await this.startNode(name)
     }
     const address = showAddress(this.addresses[name] as Address)
-    return this.ofAnyNode('/change', { kind: 'add', name, address }, name)
+    return this.askForChange({ kind: 'add', name, address }, name)
+  }
+
+  /** Asks until it is taken: nodes have to be heard, and to know the ring, which takes a few heartbeats of those that have just begun. */
+  private async askForChange(change: unknown, name: string): Promise<Page> {
+    const end = realClock.monotonic() + HEARD_MS * 1e6
+    for (;;) {
+      const page = await this.ofAnyNode('/change', change, name)
+      if (page.status !== CONFLICT || realClock.monotonic() > end) return page
+      await new Promise<void>((resolve) => void setTimeout(resolve, GONE_MS))
+    }
   }
 
   /** Asks for a node to be removed; it ends once it has nothing left. @param isLost - It does not run, and will not come back. */
@@ -165,7 +179,7 @@ export class LocalCluster implements Server {
     if (!known.includes(name)) {
       throw new BedplateError('NOT_FOUND', `there is no node "${name}"`, { hint: `the ring has ${known.join(', ')}` })
     }
-    const page = await this.ofAnyNode('/change', { kind: 'remove', name, ...(isLost ? { lost: [name] } : {}) }, name)
+    const page = await this.askForChange({ kind: 'remove', name, ...(isLost ? { lost: [name] } : {}) }, name)
     if (page.status < 300) this.endOnceGone(name, isLost)
     return page
   }

@@ -1,7 +1,7 @@
 // partitioned-kv ring, status: what the cluster looks like.
 import { type KnownNode, RING_SIZE, type Ring } from '../../distributed/ring/types.ts'
 import type { Output } from '../kit/output.ts'
-import { formatNumber, plural } from '../kit/text.ts'
+import { plural } from '../kit/text.ts'
 import { type ConnectionArguments, withClient } from './connection.ts'
 
 /** What stands for the nodes in the drawing, in their order; further ones are dots. */
@@ -55,7 +55,7 @@ export function status(out: Output, options: ConnectionArguments): Promise<void>
         }
         const part = `${(100 * share).toFixed(1)}%`.padStart(6)
         await out.line(
-          `${start}  ${part}  ${plural(hints, 'hint')}, ${plural(requests, 'request')} under way, hears ${formatNumber(connected.length)} of ${statuses.length - 1}`,
+          `${start}  ${part}  ${plural(hints, 'hint')}, ${plural(requests, 'request')} under way, hears ${plural(connected.length, 'node')}`,
         )
       }
     }

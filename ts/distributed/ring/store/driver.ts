@@ -15,7 +15,7 @@ export interface DriverOptions {
   readonly engine: Omit<StoreOptions, 'store' | 'hints'>
   readonly storage: NodeStorage
   readonly clock: Clock
-  /** The length of a tick: a request ends after 20, and a hint is left after 5. */
+  /** The length of a tick of the engine. */
   readonly tickMs: number
   /** Takes a message for another node, which may be lost. Must not call back before it returns. */
   readonly send: (to: string, message: Message) => void

@@ -140,6 +140,16 @@ const TYPES = {
 } as const
 const DEFAULT_REPLICAS = 3
 const DEFAULT_TICK_MS = 100
+/** The engine copies a range a tick at most, so its own ticks are so much finer than those that requests are measured by. */
+const FINE = 10
+const TICKS = {
+  requestTicks: 20 * FINE,
+  hintTicks: 5 * FINE,
+  offerTicks: 20 * FINE,
+  gossipTicks: 5 * FINE,
+  syncTicks: 50 * FINE,
+  eraTicks: 200 * FINE,
+}
 const DEFAULT_MEMORY_BYTES = 48 * 1024 * 1024
 /** Values of writes that this node was asked for and that have not ended; more are refused. */
 const MAX_UNDER_WAY_BYTES = 64 * 1024 * 1024
@@ -204,9 +214,9 @@ export class PartitionedNode {
     })
     this.failed.catch(() => {}) // whoever runs the node looks at it
     this.driver = new Driver({
-      ...{ storage, clock: seams.clock, tickMs },
+      ...{ storage, clock: seams.clock, tickMs: tickMs / FINE },
       engine: {
-        ...{ name, clusterId, life, random: seams.random, notes: notesOf(storage) },
+        ...{ name, clusterId, life, random: seams.random, notes: notesOf(storage), ...TICKS },
         address: showAddress(nodes[name] as Address),
         seeds: Object.keys(nodes).filter((other) => other !== name),
       },
