@@ -30,6 +30,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
     'replicated-kv',
     { summary: 'a node of a store with a leader and followers', load: () => import('./replicated-kv/command.ts') },
   ],
+  ['partitioned-kv', { summary: 'a key-value store on many nodes', load: () => import('./partitioned-kv/command.ts') }],
   ['up', { summary: 'start every server there is, and a web console', load: () => import('./up/command.ts') }],
   ['run', { summary: 'run a command with servers of its own', load: () => import('./run/command.ts') }],
   [

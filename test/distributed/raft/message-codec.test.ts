@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { BedplateError } from '../../../ts/base/errors.ts'
+import type { Aside } from '../../../ts/distributed/link/index.ts'
 import {
   decodeReply,
   decodeRequest,
@@ -20,7 +21,7 @@ import {
   type Message,
   PREAMBLE,
 } from '../../../ts/distributed/raft/index.ts'
-import { type Aside, encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
+import { encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 

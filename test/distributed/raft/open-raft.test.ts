@@ -8,8 +8,8 @@ import {
   type RaftHost,
 } from '../../../ts/distributed/raft/public.ts'
 import { realClock } from '../../../ts/io/clock.ts'
-import { ListMachine } from '../../support/raft/driver-bed.ts'
 import { freePorts } from '../../support/ports.ts'
+import { ListMachine } from '../../support/raft/driver-bed.ts'
 import { directoryInMemory } from '../../support/temporary-directory.ts'
 
 const home = directoryInMemory()

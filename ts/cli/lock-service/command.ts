@@ -17,6 +17,7 @@ import {
 import { parseDuration } from '../kit/duration.ts'
 import { tlsFilesOf } from '../kit/files.ts'
 import { complain } from '../kit/output.ts'
+import { endWithParent } from '../kit/parent.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { troubleTo } from '../kit/trouble.ts'
@@ -152,12 +153,6 @@ async function openMember({ values, shared, isInsecure, inMemory, isJson }: Memb
           : `[Node ${raft.id}] Elected leader for term ${term}`,
       ]),
   })
-}
-
-/** A member of `--nodes` ends when the process that started it is gone; others have no channel to it. */
-function endWithParent(): void {
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
-  process.channel?.unref()
 }
 
 function say(lines: readonly string[]): void {

@@ -5,7 +5,8 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
-import { type Address, realNetwork, showAddress } from '../../io/network.ts'
+import { type Address, showAddress } from '../../io/network.ts'
+import { freePorts } from '../kit/free-ports.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { UsageError } from '../kit/program.ts'
@@ -144,14 +145,4 @@ class LocalCluster {
 
 function portsFrom(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, i) => first + i)
-}
-
-/** Ports that nobody listens on now: members must know each other's before they start. */
-async function freePorts(count: number): Promise<number[]> {
-  const refuse = { data() {}, drained() {}, closed() {} }
-  const listeners = await Promise.all(
-    portsFrom(0, count).map(() => realNetwork.listen({ host: '127.0.0.1', port: 0 }, () => refuse)),
-  )
-  for (const listener of listeners) listener.close()
-  return listeners.map(({ address }) => address.port)
 }

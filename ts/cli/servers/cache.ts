@@ -47,7 +47,6 @@ function makeServer({ host, port, logger, dataDirectory }: CacheOptions): MadeCa
     memoryBytes: () => process.memoryUsage().heapUsed,
     memory: { ...MEMORY, ceilingBytes: memoryCeiling() },
     cpuSeconds,
-    memory: MEMORY,
   })
   const view: CacheView = {
     nodes: () => [

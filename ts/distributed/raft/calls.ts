@@ -8,7 +8,7 @@
 //   answer    u8 0 done | u53 index | u53 term | the result, to the end
 //             u8 1 refused | u8 reason, see REFUSAL_NUMBERS | u53 leader (0: not known)
 //             u8 2 unknown | u53 leader | list: whose confirmation is missing
-import { ByteReader, ByteWriter } from './binary.ts'
+import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import type { Applied } from './raft-error.ts'
 import { MAX_MEMBERS, type NodeId, type Outcome, type Refusal } from './types.ts'
 

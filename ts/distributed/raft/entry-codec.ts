@@ -3,7 +3,7 @@
 //   entry       u53 index | u53 term | u8 kind: 0 command, 1 empty, 2 membership | of a command: u32 length, bytes
 //   membership  three lists: voters, outgoing, learners; each u32 count, then u53 each
 //   snapshot    u53 index | u53 term | membership | u53 sizeBytes
-import type { ByteReader, ByteWriter } from './binary.ts'
+import type { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { isPossible } from './membership.ts'
 import { type Entry, MAX_MEMBERS, type Membership, type NodeId, type SnapshotMeta } from './types.ts'
 

@@ -2,6 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { checkOptions } from '../../base/options.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
+import type { CallOutcome } from '../link/index.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, type Reply, type Request } from './calls.ts'
 import type {
   Addresses,
@@ -16,7 +17,6 @@ import { Driver, type DriverOptions } from './driver.ts'
 import { addressCommand, addressesIn, checkCommand, HostedMachine, wrapCommand } from './hosted-machine.ts'
 import { type Applied, RaftError } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { CallOutcome } from './transport.ts'
 import type { Coverage, LogIndex, Message, NodeId, Position, RaftOptions, Refusal, Term } from './types.ts'
 
 /** What a group needs of its host. */

@@ -4,9 +4,10 @@
 //   command    u8 0 | the command of the user's state machine
 //              u8 1 | addresses: u32 count; each: u53 id | u32 length, host | u32 port
 //   snapshot   u8 version = 1 | addresses | the snapshot of the user's state machine, to the end
+
+import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import type { Address } from '../../io/network.ts'
-import { ByteReader, ByteWriter } from './binary.ts'
 import type { Addresses } from './door.ts'
 import type { StateMachine } from './state-machine.ts'
 import type { Entry, LogIndex, NodeId, Term } from './types.ts'

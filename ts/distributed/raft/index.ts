@@ -1,5 +1,4 @@
 // A Raft group as a pure engine, sessions for its clients, and a driver that runs the engine on a disk and a clock.
-export { ByteReader, ByteWriter } from './binary.ts'
 export type {
   Addresses,
   GroupOptions,

@@ -10,6 +10,8 @@
 // A record is a change of the state that its group begins with after a crash, and is found again whole or not at all. Raft's
 // own truncation is such a change, so the file only grows. Its beginning is let go of by writing the state of all groups once
 // more and then cutting what is before: records say what is, not what was done, so reading an entry twice does no harm.
+
+import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import type { Clock } from '../../io/clock.ts'
 import type { Disk } from '../../io/disk.ts'
@@ -17,7 +19,6 @@ import type { Random } from '../../io/random.ts'
 import { openWritableLog } from '../../storage/append-log/open.ts'
 import type { WritableLog } from '../../storage/append-log/writable-log.ts'
 import { type Mutant as AnyMutant, lacks } from '../../storage/mutant.ts'
-import { ByteReader, ByteWriter } from './binary.ts'
 import { putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
 import { sizeOf } from './log.ts'
 import type { Entry, HardState, LogIndex, SnapshotMeta } from './types.ts'

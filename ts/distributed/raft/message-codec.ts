@@ -1,62 +1,48 @@
-// Messages between nodes as frames on an ordered stream of bytes. Whole numbers are little-endian; see binary.ts.
+// Messages between nodes as bodies of frames: see link/frame.ts for these. Whole numbers are little-endian; see base/binary.ts.
 //
-//   stream     preamble, frame of the hello, frames; each side begins with preamble and hello
-//   preamble   "BPRF" | u8 version = 2 | three zeros: what tells Raft from HTTP on a shared port
-//   frame      u32 length of the body | u32 CRC32C of the body | body
+//   preamble   "BPRF" | u8 version = 2 | three zeros
 //   body       u8 type | u32 group | what the type has, in the order of `put` below
 //
 //   type  0 hello: text cluster id | u53 from | u53 to | list of u53: founding members | u53 base port | text incarnation
 //         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
 //         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping
+import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
-import { crc32c } from '../../storage/crc32c/index.ts'
-import { ByteReader, ByteWriter } from './binary.ts'
+import {
+  type Aside,
+  beginsLike,
+  checkClusterId,
+  encodeFrame,
+  type Greeting,
+  type Frame as LinkFrame,
+  FrameDecoder as LinkFrameDecoder,
+  MAX_CLUSTER_ID_BYTES,
+  MAX_INCARNATION_BYTES,
+} from '../link/index.ts'
 import { LARGEST_COMMAND_BYTES, putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
 import { MAX_MEMBERS, type Message, type NodeId } from './types.ts'
 
 /** What the two ends of a connection tell each other first. */
-export interface Hello {
-  /** A name; up to 255 bytes of UTF-8. */
-  readonly clusterId: string
-  readonly from: NodeId
-  /** Whom the sender takes the receiver for. */
-  readonly to: NodeId
+export interface Hello extends Greeting<NodeId> {
   /** The members that the cluster was founded with, in any order. */
   readonly members: readonly NodeId[]
   /** Node j listens on this port plus j; 0 if addresses are given one by one. */
   readonly basePort: number
-  /** Which directory the sender has: another one under the same id has forgotten what that node promised. Up to 64 bytes. */
-  readonly incarnation: string
 }
-
-/** What nodes send each other beside the messages of the protocol. */
-export type Aside =
-  /** Asks the other one for something; what, is not the stream's affair. */
-  | { readonly kind: 'call'; readonly id: number; readonly bytes: Uint8Array }
-  /** Answers the call with this id. */
-  | { readonly kind: 'answer'; readonly id: number; readonly bytes: Uint8Array }
-  /** Shows that the stream and the sender live. */
-  | { readonly kind: 'ping' }
 
 /** A message, and the group of the process that it is for. */
-export interface Frame {
-  readonly group: number
-  readonly message: Message | Hello | Aside
-}
+export type Frame = LinkFrame<Hello, Message>
 
 /** What a stream begins with. */
 export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x52, 0x46, 2, 0, 0, 0)
 
-const HEADER_BYTES = 8
-const MAGIC_BYTES = 4
-const VERSION_AT = 4
 /** Room for one command of the largest size, or a batch of others. */
 const MAX_FRAME_BYTES = LARGEST_COMMAND_BYTES + 1024 * 1024
-/** Before somebody has said who it is, a stranger costs no more memory than this. */
 const MAX_HELLO_BYTES = 4096
-const MAX_CLUSTER_ID_BYTES = 255
-const MAX_INCARNATION_BYTES = 64
+
+/** Raft has no secret of a cluster to prove: its nodes know each other by certificates. */
+type RaftAside = 'call' | 'answer' | 'ping'
 
 const HELLO = 0
 const FIRST_ASIDE = 12
@@ -81,9 +67,7 @@ const TYPES = [
 /** @throws INVALID_INPUT for a cluster id that is too long. */
 export function encodeHello(hello: Hello): Uint8Array {
   const { clusterId, from, to, members, basePort, incarnation } = hello
-  if (Buffer.byteLength(clusterId) > MAX_CLUSTER_ID_BYTES) {
-    throw new BedplateError('INVALID_INPUT', `a cluster id has at most ${MAX_CLUSTER_ID_BYTES} bytes`)
-  }
+  checkClusterId(clusterId)
   const body = new ByteWriter().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
   body
     .list(members, (id) => body.u53(id))
@@ -101,26 +85,14 @@ export function encodeMessage(group: number, message: Message): Uint8Array {
 
 /** @throws INVALID_INPUT for more bytes than a receiver takes. */
 export function encodeAside(group: number, aside: Aside): Uint8Array {
-  const body = new ByteWriter().u8(TYPES.indexOf(aside.kind)).u32(group)
-  if (aside.kind !== 'ping') body.u53(aside.id).blob(aside.bytes)
+  const body = new ByteWriter().u8(TYPES.indexOf(aside.kind as RaftAside)).u32(group)
+  if (aside.kind === 'call' || aside.kind === 'answer') body.u53(aside.id).blob(aside.bytes)
   return frame(body.finish())
 }
 
-/**
- * Says whether a stream is one of nodes, as far as its first bytes tell.
- * @returns undefined if more bytes are needed.
- * @throws INCOMPATIBLE for another version.
- */
+/** Says whether a stream is one of Raft's nodes: see `beginsLike`. @throws INCOMPATIBLE for another version. */
 export function beginsLikeRaft(first: Uint8Array): boolean | undefined {
-  const magic = Math.min(first.length, MAGIC_BYTES)
-  for (let i = 0; i < magic; i++) if (first[i] !== PREAMBLE[i]) return false
-  if (first.length < PREAMBLE.length) return undefined
-  if (first[VERSION_AT] === PREAMBLE[VERSION_AT]) return true
-  throw new BedplateError(
-    'INCOMPATIBLE',
-    `a node speaks version ${first[VERSION_AT]} of the protocol, and this one ${PREAMBLE[VERSION_AT]}`,
-    { hint: 'run the same version of bedplate on all nodes' },
-  )
+  return beginsLike(PREAMBLE, first)
 }
 
 /** Refuses somebody who means another cluster or another node; the text names both sides. @throws INVALID_INPUT */
@@ -143,61 +115,21 @@ export function checkHello(own: Omit<Hello, 'to'>, theirs: Hello): void {
 }
 
 /** Takes frames out of a stream, behind its preamble. The first one must be a hello, and no other. */
-export class FrameDecoder {
-  private parts: Uint8Array[] = []
-  private size = 0
-  private needed = HEADER_BYTES
-  private isGreeted = false
-
-  /**
-   * Takes the next bytes, in pieces of any size. A frame that is not whole is kept: at most 65 MiB, and 4 KiB before the
-   * hello. Messages have memory of their own.
-   * @throws CORRUPTION for what no node sends: close the connection, and use the decoder no more.
-   */
-  push(bytes: Uint8Array): Frame[] {
-    const frames: Frame[] = []
-    this.parts.push(bytes)
-    this.size += bytes.length
-    if (this.size < this.needed) return frames
-    const buffer = this.parts.length === 1 ? bytes : new Uint8Array(Buffer.concat(this.parts))
-    const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-    let at = 0
-    this.needed = HEADER_BYTES
-    while (buffer.length - at >= HEADER_BYTES) {
-      const end = at + HEADER_BYTES + this.checkLength(view.getUint32(at, true))
-      if (end > buffer.length) {
-        this.needed = end - at
-        break
-      }
-      const body = new Uint8Array(buffer.subarray(at + HEADER_BYTES, end)) // `slice` of a Buffer would copy nothing
-      if (crc32c(body) !== view.getUint32(at + 4, true)) {
-        throw new BedplateError('CORRUPTION', `a frame of ${body.length} bytes does not match its checksum`)
-      }
-      at = end
-      frames.push(this.decode(body))
-    }
-    this.parts = at < buffer.length ? [new Uint8Array(buffer.subarray(at))] : []
-    this.size = buffer.length - at
-    return frames
+export class FrameDecoder extends LinkFrameDecoder<Frame> {
+  constructor() {
+    super({ maxBytes: MAX_FRAME_BYTES, maxHelloBytes: MAX_HELLO_BYTES, helloFrames: 1 }, decode)
   }
+}
 
-  private checkLength(length: number): number {
-    const most = this.isGreeted ? MAX_FRAME_BYTES : MAX_HELLO_BYTES
-    if (length <= most) return length
-    throw new BedplateError('CORRUPTION', `a frame says that it has ${length} bytes, and ${most} are allowed`)
-  }
-
-  private decode(body: Uint8Array): Frame {
-    const reader = new ByteReader(body, 'message')
-    const type = reader.choice(TYPES.length)
-    if ((type === HELLO) === this.isGreeted) throw reader.corrupt('is out of place: a hello comes first, and once')
-    const group = reader.u32()
-    const message =
-      type === HELLO ? takeHello(reader) : type < FIRST_ASIDE ? takeMessage(reader, type) : takeAside(reader, type)
-    reader.end()
-    this.isGreeted = true
-    return { group, message }
-  }
+function decode(body: Uint8Array, isFirst: boolean): Frame {
+  const reader = new ByteReader(body, 'message')
+  const type = reader.choice(TYPES.length)
+  if ((type === HELLO) !== isFirst) throw reader.corrupt('is out of place: a hello comes first, and once')
+  const group = reader.u32()
+  const message =
+    type === HELLO ? takeHello(reader) : type < FIRST_ASIDE ? takeMessage(reader, type) : takeAside(reader, type)
+  reader.end()
+  return { group, message }
 }
 
 function put(body: ByteWriter, message: Message): void {
@@ -272,7 +204,7 @@ function takeMessage(reader: ByteReader, type: number): Message {
 }
 
 function takeAside(reader: ByteReader, type: number): Aside {
-  const kind = TYPES[type] as Aside['kind']
+  const kind = TYPES[type] as RaftAside
   return kind === 'ping' ? { kind } : { kind, id: reader.u53(), bytes: reader.blob(MAX_FRAME_BYTES) }
 }
 
@@ -285,15 +217,5 @@ function takeHello(reader: ByteReader): Hello {
 }
 
 function frame(body: Uint8Array): Uint8Array {
-  if (body.length > MAX_FRAME_BYTES) {
-    throw new BedplateError('INVALID_INPUT', `a message has ${body.length} bytes, and ${MAX_FRAME_BYTES} are allowed`, {
-      hint: 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes',
-    })
-  }
-  const bytes = new Uint8Array(HEADER_BYTES + body.length)
-  const view = new DataView(bytes.buffer)
-  view.setUint32(0, body.length, true)
-  view.setUint32(4, crc32c(body), true)
-  bytes.set(body, HEADER_BYTES)
-  return bytes
+  return encodeFrame(body, MAX_FRAME_BYTES, 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes')
 }

@@ -5,8 +5,8 @@ import type { Address, OpenRaftOptions } from '../../../../ts/distributed/raft/p
 import { CommandLog } from '../../../../ts/distributed/raft/server/command-log.ts'
 import { realClock } from '../../../../ts/io/clock.ts'
 import { NODE_CERTIFICATES } from '../../../support/certificates.ts'
-import { type NodeBed, startNode } from '../../../support/raft/node-bed.ts'
 import { freePorts } from '../../../support/ports.ts'
+import { type NodeBed, startNode } from '../../../support/raft/node-bed.ts'
 import { directoryInMemory } from '../../../support/temporary-directory.ts'
 
 const home = directoryInMemory()

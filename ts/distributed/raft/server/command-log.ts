@@ -3,8 +3,9 @@
 //   command    UTF-8
 //   result     u53: how many commands there are with this one
 //   snapshot   u8 version = 1 | u32 count; each: u32 length, command
+
+import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
-import { ByteReader, ByteWriter } from '../binary.ts'
 import { LARGEST_COMMAND_BYTES } from '../entry-codec.ts'
 import type { StateMachine } from '../state-machine.ts'
 import type { LogIndex } from '../types.ts'

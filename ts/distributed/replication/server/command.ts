@@ -6,8 +6,9 @@
 //              u8 3 batch  | u32 count; each: u8 0, blob key, blob value, or u8 1, blob key
 //   snapshot   u8 version = 1 | u53 index | members: u32 count; each: u53 id, text join id, flag
 //              | u32 count; each: blob key, blob value
+import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
-import { ByteReader, ByteWriter, type NodeId } from '../../raft/index.ts'
+import type { NodeId } from '../../raft/index.ts'
 
 /** The same on all members, whatever the pages of their stores. */
 export const MAX_KEY_BYTES = 1024

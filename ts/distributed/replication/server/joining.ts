@@ -1,7 +1,7 @@
 // How a node finds its cluster: it asks a member over HTTP of what cluster that is, and later to be let in. The member's side is
 // members.ts.
 import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
-import { callHttp } from '../../../io/http-client.ts'
+import { HttpClient } from '../../../io/http-client.ts'
 import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
 import type { NodeId } from '../../raft/index.ts'
 import { MODES } from '../types.ts'
@@ -39,11 +39,15 @@ export async function askToJoin(member: Address, tls: TlsFiles | undefined, requ
 }
 
 async function call(member: Address, tls: TlsFiles | undefined, body: string | undefined) {
-  const { status, body: text } = await callHttp(member, {
-    ...(body === undefined ? { method: 'GET' } : { method: 'POST', body }),
-    ...{ path: JOIN_PATH, tls, timeoutMs: CALL_MS, maxBodyBytes: MAX_ANSWER_BYTES },
-  })
-  const answer = parse(text)
+  const client = new HttpClient({ tls })
+  const { status, body: bytes } = await client
+    .ask({
+      url: `${tls === undefined ? 'http' : 'https'}://${showAddress(member)}${JOIN_PATH}`,
+      ...(body === undefined ? {} : { method: 'POST', body: Buffer.from(body) }),
+      ...{ timeoutMs: CALL_MS, maxReplyBytes: MAX_ANSWER_BYTES },
+    })
+    .finally(() => client.close())
+  const answer = parse(Buffer.from(bytes).toString())
   if (answer === undefined) throw notOurs(member)
   if (status === 200) return answer
   const { code, message, hint } = (answer['error'] ?? {}) as Record<string, string | undefined>

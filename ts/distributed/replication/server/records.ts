@@ -6,9 +6,10 @@
 //   tree `local`     applied: u53 LE, the last entry that was executed; replacing: all else is worth nothing yet
 //
 // What is applied in one turn of the event loop becomes one batch. The store syncs when it likes: what it loses, the log has.
+import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
 import { type BTree, type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
-import { ByteReader, ByteWriter, type NodeId } from '../../raft/index.ts'
+import type { NodeId } from '../../raft/index.ts'
 import type { MemberRecord, SnapshotContent, Write } from './command.ts'
 import { decodeCommand, encodeMember } from './command.ts'
 

@@ -1,5 +1,5 @@
 // Bytes as records and messages have them: little-endian, whole numbers of 53 bits in eight bytes, lists with their length.
-import { assert, BedplateError } from '../../base/errors.ts'
+import { assert, BedplateError } from './errors.ts'
 
 const WORD = 2 ** 32
 const FIRST_BYTES = 256

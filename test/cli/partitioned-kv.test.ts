@@ -1,0 +1,161 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { afterAll, describe, expect, it } from 'vitest'
+import { drawRing } from '../../ts/cli/partitioned-kv/look.ts'
+import { NODE_SETTINGS, nodeDataOf } from '../../ts/cli/partitioned-kv/settings.ts'
+import { buildRing } from '../../ts/distributed/ring/index.ts'
+import { readSettings } from '../../ts/service/index.ts'
+import { binary, type Ended, runCommand } from '../support/run-command.ts'
+import { directoryInMemory } from '../support/temporary-directory.ts'
+
+const home = directoryInMemory()
+const children = new Set<ChildProcess>()
+
+afterAll(() => {
+  for (const child of children) child.kill('SIGKILL')
+  home.remove()
+})
+
+interface Running {
+  readonly child: ChildProcess
+  readonly lines: string[]
+}
+
+/** A cluster, once it has printed so many lines. */
+async function start(args: readonly string[], lineCount: number): Promise<Running> {
+  const child = spawn(process.execPath, [binary('partitioned-kv'), ...args, '--port=0', '--log-level=error'], {
+    cwd: home.path,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.add(child)
+  const lines: string[] = []
+  let errors = ''
+  child.stderr.on('data', (bytes: Buffer) => {
+    errors += bytes
+  })
+  createInterface({ input: child.stdout }).on('line', (line) => lines.push(line))
+  while (lines.length < lineCount) {
+    if (child.exitCode !== null) throw new Error(errors)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  return { child, lines }
+}
+
+async function end({ child }: Running): Promise<unknown[]> {
+  children.delete(child)
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  return ended
+}
+
+function ask(url: string, ...words: string[]): Ended {
+  return runCommand('partitioned-kv', words, { cwd: home.path, env: { PARTITIONED_KV_URL: url } })
+}
+
+describe('partitioned-kv', () => {
+  it('prints what the transcript shows, and keeps its data for the next start', async () => {
+    const steps = readFileSync(new URL('transcripts/partitioned-kv.txt', import.meta.url), 'utf8')
+      .split('\n')
+      .slice(2, -1)
+    const cluster = await start(['--nodes=node1,node2,node3', '--vnodes=128'], 6)
+    const url = /http:\S+$/.exec(cluster.lines[5]!)![0]
+    const printed = [steps[0], cluster.lines[0]]
+    for (const step of steps.slice(2)) {
+      if (!step.startsWith('$')) continue
+      const { stdout, stderr } = ask(url, ...step.split(' ').slice(2))
+      printed.push(step, ...`${stdout}${stderr}`.trimEnd().split('\n'))
+    }
+    expect(printed).toEqual(steps)
+    expect(cluster.lines[1]).toBe('N=3, R=2, W=2: each key on 3 nodes, a read asks 2 of them, a write waits for 2')
+
+    // Two who have not read each other's value, and one who has.
+    expect(ask(url, 'set', 'user:1', 'Carol', '--context', '').status).toBe(0)
+    const both = ask(url, 'get', 'user:1', '--r', '3')
+    expect(both.stdout).toMatch(/^Alice\nCarol\n$/)
+    expect(both.stderr).toMatch(/^2 values were written without knowledge of each other/)
+    expect(JSON.parse(ask(url, 'get', 'user:1', '--json').stdout)).toMatchObject({
+      values: ['Alice', 'Carol'],
+    })
+    expect(ask(url, 'set', 'user:1', 'Dora').status).toBe(0)
+    expect(ask(url, 'get', 'user:1').stdout).toBe('Dora\n')
+    expect(ask(url, 'delete', 'user:2').stdout).toMatch(/^Deleted on node\d \(hash: 0x7127\.\.\.\)\n$/)
+    expect(ask(url, 'get', 'user:2')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'partitioned-kv: there is no key "user:2"\nhint: partitioned-kv set user:2 VALUE makes one\n',
+    })
+    expect(ask(url, 'status').stdout).toMatch(
+      /^cluster [\da-f]{16}, ring \d+, N=3, R=2, W=2\nnode1 {2}127\.0\.0\.1:\d+ +33\.3% /,
+    )
+    const ring = ask(url, 'ring').stdout.split('\n')
+    expect(ring).toHaveLength(17 + 3 + 2)
+    expect(ring[17]).toMatch(/^1 {2}node1 {3}33\.3% {2}127\.0\.0\.1:\d+$/)
+    expect(await end(cluster)).toEqual([0, null])
+
+    const again = await start([], 6)
+    expect(again.lines[0]).toBe('Cluster started with 3 nodes')
+    expect(ask(/http:\S+$/.exec(again.lines[5]!)![0], 'get', 'user:1').stdout).toBe('Dora\n')
+    expect(await end(again)).toEqual([0, null])
+    const other = runCommand('partitioned-kv', ['--nodes=node1,node2', '--port=0'], { cwd: home.path })
+    expect(other.status).toBe(1)
+    expect(other.stderr).toContain('has a cluster of node1, node3, node4, and not of node1, node2\nhint: ')
+  })
+
+  it('runs each node as a process, goes on without one of them, and takes it in again', async () => {
+    const cluster = await start(['--nodes=a,b,c,d', '--processes', '--data-dir=processes', '--json', '--tick-ms=20'], 1)
+    const { control, nodes, replicas } = JSON.parse(cluster.lines[0]!)
+    expect(nodes.map(({ name }: { name: string }) => name)).toEqual(['a', 'b', 'c', 'd'])
+    expect(replicas).toBe(3)
+    const { node } = JSON.parse(ask(control, 'set', 'k', 'v', '--w', '3', '--json').stdout)
+    const { pid } = nodes.find(({ name }: { name: string }) => name === node)
+    process.kill(pid, 'SIGKILL')
+    while (cluster.lines.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(JSON.parse(cluster.lines[1]!)).toEqual({ event: 'gone', node, why: 'it was ended by SIGKILL' })
+    expect(ask(control, 'get', 'k').stdout).toBe('v\n')
+    expect(ask(control, 'set', 'k', 'w').status).toBe(0)
+    expect(ask(control, 'status').stdout).toContain(' does not answer\n')
+    expect(await end(cluster)).toEqual([0, null])
+    for (const each of nodes) expect(() => process.kill(each.pid, 0)).toThrow('ESRCH')
+  })
+
+  it.each([
+    [['--nodes=a,b,a'], 2, '--nodes names a twice'],
+    [['--nodes=a,../b'], 2, '"../b" is no name of a node'],
+    [['--nodes=a,b', '--replicas=3'], 2, '--replicas=3 needs as many nodes, and there are 2'],
+    [['--nodes=a,b,c', '--write-quorum=4'], 2, '--write-quorum=4 is more than the 3 replicas'],
+    [['--data-dir=nothing-here'], 2, '--nodes is needed to start a cluster\nhint: partitioned-kv --nodes=node1'],
+    [['set', 'k'], 2, "missing required argument 'value'"],
+    [['get', 'k', '--url=http://127.0.0.1:1'], 1, 'nobody answers at 127.0.0.1:1'],
+    [['get', 'k', '--url=nowhere'], 1, '"nowhere" is no address of a node'],
+    [['node', '--name=a'], 2, '--name and --peers are needed'],
+    [['node', '--name=a', '--peers=b=h:1'], 2, '--peers does not say where a itself is'],
+  ])('%j ends with %i', (args, status, message) => {
+    const ended = runCommand('partitioned-kv', args, { cwd: home.path })
+    expect(ended.stderr).toContain(message)
+    expect(ended.status).toBe(status)
+  })
+})
+
+describe('a node of several machines', () => {
+  it('is told where all are, and listens where it is told', () => {
+    const flags = { name: 'b', peers: 'a=10.0.0.1:7101,b=10.0.0.2:7101', host: '0.0.0.0', port: '9' }
+    const values = readSettings(NODE_SETTINGS, { flags, environment: {}, system: 'PARTITIONED' })
+    expect(nodeDataOf(values, { isInsecure: false, joins: false })).toMatchObject({
+      nodes: { a: { host: '10.0.0.1', port: 7101 }, b: { host: '10.0.0.2', port: 7101 } },
+      listen: { host: '0.0.0.0', port: 9 },
+      ...{ replicas: 2, reads: 2, writes: 2, clusterId: 'default', path: './bedplate-data/partitioned-kv-b' },
+    })
+  })
+})
+
+describe('the drawing of a ring', () => {
+  it('begins on top and goes clockwise', () => {
+    const drawing = drawRing(buildRing([{ name: 'a' }], { virtualNodes: 1 }))
+    expect(drawing).toHaveLength(17)
+    expect(drawing.join('')).toMatch(/^[1 ]+$/)
+    const half = drawRing(buildRing([{ name: 'a' }, { name: 'b' }], { virtualNodes: 1 }))
+    expect(new Set(half.join('').replaceAll(' ', ''))).toEqual(new Set(['1', '2']))
+  })
+})

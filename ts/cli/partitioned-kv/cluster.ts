@@ -1,0 +1,265 @@
+// A cluster on this machine: its nodes, and the control port where the other commands find them.
+import { join } from 'node:path'
+import { BedplateError } from '../../base/errors.ts'
+import { checkName } from '../../distributed/ring/store/host.ts'
+import { realClock } from '../../io/clock.ts'
+import { listenHttp, type Page } from '../../io/http.ts'
+import { HttpClient } from '../../io/http-client.ts'
+import { type Address, type Listener, showAddress } from '../../io/network.ts'
+import { adminPage, type Metric, metric, type Server } from '../../service/index.ts'
+import { failurePage, jsonOf, jsonPage } from '../../service/json-pages.ts'
+import { freePorts } from '../kit/free-ports.ts'
+import { type ClusterFile, writeCluster } from './cluster-file.ts'
+import { type LocalNode, startProcess, startThread } from './local-nodes.ts'
+import type { NodeData } from './node-messages.ts'
+
+/** What a node has answered. */
+type Answer = Page & { readonly body: string }
+
+export interface LocalClusterOptions {
+  readonly directory: string
+  readonly cluster: ClusterFile
+  readonly control: Address
+  /** The ports of the nodes, in their order. */
+  readonly ports: readonly number[]
+  readonly host: string
+  /** What all nodes share. */
+  readonly shared: Omit<NodeData, 'name' | 'nodes' | 'joins' | 'listen' | 'path' | 'clusterId'>
+  /** Each node is a process; else a thread of this one. */
+  readonly hasProcesses: boolean
+  /** Flags that name files, for processes. */
+  readonly files: readonly string[]
+  /** Is told of a node that has ended by itself. */
+  readonly onGone: (name: string, why: string) => void
+}
+
+/** How long a node may take to answer a question of the control port. */
+const ASK_MS = 5000
+/** How often a node that leaves is asked whether it has anything left. */
+const GONE_MS = 300
+/** How long a change may be put off, on a machine that has other things to do. */
+const HEARD_MS = 20_000
+/** What a node answers while the time of a change has not come. */
+const CONFLICT = 409
+
+/** The nodes and the control port, as one server. */
+export class LocalCluster implements Server {
+  /** Resolves once no node is left. */
+  readonly allGone: Promise<string>
+  private gone: (why: string) => void = () => {}
+  private readonly options: LocalClusterOptions
+  private readonly http: HttpClient
+  private addresses: Record<string, Address>
+  private cluster: ClusterFile
+  /** Changes of the ring are asked for one after the other. */
+  private changing: Promise<unknown> = Promise.resolve()
+  private nodes: LocalNode[] = []
+  private listener: Listener | undefined
+  private isStopped = false
+
+  constructor(options: LocalClusterOptions) {
+    const { cluster, ports, host, shared } = options
+    this.options = options
+    this.cluster = cluster
+    this.http = new HttpClient({ tls: shared.tls })
+    this.addresses = Object.fromEntries(
+      cluster.nodes.map((name, index) => [name, { host, port: ports[index] as number }]),
+    )
+    this.allGone = new Promise((resolve) => {
+      this.gone = resolve
+    })
+  }
+
+  /** Where each node listens, and its process if it has one of its own. */
+  get members(): readonly ({ readonly name: string; readonly pid: number | undefined } & Address)[] {
+    return this.cluster.nodes.flatMap((name) => {
+      const node = this.nodes.find((each) => each.name === name)
+      return node === undefined ? [] : [{ name, ...(this.addresses[name] as Address), pid: node.pid }]
+    })
+  }
+
+  /** @returns Where the control port is. @throws UNAVAILABLE if a port is taken, and whatever a node cannot start with */
+  async start(): Promise<Address> {
+    const { control } = this.options
+    this.listener = await listenHttp(control, (path) => this.page(path).catch(failurePage), {
+      localNamesOnly: true,
+      change: (path, body) => this.change(path, body).catch(failurePage),
+    })
+    const started = await Promise.allSettled(this.cluster.nodes.map((name) => this.startNode(name)))
+    const failed = started.find(({ status }) => status === 'rejected')
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+    return this.listener.address
+  }
+
+  ready(): boolean {
+    return !this.isStopped && this.nodes.length > 0
+  }
+
+  async drain(): Promise<void> {}
+
+  async stop(): Promise<void> {
+    this.isStopped = true
+    this.listener?.close()
+    await Promise.all(this.nodes.map((node) => node.end()))
+    this.http.close()
+  }
+
+  metrics(): readonly Metric[] {
+    return [metric('gauge', 'bedplate_partitioned_nodes', 'Nodes of this cluster that run here.', this.nodes.length)]
+  }
+
+  inspect(): unknown {
+    return this.members
+  }
+
+  private async startNode(name: string): Promise<void> {
+    const { shared, directory, hasProcesses, files } = this.options
+    const { clusterId, joined } = this.cluster
+    const path = join(directory, name)
+    const listen = this.addresses[name] as Address
+    const joins = joined.includes(name)
+    const data: NodeData = { name, nodes: this.addresses, joins, listen, path, clusterId, ...shared }
+    const node = await (hasProcesses ? startProcess(data, { files }) : startThread(data))
+    this.nodes.push(node)
+    void node.gone.then((why) => {
+      this.nodes = this.nodes.filter((each) => each !== node)
+      if (this.isStopped || !this.cluster.nodes.includes(name)) return
+      this.options.onGone(name, why)
+      if (this.nodes.length === 0) this.gone('all nodes have ended')
+    })
+  }
+
+  // ---- Changes of the ring
+
+  private async change(path: string, body: Uint8Array): Promise<Page | undefined> {
+    const { name, lost } = jsonOf(body)
+    if (path === '/repair') return this.ofAnyNode('/repair', {})
+    if (path === '/abort') return this.ofAnyNode('/change', { kind: 'abort' })
+    if (typeof name !== 'string') throw new BedplateError('INVALID_INPUT', `${path} wants {"name": "node4"}`)
+    const turn = this.changing.then(() => {
+      if (path === '/add-node') return this.addNode(name)
+      if (path === '/remove-node') return this.removeNode(name, lost === true)
+      return undefined
+    })
+    this.changing = turn.catch(() => {})
+    return turn
+  }
+
+  /** Starts a node, if it does not run, and asks for it to be added. Asked again after a failure, it goes on. */
+  private async addNode(name: string): Promise<Page> {
+    checkName(name)
+    const known = await this.ring()
+    if (known.includes(name)) {
+      throw new BedplateError('ALREADY_EXISTS', `there is a node "${name}" in the ring already`, {
+        hint: 'names are unique: give the new one another name',
+      })
+    }
+    if (!this.nodes.some((node) => node.name === name)) {
+      const { nodes, joined, clusterId } = this.cluster
+      const { host } = this.options
+      this.addresses = { ...this.addresses, [name]: { host, port: await this.freePort() } }
+      this.cluster = { clusterId, nodes: [...new Set([...nodes, name])], joined: [...new Set([...joined, name])] }
+      writeCluster(this.options.directory, this.cluster)
+      await this.startNode(name)
+    }
+    const address = showAddress(this.addresses[name] as Address)
+    return this.askForChange({ kind: 'add', name, address }, name)
+  }
+
+  /** Asks until it is taken: nodes have to be heard, and to know the ring, which takes a few heartbeats of those that have just begun. */
+  private async askForChange(change: unknown, name: string): Promise<Page> {
+    const end = realClock.monotonic() + HEARD_MS * 1e6
+    for (;;) {
+      const page = await this.ofAnyNode('/change', change, name)
+      if (page.status !== CONFLICT || realClock.monotonic() > end) return page
+      await new Promise<void>((resolve) => void setTimeout(resolve, GONE_MS))
+    }
+  }
+
+  /** Asks for a node to be removed; it ends once it has nothing left. @param isLost - It does not run, and will not come back. */
+  private async removeNode(name: string, isLost: boolean): Promise<Page> {
+    const known = await this.ring()
+    if (!known.includes(name)) {
+      throw new BedplateError('NOT_FOUND', `there is no node "${name}"`, { hint: `the ring has ${known.join(', ')}` })
+    }
+    const page = await this.askForChange({ kind: 'remove', name, ...(isLost ? { lost: [name] } : {}) }, name)
+    if (page.status < 300) this.endOnceGone(name, isLost)
+    return page
+  }
+
+  private endOnceGone(name: string, isLost: boolean): void {
+    realClock.timer(GONE_MS, () => {
+      void this.isGone(name, isLost)
+        .catch(() => false)
+        .then(async (isGone) => {
+          if (this.isStopped) return
+          if (!isGone) {
+            this.endOnceGone(name, isLost)
+            return
+          }
+          const { clusterId, nodes, joined } = this.cluster
+          const others = (names: readonly string[]): string[] => names.filter((each) => each !== name)
+          this.cluster = { clusterId, nodes: others(nodes), joined: others(joined) }
+          writeCluster(this.options.directory, this.cluster)
+          await this.nodes.find((node) => node.name === name)?.end()
+          this.addresses = Object.fromEntries(Object.entries(this.addresses).filter(([each]) => each !== name))
+        })
+    })
+  }
+
+  private async isGone(name: string, isLost: boolean): Promise<boolean> {
+    if (isLost) return !(await this.ring()).includes(name)
+    const { isMember, isSwept } = JSON.parse((await this.ofNode(name, '/status')).body) as Record<string, boolean>
+    return isMember === false && isSwept === true
+  }
+
+  /** The names of the nodes of the ring. */
+  private async ring(): Promise<string[]> {
+    const { nodes } = JSON.parse((await this.ofAnyNode('/ring')).body) as { nodes: Record<string, string> }
+    return Object.keys(nodes)
+  }
+
+  /** The first one behind the others'; any, if theirs were any. */
+  private async freePort(): Promise<number> {
+    const { control } = this.options
+    if (control.port === 0) return (await freePorts(1))[0] as number
+    const taken = Object.values(this.addresses).map(({ port }) => port)
+    let port = control.port + 1
+    while (taken.includes(port)) port++
+    return port
+  }
+
+  private async page(path: string): Promise<Page | undefined> {
+    if (path === '/ring') return this.ofAnyNode('/ring')
+    if (path === '/status') return jsonPage(Object.fromEntries(await this.statuses()))
+    return adminPage(this, path)
+  }
+
+  private async statuses(): Promise<[string, unknown][]> {
+    return Promise.all(
+      Object.keys(this.addresses).map(async (name): Promise<[string, unknown]> => {
+        const page = await this.ofNode(name, '/status').catch(() => undefined)
+        return [name, page === undefined ? null : JSON.parse(page.body)]
+      }),
+    )
+  }
+
+  /** @param body - To be sent by POST. @param but - Is asked last: it may not be of the ring. */
+  private async ofAnyNode(path: string, body?: unknown, but?: string): Promise<Answer> {
+    const names = this.nodes.map(({ name }) => name).sort((a, b) => Number(a === but) - Number(b === but))
+    for (const name of names) {
+      const page = await this.ofNode(name, path, body).catch(() => undefined)
+      if (page !== undefined && page.status !== 503) return page
+    }
+    throw new BedplateError('UNAVAILABLE', 'no node of the cluster answers', { hint: 'are enough of them up?' })
+  }
+
+  private async ofNode(name: string, path: string, body?: unknown): Promise<Answer> {
+    const { tls, secret } = this.options.shared
+    const url = `${tls === undefined ? 'http' : 'https'}://${showAddress(this.addresses[name] as Address)}${path}`
+    const headers = secret === '' ? {} : { authorization: `Bearer ${secret}` }
+    const asked = body === undefined ? {} : { method: 'POST' as const, body: Buffer.from(JSON.stringify(body)) }
+    const { status, body: answer } = await this.http.ask({ url, headers, timeoutMs: ASK_MS, ...asked })
+    return { status, type: 'application/json', body: Buffer.from(answer).toString() }
+  }
+}

@@ -1,0 +1,52 @@
+// How the commands that ask a cluster find it.
+import { connectPartitioned, type PartitionedClient } from '../../distributed/ring/store/client.ts'
+import type { TlsTrust } from '../../io/network.ts'
+import { readNamedFile } from '../kit/files.ts'
+import { UsageError } from '../kit/program.ts'
+import { secretOf } from './settings.ts'
+
+export interface ConnectionArguments {
+  readonly url: string
+  readonly secretFile?: string
+  readonly tlsCa?: string
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  readonly json?: boolean
+}
+
+/** Where the cluster is if nobody says so. */
+export function defaultUrl(): string {
+  return process.env['PARTITIONED_KV_URL'] || 'http://127.0.0.1:7100'
+}
+
+/** Connects, lets `use` ask, and lets go. @throws UNAVAILABLE if nobody is there */
+export async function withClient<T>(
+  options: ConnectionArguments,
+  use: (client: PartitionedClient) => Promise<T>,
+): Promise<T> {
+  const tls = trustOf(options)
+  const client = await connectPartitioned({
+    urls: options.url.split(',').map((url) => url.trim()),
+    secret: secretOf(options.secretFile ?? process.env['BEDPLATE_PARTITIONED_SECRET_FILE'] ?? ''),
+    ...(tls === undefined ? {} : { tls }),
+  })
+  try {
+    return await use(client)
+  } finally {
+    client.close()
+  }
+}
+
+/** A whole number that a flag gives; undefined without it. @throws UsageError */
+export function countOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text)
+  throw new UsageError(`${flag} must be a whole number of at least 1, got ${JSON.stringify(text.slice(0, 40))}`)
+}
+
+function trustOf({ tlsCa, tlsCert, tlsKey }: ConnectionArguments): TlsTrust | undefined {
+  if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined
+  const read = (flag: string, path: string | undefined): Uint8Array | undefined =>
+    path === undefined ? undefined : readNamedFile(flag, path)
+  return { ca: read('--tls-ca', tlsCa), cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) }
+}

@@ -1,0 +1,13 @@
+// Streams between the nodes of a cluster, for the systems that have one.
+export {
+  type Aside,
+  beginsLike,
+  checkClusterId,
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  type Greeting,
+  MAX_CLUSTER_ID_BYTES,
+  MAX_INCARNATION_BYTES,
+} from './frame.ts'
+export { type CallOutcome, type Links, type LinksOptions, openLinks, type Protocol } from './links.ts'
