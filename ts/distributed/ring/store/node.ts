@@ -10,7 +10,7 @@ import { Deciding } from './deciding.ts'
 import type { Effect, Event, MemberState, Message, RequestId, RingChange, RingRecord } from './types.ts'
 
 /** What an operator wants to know of a node. */
-interface StoreStatus {
+export interface StoreStatus {
   readonly epoch: number
   readonly phase: RingRecord['phase']
   /** Whether it has a part in the ring, or in the one that is coming. One that has none, and is `swept`, may be switched off. */
