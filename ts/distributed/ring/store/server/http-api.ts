@@ -194,6 +194,6 @@ function errorPage(status: number, { code, message, hint }: BedplateError): Page
   return json(status, { error: { code, message, hint } })
 }
 
-export function json(status: number, value: unknown): Page {
+function json(status: number, value: unknown): Page {
   return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` }
 }
