@@ -25,7 +25,11 @@ const TESTED_BY = [
   [/^ts\/cache\/commands\/(?:slow|redaction)/, ['unit/slowlog', 'unit/latency-monitor']],
   [/^ts\/cache\/commands\/(?:introspection|monitor|statistics)/, ['unit/introspection-2', 'unit/info-command']],
   [/^ts\/cache\/(?:scripting\/|commands\/(?:scripting|functions)\.)/, ['unit/scripting', 'unit/functions']],
-  [/^ts\/cache\/commands\/acl/, ['unit/acl', 'unit/acl-v2']],
+  // The files about users, replicas and clusters begin servers of their own; these have to do with them and do not.
+  [/^ts\/cache\/(?:acl\/|commands\/(?:acl|rights)\.)/, ['unit/other', 'unit/scripting', 'unit/introspection-2']],
+  [/^ts\/cache\/(?:replication\/|commands\/replication)/, ['unit/multi', 'unit/expire', 'unit/type/list']],
+  [/^ts\/cache\/commands\/key-specs\./, ['unit/introspection-2']],
+  [/^ts\/cache\/cluster\//, []],
   [/^ts\/wire\/resp\//, ['unit/protocol', 'unit/querybuf', 'unit/pendingquerybuf']],
   [/^ts\/cache\/server\/.*settings/, ['unit/introspection', 'unit/other']],
   [/^ts\/cache\/persistence\//, ['unit/dump', 'unit/other']],

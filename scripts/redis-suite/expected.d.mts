@@ -4,6 +4,8 @@ export interface ExpectedFile {
   readonly ours: number
   readonly seconds: number
   readonly missing: Readonly<Record<string, readonly string[]>>
+  /** What redis-server fails in this way: it counts for nothing. */
+  readonly failsThere?: readonly string[]
 }
 
 export interface Expected {

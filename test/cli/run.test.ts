@@ -27,6 +27,14 @@ describe('bedplate run', () => {
     expect(run('--', process.execPath, '-e', PING)).toEqual({ status: 7, stdout: '+PONG true\n', stderr: '' })
   })
 
+  it('starts what is there on request alone', () => {
+    const ask = 'fetch(process.env.REPLICATED_KV_URL + "/set?key=a&value=1").then((r) => r.text()).then(console.log)'
+    const { stdout, status } = run('--only', 'replicated-kv', '--', process.execPath, '-e', ask)
+    expect({ stdout, status }).toEqual({ stdout: 'OK\n\n', status: 0 })
+    const without = run('--', process.execPath, '-p', 'process.env.REPLICATED_KV_URL')
+    expect(without.stdout).toBe('undefined\n')
+  })
+
   it('gives a command a lock service at ETCD_ENDPOINTS, which lock-client takes from there', () => {
     const { stdout, status } = run('--only', 'locks', '--', process.execPath, binary('lock-client'), 'acquire', 'mine')
     expect({ stdout, status }).toEqual({ stdout: 'Lock acquired: lock-id-2\nTTL: 30s\n', status: 0 })

@@ -67,6 +67,4 @@ export const PARTIAL: Readonly<Record<string, string>> = {
 /** Why a command is not here. */
 export const ABSENT: Readonly<Record<string, string>> = {
   'config|rewrite': 'settings come from flags, environment and a file that the server does not write',
-  pfdebug: 'for tests of Redis itself',
-  pfselftest: 'for tests of Redis itself',
 }

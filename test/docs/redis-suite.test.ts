@@ -33,6 +33,16 @@ describe("a run of Redis's own tests", () => {
     expect(judge([passed('a', 7)], expected)).toMatchObject({ isGood: false })
   })
 
+  it('fails where another test fails than those that are known, however many pass', () => {
+    const known = { ...file(10, 8, 1), missing: { 'not there': ['m'] }, failsThere: ['t'] }
+    const run = (failed: string[]) => judge([{ ...passed('a', 9), failed }], { files: { a: known } })
+    expect(run(['m', 't']).isGood).toBe(true)
+    expect(run(['m', 'new'])).toEqual({
+      lines: ['redis-suite: a fails what it passed: "new"', 'redis-suite: 9/10 over 1 of 1 files; 10 in all'],
+      isGood: false,
+    })
+  })
+
   it('comes to every file by and by, in parts that keep to the budget', () => {
     const all = Array.from({ length: 40 }, (_, index) => `unit/${index}`)
     const files = Object.fromEntries(all.map((name, index) => [name, file(1, 1, (index * 7) % 50)]))

@@ -6,6 +6,7 @@ const PACKAGES = {
   chromium: 'chromium',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
+  ip: 'iproute2',
   python3: 'python3',
   'redis-cli': 'redis-tools',
   'redis-server': 'redis-server',

@@ -16,7 +16,7 @@ export default simulationSuite({
 
   leastOf(soak) {
     const seeds = soak ? 20_000 : 200
-    return { seeds, completed: seeds * 20 }
+    return { seeds, completed: seeds * 20, changes: seeds, tombstonesEnded: seeds / 4 }
   },
 
   run: (seed, words) => (words === '' ? run(seed) : undefined),
@@ -24,9 +24,9 @@ export default simulationSuite({
 
 function run(seed: number): SeedRun {
   const result = runSeed(seed, { events: EVENTS })
-  const { events, completed, faults, complaint, digest } = result
+  const { events, completed, changes, ended: tombstonesEnded, faults, complaint, digest } = result
   return {
-    ...{ complaint, digest, counts: { events, completed, ...faults } },
+    ...{ complaint, digest, counts: { events, completed, changes, tombstonesEnded, ...faults } },
     explain: () => explain(result, { events: EVENTS }),
   }
 }

@@ -14,6 +14,30 @@ describe('HyperLogLogs', () => {
     expect(bed.run('PFCOUNT c')).toBe(bed.run('PFCOUNT a b'))
   })
 
+  it('are taken apart by PFDEBUG, and tried by PFSELFTEST', () => {
+    const bed = new CacheBed({ propagates: true })
+    expectReplies(
+      bed,
+      ['PFSELFTEST', 'OK'],
+      ['PFADD h a b c', 1],
+      ['PFDEBUG DECODE h', 'Z:8436 v:1,1 Z:4274 v:2,1 Z:3068 v:1,1 Z:603'],
+      ['PFDEBUG ENCODING h', 'sparse'],
+      ['PFDEBUG TODENSE h', 1],
+    )
+    expect(bed.propagated()).toEqual(['PFDEBUG TODENSE h'])
+    expectReplies(
+      bed,
+      ['PFDEBUG TODENSE h', 0],
+      ['PFDEBUG encoding h', 'dense'],
+      ['PFDEBUG DECODE h', 'Error: ERR HLL encoding is not sparse'],
+      ['PFCOUNT h', 3],
+      ['PFDEBUG DECODE none', 'Error: ERR The specified key does not exist'],
+      ['PFDEBUG what h', "Error: ERR Unknown PFDEBUG subcommand 'what'"],
+    )
+    const registers = bed.run('PFDEBUG GETREG h') as number[]
+    expect([registers.length, registers[8436], registers[8435]]).toEqual([16_384, 1, 0])
+  })
+
   it('are strings of the format of Redis', () => {
     const bed = new CacheBed()
     bed.run('PFADD a')

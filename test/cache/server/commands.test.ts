@@ -178,9 +178,20 @@ describe('CONFIG and INFO', () => {
       ['CONFIG GET notify-*', '*2\r\n$22\r\nnotify-keyspace-events\r\n$3\r\nAKE\r\n'],
       [
         'CONFIG SET notify-keyspace-events "" port 1',
-        "-ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config\r\n",
+        "-ERR CONFIG SET failed (possibly related to argument 'port') - this server takes it at its start alone\r\n",
       ],
       ['CONFIG GET notify-*', '*2\r\n$22\r\nnotify-keyspace-events\r\n$3\r\nAKE\r\n'],
+      [
+        'CONFIG SET daemonize yes',
+        "-ERR CONFIG SET failed (possibly related to argument 'daemonize') - can't set immutable config\r\n",
+      ],
+      // What it is anyway may be set.
+      ['CONFIG SET maxclients 1000 timeout 0 maxmemory-clients 0%', '+OK\r\n'],
+      [
+        'CONFIG SET maxmemory-clients 200%',
+        "-ERR CONFIG SET failed (possibly related to argument 'maxmemory-clients') - percentage argument must be less or equal to 100\r\n",
+      ],
+      ['CONFIG SET client-output-buffer-limit "normal 1073741824 0 0"', '+OK\r\n'],
       ['CONFIG SET odd 1', "-ERR Unknown option or number of arguments for CONFIG SET - 'odd'\r\n"],
       ['CONFIG SET save', "-ERR wrong number of arguments for 'config|set' command\r\n"],
     )

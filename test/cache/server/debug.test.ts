@@ -143,6 +143,11 @@ describe('DEBUG of a server', () => {
         expect(await client.ask('DEBUG', 'LOADAOF')).toMatch(/keeps nothing on disk/)
         expect(await client.ask('DEBUG', 'DIGEST')).toBe(DIGEST)
       }
+      // Libraries of functions are there twice, too.
+      await client.ask('FLUSHALL')
+      await client.ask('FUNCTION', 'LOAD', "#!lua name=l\nredis.register_function('f', function() end)")
+      expect(await client.ask('DEBUG', 'RELOAD', 'NOFLUSH')).toMatch(/^-ERR Error trying to load the RDB dump/)
+      expect(await client.ask('DEBUG', 'RELOAD', 'NOFLUSH', 'MERGE')).toBe('OK')
     },
   )
 })

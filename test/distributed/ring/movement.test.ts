@@ -31,6 +31,10 @@ describe('a plan of movement', () => {
         const needed = now.filter((name) => !old.includes(name))
         expect(covering.map(({ to }) => to).sort(), `seed ${seed}`).toEqual([...needed].sort())
         for (const { from } of covering) expect([...from].sort()).toEqual([...old].sort())
+        const replaced = covering.flatMap(({ instead }) => instead ?? [])
+        const leaving = old.filter((name) => !now.includes(name))
+        expect(new Set(replaced).size).toBe(Math.min(needed.length, leaving.length)) // each another one's
+        expect(leaving).toEqual(expect.arrayContaining(replaced))
         const released = plan.releases.filter(({ start, end }) => start <= position && position < end)
         expect(released.map((each) => each.node).sort()).toEqual(old.filter((name) => !now.includes(name)).sort())
       }

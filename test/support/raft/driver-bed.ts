@@ -2,6 +2,7 @@
 // that is an array.
 import {
   Driver,
+  type EngineFactory,
   type Journal,
   type Message,
   type NodeId,
@@ -53,20 +54,23 @@ export interface NodeOptions {
   readonly send: (to: NodeId, message: Message) => void
   readonly compactBytes?: number
   readonly raft?: Partial<RaftOptions>
+  readonly engine?: EngineFactory | undefined
+  /** Default: a list. */
+  readonly machine?: (() => ListMachine) | undefined
   readonly mutant?: Mutant<JournalRule> | undefined
 }
 
 /** Starts a node from what its disk holds. */
 export async function openNode(options: NodeOptions): Promise<BedNode> {
-  const { id, members, disk, clock, directory = '', send, compactBytes = 4096, raft, mutant } = options
+  const { id, members, disk, clock, directory = '', send, compactBytes = 4096, raft, engine, mutant } = options
   const random = seededRandom(id)
   const journal = await openJournal({ disk, clock, random, path: `${directory}/journal`, compactBytes, mutant })
   const snapshots = new SnapshotFiles(disk, `${directory}/snapshots`)
   await disk.syncDirectory(directory === '' ? '/' : directory)
-  const machine = new ListMachine()
+  const machine = options.machine?.() ?? new ListMachine()
   const founding = { voters: members, outgoing: [], learners: [] }
   const driver = new Driver({
-    ...{ group: 1, founding, machine, journal, snapshots, clock, send },
+    ...{ group: 1, founding, machine, journal, snapshots, clock, send, engine },
     tickMs: TICK_MS,
     raft: { ...raft, id, random },
   })
@@ -78,6 +82,8 @@ export interface BedOptions {
   /** Default: empty ones. */
   readonly disks?: ReadonlyMap<NodeId, SimulatedDisk>
   readonly raft?: Partial<RaftOptions>
+  readonly engine?: EngineFactory
+  readonly machine?: () => ListMachine
   readonly mutant?: Mutant<JournalRule> | undefined
   /** Sees every message as it leaves; false if it shall be lost. */
   readonly mayLeave?: (from: NodeId, to: NodeId, message: Message) => boolean
@@ -138,12 +144,12 @@ export class DriverBed {
   }
 
   async start(id: NodeId): Promise<void> {
-    const { members, mayLeave, raft = {}, mutant } = this.options
+    const { members, mayLeave, raft = {}, engine, machine, mutant } = this.options
     const disk = this.disks.get(id)!
     const send = (to: NodeId, message: Message): void => {
       if (mayLeave?.(id, to, message) !== false) this.underWay.push({ from: id, to, message })
     }
-    this.nodes.set(id, await openNode({ id, members, disk, clock: this.clock, send, raft, mutant }))
+    this.nodes.set(id, await openNode({ id, members, disk, clock: this.clock, send, raft, engine, machine, mutant }))
   }
 
   /** Ends a node as a killed process does. */

@@ -115,9 +115,7 @@ export class Processes {
   async leader(): Promise<number> {
     for (;;) {
       const answers = await Promise.all(this.running.map((id) => this.ask(id, '/status', { timeoutMs: 1000 })))
-      const leaders = new Set(
-        answers.map((answer) => answer && (JSON.parse(answer.body) as { leader?: number }).leader),
-      )
+      const leaders = new Set(answers.map(leaderIn))
       const [leader] = leaders
       if (leaders.size === 1 && typeof leader === 'number' && this.#children.has(leader)) return leader
       await pause()
@@ -128,6 +126,11 @@ export class Processes {
     this.#agent.destroy()
     for (const id of this.running) await this.end(id, 'SIGKILL')
   }
+}
+
+/** Undefined also for a node that is just starting. */
+function leaderIn(answer: Answer | undefined): number | undefined {
+  return answer?.status === 200 ? (JSON.parse(answer.body) as { leader?: number }).leader : undefined
 }
 
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {

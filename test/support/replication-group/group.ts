@@ -117,7 +117,7 @@ export class ReplicationGroup {
   }
 
   status(id: NodeId): ReplicationStatus {
-    return this.host(id).node.status
+    return this.host(id).status
   }
 
   host(id: NodeId): Host {

@@ -10,7 +10,12 @@ import type {
   Position,
   RaftOptions,
 } from '../../../ts/distributed/raft/index.ts'
-import { Freshness, ReplicationNode, type ReplicationOptions } from '../../../ts/distributed/replication/index.ts'
+import {
+  Freshness,
+  ReplicationNode,
+  type ReplicationOptions,
+  type ReplicationStatus,
+} from '../../../ts/distributed/replication/index.ts'
 import type { Mutant } from '../../../ts/distributed/replication/mutant.ts'
 import type { Cancel } from '../../../ts/io/clock.ts'
 import type { Process, Simulation } from '../../../ts/testing/simulation/index.ts'
@@ -172,6 +177,11 @@ export class Host implements Process<Wire> {
     }
     this.perform(effects)
     this.look()
+  }
+
+  get status(): ReplicationStatus {
+    this.node.statusAt(this.nowTick)
+    return this.node.status
   }
 
   /** What a read of this member sees now. */

@@ -1,17 +1,14 @@
-// A store of several nodes and its clients in the simulator, and what must hold of what clients saw.
-import { buildRing, type Ring } from '../../../ts/distributed/ring/index.ts'
+// A store of several nodes, its clients and its operator in the simulator, and what must hold at last.
+import { buildRing, restoreRing } from '../../../ts/distributed/ring/index.ts'
 import {
-  covers,
-  type Dot,
-  type Effect,
-  type Event,
+  foundingRecord,
   isSame,
-  type Message,
+  merge,
   NO_CONTEXT,
   NO_VERSIONS,
   type Outcome,
+  type RingRecord,
   StoreNode,
-  type Versions,
   type VersionVector,
 } from '../../../ts/distributed/ring/store/index.ts'
 import type { Mutant } from '../../../ts/distributed/ring/store/mutant.ts'
@@ -24,11 +21,16 @@ import {
   Simulation,
   untilNext,
 } from '../../../ts/testing/simulation/index.ts'
+import { History, Violation } from './history.ts'
+import { type Asked, type Durable, Host, type Wire } from './host.ts'
+import { Operator } from './operator.ts'
 
 export interface ClusterPlan {
   readonly seed: number
   readonly faults: FaultPlan
   readonly nodeCount: number
+  /** Nodes that may join. */
+  readonly spareCount: number
   readonly clientCount: number
   readonly keyCount: number
   /** N, R and W. */
@@ -39,83 +41,34 @@ export interface ClusterPlan {
   readonly readRate: number
   /** How often a client writes without having read. */
   readonly blindRate: number
+  readonly deleteRate: number
+  /** Between changes of the ring, on average; 0 if there are none. */
+  readonly changeMs: number
+  /** Whether a node may be lost for good. */
+  readonly mayLose: boolean
+  readonly syncTicks: number
+  readonly entriesPerTick: number
 }
 
-type Wire =
-  | { readonly kind: 'peer'; readonly message: Message }
-  | { readonly kind: 'ask'; readonly id: number; readonly event: Asked }
-  | { readonly kind: 'told'; readonly id: number; readonly outcome: Outcome }
-
-/** A request without its id, which the node's host gives it. */
-type Asked = (Event & { kind: 'put' }) | (Event & { kind: 'get' })
-
-/** What a node has on disk. */
-interface Durable {
-  lives: number
-  readonly versions: Map<string, Versions>
-  readonly hints: Map<string, Map<string, Versions>>
-}
-
-const TICK_MS = 10
 const FIRST_CLIENT = 101
-/** Until a node whose disk was full is started again. */
-const RESTART_MS = 100
-
-/** What a client saw that must not be. */
-class Violation extends Error {}
-
-/** Everything that clients asked and were told. */
-class History {
-  completed = 0
-  private readonly told: { readonly key: string; readonly dot: Dot; readonly atMs: number }[] = []
-  /** What writes replaced, told or not. */
-  private readonly contexts: { readonly key: string; readonly context: VersionVector }[] = []
-  private readonly valueOfDot = new Map<string, string>()
-
-  asks(key: string, context: VersionVector): void {
-    if (context.size > 0) this.contexts.push({ key, context })
-  }
-
-  written(key: string, dot: Dot, value: string, atMs: number): void {
-    this.completed++
-    this.named(key, dot, value)
-    this.told.push({ key, dot, atMs })
-  }
-
-  /** The promise of R + W > N, and that nothing is lost which nobody has replaced. */
-  found(key: string, { context, siblings }: Versions, sinceMs: number): void {
-    this.completed++
-    for (const { dot, value } of siblings) this.named(key, dot, text(value))
-    for (const write of this.told) {
-      if (write.key !== key || write.atMs > sinceMs) continue
-      const { dot } = write
-      if (!covers(context, dot))
-        throw new Violation(`a read of ${key} misses ${nameOf(dot)}, which was told before it began`)
-      const lives = siblings.some((each) => each.dot.node === dot.node && each.dot.count === dot.count)
-      const isReplaced = this.contexts.some((each) => each.key === key && covers(each.context, dot))
-      if (!lives && !isReplaced) throw new Violation(`${nameOf(dot)} of ${key} is gone, and nobody has replaced it`)
-    }
-  }
-
-  private named(key: string, dot: Dot, value: string): void {
-    const name = `${key} ${nameOf(dot)}`
-    const known = this.valueOfDot.get(name)
-    if (known !== undefined && known !== value) throw new Violation(`${name} names both ${known} and ${value}`)
-    this.valueOfDot.set(name, value)
-  }
-}
+const OPERATOR = 201
+/** Comparing replicas so rarely that it never happens: then reads and hints must do. */
+export const NEVER_TICKS = 1e9
+/** A change is done then, if nothing goes wrong any more. */
+const CHANGE_MS = 60_000
 
 /** A cluster that runs. */
 export class Cluster {
   readonly simulation: Simulation<Wire>
   readonly history = new History()
-  readonly nodeIds: readonly ProcessId[]
   readonly clientIds: readonly ProcessId[]
-  private readonly plan: ClusterPlan
-  private readonly ring: Ring
+  readonly operator: Operator
+  readonly plan: ClusterPlan
+  private readonly everybody: readonly ProcessId[]
   private readonly mutant: Mutant | undefined
   private readonly durables = new Map<ProcessId, Durable>()
   private readonly hosts = new Map<ProcessId, Host>()
+  private readonly dead = new Set<ProcessId>()
   private readonly keys: readonly string[]
   private areClientsStopped = false
   private values = 0
@@ -123,54 +76,116 @@ export class Cluster {
   constructor(plan: ClusterPlan, mutant: Mutant | undefined) {
     this.plan = plan
     this.mutant = mutant
-    const { seed, faults, nodeCount, clientCount } = plan
+    const { seed, faults, nodeCount, spareCount, clientCount, replicas } = plan
     const { network, storage, clock } = faults
     this.simulation = new Simulation<Wire>({ seed, network, storage, clock, digest: digestOf })
-    this.nodeIds = Array.from({ length: nodeCount }, (_, i) => i + 1)
+    this.everybody = Array.from({ length: nodeCount + spareCount }, (_, i) => i + 1)
     this.clientIds = Array.from({ length: clientCount }, (_, i) => FIRST_CLIENT + i)
     this.keys = Array.from({ length: plan.keyCount }, (_, i) => `key ${i}`)
-    this.ring = buildRing(
-      this.nodeIds.map((id) => ({ name: `n${id}` })),
-      { virtualNodes: 8 },
-    )
-    for (const id of this.nodeIds) {
-      this.durables.set(id, { lives: 0, versions: new Map(), hints: new Map() })
+    const founders = this.everybody.slice(0, nodeCount).map((id) => ({ name: `n${id}` }))
+    const record = foundingRecord(buildRing(founders, { virtualNodes: 8 }), replicas)
+    for (const id of this.everybody) {
+      const notes = id <= nodeCount ? { ring: record } : {}
+      this.durables.set(id, { lives: 0, versions: new Map(), hints: new Map(), notes })
       this.simulation.add(id, () => this.start(id))
     }
     for (const id of this.clientIds) this.simulation.add(id, () => this.client(id))
+    this.operator = new Operator(this, OPERATOR)
+    this.simulation.add(OPERATOR, () => this.operator)
+    if (plan.changeMs > 0) this.operator.begin(plan.changeMs)
   }
 
-  /** Demands that replicas become equal and hints arrive, when all faults have ended. */
+  /** Those that are not lost for good. */
+  get nodeIds(): readonly ProcessId[] {
+    return this.everybody.filter((id) => !this.dead.has(id))
+  }
+
+  /** The newest ring that anybody has on disk. */
+  get record(): RingRecord {
+    const records = this.nodeIds.flatMap((id) => this.durable(id).notes.ring ?? [])
+    return records.reduce((newest, each) => (each.epoch > newest.epoch ? each : newest))
+  }
+
+  /** Tombstones that nodes have let go since they last started. */
+  get ended(): number {
+    return this.nodeIds.reduce((sum, id) => sum + (this.hosts.get(id)?.node.status.tombstones.ended ?? 0), 0)
+  }
+
+  isDead(id: ProcessId): boolean {
+    return this.dead.has(id)
+  }
+
+  /** Takes a node and its disk away for good. */
+  lose(id: ProcessId): void {
+    this.dead.add(id)
+    this.simulation.crash(id)
+    this.simulation.note(`n${id} is lost with its disk`)
+    this.durables.set(id, { lives: 0, versions: new Map(), hints: new Map(), notes: {} })
+  }
+
+  /** Demands that changes end, replicas become equal and hints arrive, when all faults have ended; and that nobody has what is not his. */
   converge(): void {
-    const { simulation, plan, ring } = this
+    const { simulation, plan } = this
     this.areClientsStopped = true
     simulation.heal()
-    simulation.runFor(3000) // hints are offered
-    for (let round = 0; round < 2; round++) {
-      for (const key of this.keys)
-        this.host(1).ask(0, 0, { kind: 'get', id: 0, get: { key, replicas: plan.replicas, answers: plan.replicas } })
+    this.operator.finish()
+    if (!simulation.runUntil(() => this.isSettled(), CHANGE_MS)) {
+      const { epoch, phase } = this.record
+      throw new Violation(`the ring does not come to rest: it is ${phase} in epoch ${epoch}`)
+    }
+    simulation.runFor(plan.syncTicks === NEVER_TICKS ? 3000 : 10_000) // hints are offered, replicas compared
+    for (let round = 0; round < 2 && plan.syncTicks === NEVER_TICKS; round++) {
+      const { replicas } = plan
+      const asked = this.member()
+      for (const key of this.keys) asked.ask(0, 0, { kind: 'get', id: 0, get: { key, replicas, answers: replicas } })
       simulation.runFor(1000)
     }
-    for (const key of this.keys) {
-      const all = ring
-        .preferenceList(key, plan.replicas)
-        .map((name) => this.durable(Number(name.slice(1))).versions.get(key) ?? NO_VERSIONS)
-      if (all.some((each) => !isSame(each, all[0] as Versions)))
-        throw new Violation(`the replicas of ${key} do not agree at last`)
-    }
+    for (const key of this.keys) this.checkKey(key)
     for (const id of this.nodeIds) {
       const { hints, requests } = this.host(id).node.status
       if (hints + requests > 0) throw new Violation(`n${id} still has ${hints} hints and ${requests} requests`)
     }
   }
 
-  private start(id: ProcessId): Process<Wire> {
+  private checkKey(key: string): void {
+    const { ring, replicas } = this.record
+    const owners = restoreRing(ring).preferenceList(key, replicas)
+    const known = owners.map((name) => this.durable(Number(name.slice(1))).versions.get(key) ?? NO_VERSIONS)
+    let all = NO_VERSIONS
+    for (const each of known) all = merge(all, each)
+    if (known.some((each) => !isSame(each, all))) throw new Violation(`the replicas of ${key} do not agree at last`)
+    this.history.found(key, all, this.simulation.nowMs)
+    const others = this.nodeIds.filter((id) => !owners.includes(`n${id}`) && this.durable(id).versions.has(key))
+    if (others.length > 0) throw new Violation(`n${others[0]} still has ${key}, which is not its own`)
+  }
+
+  /** The ring is at rest, without those who are lost, and everybody has let go of what is not his. */
+  private isSettled(): boolean {
+    const { epoch, phase, ring } = this.record
+    if (phase !== 'stable' || ring.nodes.some(({ name }) => this.dead.has(Number(name.slice(1))))) return false
+    return this.nodeIds.every((id) => {
+      const { node } = this.host(id)
+      return node.status.epoch === epoch && node.status.isSwept
+    })
+  }
+
+  private member(): Host {
+    return this.host(Number(this.record.ring.nodes[0]?.name.slice(1)))
+  }
+
+  private start(id: ProcessId): Process<Wire> | undefined {
+    if (this.dead.has(id)) return undefined
     const durable = this.durable(id)
     durable.lives++
-    const host = new Host(id, durable, this.simulation, (store, hints) => {
-      const { ring, mutant } = this
-      const ticks = { requestTicks: 20, hintTicks: 4, offerTicks: 15 }
-      return new StoreNode({ name: `n${id}`, ring, life: durable.lives, store, hints, mutant, ...ticks })
+    const { plan, mutant, simulation } = this
+    const host = new Host(id, durable, simulation, (store) => {
+      const { hints, notes, lives } = durable
+      return new StoreNode({
+        ...{ name: `n${id}`, clusterId: 'simulated', life: lives, store, hints, notes, mutant },
+        ...{ random: simulation.random, seeds: id > plan.nodeCount ? ['n1', 'n2', 'n3'] : [] },
+        ...{ requestTicks: 20, hintTicks: 4, offerTicks: 15, gossipTicks: 3, eraTicks: 5, treeDepth: 3 },
+        ...{ syncTicks: plan.syncTicks, entriesPerTick: plan.entriesPerTick },
+      })
     })
     this.hosts.set(id, host)
     return host
@@ -178,7 +193,7 @@ export class Cluster {
 
   /** Asks one thing after the other, of any node; a request without an answer is given up after a while. */
   private client(id: ProcessId): Process<Wire> {
-    const { simulation, plan, history } = this
+    const { simulation, plan } = this
     const { random } = simulation
     const contexts = new Map<string, VersionVector>()
     let asked = 0
@@ -188,27 +203,9 @@ export class Cluster {
         if (this.areClientsStopped) return
         const number = ++asked
         const key = pick(random, this.keys)
-        const sinceMs = simulation.nowMs
-        const { replicas } = plan
-        let event: Asked
-        if (chance(random, plan.readRate)) {
-          event = { kind: 'get', id: 0, get: { key, replicas, answers: plan.answers } }
-          ended = (outcome) => {
-            if (outcome.kind !== 'found') return
-            history.found(key, outcome.versions, sinceMs)
-            contexts.set(key, outcome.versions.context)
-          }
-        } else {
-          const context = chance(random, plan.blindRate) ? NO_CONTEXT : (contexts.get(key) ?? NO_CONTEXT)
-          const value = `${++this.values}`
-          history.asks(key, context)
-          const put = { key, value: Buffer.from(value), context, replicas, acks: plan.acks, writtenMs: sinceMs }
-          event = { kind: 'put', id: 0, put }
-          ended = (outcome) => {
-            if (outcome.kind === 'written') history.written(key, outcome.dot, value, simulation.nowMs)
-          }
-        }
-        simulation.send(id, pick(random, this.nodeIds), { kind: 'ask', id: number, event })
+        const request = chance(random, plan.readRate) ? this.read(key, contexts) : this.write(key, contexts)
+        ended = request.ended
+        simulation.send(id, pick(random, this.nodeIds), { kind: 'ask', id: number, event: request.event })
         simulation.after(id, 400, () => {
           if (asked !== number || ended === undefined) return
           ended = undefined
@@ -228,6 +225,40 @@ export class Cluster {
     }
   }
 
+  private read(key: string, contexts: Map<string, VersionVector>): { event: Asked; ended: (outcome: Outcome) => void } {
+    const { replicas, answers } = this.plan
+    const sinceMs = this.simulation.nowMs
+    return {
+      event: { kind: 'get', id: 0, get: { key, replicas, answers } },
+      ended: (outcome) => {
+        if (outcome.kind !== 'found') return
+        this.history.found(key, outcome.versions, sinceMs)
+        contexts.set(key, outcome.versions.context)
+      },
+    }
+  }
+
+  private write(
+    key: string,
+    contexts: Map<string, VersionVector>,
+  ): { event: Asked; ended: (outcome: Outcome) => void } {
+    const { plan, history, simulation } = this
+    const { random } = simulation
+    const { replicas, acks, blindRate, deleteRate } = plan
+    const context = chance(random, blindRate) ? NO_CONTEXT : (contexts.get(key) ?? NO_CONTEXT)
+    const isDeletion = chance(random, deleteRate)
+    const text = isDeletion ? undefined : `${++this.values}`
+    history.asks(key, context, isDeletion)
+    const value = text === undefined ? undefined : Buffer.from(text)
+    return {
+      event: { kind: 'put', id: 0, put: { key, value, context, replicas, acks, writtenMs: simulation.nowMs } },
+      ended: (outcome) => {
+        if (outcome.kind !== 'written') return
+        history.written({ key, dot: outcome.dot, atMs: simulation.nowMs, context, isDeletion }, text)
+      },
+    }
+  }
+
   private host(id: ProcessId): Host {
     return this.hosts.get(id) as Host
   }
@@ -237,107 +268,8 @@ export class Cluster {
   }
 }
 
-/** One life of a node: does what the engine says, on a disk that loses what was not synced. */
-class Host implements Process<Wire> {
-  readonly node: StoreNode
-  private readonly id: ProcessId
-  private readonly durable: Durable
-  private readonly simulation: Simulation<Wire>
-  /** What the node sees: also what is not on disk yet. */
-  private readonly visible: Map<string, Versions>
-  private readonly asked = new Map<number, { readonly client: ProcessId; readonly id: number }>()
-  private nextAsked = 1
-
-  constructor(
-    id: ProcessId,
-    durable: Durable,
-    simulation: Simulation<Wire>,
-    open: (store: ReadonlyMap<string, Versions>, hints: Durable['hints']) => StoreNode,
-  ) {
-    this.id = id
-    this.durable = durable
-    this.simulation = simulation
-    this.visible = new Map(durable.versions)
-    this.node = open(this.visible, durable.hints)
-    this.tick()
-  }
-
-  receive(from: ProcessId, wire: Wire): void {
-    if (wire.kind === 'peer') this.step({ kind: 'message', from: `n${from}`, message: wire.message })
-    else if (wire.kind === 'ask') this.ask(from, wire.id, wire.event)
-  }
-
-  ask(client: ProcessId, id: number, event: Asked): void {
-    const own = this.nextAsked++
-    this.asked.set(own, { client, id })
-    this.step({ ...event, id: own })
-  }
-
-  private tick(): void {
-    this.simulation.after(this.id, TICK_MS, () => {
-      this.step({ kind: 'tick' })
-      this.tick()
-    })
-  }
-
-  private step(event: Event): void {
-    for (const effect of this.node.step(event)) this.perform(effect)
-  }
-
-  private perform(effect: Effect): void {
-    const { simulation, durable, id } = this
-    switch (effect.kind) {
-      case 'persist': {
-        const { key, versions } = effect
-        this.visible.set(key, versions)
-        this.write(effect.write, () => durable.versions.set(key, versions))
-        return
-      }
-      case 'persistHint': {
-        const { target, key, versions } = effect
-        this.write(effect.write, () => {
-          const kept = durable.hints.get(target) ?? new Map<string, Versions>()
-          if (versions === undefined) kept.delete(key)
-          else kept.set(key, versions)
-          durable.hints.set(target, kept)
-        })
-        return
-      }
-      case 'send':
-        simulation.send(id, Number(effect.to.slice(1)), { kind: 'peer', message: effect.message })
-        return
-      case 'reply': {
-        const asked = this.asked.get(effect.id)
-        this.asked.delete(effect.id)
-        if (asked === undefined || asked.client === 0) return
-        simulation.send(id, asked.client, { kind: 'told', id: asked.id, outcome: effect.outcome })
-      }
-    }
-  }
-
-  private write(write: number, apply: () => void): void {
-    this.simulation.write(
-      this.id,
-      apply,
-      () => this.step({ kind: 'persisted', write }),
-      () => {
-        const { simulation, id } = this
-        simulation.crash(id)
-        simulation.later(RESTART_MS, () => simulation.restart(id))
-      },
-    )
-  }
-}
-
 function digestOf(wire: Wire): number {
   if (wire.kind !== 'peer') return wire.id
-  return wire.message.request.number * 8 + wire.message.kind.length
-}
-
-function nameOf({ node, count }: Dot): string {
-  return `write ${count} of ${node}`
-}
-
-function text(value: Uint8Array | undefined): string {
-  return value === undefined ? 'nothing' : new TextDecoder().decode(value)
+  const { message } = wire
+  return message.epoch * 64 + message.era * 8 + message.kind.length
 }

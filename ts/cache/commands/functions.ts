@@ -115,8 +115,11 @@ export const FUNCTION_COMMANDS: Handlers = {
 /** The libraries of an engine as code, for snapshots. */
 export interface FunctionCode {
   dump(): readonly string[]
-  /** @throws CORRUPTION if it cannot be loaded. */
-  load(code: string): void
+  /**
+   * @param replaces - False: a library of that name may not be there; true unless given.
+   * @throws CORRUPTION if it cannot be loaded.
+   */
+  load(code: string, replaces?: boolean): void
   /** Forgets all of them. */
   clear(): void
 }
@@ -129,9 +132,9 @@ export function functionFlags(engine: Host, name: string): ReadonlySet<string> |
 export function functionCodeOf(engine: Host): FunctionCode {
   return {
     dump: () => [...(LIBRARIES.get(engine)?.libraries.values() ?? [])].map(({ code }) => code),
-    load(code) {
+    load(code, replaces = true) {
       try {
-        librariesOf({ engine }).load(code, true)
+        librariesOf({ engine }).load(code, replaces)
       } catch (error) {
         if (!(error instanceof CommandError)) throw error
         throw new BedplateError('CORRUPTION', `a library of functions cannot be loaded: ${error.message}`)

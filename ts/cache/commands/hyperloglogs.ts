@@ -10,9 +10,9 @@
 // The hash is MurmurHash2 of 64 bits (Appleby), the estimate that of Ertl, "New cardinality estimation algorithms for
 // HyperLogLog sketches", 2017, §4.
 import { Blob } from '../keyspace/blob.ts'
-import { lengthOf, textOf } from '../keyspace/values.ts'
+import { lengthOf, type StringValue, textOf } from '../keyspace/values.ts'
 import type { Call, Handlers } from './call.ts'
-import { fail } from './errors.ts'
+import { fail, shown } from './errors.ts'
 import { blobAt } from './strings.ts'
 
 const REGISTERS = 16_384
@@ -27,6 +27,9 @@ const MAX_BYTES = HEADER_BYTES + 2 * REGISTERS
 /** Beyond this a sparse one becomes dense: hll-sparse-max-bytes. */
 const MAX_SPARSE_BYTES = 3000
 const MAX_SPARSE_VALUE = 32
+/** PFSELFTEST: five standard errors of 1.04 / sqrt(registers). */
+const TESTED_ELEMENTS = 20_000
+const MAX_ERROR = 0.04
 const ALPHA = 0.5 / Math.LN2
 const MULTIPLIER = 0xc6a4a7935bd1e995n
 const SEED = 0xadc83b19n
@@ -65,6 +68,62 @@ export const HYPERLOGLOG_COMMANDS: Handlers = {
     call.changed(key, '$', 'pfadd')
     call.reply.ok()
   },
+
+  pfdebug: debug,
+
+  pfselftest({ random, reply }) {
+    const registers = new Uint8Array(REGISTERS)
+    for (let i = 0; i < TESTED_ELEMENTS; i++) {
+      const { index, value } = observe(Buffer.from(random.bytes(8)).toString('latin1'))
+      registers[index] = Math.max(value, registers[index] as number)
+    }
+    const error = Math.abs(estimate(registers) - TESTED_ELEMENTS) / TESTED_ELEMENTS
+    if (error > MAX_ERROR) fail(`TESTFAILED the estimate is wrong by ${(100 * error).toFixed(1)} per cent`)
+    const header = Buffer.alloc(HEADER_BYTES)
+    const again = readDense(Buffer.concat([header, encodeDense(registers)]))
+    if (!Buffer.from(again).equals(registers)) fail('TESTFAILED registers are not read as they were written')
+    reply.ok()
+  },
+}
+
+/** PFDEBUG GETREG | DECODE | ENCODING | TODENSE key */
+function debug(call: Call, [, subcommand = '', key = '']: readonly string[]): void {
+  const { reply } = call
+  const sketch = registersAt(call, key) ?? fail('ERR The specified key does not exist')
+  switch (subcommand.toLowerCase()) {
+    case 'getreg':
+      reply.array(REGISTERS)
+      for (const value of sketch.registers) reply.integer(value)
+      break
+    case 'decode':
+      if (sketch.isDense) fail('ERR HLL encoding is not sparse')
+      reply.bulk(runsOf(Buffer.from(textOf(call.string(key) as StringValue), 'latin1')))
+      break
+    case 'encoding':
+      reply.simple(sketch.isDense ? 'dense' : 'sparse')
+      break
+    case 'todense':
+      if (!sketch.isDense) {
+        write(call, key, sketch.registers, true)
+        call.dirty++
+      }
+      reply.integer(sketch.isDense ? 0 : 1)
+      break
+    default:
+      fail(`ERR Unknown PFDEBUG subcommand '${shown(subcommand)}'`)
+  }
+}
+
+/** What a sparse one is made of: `z:n` and `Z:n` for zeros, `v:value,n` for registers. */
+function runsOf(bytes: Uint8Array): string {
+  const runs: string[] = []
+  for (let at = HEADER_BYTES; at < bytes.length; at++) {
+    const code = bytes[at] as number
+    if ((code & 0x80) !== 0) runs.push(`v:${((code >> 2) & 0x1f) + 1},${(code & 3) + 1}`)
+    else if ((code & 0x40) === 0) runs.push(`z:${(code & 0x3f) + 1}`)
+    else runs.push(`Z:${(((code & 0x3f) << 8) | (bytes[++at] as number)) + 1}`)
+  }
+  return runs.join(' ')
 }
 
 /** Counts one sketch and keeps the count in it, until it is changed. */

@@ -376,6 +376,8 @@ const TABLE = `
     pfadd -2 1 write,denyoom,fast
     pfcount -2 1..-1 readonly
     pfmerge -2 1..-1 write,denyoom
+    pfdebug 3 2 write,denyoom,admin
+    pfselftest 1 - admin
   @geo
     geoadd -5 1 write,denyoom
     geopos -2 1 readonly

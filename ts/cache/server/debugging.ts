@@ -94,7 +94,7 @@ function reloadFromMemory(
     bytes = undefined
     return once
   }
-  const loadFunction = (code: string): void => functions.load(code)
+  const loadFunction = (code: string): void => functions.load(code, merges)
   const options: ReplayOptions = { engine, nowMs, dropsExpired: true, loadFunction, merges }
   drain(replaySnapshot(new RdbReader(source, 'a snapshot in memory'), options))
 }

@@ -25,6 +25,8 @@ export interface InfoFigures {
   readonly pubsubPatterns: number
   /** Connections for which there was no room. */
   readonly rejected: number
+  /** Connections that wait for the next MIGRATE. */
+  readonly cachedSockets: number
   readonly isCluster: boolean
   readonly totals: Totals
   /** What `Replication.info` tells, and how often replicas came. */
@@ -113,7 +115,17 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     lazyfree_pending_objects: 0,
   }),
   Persistence: ({ persistence }) => persistence,
-  Stats: ({ totals, rejected, pubsubChannels, pubsubPatterns, memory, syncs, statistics, tracking }) => ({
+  Stats: ({
+    totals,
+    rejected,
+    pubsubChannels,
+    pubsubPatterns,
+    memory,
+    syncs,
+    statistics,
+    tracking,
+    cachedSockets,
+  }) => ({
     total_connections_received: totals.connections,
     total_commands_processed: totals.commands,
     total_net_input_bytes: totals.bytesIn,
@@ -127,6 +139,7 @@ const SECTIONS: Readonly<Record<string, (figures: InfoFigures) => Lines>> = {
     client_output_buffer_limit_disconnections: totals.slowClients,
     pubsub_channels: pubsubChannels,
     pubsub_patterns: pubsubPatterns,
+    migrate_cached_sockets: cachedSockets,
     tracking_total_keys: tracking.keyCount,
     tracking_total_items: tracking.itemCount,
     tracking_total_prefixes: tracking.prefixCount,

@@ -52,10 +52,21 @@ export function applyMemoryOptions({ memory, databases }: Engine, options: Memor
   memory.choose(policy, databases)
 }
 
+/** What one client may make the server keep is bounded, what all of them may is not. */
+function limitOfClients(value: string): (() => void) | string {
+  if (/^0+(?:[a-z]{0,2}|%)$/i.test(value)) return () => {}
+  const [, percentage] = /^(\d{1,15})%$/.exec(value) ?? []
+  if (Number(percentage) > 100) return 'percentage argument must be less or equal to 100'
+  return percentage === undefined && parseBytes(value) === undefined
+    ? 'argument must be a memory or percent value'
+    : 'this server closes no client for what all of them need: each has a bound of its own'
+}
+
 /** The settings of memory, live. */
 export function memorySettings(engine: Engine): [string, LiveSetting][] {
   const { memory } = engine
   return [
+    ['maxmemory-clients', { get: () => '0', prepare: limitOfClients }],
     [
       'maxmemory',
       {

@@ -94,6 +94,11 @@ export class Migrator {
     ended()
   }
 
+  /** How many connections wait for the next MIGRATE. */
+  get idleCount(): number {
+    return this.#idle.size
+  }
+
   /** @returns What went wrong, as the reply; undefined if nothing did. */
   async #send(transfer: Transfer): Promise<string | undefined> {
     const { target } = transfer

@@ -1,8 +1,9 @@
 // CONFIG's settings of what is kept on disk.
 import { formatSavePoints, parseSavePoints } from '../persistence/save-points.ts'
 import { APPEND_DIRECTORY, APPEND_NAME, type Persistence, type PersistenceSettings } from './persistence.ts'
-import { fixed, type LiveSetting } from './settings.ts'
+import { fixed, type LiveSetting, steady } from './settings.ts'
 
+const NOTHING_KEPT = 'this server keeps nothing on disk: start it with --dir'
 const UNITS: Readonly<Record<string, number>> = {
   '': 1,
   b: 1,
@@ -17,7 +18,12 @@ const UNITS: Readonly<Record<string, number>> = {
 /** Settings by name. @param persistence - Undefined where nothing is kept. */
 export function persistenceSettings(persistence: Persistence | undefined): Readonly<Record<string, LiveSetting>> {
   if (persistence === undefined) {
-    return { appendonly: only('no'), appendfsync: fixed('everysec'), dir: fixed(''), save: only('') }
+    return {
+      appendonly: steady('no', NOTHING_KEPT),
+      appendfsync: steady('everysec'),
+      dir: fixed(''),
+      save: steady('', NOTHING_KEPT),
+    }
   }
   const { settings } = persistence
   return {
@@ -42,7 +48,7 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
       },
     },
     'aof-load-truncated': flag(settings, 'forgivesTorn'),
-    'aof-timestamp-enabled': fixed('no'),
+    'aof-timestamp-enabled': steady('no'),
     'aof-use-rdb-preamble': flag(settings, 'beginsWithSnapshot'),
     'auto-aof-rewrite-min-size': {
       get: () => String(settings.rewriteMinBytes),
@@ -66,7 +72,7 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
     dbfilename: fixed(settings.snapshotName),
     dir: fixed(settings.directory),
     rdbchecksum: fixed('yes'),
-    rdbcompression: fixed('yes'),
+    rdbcompression: steady('yes'),
     save: {
       get: () => formatSavePoints(settings.savePoints),
       prepare: (value) => {
@@ -79,11 +85,6 @@ export function persistenceSettings(persistence: Persistence | undefined): Reado
     },
     'stop-writes-on-bgsave-error': flag(settings, 'stopsOnSaveError'),
   }
-}
-
-/** What clients set to be sure of it, where nothing else can be. @param reason - Why not. */
-function only(value: string, reason = 'this server keeps nothing on disk: start it with --dir'): LiveSetting {
-  return { get: () => value, prepare: (wanted) => (wanted.toLowerCase() === value ? () => {} : reason) }
 }
 
 type Flag = 'beginsWithSnapshot' | 'forgivesTorn' | 'stopsOnSaveError'

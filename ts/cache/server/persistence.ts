@@ -289,7 +289,7 @@ export class Persistence {
    * @throws CORRUPTION, NOT_FOUND and other errors of the disk.
    */
   reloadSnapshot(options: { readonly saves: boolean; readonly merges: boolean; readonly prepare: () => void }): void {
-    const { disk } = this.#options
+    const { disk, functions } = this.#options
     const path = joinPath(this.settings.directory, this.settings.snapshotName)
     if (options.saves && this.#job !== undefined)
       throw new BedplateError('CONFLICT', 'another snapshot is being written')
@@ -298,7 +298,8 @@ export class Persistence {
     try {
       options.prepare()
       const reader = new RdbReader(sourceOf(file), path)
-      drain(replaySnapshot(reader, { ...this.#replayOptions(true), merges: options.merges }))
+      const loadFunction = (code: string): void => functions.load(code, options.merges)
+      drain(replaySnapshot(reader, { ...this.#replayOptions(true), merges: options.merges, loadFunction }))
     } finally {
       file.close()
     }

@@ -2,7 +2,7 @@
 import type { Replication } from '../replication/replication.ts'
 import { MIN_BACKLOG_BYTES, type ReplicationSettings } from '../replication/types.ts'
 import { numberSetting, parseBytes } from './memory-settings.ts'
-import { fixed, type LiveSetting } from './settings.ts'
+import { type LiveSetting, steady } from './settings.ts'
 
 /** What clients may leave unread before they are closed: those that ask, and those that listen. */
 export interface OutputLimits {
@@ -43,15 +43,15 @@ export function replicationSettings(replication: Replication, limits: OutputLimi
     ...both('min-replicas-max-lag', number('maxLagMs', SECOND_MS)),
     ...both('min-replicas-to-write', number('minReplicas')),
     ['repl-backlog-size', backlogSetting(replication)],
-    ['repl-backlog-ttl', fixed(0)],
-    ['repl-diskless-load', fixed('disabled')],
+    ['repl-backlog-ttl', steady(0)],
+    ['repl-diskless-load', steady('disabled')],
     ['repl-diskless-sync', flag(settings, 'isDiskless')],
-    ['repl-diskless-sync-delay', fixed(0)],
+    ['repl-diskless-sync-delay', steady(0)],
     ...both('repl-ping-replica-period', number('pingPeriodMs', SECOND_MS, 1)),
     ['repl-timeout', number('timeoutMs', SECOND_MS, 1)],
     ...both('replica-announce-ip', text(settings, 'announcedHost')),
     ...both('replica-announce-port', number('announcedPort')),
-    ...both('replica-ignore-maxmemory', fixed('yes')),
+    ...both('replica-ignore-maxmemory', steady('yes')),
     ...both('replica-priority', number('priority')),
     ...both('replica-read-only', flag(settings, 'isReadOnly')),
     ...both('replica-serve-stale-data', flag(settings, 'servesStale')),
@@ -93,6 +93,8 @@ function outputSetting(settings: ReplicationSettings, { outputBytes, pubsubOutpu
         if (bytes === undefined || softBytes === undefined || !/^\d{1,9}$/.test(seconds)) {
           return 'Error in hard, soft or soft_seconds setting in buffer limit configuration.'
         }
+        const given = { normal: outputBytes, pubsub: pubsubOutputBytes }[name.toLowerCase()]
+        if (given === bytes && softBytes === 0 && Number(seconds) === 0) continue
         if (!/^(?:slave|replica)$/i.test(name)) return "only what replicas may leave unread can be set: 'replica'"
         changes.push(() => {
           settings.outputBytes = bytes

@@ -11,7 +11,7 @@ import type { Password } from './password.ts'
 import type { Persistence } from './persistence.ts'
 import { persistenceSettings } from './persistence-settings.ts'
 import { type OutputLimits, replicationSettings } from './replication-settings.ts'
-import { fixed, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses } from './settings.ts'
+import { fixed, type LiveSetting, type LiveSettings, parseEventClasses, showEventClasses, steady } from './settings.ts'
 import { slowLogSettings } from './slow-settings.ts'
 import { userSettings } from './user-settings.ts'
 
@@ -41,25 +41,31 @@ export function serverSettings(server: Configured): LiveSettings {
   return new Map<string, LiveSetting>([
     ...Object.entries(persistenceSettings(persistence)),
     ...encodingSettings(engine.encodingLimits),
-    ['bind', fixed(host)],
+    ['bind', steady(host)],
     ['busy-reply-threshold', busySetting(engine)],
     ['cluster-enabled', fixed(cluster === undefined ? 'no' : 'yes')],
-    ['cluster-node-timeout', fixed(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
-    ['cluster-require-full-coverage', fixed(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
+    ['cluster-node-timeout', steady(cluster?.gossip?.nodeTimeoutMs ?? DEFAULT_GOSSIP_OPTIONS.nodeTimeoutMs)],
+    ['cluster-require-full-coverage', steady(cluster?.gossip?.requiresFullCoverage === false ? 'no' : 'yes')],
+    ['daemonize', fixed('no')],
     ['databases', fixed(databases)],
     ['enable-debug-command', fixed(options.debugCommands ?? 'no')],
     ['lua-time-limit', busySetting(engine)],
-    ['maxclients', fixed(maxClients)],
+    ['maxclients', steady(maxClients)],
     ...memorySettings(engine),
     ...otherSettings(engine),
     ...replicationSettings(replication, limits),
     ...slowLogSettings(slowLog),
     ['notify-keyspace-events', eventSetting(engine)],
-    ['port', { get: () => String(port()) }],
-    ['proto-max-bulk-len', fixed(DEFAULT_LIMITS.bulkBytes)],
-    ['timeout', fixed(0)],
+    ['port', portSetting(port)],
+    ['proto-max-bulk-len', steady(DEFAULT_LIMITS.bulkBytes)],
+    ['timeout', steady(0)],
     ...userSettings(engine.users, password, options.users?.path ?? ''),
   ])
+}
+
+/** Known once it listens. */
+function portSetting(port: () => number): LiveSetting {
+  return { get: () => String(port()), prepare: (value) => steady(port()).prepare?.(value) ?? 'immutable' }
 }
 
 function eventSetting(engine: Engine): LiveSetting {

@@ -381,6 +381,7 @@ export class CacheServer implements Server {
       blockedClients: [...this.#reactor.clients.values()].filter(({ isWaiting }) => isWaiting).length,
       maxClients,
       rejected: this.#door.rejectedCount,
+      cachedSockets: this.#migrator.idleCount,
       isCluster: this.#member !== undefined,
       replication: this.#replication.info(),
       syncs: this.#replication.counts,

@@ -13,6 +13,12 @@ export function fixed(value: string | number): LiveSetting {
   return { get: () => String(value) }
 }
 
+/** A setting that is what the server was started with: clients may set it to that, to be sure of it. */
+export function steady(value: string | number, reason = 'this server takes it at its start alone'): LiveSetting {
+  const given = String(value)
+  return { get: () => given, prepare: (wanted) => (wanted.toLowerCase() === given.toLowerCase() ? () => {} : reason) }
+}
+
 /** Settings by name. */
 export type LiveSettings = ReadonlyMap<string, LiveSetting>
 

@@ -5,6 +5,7 @@ import type { Logger, Server } from '../../service/index.ts'
 import { UsageError } from '../kit/program.ts'
 import { makeCache } from './cache.ts'
 import { makeLocks } from './locks.ts'
+import { makeReplicated } from './replicated.ts'
 
 /** How a server is made for `up` and `run`. */
 export interface MakeOptions extends Address {
@@ -35,6 +36,8 @@ export interface ServerKind {
   readonly summary: string
   /** Of the system that it mirrors. */
   readonly port: number
+  /** Started by its name alone: what most programs do without. Default false. */
+  readonly isOnRequest?: boolean
   /** Whether it keeps data where it is told to. */
   readonly keepsData: boolean
   readonly make: (options: MakeOptions) => Made
@@ -73,11 +76,27 @@ const SERVERS: readonly ServerKind[] = [
       `etcdctl --endpoints=${showAddress(address)} get --prefix ''`,
     ],
   },
+  {
+    name: 'replicated-kv',
+    summary: 'replicated key-value store',
+    port: 8001,
+    isOnRequest: true,
+    keepsData: true,
+    make: makeReplicated,
+    variables: (address) => ({ REPLICATED_KV_URL: `http://${showAddress(address)}` }),
+    connections: (address) => [
+      `REPLICATED_KV_URL=http://${showAddress(address)}`,
+      `replicated-kv --node-id=2 --port=${address.port + 1} --follower --leader-addr=${showAddress(address)}`,
+    ],
+  },
 ]
 
-/** The servers that --only names, in the order of the registry. @throws UsageError for a name that is none. */
+/**
+ * The servers that --only names, in the order of the registry; all that are not there on request, if it is not given.
+ * @throws UsageError for a name that is none.
+ */
 export function chosenServers(only: string | undefined): readonly ServerKind[] {
-  if (only === undefined) return SERVERS
+  if (only === undefined) return SERVERS.filter(({ isOnRequest = false }) => !isOnRequest)
   const names = only.split(',').map((name) => name.trim())
   const known = SERVERS.map(({ name }) => name)
   const unknown = names.find((name) => !known.includes(name))

@@ -124,7 +124,12 @@ export class Driver {
   }
 
   get status(): NodeStatus {
-    return this.node.status
+    return this.node.statusAt(this.nowTick)
+  }
+
+  /** Who leads, as far as this node knows. */
+  get standing(): RoleChange {
+    return this.node.standing
   }
 
   /** The term of an entry of the log; undefined where it has none, or none any more. */

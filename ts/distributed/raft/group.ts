@@ -226,9 +226,9 @@ export class Group implements RaftGroup {
   }
 
   private async attempt(request: Request, deadline: number): Promise<Reply> {
-    const { role, leader } = this.driver.status
+    const { role, leader } = this.driver.standing
     if (role === 'leader' || leader === undefined || this.driver.failure !== undefined) return this.perform(request)
-    const isMoot = (): boolean => changesNothing(request) && this.driver.status.leader !== leader
+    const isMoot = (): boolean => changesNothing(request) && this.driver.standing.leader !== leader
     const outcome = await this.whileOf(deadline, this.seams.call(leader, encodeRequest(request)), isMoot)
     if (outcome === 'unsent') return { kind: 'refused', reason: 'not leader', leader: undefined }
     return outcome === 'lost' ? { kind: 'unknown', leader: undefined } : decodeReply(outcome)
@@ -240,8 +240,9 @@ export class Group implements RaftGroup {
       return { kind: 'done', ...(await this.execute(request)) }
     } catch (error) {
       if (!(error instanceof RaftError)) throw error
-      const { reason, leader } = error
-      return reason === undefined ? { kind: 'unknown', leader } : { kind: 'refused', reason, leader }
+      const { reason, leader, missing } = error
+      if (reason !== undefined) return { kind: 'refused', reason, leader }
+      return { kind: 'unknown', leader, ...(missing.length > 0 ? { missing } : {}) }
     }
   }
 

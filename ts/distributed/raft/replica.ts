@@ -3,6 +3,7 @@ import { assert, BedplateError } from '../../base/errors.ts'
 import { lacks } from '../../storage/mutant.ts'
 import { checkStart, type KnownOptions } from './check-options.ts'
 import { RaftLog } from './log.ts'
+import type { RoleChange } from './raft-error.ts'
 import type {
   Effect,
   Entry,
@@ -88,6 +89,17 @@ export class Replica {
       durableIndex: this.durable,
       membership: this.log.membership,
     }
+  }
+
+  /** Who leads, as far as this node knows: of `status`, for whoever asks with every request. */
+  get standing(): RoleChange {
+    return { role: this.role, term: this.term, leader: this.leader }
+  }
+
+  /** What it looks like at a time, where that matters to an engine on top; `status` is as of the last event. */
+  statusAt(nowTick: Tick): NodeStatus {
+    this.now = Math.max(this.now, nowTick)
+    return this.status
   }
 
   /** `status.commitIndex`, for whoever asks after every event. */

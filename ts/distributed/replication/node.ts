@@ -56,11 +56,14 @@ export class ReplicationNode extends RaftNode {
   constructor(raft: RaftOptions, replication: ReplicationOptions, start: RaftStart) {
     super(raft, start)
     this.replication = knownReplication(replication, this.options)
-    const { baseIndex } = this.log
+    const { baseIndex, lastIndex } = this.log
     this.shown = this.appliedIndex
     this.marks = new Marks(baseIndex, this.now)
-    this.terms = new Terms(baseIndex, this.log.termAt(baseIndex) ?? 0)
-    this.noteEntries(this.log.between(baseIndex, this.log.lastIndex))
+    this.markEntries(this.log.between(baseIndex, lastIndex))
+    // The disk may have entries before the snapshot still: their terms are worth knowing.
+    const first = start.entries.find(({ index }) => index <= baseIndex) ?? this.positionAtBase
+    this.terms = new Terms(first.index, first.term)
+    this.terms.add(start.entries.filter(({ index }) => index > first.index))
   }
 
   override get status(): ReplicationStatus {
@@ -82,9 +85,7 @@ export class ReplicationNode extends RaftNode {
     if (this.replication.mode !== 'async') return super.covers({ index, term })
     if (index <= this.shown && lacks(this.replication.mutant, 'positions have terms')) return 'covered'
     if (index <= this.appliedIndex) {
-      const found = term === 0 ? term : this.terms.of(index)
-      if (found === undefined) return 'forgotten'
-      return found === term ? 'covered' : 'lost'
+      return term === 0 ? 'covered' : this.terms.compare({ index, term })
     }
     // Terms never fall in a log: behind a committed entry of a later term there is none of this one.
     if (term > 0 && (this.log.termAt(this.appliedIndex) ?? 0) > term) return 'lost'
@@ -175,7 +176,8 @@ export class ReplicationNode extends RaftNode {
 
   protected override appendToLog(entries: readonly Entry[]): void {
     super.appendToLog(entries)
-    this.noteEntries(entries)
+    this.terms.add(entries)
+    this.markEntries(entries)
   }
 
   protected override truncateFrom(index: LogIndex): void {
@@ -194,8 +196,12 @@ export class ReplicationNode extends RaftNode {
     this.hideFrom(this.appliedIndex + 1)
   }
 
-  private noteEntries(entries: readonly Entry[]): void {
-    this.terms.add(entries)
+  private get positionAtBase(): Position {
+    const { baseIndex } = this.log
+    return { index: baseIndex, term: this.log.termAt(baseIndex) ?? 0 }
+  }
+
+  private markEntries(entries: readonly Entry[]): void {
     for (const entry of entries) this.marks.reach(entry.index, sizeOf(entry), this.now)
   }
 

@@ -13,6 +13,8 @@ export interface RangeMove extends TokenRange {
    * as much. Empty if there is none: what lay there is lost, or waits until one of them is back.
    */
   readonly from: readonly string[]
+  /** The old replica whose place it takes, down or not: with what that one has, as many replicas know a write as before. Undefined if it takes none's. */
+  readonly instead: string | undefined
 }
 
 /** One range that a node has and needs no longer, once the moves are done. */
@@ -83,6 +85,7 @@ interface OpenMove {
   readonly from: string[]
   /** The old list that it was made of: the next range is the same move if its list is the same. */
   readonly holders: readonly string[]
+  readonly instead: string | undefined
 }
 
 class Plan {
@@ -103,15 +106,17 @@ class Plan {
   add(range: TokenRange, holders: readonly string[], wanted: readonly string[]): void {
     const size = range.end - range.start
     if (holders[0] !== wanted[0]) this.movedSize += size
-    for (const to of wanted) if (!holders.includes(to)) this.move(range, to, holders, size)
-    for (const node of holders) if (!wanted.includes(node)) this.release(range, node)
+    const leaving = holders.filter((node) => !wanted.includes(node))
+    let joined = 0
+    for (const to of wanted) if (!holders.includes(to)) this.move(range, to, holders, leaving[joined++])
+    for (const node of leaving) this.release(range, node)
   }
 
   finish(): MovementPlan {
     let copied = 0
     for (const size of this.received.values()) copied += size
     return {
-      moves: this.moves.map(({ start, end, to, from }) => ({ start, end, to, from })),
+      moves: this.moves.map(({ start, end, to, from, instead }) => ({ start, end, to, from, instead })),
       releases: this.releases,
       movedShare: this.movedSize / RING_SIZE,
       copiedShare: copied / RING_SIZE,
@@ -119,10 +124,11 @@ class Plan {
     }
   }
 
-  private move({ start, end }: TokenRange, to: string, holders: readonly string[], size: number): void {
+  private move({ start, end }: TokenRange, to: string, holders: readonly string[], instead: string | undefined): void {
+    const size = end - start
     this.received.set(to, (this.received.get(to) ?? 0) + size)
     const last = this.lastMove.get(to)
-    if (last?.end === start && isSame(last.holders, holders)) {
+    if (last?.end === start && last.instead === instead && isSame(last.holders, holders)) {
       last.end = end
       this.countSent(last.from[0], size)
       return
@@ -133,7 +139,7 @@ class Plan {
       undefined,
     )
     const others = from.filter((holder) => holder !== sender)
-    const move = { start, end, to, from: sender === undefined ? [] : [sender, ...others], holders }
+    const move = { start, end, to, from: sender === undefined ? [] : [sender, ...others], holders, instead }
     this.countSent(sender, size)
     this.moves.push(move)
     this.lastMove.set(to, move)

@@ -1,22 +1,15 @@
 // The engine of a node, step by step: who is told what, when, and what a crash may not undo.
 import { describe, expect, it } from 'vitest'
-import { buildRing } from '../../../../ts/distributed/ring/index.ts'
 import {
-  type Event,
   type Message,
   NO_CONTEXT,
   NO_VERSIONS,
   type Outcome,
   type Put,
-  StoreNode,
-  type Versions,
-  type VersionVector,
 } from '../../../../ts/distributed/ring/store/index.ts'
 import type { Mutant } from '../../../../ts/distributed/ring/store/mutant.ts'
 import { codeOf } from '../../../support/errors.ts'
-
-const KEY = 'user:1'
-const REQUEST_TICKS = 20
+import { Bed, KEY, REQUEST_TICKS, valuesOf } from '../../../support/ring-store/bed.ts'
 
 describe('a put', () => {
   it('is told when W replicas have it on disk, and not before', () => {
@@ -78,7 +71,7 @@ describe('a put', () => {
     const [first, second] = bed.list as [string, string]
     expect(codeOf(() => bed.put(first, 'one', counts))).toBe('INVALID_INPUT')
     const put: Put = { key: KEY, value: undefined, context: NO_CONTEXT, writtenMs: 0, ...counts }
-    const message: Message = { kind: 'put', request: { life: 1, number: 1 }, put }
+    const message: Message = { epoch: 1, era: 0, kind: 'put', request: { life: 1, number: 1 }, put }
     const [effect] = bed.node(first).step({ kind: 'message', from: second, message })
     expect(effect).toMatchObject({ kind: 'send', message: { kind: 'putEnded', outcome: { kind: 'refused' } } })
   })
@@ -137,7 +130,7 @@ describe('a hint', () => {
     bed.down.delete(third)
     bed.tick(2 * REQUEST_TICKS)
     expect(bed.values(third)).toEqual(['one'])
-    expect(bed.node(keeper).status).toEqual({ hints: 0, requests: 0 })
+    expect(bed.node(keeper).status).toMatchObject({ hints: 0, requests: 0 })
   })
 })
 
@@ -158,7 +151,7 @@ describe('a crash', () => {
   it('lets answers to an earlier life go to nobody', () => {
     const bed = new Bed(3)
     const [first, second] = bed.list as [string, string]
-    const late: Message = { kind: 'stored', request: { life: 1, number: 1 }, hintFor: undefined }
+    const late: Message = { epoch: 1, era: 0, kind: 'stored', request: { life: 1, number: 1 }, hintFor: undefined }
     bed.crash(first)
     bed.down.add(second).add(bed.list[2] as string)
     const told = bed.put(first, 'one', { acks: 2 })
@@ -181,7 +174,7 @@ describe('a crash', () => {
 
 /** A node loses a write that others have heard of; the next one must not pass for the same. @returns What a replica has at last. */
 function sentTooEarly(mutant: Mutant | undefined): string[] {
-  const bed = new Bed(3, mutant)
+  const bed = new Bed(3, { mutant })
   const [first, second, third] = bed.list as [string, string, string]
   bed.put(first, 'first')
   bed.deliver()
@@ -195,7 +188,7 @@ function sentTooEarly(mutant: Mutant | undefined): string[] {
 
 /** A client reads a write that the node loses, and replaces what it has read elsewhere; meanwhile another write got the name. */
 function readTooEarly(mutant: Mutant | undefined): string[] {
-  const bed = new Bed(3, mutant)
+  const bed = new Bed(3, { mutant })
   const [first, second, third] = bed.list as [string, string, string]
   bed.put(first, 'first')
   const told = bed.get(first, 1, 1)
@@ -209,148 +202,4 @@ function readTooEarly(mutant: Mutant | undefined): string[] {
   bed.put(third, 'third', { context })
   bed.settle()
   return bed.values(second).filter((value) => value !== 'third')
-}
-
-/** Nodes whose messages arrive when the test says so, on disks that sync when it says so. */
-class Bed {
-  readonly names: readonly string[]
-  /** The replicas of `KEY`. */
-  readonly list: readonly string[]
-  /** Who hears nothing and says nothing. */
-  readonly down = new Set<string>()
-  private readonly ring
-  private readonly mutant: Mutant | undefined
-  private readonly nodes = new Map<string, StoreNode>()
-  private readonly visible = new Map<string, Map<string, Versions>>()
-  private readonly disks = new Map<
-    string,
-    { versions: Map<string, Versions>; hints: Map<string, Map<string, Versions>>; lives: number }
-  >()
-  private readonly unsynced = new Map<string, { readonly write: number; readonly apply: () => void }[]>()
-  private messages: { readonly from: string; readonly to: string; readonly message: Message }[] = []
-  private readonly sentKinds: string[] = []
-  private readonly outcomes = new Map<number, Outcome>()
-  private nextId = 1
-
-  constructor(nodeCount: number, mutant?: Mutant) {
-    this.mutant = mutant
-    this.names = Array.from({ length: nodeCount }, (_, i) => `n${i + 1}`)
-    this.ring = buildRing(this.names.map((name) => ({ name })))
-    this.list = this.ring.preferenceList(KEY, 3)
-    for (const name of this.names) {
-      this.disks.set(name, { versions: new Map(), hints: new Map(), lives: 0 })
-      this.crash(name)
-    }
-  }
-
-  node(name: string): StoreNode {
-    return this.nodes.get(name) as StoreNode
-  }
-
-  /** The values of `KEY` that a node has on disk. */
-  values(name: string): string[] {
-    return textsOf(this.disks.get(name)?.versions.get(KEY) ?? NO_VERSIONS)
-  }
-
-  /** How many messages of a kind were ever sent. */
-  sent(kind: string): number {
-    return this.sentKinds.filter((each) => each === kind).length
-  }
-
-  put(
-    name: string,
-    value: string,
-    {
-      acks = 2,
-      replicas = 3,
-      context = NO_CONTEXT,
-    }: { acks?: number; replicas?: number; context?: VersionVector } = {},
-  ): () => Outcome | undefined {
-    const id = this.nextId++
-    const put: Put = { key: KEY, value: Buffer.from(value), context, replicas, acks, writtenMs: 0 }
-    this.take(name, { kind: 'put', id, put })
-    return () => this.outcomes.get(id)
-  }
-
-  get(name: string, answers: number, replicas = 3): () => Outcome | undefined {
-    const id = this.nextId++
-    this.take(name, { kind: 'get', id, get: { key: KEY, replicas, answers } })
-    return () => this.outcomes.get(id)
-  }
-
-  take(name: string, event: Event): void {
-    for (const effect of this.node(name).step(event)) {
-      if (effect.kind === 'reply') this.outcomes.set(effect.id, effect.outcome)
-      else if (effect.kind === 'send') {
-        this.sentKinds.push(effect.message.kind)
-        if (!this.down.has(name)) this.messages.push({ from: name, to: effect.to, message: effect.message })
-      } else {
-        const disk = this.disks.get(name) as NonNullable<ReturnType<typeof this.disks.get>>
-        if (effect.kind === 'persist') this.visible.get(name)?.set(effect.key, effect.versions)
-        this.unsynced.get(name)?.push({
-          write: effect.write,
-          apply: () => {
-            if (effect.kind === 'persist') disk.versions.set(effect.key, effect.versions)
-            else {
-              const kept = disk.hints.get(effect.target) ?? new Map<string, Versions>()
-              if (effect.versions === undefined) kept.delete(effect.key)
-              else kept.set(effect.key, effect.versions)
-              disk.hints.set(effect.target, kept)
-            }
-          },
-        })
-      }
-    }
-  }
-
-  /** Lets all messages arrive, and those that they lead to. */
-  deliver(): void {
-    for (let next = this.messages.shift(); next !== undefined; next = this.messages.shift()) {
-      const { from, to, message } = next
-      if (!this.down.has(to)) this.take(to, { kind: 'message', from, message })
-    }
-  }
-
-  sync(name: string): void {
-    const writes = this.unsynced.get(name) ?? []
-    this.unsynced.set(name, [])
-    for (const { apply } of writes) apply()
-    const last = writes.at(-1)
-    if (last !== undefined) this.take(name, { kind: 'persisted', write: last.write })
-  }
-
-  /** Lets everything happen that can, without time. */
-  settle(): void {
-    for (let i = 0; i < 10; i++) {
-      this.deliver()
-      for (const name of this.names) this.sync(name)
-    }
-  }
-
-  tick(count: number): void {
-    for (let i = 0; i < count; i++) {
-      for (const name of this.names) if (!this.down.has(name)) this.take(name, { kind: 'tick' })
-      this.settle()
-    }
-  }
-
-  /** A new life begins with what is on disk. */
-  crash(name: string): void {
-    const disk = this.disks.get(name) as NonNullable<ReturnType<typeof this.disks.get>>
-    disk.lives++
-    this.unsynced.set(name, [])
-    const store = new Map(disk.versions)
-    this.visible.set(name, store)
-    const { ring, mutant } = this
-    const ticks = { requestTicks: REQUEST_TICKS, hintTicks: 5, offerTicks: 10 }
-    this.nodes.set(name, new StoreNode({ name, ring, life: disk.lives, store, hints: disk.hints, mutant, ...ticks }))
-  }
-}
-
-function textsOf({ siblings }: Versions): string[] {
-  return siblings.map(({ value }) => new TextDecoder().decode(value)).sort()
-}
-
-function valuesOf(outcome: Outcome | undefined): string[] | undefined {
-  return outcome?.kind === 'found' ? textsOf(outcome.versions) : undefined
 }

@@ -129,7 +129,7 @@ describe('a context', () => {
     '[["a",9007199254740991]]',
     '[["",1]]',
     '[[1,1]]',
-    `[["${'n'.repeat(256)}",1]]`,
+    `[["${'n'.repeat(276)}",1]]`,
     JSON.stringify(Array.from({ length: 257 }, (_, i) => [`n${i}`, 1])),
     ' '.repeat(200_000),
   ])('that is none is refused: %.20s', (text) => {

@@ -7,7 +7,7 @@
 // that was replaced never comes back, however late a copy of it arrives.
 //
 // Two rules are the caller's. A node never names two writes alike: it has a write on disk before anybody else hears of it, and
-// a node whose disk is lost comes back under a new name. And a client's context is what it has read, nothing else.
+// a node that has lost or forgotten what it had comes back under a new name. And a client's context is what it has read, nothing else.
 import { BedplateError } from '../../../base/errors.ts'
 import { MAX_NAME_LENGTH } from '../types.ts'
 
@@ -45,6 +45,8 @@ export type Order = 'equal' | 'before' | 'after' | 'concurrent'
 export const MAX_SIBLINGS = 64
 /** Nodes that have ever taken a write to one key. */
 const MAX_VECTOR_NODES = 256
+/** Of the name under which a node takes writes: its own and an epoch. */
+const MAX_WRITER_LENGTH = MAX_NAME_LENGTH + 20
 /** Of an encoded context. */
 const MAX_CONTEXT_LENGTH = 100_000
 
@@ -59,6 +61,8 @@ export interface Write {
   /** What the client had read: these writes it replaces. Empty if it has read nothing. */
   readonly context: VersionVector
   readonly writtenMs: number
+  /** Counts of that node up to this one were given to writes that are forgotten. */
+  readonly above?: number
 }
 
 /**
@@ -66,9 +70,10 @@ export interface Write {
  * @returns What the node knows then, and the name of the write.
  * @throws CONFLICT if there are `MAX_SIBLINGS` that the client has not read, INVALID_INPUT if too many nodes have written the key.
  */
-export function write(known: Versions, { node, value, context, writtenMs }: Write): { versions: Versions; dot: Dot } {
+export function write(known: Versions, wanted: Write): { versions: Versions; dot: Dot } {
+  const { node, value, context, writtenMs, above = 0 } = wanted
   const all = join(known.context, context)
-  const dot = { node, count: (all.get(node) ?? 0) + 1 }
+  const dot = { node, count: Math.max(all.get(node) ?? 0, above) + 1 }
   const siblings = known.siblings.filter((sibling) => !covers(context, sibling.dot))
   if (siblings.length >= MAX_SIBLINGS) {
     throw new BedplateError('CONFLICT', `the key has ${siblings.length} values that this write does not replace`, {
@@ -139,7 +144,7 @@ export function decodeContext(text: string): VersionVector {
   const context = new Map<string, number>()
   for (const pair of pairs as unknown[]) {
     const [node, count] = Array.isArray(pair) && pair.length === 2 ? (pair as unknown[]) : []
-    if (typeof node !== 'string' || node === '' || node.length > MAX_NAME_LENGTH)
+    if (typeof node !== 'string' || node === '' || node.length > MAX_WRITER_LENGTH)
       throw notAContext('a node has no name')
     if (context.has(node)) throw notAContext('a node stands twice')
     // Not the largest numbers: the next write counts on.

@@ -1,0 +1,150 @@
+// Leader-follower replication, the nodes as processes of one machine: writes by mode, reads of followers, catching up, failovers,
+// and pipelined writes beside a redis-server with one replica.
+//
+//   npm run bench -- replication                                      1, 3 and 5 nodes, 64 clients, 20 kills: about three minutes
+//   npm run bench -- replication --seconds 1 --nodes 3 --kills 5      less
+//
+// All nodes, and the clients, share the disk and the processors of one machine, so more nodes are slower here, as they would not be
+// on several.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { Processes } from '../test/support/replicated-kv/processes.ts'
+import { describeDisk, describeMachine } from './machine.ts'
+import { HTTP_BATCHES, HTTP_SETS, measurePipeline, type Protocol, RESP } from './replication/pipelines.ts'
+import { RedisPair } from './replication/redis.ts'
+import {
+  type Figures,
+  measureCatchUp,
+  measureFailovers,
+  measureReads,
+  measureWrites,
+  quantile,
+} from './replication/tasks.ts'
+import { type BenchmarkSettings, type OwnOptions, UsageError } from './support.ts'
+
+const DEFAULT_DIRECTORY = 'bedplate-data/bench'
+const MODES = ['sync', 'semi-sync', 'async'] as const
+const CONNECTIONS = 16
+const DEPTH = 64
+
+export const options: OwnOptions = {
+  nodes: { type: 'string' },
+  clients: { type: 'string' },
+  kills: { type: 'string' },
+  /** Where to put the nodes: the disk that is measured. */
+  directory: { type: 'string' },
+  markdown: { type: 'string' },
+}
+
+type Line = readonly string[]
+
+export default async function run({ seconds, options: given }: BenchmarkSettings): Promise<void> {
+  const nodeCounts = numbersOf('nodes', given['nodes'] ?? '1,3,5')
+  const [clients = 0] = numbersOf('clients', given['clients'] ?? '64')
+  const [kills = 0] = numbersOf('kills', given['kills'] ?? '20')
+  const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
+  mkdirSync(parent, { recursive: true })
+  const directory = mkdtempSync(join(parent, 'replication-'))
+  const lines: Line[] = [['', 'nodes', 'a second', 'p50', 'p99']]
+  const notes: string[] = []
+  const add = (name: string, nodes: number, { rate, p50, p99 }: Figures): void => {
+    lines.push([name, String(nodes), Math.round(rate).toLocaleString('en-US'), ms(p50), ms(p99)])
+    print(lines.at(-1) as Line)
+  }
+  console.log(`${clients} clients over HTTP, values of 100 bytes, ${seconds} s a row, ${describeDisk(directory)}.\n`)
+  print(lines[0] as Line)
+  try {
+    for (const count of nodeCounts) {
+      for (const mode of MODES) {
+        const nodes = await openNodes(join(directory, `${mode}-${count}`), count, mode)
+        add(`writes, ${mode}`, count, await measureWrites(nodes, clients, seconds))
+        if (mode === 'semi-sync' && count === 3) {
+          for (const used of [1, 2, 3]) {
+            const ids = nodes.running.slice(-used)
+            add(
+              `stale reads of ${used} node(s)`,
+              count,
+              await measureReads(nodes, ids, { clients, seconds, query: '&consistency=stale' }),
+            )
+          }
+          add(
+            'linearizable reads of 3',
+            count,
+            await measureReads(nodes, nodes.running, { clients, seconds, query: '' }),
+          )
+          notes.push(
+            `a follower that was away catches up with ${(await measureCatchUp(nodes)).toPrecision(3)} MB/s, its start included`,
+          )
+          notes.push(
+            `failover after kill -9 of the leader, ${kills} times: ${summaryOf(await measureFailovers(nodes, kills))}`,
+          )
+        }
+        await nodes.close()
+      }
+    }
+    notes.push(...(await besideRedis(directory, seconds)))
+    console.log(`\n${notes.join('\n')}`)
+    const table = lines.map((cells) => `| ${cells.join(' | ')} |`)
+    table.splice(1, 0, '| --- | --- | --- | --- | --- |')
+    const file = given['markdown']
+    const text = `${JSON.stringify(describeMachine())}\n\n${table.join('\n')}\n\n${notes.map((note) => `- ${note}`).join('\n')}\n`
+    if (typeof file === 'string') writeFileSync(file, text)
+  } finally {
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Pipelined writes with one follower each: ours synced to disk by the leader, Redis's in memory. */
+async function besideRedis(directory: string, seconds: number): Promise<string[]> {
+  const load = { connections: CONNECTIONS, depth: DEPTH, seconds }
+  const rates = new Map<Protocol, number>()
+  const redis = await RedisPair.open(directory)
+  try {
+    await measurePipeline(redis.port, RESP, { ...load, seconds: 0.3 })
+    rates.set(RESP, await measurePipeline(redis.port, RESP, load))
+  } finally {
+    await redis.close()
+  }
+  const nodes = await openNodes(join(directory, 'beside-redis'), 2, 'async')
+  try {
+    const port = nodes.portOf(await nodes.leader())
+    for (const protocol of [HTTP_SETS, HTTP_BATCHES]) {
+      await measurePipeline(port, protocol, { ...load, seconds: 0.3 })
+      rates.set(protocol, await measurePipeline(port, protocol, load))
+    }
+  } finally {
+    await nodes.close()
+  }
+  const base = rates.get(RESP) as number
+  return [...rates].map(([{ name }, rate]) => {
+    const who = name === RESP.name ? 'redis-server and a replica' : 'replicated-kv, async, and a follower'
+    const shown = Math.round(rate).toLocaleString('en-US')
+    return `${who}, ${CONNECTIONS} connections, ${DEPTH} writes under way on each, ${name}: ${shown} writes/s (${(rate / base).toFixed(2)} x)`
+  })
+}
+
+async function openNodes(directory: string, count: number, mode: string): Promise<Processes> {
+  mkdirSync(directory, { recursive: true })
+  const nodes = await Processes.open(directory, count, [`--mode=${mode}`])
+  await nodes.startAll(count)
+  return nodes
+}
+
+function numbersOf(name: string, text: string | boolean): number[] {
+  const numbers = String(text).split(',').map(Number)
+  if (numbers.every((number) => Number.isInteger(number) && number >= 1)) return numbers
+  throw new UsageError(`--${name} must be whole numbers of at least 1, with commas between them`)
+}
+
+function summaryOf(times: readonly number[]): string {
+  const [p50, p90, most] = [quantile(times, 0.5), quantile(times, 0.9), Math.max(...times)].map(Math.round)
+  return `p50 ${p50} ms, p90 ${p90} ms, at most ${most} ms`
+}
+
+function print(line: Line): void {
+  console.log(line.map((cell, i) => (i === 0 ? cell.padEnd(26) : cell.padStart(12))).join(''))
+}
+
+function ms(value: number): string {
+  return `${value.toPrecision(3)} ms`
+}

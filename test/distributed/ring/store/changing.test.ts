@@ -1,0 +1,219 @@
+// The ring changes while the store is in use: who gets what, who lets go of what, and what is refused.
+import { describe, expect, it } from 'vitest'
+import { restoreRing } from '../../../../ts/distributed/ring/index.ts'
+import type { Mutant } from '../../../../ts/distributed/ring/store/mutant.ts'
+import { codeOf } from '../../../support/errors.ts'
+import { Bed, valuesOf } from '../../../support/ring-store/bed.ts'
+
+const KEYS = Array.from({ length: 40 }, (_, i) => `key ${i}`)
+
+/** A cluster that knows itself, with a value for every key. */
+function filled(bed: Bed): Bed {
+  const knowsAll = (name: string): boolean => {
+    const members = bed.node(name).members()
+    return bed.names.every((other) => members.get(other)?.facts.swept === 1)
+  }
+  bed.tickUntil(() => bed.names.every(knowsAll))
+  for (const key of KEYS) bed.put('n1', `of ${key}`, { key, acks: 3 })
+  bed.settle()
+  return bed
+}
+
+function isAtRest(bed: Bed, epoch: number): boolean {
+  return bed.names
+    .filter((name) => !bed.down.has(name))
+    .every((name) => bed.node(name).status.epoch === epoch && bed.node(name).status.isSwept)
+}
+
+/** Every key is on its owners, and nowhere else. */
+function expectPlaced(bed: Bed, inRing: string): void {
+  const { record } = bed.node(inRing).ring
+  const ring = restoreRing(record.ring)
+  for (const key of KEYS) {
+    const holders = bed.names.filter((name) => !bed.down.has(name) && bed.values(name, key).length > 0)
+    const owners = ring.preferenceList(key, 3).filter((name) => !bed.down.has(name))
+    expect(holders.sort(), key).toEqual([...owners].sort())
+    for (const name of holders) expect(bed.values(name, key)).toEqual([`of ${key}`])
+  }
+}
+
+describe('a node that joins', () => {
+  it('gets what is its own, and the others let go of it', () => {
+    const bed = filled(new Bed(4, { spares: 1 }))
+    const told = bed.change('n2', { kind: 'add', node: { name: 'n5' } })
+    bed.settle()
+    expect(told()).toEqual({ kind: 'changing', epoch: 2 })
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n5')
+    expect(bed.node('n1').ring.record.ring.nodes.map(({ name }) => name)).toContain('n5')
+  })
+
+  it('goes on where it was when it crashes, and waits for a source that does', () => {
+    const bed = filled(new Bed(4, { spares: 1, entriesPerTick: 1 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => (bed.node('n5').status.moves?.keys ?? 0) >= 5)
+    const before = bed.node('n5').status.moves
+    bed.crash('n5')
+    expect(bed.node('n5').status.moves).toEqual(before)
+    bed.tickUntil(() => (bed.node('n5').status.moves?.keys ?? 0) >= 8)
+    bed.down.add('n2')
+    bed.tick(60)
+    expect(bed.node('n1').status.phase).toBe('streaming')
+    bed.down.delete('n2')
+    bed.crash('n2')
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n1')
+  })
+
+  it('can be given up while it copies', () => {
+    const bed = filled(new Bed(4, { spares: 1, entriesPerTick: 1 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => (bed.node('n5').status.moves?.keys ?? 0) >= 5)
+    bed.change('n3', { kind: 'abort' })
+    bed.tickUntil(() => isAtRest(bed, 3))
+    expectPlaced(bed, 'n1')
+    expect(bed.node('n5').status.isMember).toBe(false)
+    expect(bed.disk('n5').versions.size).toBe(0)
+  })
+
+  it('is refused if nobody has heard of it', () => {
+    const bed = filled(new Bed(4))
+    const told = bed.change('n1', { kind: 'add', node: { name: 'nobody' } })
+    expect(told()).toMatchObject({ kind: 'refused', reason: expect.stringContaining('start it first') })
+  })
+})
+
+describe('a node that leaves', () => {
+  it('has its keys taken over by the others', () => {
+    const bed = filled(new Bed(5))
+    bed.change('n1', { kind: 'remove', name: 'n1' })
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n2')
+    expect(bed.node('n1').status).toMatchObject({ isMember: false, isSwept: true })
+    expect(bed.disk('n1').versions.size).toBe(0)
+  })
+
+  it('may not leave too few', () => {
+    const bed = filled(new Bed(3))
+    expect(codeOf(() => bed.change('n1', { kind: 'remove', name: 'n1' }))).toBe('INVALID_INPUT')
+    expect(codeOf(() => bed.change('n1', { kind: 'remove', name: 'n9' }))).toBe('NOT_FOUND')
+  })
+})
+
+describe('a node whose disk is gone', () => {
+  it('is replaced by another one, which gets everything from the others', () => {
+    const bed = filled(new Bed(4, { spares: 1 }))
+    bed.down.add('n2')
+    bed.tick(100)
+    const lacking = bed.change('n1', { kind: 'replace', name: 'n2', node: { name: 'n5' } })
+    expect(lacking()).toMatchObject({ kind: 'refused', reason: expect.stringContaining('lost') })
+    bed.change('n1', { kind: 'replace', name: 'n2', node: { name: 'n5' } }, ['n2'])
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n1')
+  })
+
+  it('does not serve under its old name: it may have named writes that it knows nothing of', () => {
+    const bed = filled(new Bed(4))
+    bed.wipe('n2')
+    bed.tick(20)
+    expect(bed.node('n2').status.problem).toContain('replace it')
+    const told = bed.put('n2', 'new')
+    expect(told()).toMatchObject({ kind: 'refused' })
+  })
+
+  it('is not waited for by a change that it had a part in, once it is said to be lost', () => {
+    const bed = filled(new Bed(4, { spares: 1, entriesPerTick: 1 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => (bed.node('n5').status.moves?.keys ?? 0) >= 5)
+    bed.down.add('n2')
+    bed.tick(100)
+    expect(bed.node('n1').status.phase).toBe('streaming')
+    bed.change('n1', { kind: 'lose', name: 'n2' })
+    bed.tickUntil(() => isAtRest(bed, 5))
+    expectPlaced(bed, 'n1')
+    expect(bed.node('n1').ring.record.lost).toEqual(['n2'])
+  })
+})
+
+describe('two changes', () => {
+  it('do not happen at once', () => {
+    const bed = filled(new Bed(4, { spares: 2 }))
+    const first = bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    const second = bed.change('n3', { kind: 'add', node: { name: 'n6' } })
+    bed.tickUntil(() => first() !== undefined && second() !== undefined)
+    expect([first()?.kind, second()?.kind].sort()).toEqual(['changing', 'refused'])
+    const third = bed.change('n4', { kind: 'remove', name: 'n1' })
+    expect(third()).toMatchObject({ kind: 'refused', reason: expect.stringContaining('under way') })
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n1')
+  })
+
+  it('need a majority each', () => {
+    const bed = filled(new Bed(4, { spares: 1 }))
+    bed.down.add('n3').add('n4')
+    const told = bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => told() !== undefined)
+    expect(told()?.kind).toBe('unavailable')
+    expect(bed.node('n1').status.epoch).toBe(1)
+  })
+})
+
+describe('requests', () => {
+  it('go on while the ring changes, and see what was written before and meanwhile', () => {
+    const bed = filled(new Bed(4, { spares: 1, entriesPerTick: 1 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    let count = 0
+    while (!isAtRest(bed, 4)) {
+      bed.tick(1)
+      const key = KEYS[count++ % KEYS.length] as string
+      const from = bed.names[count % 4] as string
+      const read = bed.get(from, 2, 3, key)
+      bed.settle()
+      const outcome = read()
+      expect(valuesOf(outcome)).toEqual([`of ${key}`])
+      if (outcome?.kind !== 'found') continue
+      const written = bed.put(from, `of ${key}`, { key, context: outcome.versions.context })
+      bed.settle()
+      expect(written()?.kind).toBe('written')
+    }
+    expectPlaced(bed, 'n1')
+  })
+})
+
+describe('a record that was accepted', () => {
+  /**
+   * A majority accepts what n1 proposes, and n1 alone hears of it. After a crash of the others n2 proposes something else.
+   * @param synced - Whose disks write what is given to them before the crash. @returns What is decided, as far as n1 and n2 know.
+   */
+  function decided(synced: readonly string[], mutant: Mutant | undefined): ReadonlySet<string> {
+    const bed = filled(new Bed(3, { spares: 2, mutant }))
+    bed.change('n1', { kind: 'add', node: { name: 'n4' } })
+    for (let i = 0; i < 20; i++) {
+      bed.deliver((kind) => ['prepare', 'promised', 'accept', 'accepted'].includes(kind))
+      for (const name of synced) bed.sync(name)
+    }
+    bed.down.add('n1')
+    for (const name of ['n2', 'n3']) bed.crash(name)
+    bed.deliver(() => false)
+    bed.tick(20)
+    bed.change('n2', { kind: 'add', node: { name: 'n5' } })
+    bed.tick(60)
+    const rings = ['n1', 'n2'].flatMap((name) => bed.node(name).ring.next ?? [])
+    return new Set(rings.map((ring) => ring.nodes.map(({ name }) => name).join(' ')))
+  }
+
+  it('is what is decided, whoever proposes something else after a crash', () => {
+    expect([...decided(['n1', 'n2', 'n3'], undefined)]).toEqual(['n1 n2 n3 n4'])
+    // Nothing was accepted where nothing was written.
+    expect([...decided(['n1'], undefined)]).toEqual(['n1 n2 n3 n5'])
+  })
+
+  it.each([
+    ['durable before accepted', ['n1']],
+    ['accepted is taken over', ['n1', 'n2', 'n3']],
+  ] as const)('is lost without the rule "%s", and the ring forks', (rule, synced) => {
+    const mutant = { without: rule, applied: 0 }
+    expect(decided(synced, mutant).size).toBe(2)
+    expect(mutant.applied).toBeGreaterThan(0)
+  })
+})
