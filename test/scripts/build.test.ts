@@ -110,7 +110,7 @@ describe('scripts/build.mjs', () => {
   it('puts into bundles of commands nothing that looks for files beside itself', () => {
     const commands = join(SCRIPTS, '../dist/commands')
     const places = readdirSync(commands).flatMap(
-      (file) => readFileSync(join(commands, file), 'utf8').match(/^(?!\s*\*).*import\.meta\.url.*/gm) ?? [],
+      (file) => readFileSync(join(commands, file), 'utf8').match(/^(?!\s*\/?\*).*import\.meta\.url.*/gm) ?? [],
     )
     const threads = places.flatMap((line) => /spawnWorker\("\.\/(.+)\.ts"/.exec(line)?.[1] ?? [])
     expect(threads).toEqual(['node-worker']) // which lies beside the bundle
