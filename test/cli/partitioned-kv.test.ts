@@ -86,6 +86,11 @@ describe('partitioned-kv', () => {
       stdout: '',
       stderr: 'partitioned-kv: there is no key "user:2"\nhint: partitioned-kv set user:2 VALUE makes one\n',
     })
+    expect(ask(url, 'remove-node', 'node9')).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: 'partitioned-kv: there is no node "node9"\nhint: the ring has node1, node3, node4\n',
+    })
     expect(ask(url, 'status').stdout).toMatch(
       /^cluster [\da-f]{16}, ring \d+, N=3, R=2, W=2\nnode1 {2}127\.0\.0\.1:\d+ +33\.\d% /,
     )

@@ -110,10 +110,10 @@ async function post({ url }: ConnectionArguments, path: string, body: unknown): 
     const answer = answerOf(reply.body)
     const { code = 'UNAVAILABLE', message, hint } = answer.error ?? {}
     if (reply.status < 300) return answer
-    if (message !== undefined && reply.status !== 404 && reply.status !== 405) {
+    const hasNoPath = reply.status === 405 || message === `there is no ${path}`
+    if (message !== undefined && !hasNoPath) {
       throw new BedplateError(code as ErrorCode, message, hint === undefined ? {} : { hint })
     }
-    if (code === 'NOT_FOUND' && message?.includes('node "') === true) throw new BedplateError('NOT_FOUND', message)
     throw new BedplateError('NOT_SUPPORTED', `${base} is no control port, and cannot start or end nodes`, {
       hint: 'start the new node yourself with --joins, then: curl NODE/change -d \'{"kind":"add","name":"node4","address":"host:port"}\'',
     })

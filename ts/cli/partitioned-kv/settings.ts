@@ -10,7 +10,7 @@ import type { NodeData } from './node-messages.ts'
 
 const MAX_PORT = 65_535
 const MAX_NODES = 32
-const { 'admin-port': _admin, host, ...SERVER } = SERVER_SETTINGS
+const { 'admin-port': _admin, host, 'log-level': level, ...SERVER } = SERVER_SETTINGS
 
 /** What all nodes of a cluster share. */
 const SHARED = {
@@ -25,6 +25,7 @@ const SHARED = {
   'memory-bytes': numberSetting('memory of the store of each node', 48 * 1024 * 1024, { low: 1024 * 1024 }),
   'secret-file': textSetting('only nodes and clients that know what is in it are let in', '<file>'),
   host: { ...host, summary: 'the address to listen on; others than this machine need a secret or --tls-ca' },
+  'log-level': { ...level, fallback: 'warn' as const },
   ...SERVER,
 }
 
