@@ -161,9 +161,10 @@ export class Mover implements Process<Wire> {
     const move = (): void =>
       this.#moveKeys(slot, from, to, () =>
         setSlot(to, 'NODE', to, () => {
-          // Not everybody is told: gossip does it.
+          // Not everybody is told: gossip does it. The source has to know before anything else is moved: if it took over another slot
+          // meanwhile, it would claim this one again, with a higher epoch. In Redis, too: redis-cli tells it.
           if (chance(simulation.random, 0.5)) setSlot(from, 'NODE', to, done)
-          else done()
+          else this.#untilAgreed(to, from, slot, done)
         }),
       )
     setSlot(to, 'IMPORTING', from, () =>
@@ -173,6 +174,11 @@ export class Mover implements Process<Wire> {
         else move()
       }),
     )
+  }
+
+  #untilAgreed(owner: number, other: number, slot: number, then: () => void): void {
+    if (this.#options.agree(owner, other, slot)) then()
+    else this.#later(AGAIN_MS, () => this.#untilAgreed(owner, other, slot, then))
   }
 
   #moveKeys(slot: number, from: number, to: number, done: () => void): void {

@@ -85,7 +85,8 @@ export class Observer {
       if (term === undefined) return undefined
       index--
     }
-    return term === other.term
+    // A position whose term is not known any more was committed, whatever its term was.
+    return term === 0 || other.term === 0 ? undefined : term === other.term
   }
 
   /** What was acknowledged and is not in the log that everybody has come to. */
