@@ -77,7 +77,7 @@ function keysOf({ engine }: Pick<Call, 'engine'>, given: readonly string[]): rea
     fail('ERR Invalid number of arguments specified for command')
   }
   const keys = keyReferences(command, given)
-  if (keys !== undefined) return keys
+  if (keys !== undefined && keys.length > 0) return keys
   return flags.has('no_mandatory_keys') ? [] : fail('ERR Invalid arguments specified for command')
 }
 

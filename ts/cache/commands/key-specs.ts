@@ -241,10 +241,14 @@ function groupKeys(args: readonly string[]): KeyReference[] | undefined {
   return undefined
 }
 
-/** MIGRATE host port key | "" ... [KEYS key ...] */
-function migratedKeys(args: readonly string[]): KeyReference[] {
-  for (let i = 6; i < args.length && args[3] === ''; i++) {
+/** MIGRATE host port key | "" ... [KEYS key ...]: one or the other. */
+function migratedKeys(args: readonly string[]): KeyReference[] | undefined {
+  for (let i = 6; i < args.length; i++) {
     if (isWord(args[i], 'KEYS')) {
+      if (args[3] !== '') {
+        if (i + 1 < args.length) return undefined
+        break
+      }
       return args.slice(i + 1).map((_, index) => ({ position: i + 1 + index, flags: TAKE }))
     }
     i += MIGRATE_WORDS.get((args[i] as string).toUpperCase()) ?? 0
