@@ -227,7 +227,7 @@ describe('the console of a cluster', () => {
         return [...document.querySelector('#slots').getContext('2d').getImageData(x, y, 1, 1).data].join(' ')
       })()`)
     const row = (name: string): string =>
-      `[...document.querySelectorAll('#cluster-nodes tbody tr')].find((each) => each.innerText.replace(/\\s/g, ' ').trim().startsWith('${name}')).innerText`
+      `[...document.querySelectorAll('#cluster-nodes tbody tr')].find((each) => each.innerText.replace(/\\s/g, ' ').trim().startsWith('${name}'))?.innerText`
     await tab.until(`document.querySelectorAll('#cluster-nodes tbody tr').length === 6`)
     expect(await tab.text('#cluster-state')).toMatch(/^State: ok/)
     expect(new Set([await dot(0), await dot(8000), await dot(16_383)]).size).toBe(3)
