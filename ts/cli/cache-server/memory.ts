@@ -5,6 +5,8 @@ import { numberSetting, type Setting } from '../../service/index.ts'
 
 /** What else needs room in the heap: buffers of clients, garbage that is not collected yet, the program itself. */
 const SHARE_OF_HEAP = 0.75
+/** The limit that V8 tells has the young generation in it, three halves of 16 MiB each, where nothing stays. */
+const YOUNG_BYTES = 48 * 1024 * 1024
 
 export const MEMORY_SETTINGS = {
   maxmemory: {
@@ -32,5 +34,6 @@ export const MEMORY_SETTINGS = {
 
 /** The most that keys and values can take in this process before V8 would end it, in bytes. */
 export function memoryCeiling(): number {
-  return Math.floor(SHARE_OF_HEAP * getHeapStatistics().heap_size_limit)
+  const { heap_size_limit: limit } = getHeapStatistics()
+  return Math.floor(SHARE_OF_HEAP * Math.max(limit - YOUNG_BYTES, limit / 2))
 }
