@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { createInterface } from 'node:readline'
@@ -136,6 +136,19 @@ describe('cache-server', () => {
   it('says what the transcript says of a cluster', async () => {
     const { line } = await start(['--port=0', '--cluster'])
     expect(line).toBe('Cache cluster started with 3 nodes')
+  })
+
+  it('takes for keys no more than what stays in the heap has room for', () => {
+    const module = new URL('../../dist/cli/cache-server/memory.js', import.meta.url)
+    const program = `import('${module}').then(({ memoryCeiling }) => console.log(memoryCeiling() / 2 ** 20))`
+    const ceilingOf = (megabytes: number): number =>
+      Number(
+        spawnSync(process.execPath, [`--max-old-space-size=${megabytes}`, '-e', program], { encoding: 'utf8' }).stdout,
+      )
+    for (const megabytes of [128, 2048]) {
+      expect(ceilingOf(megabytes)).toBeGreaterThan(0.5 * megabytes)
+      expect(ceilingOf(megabytes)).toBeLessThan(0.9 * megabytes)
+    }
   })
 
   it('says that its port is taken', async () => {
