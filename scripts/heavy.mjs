@@ -1,8 +1,8 @@
 // npm run test:faults | test:simulation | test:soak -- [--budget SECONDS] [--seed N] [--suite NAME] [--case NAME] [--list] [--from FOLDER]
 //
 // Finds the heavy suites (`test/faults/*.ts`, `test/simulation/*.ts`, for the soak all of them and `test/soak/*.ts`; their
-// contract is test/support/heavy.ts), divides the budget among them, runs each in a process of its own, prints what was covered, and ends with status 1 if
-// anything failed. Suites with cases that failed before come first, then the most recently changed ones; failed cases are
+// contract is test/support/heavy.ts), divides the budget among them, runs each in a process of its own, prints what was covered, also by
+// one that was cut off or died, and ends with status 1 if anything failed. Suites with cases that failed before come first, then the most recently changed ones; failed cases are
 // remembered in .cache/heavy.json.
 import { fork, spawnSync } from 'node:child_process'
 import { readdirSync, statSync } from 'node:fs'
@@ -121,6 +121,8 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
   const started = performance.now()
   return new Promise((settle) => {
     let outcome
+    let error
+    let soFar
     let begun = 0
     let current
     const where = () => (current === undefined ? 'before its first case' : `in case ${begun}, ${current}`)
@@ -131,22 +133,25 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
     })
     const alarm = setTimeout(() => {
       const seconds = Math.round(graceMs(budgetMs) / 1000)
-      outcome = { error: `still running ${seconds} s after its start: killed ${where()}` }
+      error = `still running ${seconds} s after its start: killed ${where()}`
       child.kill('SIGKILL')
     }, graceMs(budgetMs))
     child.on('message', (message) => {
       if (message.caseName !== undefined) {
         current = message.caseName
+        soFar = message.soFar
         begun++
       } else if (message.line !== undefined) print(`  ${suite.name}: ${message.line}`)
+      else if (message.error !== undefined) error = message.error
       else outcome = message
     })
-    child.on('error', (error) => {
-      outcome = { error: error.message }
+    child.on('error', ({ message }) => {
+      error = message
     })
     child.on('close', (status, signal) => {
       clearTimeout(alarm)
-      outcome ??= { error: `the process ended with ${signal ?? `status ${status}`} and no result, ${where()}` }
+      error ??= `the process ended with ${signal ?? `status ${status}`} and no result, ${where()}`
+      outcome ??= { error, result: soFar, current }
       settle({ suite, seconds: (performance.now() - started) / 1000, ...outcome })
     })
     child.send({ file: suite.file, context })
@@ -155,14 +160,18 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
 
 // ---- Memory and report ----
 
-/** A replay takes back its own case once it passes; a whole run replaces what was remembered of its suite. */
+/**
+ * A replay takes back its own case once it passes; a whole run replaces what was remembered of its suite. One without a result takes
+ * nothing back, and adds the case that never ended to those that failed.
+ */
 function remember(outcomes, options) {
   const memory = readCache(MEMORY) ?? {}
-  for (const { suite, result, error } of outcomes) {
-    if (error !== undefined) continue // Nothing is known of the remembered cases: keep them.
-    const failed = result.failures.map((failure) => failure.caseName)
-    const kept = options.case === undefined ? [] : suite.remembered.filter((name) => name !== options.case)
-    memory[suite.name] = [...new Set([...failed, ...kept])]
+  for (const { suite, result, error, current } of outcomes) {
+    const names = result?.failures.map((failure) => failure.caseName) ?? []
+    if (current !== undefined) names.push(current)
+    if (error !== undefined) names.push(...suite.remembered)
+    else if (options.case !== undefined) names.push(...suite.remembered.filter((name) => name !== options.case))
+    memory[suite.name] = [...new Set(names)]
   }
   writeCache(MEMORY, memory)
 }
@@ -189,10 +198,11 @@ function summarise(outcomes, options, seconds) {
 function problemsOf({ suite, result, atLeast, error }, options) {
   const replay = `npm run test:${options.mode} -- --suite ${suite.name} --seed ${options.seed}`
   const describe = (message, command) => `  ${message.replaceAll('\n', '\n  ')}\n  reproduce: ${command}`
-  if (error !== undefined) return [describe(error, replay)]
-  const problems = result.failures.map(({ caseName, message }) =>
+  const failures = result?.failures ?? []
+  const problems = failures.map(({ caseName, message }) =>
     describe(`${caseName}\n${message}`, `${replay} --case ${quote(caseName)}`),
   )
+  if (error !== undefined) return [...problems, describe(error, replay)]
   if (options.case !== undefined) return problems
   if (result.cases === 0) problems.push(describe('no case ran', replay))
   for (const [name, least] of Object.entries(atLeast)) {

@@ -16,7 +16,7 @@ async function run(file, context) {
   const result = await suite.run({
     ...context,
     hasTime: () => performance.now() < deadline,
-    begin: (caseName) => process.send({ caseName }),
+    begin: (caseName, soFar) => process.send({ caseName, soFar }),
     report: (line) => process.send({ line }),
   })
   return { result, atLeast: suite.atLeast?.(context.soak) ?? {} }

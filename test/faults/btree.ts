@@ -65,6 +65,10 @@ class Run {
         if (round % 50 === 49) this.context.report(`${this.tally.images} images of ${round + 1} workloads`)
       }
     }
+    return this.soFar()
+  }
+
+  private soFar(): HeavyResult {
     return { cases: this.cases, counts: this.summary(), failures: this.failures }
   }
 
@@ -168,7 +172,7 @@ class Run {
 
   /** Counts a case, and keeps its failure. @returns undefined if it failed. */
   private async attempt<T>(caseName: string, run: () => Promise<T>): Promise<T | undefined> {
-    this.context.begin(caseName)
+    this.context.begin(caseName, this.soFar())
     this.cases++
     try {
       return await run()

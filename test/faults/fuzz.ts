@@ -21,7 +21,7 @@ const suite: HeavySuite = {
     const counts = Object.fromEntries(TARGET_NAMES.map((name) => [name, 0]))
     const failures: HeavyFailure[] = []
     const attempt = async (caseName: string): Promise<void> => {
-      context.begin(caseName)
+      context.begin(caseName, resultOf(counts, failures))
       const message = await runCase(caseName, sample, counts)
       if (message !== undefined) failures.push({ caseName, message })
     }

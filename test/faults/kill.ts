@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { BedplateError } from '../../ts/base/errors.ts'
 import { openBTree } from '../../ts/storage/btree/index.ts'
 import { liveLogOnce, newLogTally } from '../support/append-log-kill/life.ts'
-import type { HeavyContext, HeavyFailure, HeavySuite } from '../support/heavy.ts'
+import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../support/heavy.ts'
 import { liveOnce, newTally, type Tally } from '../support/store-kill/life.ts'
 import { temporaryDirectory } from '../support/temporary-directory.ts'
 
@@ -30,7 +30,7 @@ const suite: HeavySuite = {
     const lives = { btree: 0, lsm: 0, log: 0 }
     const failures: HeavyFailure[] = []
     const attempt = async (caseName: string): Promise<void> => {
-      context.begin(caseName)
+      context.begin(caseName, soFar())
       const [, kind, number] = /^(btree|lsm|log)=(\d+)$/.exec(caseName) ?? []
       if (kind === undefined) throw new Error(`no such case: ${caseName}`)
       const seed = Number(number)
@@ -48,7 +48,6 @@ const suite: HeavySuite = {
         failures.push({ caseName, message: error instanceof Error ? error.message : String(error) })
       }
     }
-    const cases = (): number => lives.btree + lives.lsm + lives.log
     const counts = (): Record<string, number> => ({
       ...named('btree', tallies.btree),
       ...named('lsm', tallies.lsm),
@@ -58,6 +57,7 @@ const suite: HeavySuite = {
       logs: lives.log,
       engines: engines.btree.length,
     })
+    const soFar = (): HeavyResult => ({ cases: lives.btree + lives.lsm + lives.log, counts: counts(), failures })
     for (const name of context.only === undefined ? context.remembered : [context.only]) await attempt(name)
     const goesOn = (): boolean =>
       context.only === undefined &&
@@ -70,7 +70,7 @@ const suite: HeavySuite = {
       const kills = tallies.btree.kills + tallies.lsm.kills + tallies.log.logKills
       context.report(`${kills} kills in ${life + 1} lives`)
     }
-    return { cases: cases(), counts: counts(), failures }
+    return soFar()
   },
 }
 

@@ -37,14 +37,15 @@ class Run {
 
   async all(): Promise<HeavyResult> {
     const { seed, soak } = this.#context
-    const { cases, failures } = await runCases(this.#context, {
+    const result = await runCases(this.#context, {
       fixed: PLANTED.map((each) => `seed=${seed} without=${each}`),
       drawn: (number) => `seed=${seed + number}`,
       isShort: () => (this.#counts['rounds'] ?? 0) < roundsOf(soak),
+      counts: () => this.#counts,
       check: (caseName) => this.#check(caseName),
     })
     this.#report()
-    return { cases, counts: this.#counts, failures }
+    return result
   }
 
   async #check(caseName: string): Promise<string | undefined> {

@@ -60,6 +60,10 @@ class Run {
         if (this.context.soak && (round + 1) % ROUNDS_A_REPORT === 0) this.reportProgress()
       }
     }
+    return this.soFar()
+  }
+
+  private soFar(): HeavyResult {
     const { images, compoundImages, byVariant } = this.tally
     return {
       cases: this.cases,
@@ -87,12 +91,10 @@ class Run {
   }
 
   private async attempt(caseName: string): Promise<void> {
-    this.context.begin(caseName)
+    this.context.begin(caseName, this.soFar())
     this.cases++
     const message = await this.complaint(caseName)
-    if (message === undefined) return
-    this.failures.push({ caseName, message })
-    this.context.report(`failed: ${caseName}`) // a suite that is cut off later loses its result
+    if (message !== undefined) this.failures.push({ caseName, message })
   }
 
   private reportProgress(): void {

@@ -38,10 +38,19 @@ describe('the runner of heavy suites', () => {
     expect(status).toBe(1)
   })
 
-  it('fails a suite whose process died', () => {
+  it('fails a suite without a result, and says what it had done', () => {
     const { status, output } = heavy('--suite', 'dies')
-    expect(output).toContain('the process ended with SIGKILL and no result, in case 1, seed=3')
+    expect(output).toContain('FAIL dies: 2 cases')
+    expect(output).toContain('images: 12')
+    expect(output).toContain("lost a write\n  reproduce: npm run test:faults -- --suite dies --seed 1 --case 'seed=2'")
+    expect(output).toContain('the process ended with SIGKILL and no result, in case 3, seed=3')
+    expect(output).toContain('faults: 1 passed, 2 failed')
     expect(status).toBe(1)
+  })
+
+  it('remembers of a suite without a result what failed and what never ended', () => {
+    heavy('--suite', 'dies')
+    expect(heavy('--suite', 'dies').output).toContain('remembered: seed=2, seed=3')
   })
 
   it('prints a line that replays a failed case, and remembers it until the replay passes', () => {
@@ -57,7 +66,7 @@ describe('the runner of heavy suites', () => {
     heavy('--suite', 'breaks')
     expect(heavy('--list').output.split('\n')[0]).toBe('breaks')
     expect(heavy().status).toBe(1)
-    expect(JSON.parse(readFileSync(join(cache, 'results/faults.json'), 'utf8'))).toEqual({ passed: 8, failed: 3 })
+    expect(JSON.parse(readFileSync(join(cache, 'results/faults.json'), 'utf8'))).toEqual({ passed: 9, failed: 4 })
   })
 
   it('refuses wrong words with status 2', () => {

@@ -35,7 +35,7 @@ const suite: HeavySuite = {
     const counts: Record<string, number> = { 'lsm operations': 0, 'btree operations': 0, 'reviews of everything': 0 }
     let cases = 0
     const attempt = async (caseName: string): Promise<void> => {
-      context.begin(caseName)
+      context.begin(caseName, { cases, counts, failures })
       cases++
       const message = await complaintOf(() => liveOnce(caseName, counts, context))
       if (message !== undefined) failures.push({ caseName, message })

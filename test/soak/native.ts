@@ -31,7 +31,7 @@ const suite: HeavySuite = {
     const counts: Record<string, number> = {}
     let cases = 0
     const attempt = async (test: string, run: Run): Promise<void> => {
-      context.begin(`${test} case=${run.firstCase}`)
+      context.begin(`${test} case=${run.firstCase}`, { cases, counts, failures })
       const { failure, figures } = await runTest(test, context.seed, run)
       cases += figures['workloads'] ?? 1
       const prefix = prefixOf(test)

@@ -1,7 +1,7 @@
 // How a heavy suite goes through its cases: one that is replayed, or those that failed before, those that every run has, and others
 // while there is time.
 import { complaintOf } from './errors.ts'
-import type { HeavyContext, HeavyFailure } from './heavy.ts'
+import type { HeavyContext, HeavyFailure, HeavyResult } from './heavy.ts'
 
 /** A suite that fails so often has one cause or two, and the rest of its time is better spent on them. */
 const ENOUGH_FAILURES = 5
@@ -13,18 +13,21 @@ export interface Cases {
   drawn(number: number): string
   /** True if the run has covered less than it must. */
   isShort(): boolean
+  /** What has been covered, by name. */
+  counts(): Readonly<Record<string, number>>
   /** Runs a case. @returns What is wrong, if anything is. @throws Error if something is wrong. */
   check(caseName: string): Promise<string | undefined>
 }
 
 export async function runCases(
   context: HeavyContext,
-  { fixed, drawn, isShort, check }: Cases,
-): Promise<{ cases: number; failures: readonly HeavyFailure[] }> {
+  { fixed, drawn, isShort, counts, check }: Cases,
+): Promise<HeavyResult> {
   const failures: HeavyFailure[] = []
   let cases = 0
+  const soFar = (): HeavyResult => ({ cases, counts: counts(), failures })
   const attempt = async (caseName: string): Promise<void> => {
-    context.begin(caseName)
+    context.begin(caseName, soFar())
     cases++
     let message: string | undefined
     const thrown = await complaintOf(async () => {
@@ -41,5 +44,5 @@ export async function runCases(
       await attempt(drawn(number))
     }
   }
-  return { cases, failures }
+  return soFar()
 }

@@ -6,7 +6,8 @@
 //
 // A case is whatever can be replayed alone: its name says everything needed, for instance
 // `seed=42 workload=append-reopen image=17`. The runner remembers the names of failed cases in `.cache/heavy.json`,
-// hands them back first in the next run, and prints one command that replays each.
+// hands them back first in the next run, and prints one command that replays each. Of a suite without a result it remembers the case that
+// never ended, too.
 
 /** What the runner gives a suite. */
 export interface HeavyContext {
@@ -22,8 +23,11 @@ export interface HeavyContext {
   readonly only: string | undefined
   /** False once the budget is spent. Ask between cases. */
   hasTime(): boolean
-  /** Says which case begins, so that the runner can name the one that never ended. */
-  begin(caseName: string): void
+  /**
+   * Says which case begins, and what has been done before it: all that the runner knows of a suite that it cuts off, or whose
+   * process dies.
+   */
+  begin(caseName: string, soFar: HeavyResult): void
   /** Prints one line of progress, prefixed with the suite's name. */
   report(line: string): void
 }

@@ -70,18 +70,18 @@ class Run<Rule extends string> {
     this.counts = Object.fromEntries(Object.keys(leastOf(suite, context.soak)).map((name) => [name, 0]))
   }
 
-  async all(): Promise<HeavyResult> {
+  all(): Promise<HeavyResult> {
     const { seed, soak } = this.context
     const { rules } = this.suite.planted
     const first = seed * SEEDS_A_RUN
     const { mutantsCaught: _, ...least } = leastOf(this.suite, soak)
-    const { cases, failures } = await runCases(this.context, {
+    return runCases(this.context, {
       fixed: rules.map((rule) => `seed=${first} without=${rule}`),
       drawn: (number) => `seed=${first + number} ${this.suite.wordsOf?.(number, soak) ?? ''}`.trimEnd(),
       isShort: () => Object.entries(least).some(([name, count]) => (this.counts[name] ?? 0) < count),
+      counts: () => this.counts,
       check: (caseName) => this.check(caseName),
     })
-    return { cases, counts: this.counts, failures }
   }
 
   private check(caseName: string): Promise<string | undefined> {
