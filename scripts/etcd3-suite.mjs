@@ -16,7 +16,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from './lib/arguments.mjs'
 import { freePort } from './lib/free-port.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -25,9 +25,9 @@ const START_SECONDS = 30
 /** The tests take it for the version of the server, whichever that is. */
 const ETCD_VERSION = '3.4.23'
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: 'string' }, server: { type: 'string', default: 'bedplate' } },
+const { values: options, positionals } = readArguments(import.meta.url, {
+  json: { type: 'string' },
+  server: { type: 'string', default: 'bedplate' },
 })
 
 process.exitCode = await main()

@@ -9,7 +9,7 @@ import { readdirSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from './lib/arguments.mjs'
 import { readCache, writeCache } from './lib/cache.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
@@ -49,7 +49,11 @@ async function main() {
 // ---- Options and discovery ----
 
 function readOptions() {
-  const { values, positionals } = parse()
+  const string = { type: 'string' }
+  const { values, positionals } = readArguments(import.meta.url, {
+    ...{ budget: string, seed: string, suite: string, case: string, from: string },
+    list: { type: 'boolean' },
+  })
   const mode = positionals[0]
   if (!(mode in DEFAULT_BUDGET_SECONDS)) usage('say faults, simulation or soak')
   const seed = Number(values.seed ?? defaultSeed(mode))
@@ -60,16 +64,6 @@ function readOptions() {
   const { suite, case: only, list } = values
   const from = values.from === undefined ? SUITES[mode] : [resolve(values.from)]
   return { mode, seed, budgetMs: budgetSeconds * 1000, suite, case: only, list, from }
-}
-
-function parse() {
-  const string = { type: 'string' }
-  const options = { budget: string, seed: string, suite: string, case: string, list: { type: 'boolean' }, from: string }
-  try {
-    return parseArgs({ allowPositionals: true, options })
-  } catch (error) {
-    return usage(error.message)
-  }
 }
 
 /** The short run repeats itself from day to day, so that a red run means a change; the soak goes somewhere new. */

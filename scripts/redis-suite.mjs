@@ -29,7 +29,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readArguments } from './lib/arguments.mjs'
 import { freePort } from './lib/free-port.mjs'
 import { chooseFiles } from './redis-suite/choice.mjs'
 import { judge, readExpected, showTable, updateExpected } from './redis-suite/expected.mjs'
@@ -55,20 +55,17 @@ Components: main
 Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
 `
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    files: { type: 'string' },
-    changed: { type: 'boolean' },
-    third: { type: 'boolean' },
-    budget: { type: 'string', default: 'Infinity' },
-    server: { type: 'string', default: 'bedplate' },
-    json: { type: 'string' },
-    update: { type: 'boolean' },
-    baseline: { type: 'string' },
-    patience: { type: 'string', default: '1' },
-    markdown: { type: 'boolean' },
-  },
+const { values: options, positionals } = readArguments(import.meta.url, {
+  files: { type: 'string' },
+  changed: { type: 'boolean' },
+  third: { type: 'boolean' },
+  budget: { type: 'string', default: 'Infinity' },
+  server: { type: 'string', default: 'bedplate' },
+  json: { type: 'string' },
+  update: { type: 'boolean' },
+  baseline: { type: 'string' },
+  patience: { type: 'string', default: '1' },
+  markdown: { type: 'boolean' },
 })
 
 await main()
