@@ -4,16 +4,18 @@
 //   npm run bench -- partitioned --nodes 5 --clients 16
 //
 // All nodes are threads of work in one process, on one disk: real sockets between them and real syncs, and no HTTP in front.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { freePorts } from '../test/support/ports.ts'
 import { openPartitionedNode, type PartitionedNode } from '../ts/distributed/ring/store/public.ts'
+import { temporaryDirectory } from './leftovers.ts'
 import { describeDisk } from './machine.ts'
 import { quantile } from './raft/tasks.ts'
 import { type BenchmarkSettings, type OwnOptions, UsageError } from './support.ts'
 
 const DEFAULT_DIRECTORY = 'bedplate-data/bench'
 const HOST = '127.0.0.1'
+/** Of all clients; a client that has come to its last one begins again. */
 const KEYS = 10_000
 const VALUE = new Uint8Array(100).fill(120)
 /** N, R and W of each row. */
@@ -36,22 +38,24 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   const nodeCount = numberOf('nodes', given['nodes'] ?? '3', 3)
   const clients = numberOf('clients', given['clients'] ?? '64', 1)
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'partitioned-'))
+  const directory = temporaryDirectory(parent, 'partitioned-')
   const nodes = await openNodes(directory, nodeCount)
   try {
     const lines = [['N', 'R', 'W', 'puts/s', 'p50', 'p99', 'gets/s', 'p50', 'p99']]
     for (const [row, counts] of COUNTS.entries()) {
       // Each client writes keys of its own and passes on what it has read, so that no siblings pile up.
       const contexts = new Map<string, string>()
-      const put = async (node: PartitionedNode, key: string): Promise<void> => {
+      const keysOf = (index: number): string[] =>
+        Array.from({ length: Math.ceil(KEYS / clients) }, (_, i) => `row${row}:${index}:${i}`)
+      const load = { nodes, clients, seconds }
+      const puts = await measure(load, keysOf, async (node, key) => {
         const { context } = await node.put(key, VALUE, { ...counts, context: contexts.get(key) })
         contexts.set(key, context)
-      }
-      const load = { nodes, clients, seconds, prefix: `row${row}` }
-      const puts = await measure(load, put)
+      })
       await idle(nodes)
-      const gets = await measure(load, async (node, key) => {
+      // What is not there is found out sooner.
+      const writtenOf = (index: number): string[] => keysOf(index).filter((key) => contexts.has(key))
+      const gets = await measure(load, writtenOf, async (node, key) => {
         await node.get(key, { n: counts.n, r: counts.r })
       })
       await idle(nodes)
@@ -72,13 +76,12 @@ interface Load {
   readonly nodes: readonly PartitionedNode[]
   readonly clients: number
   readonly seconds: number
-  /** Keys of a row are its own: what another one wrote of them would be siblings. */
-  readonly prefix: string
 }
 
-/** Each client goes on for so long, on its node, with keys of its own. @returns Milliseconds of each request, and how many a second. */
+/** Each client goes on for so long, on its node, with keys of its own, which are the row's: others would have siblings. @returns Milliseconds of each request, and how many a second. */
 async function measure(
-  { nodes, clients, seconds, prefix }: Load,
+  { nodes, clients, seconds }: Load,
+  keysOf: (index: number) => readonly string[],
   request: (node: PartitionedNode, key: string) => Promise<void>,
 ): Promise<{ times: number[]; rate: number }> {
   const times: number[] = []
@@ -86,9 +89,10 @@ async function measure(
   const end = start + seconds * 1000
   const client = async (index: number): Promise<void> => {
     const node = nodes[index % nodes.length] as PartitionedNode
-    for (let i = index; performance.now() < end; i = (i + clients) % KEYS) {
+    const keys = keysOf(index)
+    for (let i = 0; performance.now() < end; i = (i + 1) % keys.length) {
       const before = performance.now()
-      await request(node, `${prefix}:${index}:${i}`)
+      await request(node, keys[i] as string)
       times.push(performance.now() - before)
     }
   }

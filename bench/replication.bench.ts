@@ -6,9 +6,10 @@
 //
 // All nodes, and the clients, share the disk and the processors of one machine, so more nodes are slower here, as they would not be
 // on several.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Processes } from '../test/support/replicated-kv/processes.ts'
+import { temporaryDirectory } from './leftovers.ts'
 import { describeDisk, describeMachine } from './machine.ts'
 import { HTTP_BATCHES, HTTP_SETS, measurePipeline, type Protocol, RESP } from './replication/pipelines.ts'
 import { RedisPair } from './replication/redis.ts'
@@ -43,8 +44,7 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   const [clients = 0] = numbersOf('clients', given['clients'] ?? '64')
   const [kills = 0] = numbersOf('kills', given['kills'] ?? '20')
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
-  mkdirSync(parent, { recursive: true })
-  const directory = mkdtempSync(join(parent, 'replication-'))
+  const directory = temporaryDirectory(parent, 'replication-')
   const lines: Line[] = [['', 'nodes', 'a second', 'p50', 'p99']]
   const notes: string[] = []
   const add = (name: string, nodes: number, { rate, p50, p99 }: Figures): void => {
