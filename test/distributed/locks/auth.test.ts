@@ -8,8 +8,18 @@ import { LocksMachine } from '../../../ts/distributed/locks/replicated/index.ts'
 import { ReplicatedNode } from '../../../ts/distributed/locks/replicated/node.ts'
 import { executeFor } from '../../../ts/distributed/locks/server/service.ts'
 import type { RaftHost, StateMachine } from '../../../ts/distributed/raft/index.ts'
+import { connectGrpc } from '../../../ts/io/grpc.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
-import { SILENT } from '../../support/locks.ts'
+import {
+  CampaignRequest,
+  CampaignResponse,
+  LockRequest,
+  LockResponse,
+  ProclaimRequest,
+  ResignRequest,
+  UnlockRequest,
+} from '../../../ts/wire/etcd/messages.ts'
+import { SILENT, startLocks } from '../../support/locks.ts'
 import { openState, put } from '../../support/locks-state.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 
@@ -78,6 +88,33 @@ describe('what somebody may do', () => {
     await expect(executeFor(node, undefined, put('a', '1'))).rejects.toThrow('etcdserver: user name is empty')
     expect((await executeFor(node, 'ann', put('a', '1'))).revision).toBe(2)
     await node.close()
+  })
+
+  it('is asked again where it is done, also of queues of locks and elections', async () => {
+    await using service = await startLocks()
+    const { node, address } = service
+    for (const command of SETUP) await node.execute(command)
+    node.sessions.admit('token of ann', 'ann')
+    const commands: Command[] = []
+    const execute = node.execute.bind(node)
+    node.execute = (command) => {
+      commands.push(command)
+      return execute(command)
+    }
+    const client = connectGrpc(address)
+    const call = (path: string, request: Uint8Array): Promise<Uint8Array> =>
+      client.unary(path, request, { metadata: { token: 'token of ann' } })
+    const value = Buffer.from('v')
+    const request = CampaignRequest.encode({ name: 'a', lease: 0n, value })
+    const { leader } = CampaignResponse.decode(await call('/v3electionpb.Election/Campaign', request))
+    await call('/v3electionpb.Election/Proclaim', ProclaimRequest.encode({ leader, value }))
+    await call('/v3electionpb.Election/Resign', ResignRequest.encode({ leader }))
+    const lock = LockRequest.encode({ name: 'a', lease: 0n })
+    const { key } = LockResponse.decode(await call('/v3lockpb.Lock/Lock', lock))
+    await call('/v3lockpb.Lock/Unlock', UnlockRequest.encode({ key }))
+    client.close()
+    const changes = commands.filter(({ grant }) => grant === undefined)
+    expect(changes.map(({ from }) => from)).toEqual(Array.from({ length: 5 }, () => ({ user: 'ann' })))
   })
 
   it('with users counts from when it was asked for, not from when the password is hashed', async () => {

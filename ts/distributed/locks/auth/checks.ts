@@ -27,7 +27,7 @@ function requireLease({ users, leases }: Guarded, user: User, lease: bigint): vo
 }
 
 /** @throws Refusal */
-export function requirePut(of: Guarded, user: User, put: { key: string; lease: bigint; prevKv: boolean }): void {
+function requirePut(of: Guarded, user: User, put: { key: string; lease: bigint; prevKv: boolean }): void {
   const span = { key: put.key, end: 'one' } as const
   of.users.require(user, span, 'write')
   if (put.prevKv) of.users.require(user, span, 'read')

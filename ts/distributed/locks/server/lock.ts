@@ -15,7 +15,7 @@ import {
   SORT_TARGET,
   UnlockRequest,
 } from '../../../wire/etcd/messages.ts'
-import { requirePut, requireRead } from '../auth/checks.ts'
+import { requireRead } from '../auth/checks.ts'
 import { Refusal, STATUS } from '../errors.ts'
 import { prefixEnd, queueKey } from '../queue-keys.ts'
 import type { Key } from '../types.ts'
@@ -61,8 +61,8 @@ export function lockMethods(context: ServiceContext): Methods {
         if (leader === undefined) throw new Refusal(STATUS.invalidArgument, '"leader" field must be provided')
         const { key, revision: createRevision, lease } = leader
         const put = putRequest({ key, value, lease })
-        requirePut(node.state, user, put)
-        const result = await node.execute({ txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, put }] }) })
+        const txn = ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, put }] })
+        const result = await executeFor(node, user, { txn })
         if (result.txn?.succeeded !== true) throw new Refusal(STATUS.unknown, 'election: not leader')
         return { header: headerFor(context, result.revision) }
       },
@@ -96,9 +96,8 @@ export function lockMethods(context: ServiceContext): Methods {
       async ({ leader }, { user }) => {
         if (leader === undefined) throw new Refusal(STATUS.invalidArgument, '"leader" field must be provided')
         const { key, revision: createRevision } = leader
-        requirePut(node.state, user, { key, lease: 0n, prevKv: false })
         const deleteRange = { key, rangeEnd: '', prevKv: false }
-        const { revision } = await node.execute({
+        const { revision } = await executeFor(node, user, {
           txn: ifCreatedAt(key, createRevision, { success: [{ ...NO_OP, deleteRange }] }),
         })
         return { header: headerFor(context, revision) }
@@ -115,9 +114,8 @@ async function stand(
 ): Promise<{ key: Key; createRevision: number; lease: bigint }> {
   const lease = given === 0n ? (await node.grant(0n, OWN_LEASE_SECONDS)).id : given
   const { key, prefix } = queueKey(name, lease)
-  requirePut(node.state, user, { key, lease, prevKv: false })
   requireRead(node.state, user, { key: prefix, rangeEnd: prefixEnd(prefix) })
-  const { kv, isNew } = await enqueue(node, { key, value, lease })
+  const { kv, isNew } = await enqueue(node, user, { key, value, lease })
   const { createRevision } = kv
   if (!isNew && value.length > 0 && !Buffer.from(kv.value).equals(value)) {
     await executeFor(node, user, { put: putRequest({ key, value, lease }) })

@@ -5,6 +5,7 @@ import { Refusal, refusal, STATUS } from '../errors.ts'
 import { prefixEnd } from '../queue-keys.ts'
 import type { ServingNode } from '../serving.ts'
 import type { Key, RangeRequest, TxnRequest } from '../types.ts'
+import { executeFor } from './service.ts'
 
 const NO_VALUE = new Uint8Array(0)
 
@@ -55,11 +56,12 @@ export function ifCreatedAt(
 /** Puts a key into its queue unless it stands there already. @returns What it is there, and whether it is new. @throws Refusal */
 export async function enqueue(
   node: ServingNode,
+  user: string | undefined,
   { key, value, lease }: { key: Key; value: Uint8Array; lease: bigint },
 ): Promise<{ kv: KeyValue; isNew: boolean }> {
   const op = { range: undefined, put: undefined, deleteRange: undefined, txn: undefined }
   const range = rangeRequest({ key })
-  const { txn } = await node.execute({
+  const { txn } = await executeFor(node, user, {
     txn: ifCreatedAt(key, 0, {
       success: [
         { ...op, put: putRequest({ key, value, lease }) },
