@@ -154,14 +154,18 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
 
 // ---- Memory and report ----
 
+/** What a suite says of a name that means nothing to it, or means nothing any more. */
+const NO_SUCH_CASE = /^no such case: /
+
 /**
  * A replay takes back its own case once it passes; a whole run replaces what was remembered of its suite. One without a result takes
- * nothing back, and adds the case that never ended to those that failed.
+ * nothing back, and adds the case that never ended to those that failed. A name that means nothing would fail for ever.
  */
 function remember(outcomes, options) {
   const memory = readCache(MEMORY) ?? {}
   for (const { suite, result, error, current } of outcomes) {
-    const names = result?.failures.map((failure) => failure.caseName) ?? []
+    const failures = result?.failures.filter(({ message }) => !NO_SUCH_CASE.test(message)) ?? []
+    const names = failures.map(({ caseName }) => caseName)
     if (current !== undefined) names.push(current)
     if (error !== undefined) names.push(...suite.remembered)
     else if (options.case !== undefined) names.push(...suite.remembered.filter((name) => name !== options.case))

@@ -148,10 +148,15 @@ class Run {
 
   /** Runs one case by its name. */
   private async named(name: string): Promise<void> {
-    const [, seed, rule] = /^mutant=(\d+) without=(.+)$/.exec(name) ?? []
+    const [, seed, named] = /^mutant=(\d+) without=(.+)$/.exec(name) ?? []
+    const rule = RULES.find((each) => each === named)
     if (rule !== undefined) {
       const hunt = new MutantHunt(Number(seed), MUTANT_WORKLOADS)
-      return void (await this.attempt(name, () => this.mutant(hunt, rule as Rule)))
+      return void (await this.attempt(name, () => this.mutant(hunt, rule)))
+    }
+    if (!/^(?:workload|failing|full|damage)=\d+(?: |$)/.test(name)) {
+      await this.attempt(name, () => Promise.reject(new Error(`no such case: ${name}`)))
+      return
     }
     const words = new Map(name.split(' ').map((word) => word.split('=') as [string, string | undefined]))
     const number = (key: string): number => Number(words.get(key))

@@ -62,6 +62,13 @@ describe('the runner of heavy suites', () => {
     expect(heavy('--suite', 'breaks').output).toContain('remembered: nothing')
   })
 
+  it('does not remember a case that there is not', () => {
+    const { status, output } = heavy('--suite', 'breaks', '--case', 'seed=x')
+    expect(output).toContain('no such case: seed=x')
+    expect(status).toBe(1)
+    expect(heavy('--suite', 'breaks').output).toContain('remembered: nothing')
+  })
+
   it('runs suites with remembered failures first, and adds everything up', () => {
     heavy('--suite', 'breaks')
     expect(heavy('--list').output.split('\n')[0]).toBe('breaks')

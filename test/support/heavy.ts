@@ -58,6 +58,9 @@ export interface HeavySuite {
    * that quietly did nothing never passes. A suite that is short of it when its budget ends goes on.
    */
   atLeast?(soak: boolean): Readonly<Record<string, number>>
-  /** Runs the cases. A failed case is a `failure`; an exception fails the whole suite. */
+  /**
+   * Runs the cases. A failed case is a `failure`, and so is one whose name means nothing: `no such case: NAME`, which is not remembered.
+   * An exception fails the whole suite.
+   */
   run(context: HeavyContext): Promise<HeavyResult>
 }
