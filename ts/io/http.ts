@@ -24,6 +24,8 @@ export interface PageOptions {
    * refused before. The body has at most 16 KiB.
    */
   readonly change?: ((path: string, body: Uint8Array) => MaybePage) | undefined
+  /** What is answered to who may not have the page of that path, with the header `authorization` that was sent; default: all may. */
+  readonly refuse?: (path: string, authorization: string | undefined) => Page | undefined
 }
 
 /** A watcher that is slower than this is let go. */
@@ -71,11 +73,13 @@ function send(response: http.ServerResponse, page: Page, hasBody: boolean): void
 async function pageFor(
   request: http.IncomingMessage,
   answer: (path: string) => MaybePage,
-  { localNamesOnly = false, change }: PageOptions,
+  { localNamesOnly = false, change, refuse }: PageOptions,
 ): Promise<Page> {
   const { method, url = '/', headers } = request
   if (localNamesOnly && !LOCAL_NAME.test(headers.host ?? '')) return plain(421, 'only by the names of this machine')
   const [path = '/'] = url.split('?')
+  const refusal = refuse?.(path, headers.authorization)
+  if (refusal !== undefined) return refusal
   if (method === 'GET' || method === 'HEAD') return (await answer(path)) ?? plain(404, 'no such page')
   if (method !== 'POST' || change === undefined) return plain(405, 'only GET and HEAD')
   if (isForeign(headers)) return plain(403, 'a page of another origin may not change anything here')
