@@ -1,5 +1,6 @@
 // Pages over HTTP for those who watch a server: GET and HEAD, and POST where something may be changed.
 import http from 'node:http'
+import { foreignOrigin } from './foreign-page.ts'
 import { type Address, type Listener, listening } from './network.ts'
 
 /** What is answered to a request. */
@@ -82,16 +83,10 @@ async function pageFor(
   if (refusal !== undefined) return refusal
   if (method === 'GET' || method === 'HEAD') return (await answer(path)) ?? plain(404, 'no such page')
   if (method !== 'POST' || change === undefined) return plain(405, 'only GET and HEAD')
-  if (isForeign(headers)) return plain(403, 'a page of another origin may not change anything here')
+  if (foreignOrigin(headers) !== undefined) return plain(403, 'a page of another origin may not change anything here')
   const body = await readBody(request, MAX_BODY_BYTES)
   if (body === undefined) return plain(413, `a request has at most ${MAX_BODY_BYTES} bytes`)
   return (await change(path, body)) ?? plain(405, 'nothing can be changed here')
-}
-
-/** A browser names the origin of the page with every POST; other programs name none. */
-function isForeign({ origin, host, 'sec-fetch-site': site }: http.IncomingHttpHeaders): boolean {
-  if (site !== undefined && site !== 'same-origin') return true
-  return origin !== undefined && origin !== `http://${host}`
 }
 
 /** The body of a request; undefined if it is longer than it may be, or its sender goes away. What is too long is not kept. */

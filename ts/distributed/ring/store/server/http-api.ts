@@ -1,6 +1,7 @@
 // What a node of the partitioned store answers over HTTP: docs/systems/ring.md has the table. Any node takes any request.
 import { BedplateError } from '../../../../base/errors.ts'
 import { checkOptions } from '../../../../base/options.ts'
+import { refuseForeignPage } from '../../../../io/foreign-page.ts'
 import type { Page } from '../../../../io/http.ts'
 import type { HttpRequest } from '../../../../io/http-connections.ts'
 import { parseAddress } from '../../../../io/network.ts'
@@ -32,7 +33,7 @@ async function answer(node: PartitionedNode, request: HttpRequest): Promise<Page
   if (path.startsWith(KEYS)) return answerKey(node, request, keyOf(path.slice(KEYS.length)))
   if (path === '/change' || path === '/repair') {
     if (request.method !== 'POST') return wrongMethod(request, 'POST')
-    refuseForeignPage(request)
+    refuseForeignPage(request.headers, 'this store')
     return jsonPage(path === '/repair' ? await node.repair() : await change(node, request.body))
   }
   const isRead = request.method === 'GET' || request.method === 'HEAD'
@@ -62,10 +63,10 @@ async function answerKey(node: PartitionedNode, request: HttpRequest, key: strin
     }
     case 'PUT':
     case 'POST':
-      refuseForeignPage(request)
+      refuseForeignPage(request.headers, 'this store')
       return jsonPage({ ...where, ...(await node.put(key, request.body, { n, w, context })) })
     case 'DELETE':
-      refuseForeignPage(request)
+      refuseForeignPage(request.headers, 'this store')
       return jsonPage({ ...where, ...(await node.delete(key, { n, w, context })) })
     default:
       return wrongMethod(request, 'GET, PUT and DELETE')
@@ -161,12 +162,6 @@ function count(query: URLSearchParams, name: string): number | undefined {
   if (text === null) return undefined
   if (/^\d{1,6}$/.test(text)) return Number(text)
   throw new BedplateError('INVALID_INPUT', `?${name} must be a whole number, got ${JSON.stringify(text.slice(0, 40))}`)
-}
-
-/** A page of somebody else in a browser on this machine can reach this port, too: it must not change anything. */
-function refuseForeignPage({ origin, host }: HttpRequest): void {
-  if (origin === undefined || origin.replace(/^https?:\/\//, '') === host) return
-  throw new BedplateError('INVALID_INPUT', `a page of ${origin.slice(0, 80)} may not change this store`)
 }
 
 function wrongMethod({ path, method }: HttpRequest, known: string): Page {
