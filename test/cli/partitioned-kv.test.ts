@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, it } from 'vitest'
 import { drawRing } from '../../ts/cli/partitioned-kv/look.ts'
@@ -123,6 +124,20 @@ describe('partitioned-kv', () => {
     expect(ask(control, 'status').stdout).toContain(' does not answer\n')
     expect(await end(cluster)).toEqual([0, null])
     for (const each of nodes) expect(() => process.kill(each.pid, 0)).toThrow('ESRCH')
+  })
+
+  it('with a secret tells and does nothing for those who do not know it, the control port included', async () => {
+    writeFileSync(join(home.path, 'secret'), 'swordfish\n')
+    const cluster = await start(['--nodes=a', '--data-dir=secret-data', '--secret-file=secret', '--json'], 1)
+    const { control } = JSON.parse(cluster.lines[0]!)
+    const refused = { status: 1, stdout: '', stderr: expect.stringContaining('this cluster has a secret\nhint: ') }
+    for (const words of [['get', 'k'], ['add-node', 'b'], ['repair'], ['status']]) {
+      expect(ask(control, ...words)).toEqual(refused)
+    }
+    expect(await fetch(`${control}/add-node`, { method: 'POST', body: '{"name":"b"}' })).toMatchObject({ status: 401 })
+    expect(await fetch(`${control}/health`)).toMatchObject({ status: 200 })
+    expect(ask(control, 'repair', '--secret-file=secret').stdout).toMatch(/^Compared /)
+    expect(await end(cluster)).toEqual([0, null])
   })
 
   it.each([

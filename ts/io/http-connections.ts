@@ -12,11 +12,8 @@ export interface HttpRequest {
   /** Without the query, not decoded. */
   readonly path: string
   readonly query: URLSearchParams
-  /** Where a browser says that the request comes from a page; undefined from others. */
-  readonly origin: string | undefined
-  readonly host: string | undefined
   /** By their names in lower case. */
-  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly headers: Readonly<http.IncomingHttpHeaders>
   readonly body: Uint8Array
 }
 
@@ -118,8 +115,7 @@ export class HttpConnections {
     stream.endNever()
     const { method = 'GET', url = '/', headers } = request
     const [path = '/', query = ''] = url.split('?', 2)
-    const { origin, host } = headers
-    return this.answer({ method, path, query: new URLSearchParams(query), origin, host, headers, body }).catch(() => ({
+    return this.answer({ method, path, query: new URLSearchParams(query), headers, body }).catch(() => ({
       status: 500,
       type: 'text/plain',
       body: 'internal error\n',

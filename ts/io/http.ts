@@ -1,5 +1,6 @@
 // Pages over HTTP for those who watch a server: GET and HEAD, and POST where something may be changed.
 import http from 'node:http'
+import { foreignOrigin } from './foreign-page.ts'
 import { type Address, type Listener, listening } from './network.ts'
 
 /** What is answered to a request. */
@@ -24,6 +25,8 @@ export interface PageOptions {
    * refused before. The body has at most 16 KiB.
    */
   readonly change?: ((path: string, body: Uint8Array) => MaybePage) | undefined
+  /** What is answered to who may not have the page of that path, with the header `authorization` that was sent; default: all may. */
+  readonly refuse?: (path: string, authorization: string | undefined) => Page | undefined
 }
 
 /** A watcher that is slower than this is let go. */
@@ -71,23 +74,19 @@ function send(response: http.ServerResponse, page: Page, hasBody: boolean): void
 async function pageFor(
   request: http.IncomingMessage,
   answer: (path: string) => MaybePage,
-  { localNamesOnly = false, change }: PageOptions,
+  { localNamesOnly = false, change, refuse }: PageOptions,
 ): Promise<Page> {
   const { method, url = '/', headers } = request
   if (localNamesOnly && !LOCAL_NAME.test(headers.host ?? '')) return plain(421, 'only by the names of this machine')
   const [path = '/'] = url.split('?')
+  const refusal = refuse?.(path, headers.authorization)
+  if (refusal !== undefined) return refusal
   if (method === 'GET' || method === 'HEAD') return (await answer(path)) ?? plain(404, 'no such page')
   if (method !== 'POST' || change === undefined) return plain(405, 'only GET and HEAD')
-  if (isForeign(headers)) return plain(403, 'a page of another origin may not change anything here')
+  if (foreignOrigin(headers) !== undefined) return plain(403, 'a page of another origin may not change anything here')
   const body = await readBody(request, MAX_BODY_BYTES)
   if (body === undefined) return plain(413, `a request has at most ${MAX_BODY_BYTES} bytes`)
   return (await change(path, body)) ?? plain(405, 'nothing can be changed here')
-}
-
-/** A browser names the origin of the page with every POST; other programs name none. */
-function isForeign({ origin, host, 'sec-fetch-site': site }: http.IncomingHttpHeaders): boolean {
-  if (site !== undefined && site !== 'same-origin') return true
-  return origin !== undefined && origin !== `http://${host}`
 }
 
 /** The body of a request; undefined if it is longer than it may be, or its sender goes away. What is too long is not kept. */

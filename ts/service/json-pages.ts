@@ -5,6 +5,7 @@ import type { Page } from '../io/http.ts'
 const STATUS: Partial<Record<ErrorCode, number>> = {
   INVALID_INPUT: 400,
   NOT_SUPPORTED: 400,
+  PERMISSION: 401,
   NOT_FOUND: 404,
   CONFLICT: 409,
   UNAVAILABLE: 503,

@@ -2,11 +2,12 @@
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
 import { type MovementPlan, planMovement } from '../../distributed/ring/movement.ts'
 import type { ClusterRing, PartitionedClient } from '../../distributed/ring/store/client.ts'
+import { bearer } from '../../distributed/ring/store/secret.ts'
 import { HttpClient } from '../../io/http-client.ts'
 import type { Output } from '../kit/output.ts'
 import { startProgress } from '../kit/progress.ts'
 import { plural } from '../kit/text.ts'
-import { type ConnectionArguments, withClient } from './connection.ts'
+import { type ConnectionArguments, clientSecret, withClient } from './connection.ts'
 
 export interface RemoveArguments extends ConnectionArguments {
   readonly lost?: boolean
@@ -97,13 +98,14 @@ async function shareDone(client: PartitionedClient): Promise<number> {
   return all === 0 ? 0 : done / all
 }
 
-async function post({ url }: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
+async function post({ url, secretFile }: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
   const http = new HttpClient()
   try {
     const base = (url.split(',')[0] as string).trim().replace(/\/$/, '')
     const reply = await http.ask({
       method: 'POST',
       url: base + path,
+      headers: bearer(clientSecret(secretFile)),
       body: Buffer.from(JSON.stringify(body)),
       timeoutMs: ASK_MS,
     })

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { BedplateError } from '../../base/errors.ts'
 import { checkName } from '../../distributed/ring/store/host.ts'
+import { bearer, checkSecret } from '../../distributed/ring/store/secret.ts'
 import { realClock } from '../../io/clock.ts'
 import { listenHttp, type Page } from '../../io/http.ts'
 import { HttpClient } from '../../io/http-client.ts'
@@ -33,6 +34,8 @@ export interface LocalClusterOptions {
   readonly onGone: (name: string, why: string) => void
 }
 
+/** What the nodes tell and do for those alone who know the secret, if there is one. */
+const OF_CLUSTER = new Set(['/ring', '/status', '/add-node', '/remove-node', '/repair', '/abort'])
 /** How long a node may take to answer a question of the control port. */
 const ASK_MS = 5000
 /** How often a node that leaves is asked whether it has anything left. */
@@ -80,9 +83,18 @@ export class LocalCluster implements Server {
 
   /** @returns Where the control port is. @throws UNAVAILABLE if a port is taken, and whatever a node cannot start with */
   async start(): Promise<Address> {
-    const { control } = this.options
+    const { control, shared } = this.options
+    const refuse = (path: string, authorization: string | undefined): Page | undefined => {
+      try {
+        if (OF_CLUSTER.has(path)) checkSecret(authorization, shared.secret)
+        return undefined
+      } catch (error) {
+        return failurePage(error)
+      }
+    }
     this.listener = await listenHttp(control, (path) => this.page(path).catch(failurePage), {
       localNamesOnly: true,
+      refuse,
       change: (path, body) => this.change(path, body).catch(failurePage),
     })
     const started = await Promise.allSettled(this.cluster.nodes.map((name) => this.startNode(name)))
@@ -257,7 +269,7 @@ export class LocalCluster implements Server {
   private async ofNode(name: string, path: string, body?: unknown): Promise<Answer> {
     const { tls, secret } = this.options.shared
     const url = `${tls === undefined ? 'http' : 'https'}://${showAddress(this.addresses[name] as Address)}${path}`
-    const headers = secret === '' ? {} : { authorization: `Bearer ${secret}` }
+    const headers = bearer(secret)
     const asked = body === undefined ? {} : { method: 'POST' as const, body: Buffer.from(JSON.stringify(body)) }
     const { status, body: answer } = await this.http.ask({ url, headers, timeoutMs: ASK_MS, ...asked })
     return { status, type: 'application/json', body: Buffer.from(answer).toString() }

@@ -27,7 +27,7 @@ export async function withClient<T>(
   const tls = trustOf(options)
   const client = await connectPartitioned({
     urls: options.url.split(',').map((url) => url.trim()),
-    secret: secretOf(options.secretFile ?? process.env['BEDPLATE_PARTITIONED_SECRET_FILE'] ?? ''),
+    secret: clientSecret(options.secretFile),
     ...(tls === undefined ? {} : { tls }),
   })
   try {
@@ -35,6 +35,11 @@ export async function withClient<T>(
   } finally {
     client.close()
   }
+}
+
+/** The secret of the cluster; '' if none is told. @throws INVALID_INPUT, NOT_FOUND */
+export function clientSecret(path: string | undefined): string {
+  return secretOf(path ?? process.env['BEDPLATE_PARTITIONED_SECRET_FILE'] ?? '')
 }
 
 /** A whole number that a flag gives; undefined without it. @throws UsageError */

@@ -8,6 +8,7 @@ import {
   type Put,
 } from '../../../../ts/distributed/ring/store/index.ts'
 import type { Mutant } from '../../../../ts/distributed/ring/store/mutant.ts'
+import { MAX_REQUESTS } from '../../../../ts/distributed/ring/store/types.ts'
 import { codeOf } from '../../../support/errors.ts'
 import { Bed, KEY, REQUEST_TICKS, valuesOf } from '../../../support/ring-store/bed.ts'
 
@@ -90,6 +91,14 @@ describe('a get', () => {
     bed.settle()
     expect(valuesOf(told())).toEqual(['one'])
     expect(bed.values(third)).toEqual(['one'])
+  })
+
+  it('is told however many wait for slower replicas to be repaired', () => {
+    const bed = new Bed(3)
+    const [first] = bed.list as [string]
+    for (let i = 0; i <= MAX_REQUESTS; i++) expect(bed.get(first, 1)()?.kind).toBe('found')
+    expect(bed.node(first).status.requests).toBe(MAX_REQUESTS)
+    expect(bed.get(first, 2)()).toBeUndefined() // it waits, as it should
   })
 
   it('of a key that nobody wrote finds nothing', () => {

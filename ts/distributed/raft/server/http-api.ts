@@ -1,6 +1,7 @@
 // What `raft-node` answers over HTTP, on any member of the cluster: docs/systems/raft.md has the table.
 import { BedplateError } from '../../../base/errors.ts'
 import { checkOptions } from '../../../base/options.ts'
+import { refuseForeignPage } from '../../../io/foreign-page.ts'
 import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
 import { type Address, parseAddress, showAddress } from '../../../io/network.ts'
@@ -52,7 +53,7 @@ export async function answerRequest(node: Node, request: HttpRequest): Promise<P
       const known = routes.map((each) => each.method).join(' and ')
       return failure(new BedplateError('INVALID_INPUT', `${request.path} takes ${known}, not ${request.method}`), 405)
     }
-    if (route.method === 'POST') refuseForeignPage(request)
+    if (route.method === 'POST') refuseForeignPage(request.headers, 'this cluster')
     return jsonPage(await route.answer(node, request))
   } catch (error) {
     return failure(error instanceof BedplateError ? error : new BedplateError('INTERNAL', String(error)))
@@ -159,12 +160,6 @@ function wholeNumber(query: URLSearchParams, name: string, fallback: number): nu
   if (value < 1)
     throw refusal(`?${name} must be a whole number of at least 1, got ${JSON.stringify(text.slice(0, 40))}`)
   return value
-}
-
-/** A page of somebody else in a browser on this machine can reach this port, too: it must not change anything. */
-function refuseForeignPage({ origin, host }: HttpRequest): void {
-  if (origin === undefined || origin.replace(/^https?:\/\//, '') === host) return
-  throw refusal(`a page of ${origin.slice(0, 80)} may not change this cluster`)
 }
 
 function refusal(message: string): BedplateError {

@@ -1,5 +1,6 @@
 // What a replica answers over HTTP, on any member of the cluster: docs/systems/replication.md has the table.
 import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
+import { refuseForeignPage } from '../../../io/foreign-page.ts'
 import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
 import { parseAddress } from '../../../io/network.ts'
@@ -58,7 +59,7 @@ export async function answerRequest(replica: Replica, request: HttpRequest): Pro
         405,
       )
     }
-    if (route.isChange) refuseForeignPage(request)
+    if (route.isChange) refuseForeignPage(request.headers, 'this cluster')
     return await route.answer(replica, request)
   } catch (error) {
     return failure(request, error)
@@ -215,14 +216,6 @@ function wholeNumber(query: URLSearchParams, name: string, least = 1): number | 
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
   if (value >= least) return value
   throw refusal(`?${name} must be a whole number of at least ${least}, got ${JSON.stringify(text.slice(0, 40))}`)
-}
-
-/** A page of somebody else in a browser on this machine can reach this port, too, also by the address of an image. */
-function refuseForeignPage({ origin, host, headers }: HttpRequest): void {
-  const site = headers['sec-fetch-site']
-  const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none'
-  if (!isForeign && (origin === undefined || origin.replace(/^https?:\/\//, '') === host)) return
-  throw refusal(`a page of ${(origin ?? 'another site').slice(0, 80)} may not change this cluster`)
 }
 
 function wantsJson({ query, headers }: HttpRequest): boolean {

@@ -6,6 +6,7 @@ import { restoreRing } from '../description.ts'
 import type { Ring, RingDescription } from '../types.ts'
 import type { ReadOptions, WriteOptions } from './host.ts'
 import { checkKey, checkValue } from './limits.ts'
+import { bearer } from './secret.ts'
 
 export interface PartitionedClientOptions {
   /** Where one or more nodes are, or the control port: `http://127.0.0.1:7101`. One that answers is enough. */
@@ -195,8 +196,13 @@ export class PartitionedClient {
 
   private ask(method: 'GET' | 'PUT' | 'DELETE', url: string, body?: Uint8Array): Promise<HttpReply> {
     const { secret = '', timeoutMs } = this.options
-    const headers = secret === '' ? {} : { authorization: `Bearer ${secret}` }
-    return this.http.ask({ method, url, body, headers, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+    return this.http.ask({
+      method,
+      url,
+      body,
+      headers: bearer(secret),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+    })
   }
 }
 

@@ -67,6 +67,8 @@ type Request = PutRequest | GetRequest | PassedRequest
 /** A node that coordinates. */
 export class Coordinating extends Hinting {
   private readonly requests = new Map<number, Request>()
+  /** Reads that were told and wait for the other replicas, to repair those that know less. The oldest is first. */
+  private readonly repairing = new Set<number>()
   /** Requests that came under a ring which this node has not yet: who sent them is told when it has. */
   private early: { readonly from: string; readonly request: RequestId | undefined }[] = []
 
@@ -326,6 +328,7 @@ export class Coordinating extends Hinting {
     if (answers.size >= request.wanted && !request.isAnswered) {
       request.isAnswered = true
       this.tell(request.asker, { kind: 'found', versions: mergeAll(answers.values()) })
+      this.repairing.add(number)
     }
     if (answers.size < targets.length) return
     this.close(number, request)
@@ -365,6 +368,7 @@ export class Coordinating extends Hinting {
   }
 
   private refuses(asker: Asker): boolean {
+    if (this.requests.size >= MAX_REQUESTS) this.giveUpRepair()
     const reason =
       this.problem ??
       (this.state.epoch === 0
@@ -374,6 +378,13 @@ export class Coordinating extends Hinting {
           : undefined)
     if (reason !== undefined) this.tell(asker, { kind: 'refused', reason })
     return reason !== undefined
+  }
+
+  /** Nobody waits for the oldest read that was told: the next one, or comparing trees, repairs what it would have. */
+  private giveUpRepair(): void {
+    const [number] = this.repairing
+    const request = number === undefined ? undefined : this.requests.get(number)
+    if (number !== undefined && request !== undefined) this.close(number, request)
   }
 
   private base(asker: Asker): RequestBase {
@@ -388,6 +399,7 @@ export class Coordinating extends Hinting {
   }
 
   private close(number: number, request: Request): void {
+    this.repairing.delete(number)
     if (this.requests.delete(number)) this.underWay.end(request.era)
   }
 

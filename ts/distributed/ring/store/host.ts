@@ -21,10 +21,9 @@ import { beginLife, claim, notesOf } from './identity.ts'
 import { checkKey, checkValue } from './limits.ts'
 import { storeProtocol } from './link-protocol.ts'
 import { type Hello, NONCE_BYTES } from './message-codec.ts'
-import type { StoreStatus } from './node.ts'
 import { foundingRecord } from './ring-state.ts'
 import { type Bytes, NodeStorage } from './storage.ts'
-import type { Message, Outcome, RingChange, RingRecord } from './types.ts'
+import type { Message, Outcome, RingChange, RingRecord, StoreStatus } from './types.ts'
 import { decodeContext, encodeContext, lastWrite, NO_CONTEXT, type Versions } from './versions.ts'
 
 /** Who a node is, and where the others are. */

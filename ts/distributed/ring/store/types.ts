@@ -319,3 +319,30 @@ export const MAX_PAGE_BYTES = 256 * 1024
 export const MAX_MEMBERS = 4096
 /** Tombstones whose end a node looks for at once. */
 export const MAX_TOMBSTONES = 100_000
+
+/** What an operator wants to know of a node. */
+export interface StoreStatus {
+  readonly epoch: number
+  readonly phase: RingRecord['phase']
+  /** Whether it has a part in the ring, or in the one that is coming. One that has none, and is `swept`, may be switched off. */
+  readonly isMember: boolean
+  /** It has nothing that is not its own. */
+  readonly isSwept: boolean
+  /** Why it cannot serve, ever. */
+  readonly problem: string | undefined
+  /** Requests of clients and nodes that are under way. */
+  readonly requests: number
+  /** Writes that wait for the node they are for. */
+  readonly hints: number
+  /** What it copies in this epoch, range by range and source by source; undefined if it copies nothing. */
+  readonly moves:
+    | { readonly moves: number; readonly done: number; readonly keys: number; readonly bytes: number }
+    | undefined
+  /** Comparisons with peers that it began, and keys that were different in them. */
+  readonly repairs: { readonly sessions: number; readonly keys: number }
+  /** Deleted keys that it still remembers, and those that it has forgotten in this life. */
+  readonly tombstones: { readonly kept: number; readonly ended: number }
+  readonly era: number
+  /** Messages of other clusters. */
+  readonly strangers: number
+}

@@ -1,20 +1,15 @@
 // What a node of the partitioned store answers over HTTP: docs/systems/ring.md has the table. Any node takes any request.
-import { BedplateError, type ErrorCode } from '../../../../base/errors.ts'
+import { BedplateError } from '../../../../base/errors.ts'
 import { checkOptions } from '../../../../base/options.ts'
+import { refuseForeignPage } from '../../../../io/foreign-page.ts'
 import type { Page } from '../../../../io/http.ts'
 import type { HttpRequest } from '../../../../io/http-connections.ts'
 import { parseAddress } from '../../../../io/network.ts'
+import { failurePage, jsonPage } from '../../../../service/json-pages.ts'
 import { type Found, hashDigits, type PartitionedNode } from '../host.ts'
+import { checkSecret } from '../secret.ts'
 import type { RingChange } from '../types.ts'
 
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  INVALID_INPUT: 400,
-  PERMISSION: 401,
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  UNAVAILABLE: 503,
-  CLOSED: 503,
-}
 const KEYS = '/kv/'
 /** Nodes that one change calls lost. */
 const MAX_LOST = 1000
@@ -26,11 +21,7 @@ export async function answerRequest(
   secret: string,
 ): Promise<Page | undefined> {
   try {
-    if (secret !== '' && request.headers['authorization'] !== `Bearer ${secret}`) {
-      throw new BedplateError('PERMISSION', 'this cluster has a secret', {
-        hint: 'send it as the header "authorization: Bearer SECRET"',
-      })
-    }
+    checkSecret(request.headers['authorization'], secret)
     return await answer(node, request)
   } catch (error) {
     return failurePage(error)
@@ -42,13 +33,13 @@ async function answer(node: PartitionedNode, request: HttpRequest): Promise<Page
   if (path.startsWith(KEYS)) return answerKey(node, request, keyOf(path.slice(KEYS.length)))
   if (path === '/change' || path === '/repair') {
     if (request.method !== 'POST') return wrongMethod(request, 'POST')
-    refuseForeignPage(request)
-    return json(200, path === '/repair' ? await node.repair() : await change(node, request.body))
+    refuseForeignPage(request.headers, 'this store')
+    return jsonPage(path === '/repair' ? await node.repair() : await change(node, request.body))
   }
   const isRead = request.method === 'GET' || request.method === 'HEAD'
   if (path !== '/status' && path !== '/ring') return undefined
   if (!isRead) return wrongMethod(request, 'GET')
-  return json(200, path === '/status' ? node.status : ringOf(node))
+  return jsonPage(path === '/status' ? node.status : ringOf(node))
 }
 
 async function answerKey(node: PartitionedNode, request: HttpRequest, key: string): Promise<Page> {
@@ -68,15 +59,15 @@ async function answerKey(node: PartitionedNode, request: HttpRequest, key: strin
     case 'HEAD': {
       const found = await node.get(key, { n, r })
       const values = valuesOf(found, query.get('lww') === 'true')
-      return json(values.length > 0 ? 200 : 404, { ...where, values, context: found.context })
+      return jsonPage({ ...where, values, context: found.context }, values.length > 0 ? 200 : 404)
     }
     case 'PUT':
     case 'POST':
-      refuseForeignPage(request)
-      return json(200, { ...where, ...(await node.put(key, request.body, { n, w, context })) })
+      refuseForeignPage(request.headers, 'this store')
+      return jsonPage({ ...where, ...(await node.put(key, request.body, { n, w, context })) })
     case 'DELETE':
-      refuseForeignPage(request)
-      return json(200, { ...where, ...(await node.delete(key, { n, w, context })) })
+      refuseForeignPage(request.headers, 'this store')
+      return jsonPage({ ...where, ...(await node.delete(key, { n, w, context })) })
     default:
       return wrongMethod(request, 'GET, PUT and DELETE')
   }
@@ -173,27 +164,7 @@ function count(query: URLSearchParams, name: string): number | undefined {
   throw new BedplateError('INVALID_INPUT', `?${name} must be a whole number, got ${JSON.stringify(text.slice(0, 40))}`)
 }
 
-/** A page of somebody else in a browser on this machine can reach this port, too: it must not change anything. */
-function refuseForeignPage({ origin, host }: HttpRequest): void {
-  if (origin === undefined || origin.replace(/^https?:\/\//, '') === host) return
-  throw new BedplateError('INVALID_INPUT', `a page of ${origin.slice(0, 80)} may not change this store`)
-}
-
 function wrongMethod({ path, method }: HttpRequest, known: string): Page {
   const shown = path.length > 80 ? `${path.slice(0, 80)}...` : path
-  return errorPage(405, new BedplateError('INVALID_INPUT', `${shown} takes ${known}, not ${method}`))
-}
-
-/** Any error as it is answered. */
-export function failurePage(error: unknown): Page {
-  const known = error instanceof BedplateError ? error : new BedplateError('INTERNAL', String(error))
-  return errorPage(STATUS[known.code] ?? 500, known)
-}
-
-function errorPage(status: number, { code, message, hint }: BedplateError): Page {
-  return json(status, { error: { code, message, hint } })
-}
-
-function json(status: number, value: unknown): Page {
-  return { status, type: 'application/json', body: `${JSON.stringify(value)}\n` }
+  return jsonPage({ error: { code: 'INVALID_INPUT', message: `${shown} takes ${known}, not ${method}` } }, 405)
 }

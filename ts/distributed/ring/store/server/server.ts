@@ -4,9 +4,10 @@ import type { Page } from '../../../../io/http.ts'
 import { HttpConnections, type HttpRequest } from '../../../../io/http-connections.ts'
 import type { Address } from '../../../../io/network.ts'
 import { adminPage, isLoopback, type Logger, type Metric, metric, type Server } from '../../../../service/index.ts'
+import { failurePage } from '../../../../service/json-pages.ts'
 import { type NodeSeams, openNodeWith, type PartitionedNode, type PartitionedNodeOptions } from '../host.ts'
 import { MAX_VALUE_BYTES } from '../limits.ts'
-import { answerRequest, failurePage } from './http-api.ts'
+import { answerRequest } from './http-api.ts'
 
 export interface PartitionedServerOptions {
   readonly seams: Omit<NodeSeams, 'onStranger'>
