@@ -27,21 +27,21 @@ export class Processes {
   /** What each node has printed, over all of its lives. */
   readonly printed = new Map<number, string[]>()
   readonly #directory: string
-  readonly #firstPort: number
+  /** By id, from 1. */
+  readonly #ports: readonly number[]
   readonly #extra: readonly string[]
   readonly #children = new Map<number, ChildProcess>()
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 512 })
 
-  private constructor(directory: string, firstPort: number, extra: readonly string[]) {
+  private constructor(directory: string, ports: readonly number[], extra: readonly string[]) {
     this.#directory = directory
-    this.#firstPort = firstPort
+    this.#ports = ports
     this.#extra = extra
   }
 
   /** @param extra - Flags for all nodes. */
   static async open(directory: string, count: number, extra: readonly string[] = []): Promise<Processes> {
-    const [firstPort = 0] = await freePorts(count)
-    return new Processes(directory, firstPort, extra)
+    return new Processes(directory, await freePorts(count), extra)
   }
 
   get running(): number[] {
@@ -49,7 +49,7 @@ export class Processes {
   }
 
   portOf(id: number): number {
-    return this.#firstPort + id - 1
+    return this.#ports[id - 1] as number
   }
 
   pidOf(id: number): number {
@@ -58,7 +58,7 @@ export class Processes {
 
   /** Node 1 begins the cluster, the others join it; whoever has a directory starts from that. */
   start(id: number): void {
-    const part = id === 1 ? ['--leader'] : ['--follower', `--leader-addr=localhost:${this.#firstPort}`]
+    const part = id === 1 ? ['--leader'] : ['--follower', `--leader-addr=localhost:${this.portOf(1)}`]
     const args = [binary('replicated-kv'), `--node-id=${id}`, `--port=${this.portOf(id)}`, ...part]
     const data = `--data-dir=${join(this.#directory, `node-${id}`)}`
     const child = spawn(process.execPath, [...args, data, ...this.#extra], { stdio: ['ignore', 'pipe', 'ignore'] })
