@@ -91,6 +91,7 @@ export interface Network {
 }
 
 /** A peer that begins TLS and does not go on is let go after this. */
+const MAX_PORT = 65_535
 const HANDSHAKE_MS = 10_000
 
 /** The network of the machine. */
@@ -159,12 +160,24 @@ export function showAddress({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
+/** Whether a value of anybody's is an address; port 0 is any that is free. */
+export function isAddress(value: unknown): value is Address {
+  const { host, port } = (value ?? {}) as Partial<Address>
+  return (
+    typeof host === 'string' &&
+    host !== '' &&
+    Number.isInteger(port) &&
+    (port as number) >= 0 &&
+    (port as number) <= MAX_PORT
+  )
+}
+
 /** Reads what `showAddress` shows. @throws INVALID_INPUT */
 export function parseAddress(text: string): Address {
   const { ipv6, name, port } =
     /^(?:\[(?<ipv6>[\da-fA-F:.]+)\]|(?<name>[^\s:[\]]{1,253})):(?<port>\d{1,5})$/.exec(text)?.groups ?? {}
   const address = { host: ipv6 ?? name ?? '', port: Number(port) }
-  if (address.host !== '' && address.port >= 1 && address.port <= 65_535) return address
+  if (address.host !== '' && address.port >= 1 && address.port <= MAX_PORT) return address
   throw new BedplateError('INVALID_INPUT', `${JSON.stringify(text.slice(0, 80))} is no address`, {
     hint: 'write host:port, such as 10.0.0.7:8001 or [::1]:8001',
   })

@@ -92,12 +92,12 @@ export class LocksCluster {
 
   /** That of the highest term which is up. */
   get leader(): NodeId | undefined {
-    const leaders = this.#up().filter(({ raft }) => raft.status.role === 'leader')
-    return leaders.sort((a, b) => b.raft.status.term - a.raft.status.term)[0]?.id
+    const leaders = this.#up().filter(({ node }) => node.status.role === 'leader')
+    return leaders.sort((a, b) => b.node.status.term - a.node.status.term)[0]?.id
   }
 
   get term(): number {
-    return Math.max(...[...this.#hosts.values()].map(({ raft }) => raft.status.term))
+    return Math.max(...[...this.#hosts.values()].map(({ node }) => node.status.term))
   }
 
   host(id: NodeId): LocksHost {
@@ -109,7 +109,7 @@ export class LocksCluster {
     this.simulation.heal()
     for (const client of this.clients) client.isStopping = true
     if (!this.simulation.runUntil(() => this.#isAtRest(), mostMs)) {
-      const states = this.nodeIds.map((id) => JSON.stringify(this.host(id).raft.status))
+      const states = this.nodeIds.map((id) => JSON.stringify(this.host(id).node.status))
       throw new Violation('liveness', `not at rest ${mostMs} ms after all faults ended\n${states.join('\n')}`)
     }
     const [first, ...others] = this.nodeIds.map((id) => this.host(id).machine)
@@ -135,11 +135,11 @@ export class LocksCluster {
     const { leader } = this
     if (leader === undefined || this.clients.some((client) => !client.isIdle)) return false
     const { state } = this.host(leader).machine
-    const { lastIndex, appliedIndex } = this.host(leader).raft.status
+    const { lastIndex, appliedIndex } = this.host(leader).node.status
     return (
       [...state.leases.all()].length === 0 && // also those that nobody has revoked
       appliedIndex === lastIndex &&
-      this.nodeIds.every((id) => this.host(id).raft.status.appliedIndex === lastIndex)
+      this.nodeIds.every((id) => this.host(id).node.status.appliedIndex === lastIndex)
     )
   }
 

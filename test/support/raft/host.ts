@@ -1,8 +1,7 @@
-// The driver of a node in the simulator: does what the engine says, with a disk that loses what was not synced.
+// A node in the simulator whose commands come from clients with sessions.
 import {
   type Effect,
   type Entry,
-  type Event,
   type Membership,
   type Message,
   type NodeId,
@@ -11,13 +10,12 @@ import {
   type RaftOptions,
   SessionMachine,
   type SessionResult,
-  type SnapshotMeta,
 } from '../../../ts/distributed/raft/index.ts'
-import type { Cancel } from '../../../ts/io/clock.ts'
-import type { Process, Simulation } from '../../../ts/testing/simulation/index.ts'
+import type { Process } from '../../../ts/testing/simulation/index.ts'
 import type { Durable } from './durable.ts'
 import type { Invariants } from './invariants.ts'
 import { ChainMachine } from './machine.ts'
+import { type DriverContext, SimulatedDriver } from './simulated-driver.ts'
 
 /** What a client asks a node. */
 export type Body =
@@ -43,19 +41,10 @@ export interface Response {
 
 export type Wire = Message | Request | Response
 
-export interface HostContext {
-  readonly simulation: Simulation<Wire>
+export interface HostContext extends DriverContext<Request | Response> {
   readonly invariants: Invariants
   readonly founding: Membership
-  readonly tickMs: number
-  /** Entries between snapshots; Infinity for none. */
-  readonly snapshotEvery: number
-  readonly checksPromises: boolean
   readonly raft: Omit<RaftOptions, 'id'>
-  /** Sees every message before the network; false if it shall not be sent. */
-  readonly mayLeave: (from: NodeId, to: NodeId, message: Message) => boolean
-  /** The node ends, as the driver does when its disk fails. It may be in the middle of a step. */
-  readonly failed: (code: string) => void
   /** Hears how requests of the test, with ids below 0, have ended. */
   readonly ended: (id: number, outcome: Outcome) => void
 }
@@ -67,41 +56,22 @@ interface Asked {
 }
 
 /** One life of a node. */
-export class Host implements Process<Wire> {
+export class Host extends SimulatedDriver<Request | Response, SessionResult> implements Process<Wire> {
   readonly node: RaftNode
   readonly chain: ChainMachine
   private readonly machine: SessionMachine
-  private readonly id: NodeId
   private readonly context: HostContext
-  private readonly durable: Durable
-  private persistedWrite = 0
-  private committed = 0
-  private unsent: { to: NodeId; message: Message; after: number }[] = []
   private asked = new Map<number, Asked>()
   private nextAsked = 1
-  private cancelTimer: Cancel | undefined
-  private lastSnapshot: number
 
   constructor(id: NodeId, durable: Durable, context: HostContext) {
-    this.id = id
+    super(id, durable, context)
     this.context = context
-    this.durable = durable
     this.chain = new ChainMachine({ isReversed: id % 2 === 0 })
     this.machine = new SessionMachine(this.chain, { mutant: context.raft.mutant })
-    const newest = Math.max(0, ...durable.snapshots.keys())
-    const snapshot = durable.snapshots.get(newest)
+    const snapshot = this.newestSnapshot
     if (snapshot !== undefined) this.machine.restore(snapshot.bytes)
-    this.lastSnapshot = newest
-    this.node = new RaftNode(
-      { ...context.raft, id },
-      {
-        hardState: durable.hardState,
-        snapshot: snapshot?.meta,
-        entries: [...durable.entries],
-        membership: context.founding,
-        nowTick: this.nowTick,
-      },
-    )
+    this.node = new RaftNode({ ...context.raft, id }, this.startWith(context.founding))
     this.step({ kind: 'tick' })
   }
 
@@ -130,165 +100,27 @@ export class Host implements Process<Wire> {
     else this.step({ kind: 'propose', proposals: [{ id, command: body.command }] })
   }
 
-  step(event: Event): void {
-    const effects = this.node.step(event, this.nowTick)
-    if (this.node.committed !== this.committed) {
-      this.context.invariants.stepped(this.node, this.committed)
-      this.committed = this.node.committed
-    }
-    this.perform(effects)
-  }
-
-  private get nowTick(): number {
-    return Math.floor(this.context.simulation.monotonic(this.id) / 1e6 / this.context.tickMs)
-  }
-
-  private perform(effects: readonly Effect[]): void {
-    let results: Map<number, SessionResult> | undefined
-    let hasApplied = false
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'persist':
-          this.persist(effect)
-          break
-        case 'send':
-          if (effect.after <= this.persistedWrite) this.send(effect.to, effect.message)
-          else this.unsent.push(effect)
-          break
-        case 'storeChunk': {
-          const { offset, data } = effect
-          this.write(() => {
-            if (offset === 0) this.durable.incoming = []
-            this.durable.incoming.push(data)
-          })
-          break
-        }
-        case 'apply':
-          results ??= new Map()
-          for (const entry of effect.entries) this.apply(entry, results)
-          hasApplied = true
-          break
-        case 'restore':
-          this.restore(effect.snapshot)
-          break
-        case 'readable':
-          for (const id of effect.ids) this.answerRead(id, effect.index)
-          break
-        case 'reply':
-          this.reply(effect.id, effect.outcome, results)
-          break
-        case 'discard': {
-          const { upTo, snapshotsBelow } = effect
-          this.write(() => this.discard(upTo, snapshotsBelow))
-          break
-        }
-        case 'timer':
-          this.setTimer(effect.atTick)
-          break
-        case 'role':
-          if (effect.role === 'leader') this.context.invariants.led(this.node, effect.term)
-          this.context.simulation.note(
-            `${this.id} is ${effect.role} in term ${effect.term}, leader ${effect.leader ?? '?'}`,
-          )
-          break
-      }
-    }
-    if (hasApplied) this.snapshotIfDue()
-  }
-
-  private persist({ write, hardState, snapshot, truncateFrom, entries }: Effect & { kind: 'persist' }): void {
-    this.context.invariants.logged(this.node, entries)
-    const { durable } = this
-    const apply = (): void => {
-      if (hardState !== undefined) durable.hardState = hardState
-      if (snapshot !== undefined) {
-        durable.snapshots.set(snapshot.index, { meta: snapshot, bytes: joined(durable.incoming) })
-        durable.entries = []
-      }
-      if (truncateFrom !== undefined) durable.entries = durable.entries.filter((entry) => entry.index < truncateFrom)
-      durable.entries.push(...entries)
-    }
-    this.write(apply, () => {
-      this.persistedWrite = write
-      const ready = this.unsent.filter((each) => each.after <= write)
-      if (ready.length > 0) this.unsent = this.unsent.filter((each) => each.after > write)
-      for (const { to, message } of ready) this.send(to, message)
-      this.step({ kind: 'persisted', write })
-    })
-  }
-
-  /** Writes a record of the journal, which says how far the journal was durable when it was written. */
-  private write(apply: () => void, done: () => void = () => {}): void {
-    const { durable } = this
-    const known = durable.records
-    const record = (): void => {
-      durable.records++
-      durable.provenRecords = Math.max(durable.provenRecords, known)
-      apply()
-    }
-    this.context.simulation.write(this.id, record, done, () => this.context.failed('DISK_FULL'))
-  }
-
-  private send(to: NodeId, message: Message): void {
-    if (this.context.checksPromises) this.context.invariants.promised(this.id, to, message, this.durable)
-    if (!this.context.mayLeave(this.id, to, message)) return
-    if (message.kind !== 'snapshotChunk') {
-      this.context.simulation.send(this.id, to, message)
-      return
-    }
-    const stored = this.durable.snapshots.get(message.snapshot.index)
-    if (this.durable.damage === 'snapshot' && message.offset === 0) {
-      this.context.failed('CORRUPTION')
-      return
-    }
-    if (stored === undefined)
-      throw new Error(`${this.id} sends a snapshot at ${message.snapshot.index} that it discarded`)
-    const data = stored.bytes.subarray(message.offset, message.offset + message.lengthBytes)
-    this.context.simulation.send(this.id, to, { ...message, data })
-  }
-
-  private apply(entry: Entry, results: Map<number, SessionResult>): void {
-    if (entry.kind === 'command') results.set(entry.index, this.machine.apply(entry.command, entry.index))
+  protected override apply(entry: Entry): SessionResult | undefined {
+    const result = entry.kind === 'command' ? this.machine.apply(entry.command, entry.index) : undefined
     this.context.invariants.applied(this.node, entry, this.chain.digest)
+    return result
   }
 
-  private restore(meta: SnapshotMeta): void {
-    const stored = this.durable.snapshots.get(meta.index)
-    if (stored === undefined) throw new Error(`${this.id} has no snapshot at ${meta.index}`)
-    this.machine.restore(stored.bytes)
-    this.lastSnapshot = meta.index
-    this.context.simulation.note(`${this.id} restores the snapshot at ${meta.index}`)
-    this.context.invariants.restored(this.node, meta.index, this.chain.digest)
+  protected override restore(snapshot: Uint8Array, index: number): void {
+    this.machine.restore(snapshot)
+    this.context.simulation.note(`${this.id} restores the snapshot at ${index}`)
+    this.context.invariants.restored(this.node, index, this.chain.digest)
   }
 
-  private snapshotIfDue(): void {
-    const { appliedIndex } = this.node.status
-    if (appliedIndex - this.lastSnapshot < this.context.snapshotEvery) return
-    if (this.node.termAt(appliedIndex) === undefined) return // a newer snapshot is coming in
-    this.lastSnapshot = appliedIndex
-    const bytes = this.machine.snapshot()
-    const meta = this.node.describeSnapshot(appliedIndex, bytes.length)
-    const { durable } = this
-    this.write(
-      () => durable.snapshots.set(meta.index, { meta, bytes }),
-      () => this.step({ kind: 'snapshotted', snapshot: meta }),
-    )
+  protected override snapshot(): Uint8Array {
+    return this.machine.snapshot()
   }
 
-  private discard(upTo: number, snapshotsBelow: number): void {
-    const { durable } = this
-    durable.entries = durable.entries.filter((entry) => entry.index > upTo)
-    for (const index of durable.snapshots.keys()) if (index < snapshotsBelow) durable.snapshots.delete(index)
+  protected override role({ role, term, leader }: Effect & { kind: 'role' }): void {
+    this.context.simulation.note(`${this.id} is ${role} in term ${term}, leader ${leader ?? '?'}`)
   }
 
-  private setTimer(atTick: number): void {
-    this.cancelTimer?.()
-    const { simulation, tickMs } = this.context
-    const afterMs = Math.max(0, atTick * tickMs - simulation.monotonic(this.id) / 1e6) + 0.001
-    this.cancelTimer = simulation.after(this.id, afterMs, () => this.step({ kind: 'tick' }))
-  }
-
-  private answerRead(id: number, index: number): void {
+  protected override readable(id: number, index: number): void {
     if (id < 0) {
       this.context.ended(id, { kind: 'done', index })
       return
@@ -298,7 +130,7 @@ export class Host implements Process<Wire> {
     this.answer(id, { kind: 'value', value: this.chain.read(asked.request.body.key) })
   }
 
-  private reply(id: number, outcome: Outcome, results: Map<number, SessionResult> | undefined): void {
+  protected override reply(id: number, outcome: Outcome, result: SessionResult | undefined): void {
     if (id < 0) {
       this.context.ended(id, outcome)
       return
@@ -307,7 +139,6 @@ export class Host implements Process<Wire> {
       this.answer(id, { kind: 'failed', leader: outcome.leader })
       return
     }
-    const result = results?.get(outcome.index)
     if (result === undefined) throw new Error(`entry ${outcome.index} is answered and was not applied`)
     this.answer(id, { kind: 'result', result })
   }
@@ -318,8 +149,4 @@ export class Host implements Process<Wire> {
     this.asked.delete(id)
     this.context.simulation.send(this.id, asked.from, { kind: 'response', number: asked.request.number, answer })
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  return new Uint8Array(Buffer.concat(parts))
 }

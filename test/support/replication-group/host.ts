@@ -1,5 +1,5 @@
-// A member of a replicated group in the simulator: the engine, a disk that loses what was not synced, and reads with guarantees, as
-// the driver, the group and the server do it, without promises.
+// A member of a replicated group in the simulator: the engine, and reads with guarantees, as the group and the server do it, without
+// promises.
 import type {
   Effect,
   Entry,
@@ -17,10 +17,10 @@ import {
   type ReplicationStatus,
 } from '../../../ts/distributed/replication/index.ts'
 import type { Mutant } from '../../../ts/distributed/replication/mutant.ts'
-import type { Cancel } from '../../../ts/io/clock.ts'
-import type { Process, Simulation } from '../../../ts/testing/simulation/index.ts'
+import type { Process } from '../../../ts/testing/simulation/index.ts'
 import type { Durable } from '../raft/durable.ts'
 import type { Invariants } from '../raft/invariants.ts'
+import { type DriverContext, SimulatedDriver } from '../raft/simulated-driver.ts'
 import { OverlayMachine } from './machine.ts'
 import type { Guarantee, Observer } from './observer.ts'
 
@@ -64,23 +64,16 @@ export interface Told {
   readonly position: Position
 }
 
-export type Wire = Message | Request | Response | Ask | Told
+type Other = Request | Response | Ask | Told
+export type Wire = Message | Other
 
-export interface HostContext {
-  readonly simulation: Simulation<Wire>
+export interface HostContext extends DriverContext<Other> {
   readonly invariants: Invariants
   readonly observer: Observer
   readonly members: readonly NodeId[]
-  readonly tickMs: number
-  /** Entries between snapshots; Infinity for none. */
-  readonly snapshotEvery: number
-  readonly checksPromises: boolean
   readonly raft: Omit<RaftOptions, 'id'>
   readonly replication: ReplicationOptions
   readonly mutant: Mutant | undefined
-  readonly failed: (code: string) => void
-  /** Sees every message between members before the network; false if it shall not be sent. */
-  readonly mayLeave: (from: NodeId, to: NodeId, message: Message) => boolean
   /** A write is about to be acknowledged. */
   readonly acknowledged: (by: NodeId, position: Position) => void
 }
@@ -99,13 +92,11 @@ const WAIT_MS = 400
 const ASK_MS = 60
 
 /** One life of a member. */
-export class Host implements Process<Wire> {
+export class Host extends SimulatedDriver<Other> implements Process<Wire> {
   readonly node: ReplicationNode
   readonly machine = new OverlayMachine()
   readonly roles: { role: string; term: number; leader: NodeId | undefined }[] = []
-  private readonly id: NodeId
   private readonly context: HostContext
-  private readonly durable: Durable
   private readonly freshness: Freshness
   /** What becomes of what the engine was asked, by its number. */
   private readonly asked = new Map<number, (outcome: Outcome) => void>()
@@ -114,31 +105,17 @@ export class Host implements Process<Wire> {
   private waiting: Waiting[] = []
   private askingUntilMs = 0
   private next = 1
-  private persistedWrite = 0
-  private committed = 0
-  private unsent: (Effect & { kind: 'send' })[] = []
-  private cancelTimer: Cancel | undefined
-  private lastSnapshot: number
 
   constructor(id: NodeId, durable: Durable, context: HostContext) {
-    this.id = id
+    super(id, durable, context)
     this.context = context
-    this.durable = durable
     this.freshness = new Freshness({ mutant: context.mutant })
-    const newest = Math.max(0, ...durable.snapshots.keys())
-    const snapshot = durable.snapshots.get(newest)
+    const snapshot = this.newestSnapshot
     if (snapshot !== undefined) this.machine.restore(snapshot.bytes)
-    this.lastSnapshot = newest
     this.node = new ReplicationNode(
       { ...context.raft, id },
       { ...context.replication, mutant: context.mutant },
-      {
-        hardState: durable.hardState,
-        snapshot: snapshot?.meta,
-        entries: [...durable.entries],
-        membership: { voters: context.members, outgoing: [], learners: [] },
-        nowTick: this.nowTick,
-      },
+      this.startWith({ voters: context.members, outgoing: [], learners: [] }),
     )
     this.step({ kind: 'tick' })
   }
@@ -169,13 +146,8 @@ export class Host implements Process<Wire> {
     }
   }
 
-  step(event: Event): void {
-    const effects = this.node.step(event, this.nowTick)
-    if (this.node.committed !== this.committed) {
-      this.context.invariants.stepped(this.node, this.committed)
-      this.committed = this.node.committed
-    }
-    this.perform(effects)
+  override step(event: Event): void {
+    super.step(event)
     this.look()
   }
 
@@ -286,155 +258,52 @@ export class Host implements Process<Wire> {
     this.step(what === 'read' ? { kind: 'read', ids: [id] } : { kind: 'propose', proposals: [{ id, command: what }] })
   }
 
-  private settle(id: number, outcome: Outcome): void {
-    const then = this.asked.get(id)
-    this.asked.delete(id)
-    then?.(outcome)
-  }
-
   private answer(to: number, { number }: Request, answer: Answer): void {
     this.context.simulation.send(this.id, to, { kind: 'response', number, answer })
   }
 
   // ---- Effects
 
-  private get nowMs(): number {
-    return this.context.simulation.monotonic(this.id) / 1e6
-  }
-
-  private get nowTick(): number {
-    return Math.floor(this.nowMs / this.context.tickMs)
-  }
-
-  private perform(effects: readonly Effect[]): void {
-    let hasApplied = false
-    for (const effect of effects) {
-      switch (effect.kind) {
-        case 'persist':
-          this.persist(effect)
-          break
-        case 'send':
-          if (effect.after <= this.persistedWrite) this.send(effect)
-          else this.unsent.push(effect)
-          break
-        case 'storeChunk': {
-          const { offset, data } = effect
-          this.write(() => {
-            if (offset === 0) this.durable.incoming = []
-            this.durable.incoming.push(data)
-          })
-          break
-        }
-        case 'apply':
-          for (const entry of effect.entries) this.apply(entry)
-          hasApplied = true
-          break
-        case 'show':
-          for (const entry of effect.entries)
-            if (entry.kind === 'command') this.machine.show(entry.command, entry.index)
-          break
-        case 'hide':
-          this.context.simulation.note(`${this.id} hides from ${effect.from}`)
-          this.machine.hide(effect.from)
-          break
-        case 'restore': {
-          const { index } = effect.snapshot
-          this.machine.restore(this.durable.snapshots.get(index)?.bytes as Uint8Array)
-          this.lastSnapshot = index
-          this.context.invariants.restored(this.node, index, this.machine.digest)
-          break
-        }
-        case 'readable':
-          for (const id of effect.ids) this.settle(id, { kind: 'done', index: effect.index })
-          break
-        case 'reply':
-          this.settle(effect.id, effect.outcome)
-          break
-        case 'discard': {
-          const { upTo, snapshotsBelow } = effect
-          this.write(() => {
-            this.durable.entries = this.durable.entries.filter((entry) => entry.index > upTo)
-            for (const index of this.durable.snapshots.keys()) {
-              if (index < snapshotsBelow) this.durable.snapshots.delete(index)
-            }
-          })
-          break
-        }
-        case 'timer': {
-          this.cancelTimer?.()
-          const afterMs = Math.max(0, effect.atTick * this.context.tickMs - this.nowMs) + 0.001
-          this.cancelTimer = this.context.simulation.after(this.id, afterMs, () => this.step({ kind: 'tick' }))
-          break
-        }
-        case 'role':
-          this.roles.push(effect)
-          if (effect.role === 'leader') this.context.invariants.led(this.node, effect.term)
-          this.context.simulation.note(
-            `${this.id} is ${effect.role} in term ${effect.term}, leader ${effect.leader ?? '?'}`,
-          )
-          break
-      }
-    }
-    if (hasApplied) this.snapshotIfDue()
-  }
-
-  private persist({ write, hardState, snapshot, truncateFrom, entries }: Effect & { kind: 'persist' }): void {
-    this.context.invariants.logged(this.node, entries)
-    this.context.observer.logged(this.node, entries)
-    const { durable } = this
-    const apply = (): void => {
-      if (hardState !== undefined) durable.hardState = hardState
-      if (snapshot !== undefined) {
-        durable.snapshots.set(snapshot.index, {
-          meta: snapshot,
-          bytes: new Uint8Array(Buffer.concat(durable.incoming)),
-        })
-        durable.entries = []
-      }
-      if (truncateFrom !== undefined) durable.entries = durable.entries.filter((entry) => entry.index < truncateFrom)
-      durable.entries.push(...entries)
-    }
-    this.write(apply, () => {
-      this.persistedWrite = write
-      const ready = this.unsent.filter((each) => each.after <= write)
-      if (ready.length > 0) this.unsent = this.unsent.filter((each) => each.after > write)
-      for (const effect of ready) this.send(effect)
-      this.step({ kind: 'persisted', write })
-    })
-  }
-
-  private write(apply: () => void, done: () => void = () => {}): void {
-    this.context.simulation.write(this.id, apply, done, () => this.context.failed('DISK_FULL'))
-  }
-
-  private send({ to, message }: Effect & { kind: 'send' }): void {
-    if (this.context.checksPromises) this.context.invariants.promised(this.id, to, message, this.durable)
-    if (!this.context.mayLeave(this.id, to, message)) return
-    if (message.kind !== 'snapshotChunk') {
-      this.context.simulation.send(this.id, to, message)
-      return
-    }
-    const stored = this.durable.snapshots.get(message.snapshot.index)?.bytes
-    if (stored === undefined) return
-    const data = stored.subarray(message.offset, message.offset + message.lengthBytes)
-    this.context.simulation.send(this.id, to, { ...message, data })
-  }
-
-  private apply(entry: Entry): void {
+  protected override apply(entry: Entry): undefined {
     if (entry.kind === 'command') this.machine.apply(entry.command, entry.index)
     this.context.invariants.applied(this.node, entry, this.machine.digest)
   }
 
-  private snapshotIfDue(): void {
-    const { appliedIndex } = this.node.status
-    if (appliedIndex - this.lastSnapshot < this.context.snapshotEvery) return
-    if (this.node.termAt(appliedIndex) === undefined) return // a newer snapshot is coming in
-    this.lastSnapshot = appliedIndex
-    const bytes = this.machine.snapshot()
-    const meta = this.node.describeSnapshot(appliedIndex, bytes.length)
-    this.write(
-      () => this.durable.snapshots.set(meta.index, { meta, bytes }),
-      () => this.step({ kind: 'snapshotted', snapshot: meta }),
-    )
+  protected override show(entries: readonly Entry[]): void {
+    for (const entry of entries) if (entry.kind === 'command') this.machine.show(entry.command, entry.index)
+  }
+
+  protected override hide(from: number): void {
+    this.context.simulation.note(`${this.id} hides from ${from}`)
+    this.machine.hide(from)
+  }
+
+  protected override restore(snapshot: Uint8Array, index: number): void {
+    this.machine.restore(snapshot)
+    this.context.invariants.restored(this.node, index, this.machine.digest)
+  }
+
+  protected override snapshot(): Uint8Array {
+    return this.machine.snapshot()
+  }
+
+  protected override readable(id: number, index: number): void {
+    this.reply(id, { kind: 'done', index })
+  }
+
+  protected override reply(id: number, outcome: Outcome): void {
+    const then = this.asked.get(id)
+    this.asked.delete(id)
+    then?.(outcome)
+  }
+
+  protected override role(change: Effect & { kind: 'role' }): void {
+    this.roles.push(change)
+    const { role, term, leader } = change
+    this.context.simulation.note(`${this.id} is ${role} in term ${term}, leader ${leader ?? '?'}`)
+  }
+
+  protected override logged(entries: readonly Entry[]): void {
+    this.context.observer.logged(this.node, entries)
   }
 }

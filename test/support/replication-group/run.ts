@@ -184,6 +184,6 @@ export function describeRun({ plan, ...result }: RunResult): string[] {
     `faults: ${describeFaults(plan.faults)}`,
     `${result.events} events in ${(result.virtualMs / 1000).toFixed(1)} s of virtual time, hash ${result.digest}: ` +
       `${result.writes} writes, ${result.lost} of them lost, ${result.reads} reads, ${result.conflicts} conflicts, last term ${result.elections}`,
-    ...(result.complaint === undefined ? [] : result.trace),
+    ...(result.complaint === undefined ? result.trace : []),
   ]
 }

@@ -1,11 +1,11 @@
 // What `lock-service` can be told about the cluster that it is a member of.
 import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
 import { numberSetting, type SERVER_SETTINGS, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
+import { MAX_PORT, optionalNumber } from '../kit/node-settings.ts'
 import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
 import { membersOf } from '../raft-node/settings.ts'
 
-const MAX_PORT = 65_535
 /** Members of a cluster on one machine have ports in a row, so their ports for each other lie elsewhere. */
 const PEER_PORT_DISTANCE = 10_000
 const MAX_NODES = 9
@@ -15,20 +15,16 @@ export const CLUSTER_SETTINGS = {
     low: 1,
     high: MAX_NODES,
   }),
-  id: {
-    ...numberSetting('this member: never the number of another one, nor of one whose disk is lost', 0, { low: 1 }),
+  id: optionalNumber('this member: never the number of another one, nor of one whose disk is lost', {
+    low: 1,
     placeholder: '<n>',
-    fallback: undefined,
-  } as Setting<number | undefined>,
+  }),
   cluster: textSetting('the ids of the members that the cluster is founded with, equal on all members', '<ids>'),
-  'peer-port': {
-    ...numberSetting('the port for other members, that of clients + 10000; member j listens on it - id + j', 0, {
-      low: 1,
-      high: MAX_PORT,
-    }),
+  'peer-port': optionalNumber('the port for other members, that of clients + 10000; member j listens on it - id + j', {
+    low: 1,
+    high: MAX_PORT,
     placeholder: '<port>',
-    fallback: undefined,
-  } as Setting<number | undefined>,
+  }),
   peers: textSetting('where the others are, if not by that rule: 2=10.0.0.2:12379,3=...', '<list>'),
   'cluster-id': textSetting('a name that keeps clusters apart', '<name>', 'lock-service'),
   advertise: textSetting('where clients find this server, behind NAT or a proxy', '<host:port>'),

@@ -8,10 +8,11 @@ import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
 import { createLogger, runServer, variableOf } from '../../service/index.ts'
 import { tlsFilesOf } from '../kit/files.ts'
+import { addressOf } from '../kit/node-settings.ts'
 import { complain } from '../kit/output.ts'
 import { runProgram } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
-import { addressOf, raftOptionsOf, SETTINGS, SYSTEM } from './settings.ts'
+import { raftOptionsOf, SETTINGS, SYSTEM } from './settings.ts'
 
 const EXAMPLES = `
 Examples:

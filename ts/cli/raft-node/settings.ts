@@ -1,49 +1,30 @@
 // What `raft-node` can be told, and what that comes to: who the node is, where the others are.
 import type { OpenRaftOptions } from '../../distributed/raft/index.ts'
 import { type Address, parseAddress } from '../../io/network.ts'
-import { numberSetting, SERVER_SETTINGS, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
+import { numberSetting, textSetting, type ValuesOf } from '../../service/index.ts'
+import { HOST_SETTING, MAX_PORT, NODE_SETTINGS, optionalNumber, snapshotSetting } from '../kit/node-settings.ts'
 import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
 import { asUsage } from '../kit/server-command.ts'
 
-const MAX_PORT = 65_535
-const {
-  'max-clients': maxClients,
-  'tls-cert': cert,
-  'tls-key': key,
-  'tls-ca': ca,
-  'log-level': level,
-  'drain-ms': drain,
-} = SERVER_SETTINGS
-
 export const SETTINGS = {
-  id: {
-    ...numberSetting('this node: never that of another one, nor of one whose disk is lost', 0, { low: 1 }),
+  id: optionalNumber('this node: never that of another one, nor of one whose disk is lost', {
+    low: 1,
     placeholder: '<n>',
-    fallback: undefined,
-  } as Setting<number | undefined>,
+  }),
   cluster: textSetting('the ids of the nodes that the cluster is founded with, equal on all nodes', '<ids>'),
-  port: {
-    ...numberSetting('the port for Raft and HTTP; node j listens on port - id + j', 0, { high: MAX_PORT }),
+  port: optionalNumber('the port for Raft and HTTP; node j listens on port - id + j', {
+    high: MAX_PORT,
     placeholder: '<port>',
-    fallback: undefined,
-  } as Setting<number | undefined>,
-  host: textSetting('the address to listen on; others than this machine need --tls-ca', '<address>', '127.0.0.1'),
+  }),
+  host: HOST_SETTING,
   peers: textSetting('where the others are, if not by the rule of --port: 2=10.0.0.2:8001,3=...', '<list>'),
   advertise: textSetting('where the others reach this node, behind NAT or a proxy', '<host:port>'),
   'cluster-id': textSetting('a name that keeps clusters apart', '<name>', 'default'),
   'data-dir': textSetting('where its data is (./bedplate-data/raft-node-<id>)', '<directory>'),
   'tick-ms': numberSetting('a tick: elections begin after 10 to 20 of silence', 30, { low: 5, high: 10_000 }),
-  'snapshot-bytes': numberSetting('make a snapshot after so many bytes of commands', 16 * 1024 * 1024, {
-    low: 1024,
-    placeholder: '<bytes>',
-  }),
-  'max-clients': { ...maxClients, summary: 'connections of HTTP at a time' },
-  'tls-cert': { ...cert, summary: 'speak TLS, to nodes and clients, with this certificate, a PEM file' },
-  'tls-key': key,
-  'tls-ca': { ...ca, summary: 'let only nodes and clients in whose certificate this authority has signed' },
-  'log-level': level,
-  'drain-ms': drain,
+  'snapshot-bytes': snapshotSetting(16 * 1024 * 1024),
+  ...NODE_SETTINGS,
 }
 export const SYSTEM = 'RAFT'
 
@@ -108,15 +89,4 @@ function peersOf(text: string): Map<number, Address> {
     }
   }
   return peers
-}
-
-/** An address on the command line. @throws UsageError */
-export function addressOf(flag: string, text: string): Address | undefined {
-  if (text === '') return undefined
-  try {
-    return parseAddress(text)
-  } catch (error) {
-    const { message, hint } = asUsage(error)
-    throw new UsageError(`${flag}: ${message}`, hint)
-  }
 }

@@ -9,6 +9,7 @@ import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
 import { createLogger, runServer, variableOf } from '../../service/index.ts'
 import { complain } from '../kit/output.ts'
+import { endWithParent } from '../kit/parent.ts'
 import { runProgram } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { troubleTo } from '../kit/trouble.ts'
@@ -86,10 +87,4 @@ async function serve(options: GivenOptions): Promise<void> {
   } finally {
     clearInterval(alive)
   }
-}
-
-/** A node of `up` ends when the process that started it is gone; others have no channel to it. */
-function endWithParent(): void {
-  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
-  process.channel?.unref()
 }

@@ -1,41 +1,29 @@
 // What `replicated-kv` can be told, and what that comes to.
 import type { ReplicaOptions } from '../../distributed/replication/server/types.ts'
 import { MODES } from '../../distributed/replication/types.ts'
-import {
-  choiceSetting,
-  numberSetting,
-  SERVER_SETTINGS,
-  type Setting,
-  textSetting,
-  type ValuesOf,
-} from '../../service/index.ts'
+import { choiceSetting, numberSetting, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
 import { tlsFilesOf } from '../kit/files.ts'
+import {
+  addressOf,
+  HOST_SETTING,
+  MAX_PORT,
+  NODE_SETTINGS,
+  optionalNumber,
+  snapshotSetting,
+} from '../kit/node-settings.ts'
 import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
 import type { GivenOptions } from '../kit/server-command.ts'
-import { addressOf } from '../raft-node/settings.ts'
-
-const MAX_PORT = 65_535
-const {
-  'max-clients': maxClients,
-  'tls-cert': cert,
-  'tls-key': key,
-  'tls-ca': ca,
-  'log-level': level,
-  'drain-ms': drain,
-} = SERVER_SETTINGS
 
 export const SETTINGS = {
-  'node-id': {
-    ...numberSetting('this node: never the number of another one, nor of one whose disk is lost', 0, { low: 1 }),
+  'node-id': optionalNumber('this node: never the number of another one, nor of one whose disk is lost', {
+    low: 1,
     placeholder: '<n>',
-    fallback: undefined,
-  } as Setting<number | undefined>,
-  port: {
-    ...numberSetting('the port for HTTP and for the other nodes; 0: any that is free', 0, { high: MAX_PORT }),
+  }),
+  port: optionalNumber('the port for HTTP and for the other nodes; 0: any that is free', {
+    high: MAX_PORT,
     placeholder: '<port>',
-    fallback: undefined,
-  } as Setting<number | undefined>,
+  }),
   'leader-addr': textSetting('with --follower: where the leader is, or any node of the cluster', '<host:port>'),
   mode: {
     ...choiceSetting(
@@ -45,23 +33,16 @@ export const SETTINGS = {
     ),
     fallback: undefined,
   } as Setting<(typeof MODES)[number] | undefined>,
-  host: textSetting('the address to listen on; others than this machine need --tls-ca', '<address>', '127.0.0.1'),
+  host: HOST_SETTING,
   advertise: textSetting('where other nodes reach this one, if not at its --host and --port', '<host:port>'),
   'data-dir': textSetting('where its data is (./bedplate-data/replicated-kv-<id>)', '<directory>'),
   'tick-ms': numberSetting('a tick: a silent leader has failed after 10 to 20', 30, { low: 5, high: 10_000 }),
   'request-ms': numberSetting('how long a request waits for a leader and for those who have to acknowledge', 5000, {
     low: 1,
   }),
-  'snapshot-bytes': numberSetting('make a snapshot after so many bytes of commands', 64 * 1024 * 1024, {
-    low: 1024,
-    placeholder: '<bytes>',
-  }),
-  'max-clients': { ...maxClients, summary: 'connections of HTTP at a time' },
-  'tls-cert': { ...cert, summary: 'speak TLS, to nodes and clients, with this certificate, a PEM file' },
-  'tls-key': key,
-  'tls-ca': { ...ca, summary: 'let only nodes and clients in whose certificate this authority has signed' },
-  'log-level': { ...level, fallback: 'warn' as const },
-  'drain-ms': drain,
+  'snapshot-bytes': snapshotSetting(64 * 1024 * 1024),
+  ...NODE_SETTINGS,
+  'log-level': { ...NODE_SETTINGS['log-level'], fallback: 'warn' as const },
 }
 export const SYSTEM = 'REPLICATION'
 

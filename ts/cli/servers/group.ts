@@ -2,7 +2,7 @@
 import { assert } from '../../base/errors.ts'
 import type { Address } from '../../io/network.ts'
 import type { Logger, Metric, Server } from '../../service/index.ts'
-import type { Made, ServerKind } from './registry.ts'
+import type { Made, ServerKind } from './kinds.ts'
 
 /** A server of a group, and where it listens once it has started. */
 export interface Member extends Made {

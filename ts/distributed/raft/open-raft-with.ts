@@ -1,7 +1,7 @@
 // Options as users give them, checked.
 import { BedplateError } from '../../base/errors.ts'
 import { checkOptions, describe } from '../../base/options.ts'
-import type { Address } from '../../io/network.ts'
+import { type Address, isAddress } from '../../io/network.ts'
 import type { Addresses, OpenRaftOptions, RaftHost } from './door.ts'
 import { type HostOptions, type HostSeams, openHost } from './host.ts'
 import { MAX_CLUSTER_ID_BYTES } from './identity.ts'
@@ -60,9 +60,7 @@ function addressesOf(given: unknown): Addresses {
 }
 
 function checkAddress(what: string, address: unknown): asserts address is Address {
-  const { host, port } = (address ?? {}) as Partial<Address>
-  const isFit = typeof host === 'string' && host !== '' && Number.isInteger(port)
-  if (!isFit) throw refusal(`${what} must be an address { host, port }, got ${describe(address)}`)
+  if (!isAddress(address)) throw refusal(`${what} must be an address { host, port }, got ${describe(address)}`)
 }
 
 function refusal(what: string): BedplateError {

@@ -1,5 +1,7 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { openReplica, type ReplicaEvent } from '../../../../ts/distributed/replication/public.ts'
+import { encodeSession } from '../../../../ts/distributed/replication/index.ts'
+import { openReplica, type ReplicaEvent, type ReplicatedStore } from '../../../../ts/distributed/replication/public.ts'
 import { Servers } from '../../../support/replicated-kv/servers.ts'
 import { directoryInMemory } from '../../../support/temporary-directory.ts'
 
@@ -65,6 +67,8 @@ describe('two nodes', () => {
       /\?consistency is linearizable, stale, session, not "eventual"/,
     ],
     ['/get?key=a&session=x', 'GET', undefined, 400, /this is no session token/],
+    ['/get?key=a&consistency=stale&session=s1.1.1', 'GET', undefined, 400, /"stale" promises nothing/],
+    ['/get?key=a&consistency=stale&max-staleness-ms=5', 'GET', undefined, 400, /"stale" promises nothing/],
     ['/get?key=a&max-staleness-ms=-1', 'GET', undefined, 400, /must be a whole number of at least 0, got "-1"/],
     ['/range?gt=a&gte=b', 'GET', undefined, 400, /one of gt and gte/],
     ['/members', 'POST', '{"remove":"2"}', 400, /\/members wants \{"remove": 3\}/],
@@ -175,6 +179,23 @@ describe('a cluster', () => {
     expect((await nodes.ask(1, '/get?key=a&consistency=stale')).text).toBe('1\n')
   })
 
+  it('tells a session that what it has seen was lost, however fresh a read it asks for', async () => {
+    const nodes = cluster()
+    await nodes.start(1, { mode: 'async' })
+    await nodes.ask(1, '/set?key=a&value=1')
+    const { term } = nodes.get(1).replica.status
+    await nodes.stop(1)
+    await nodes.start(1)
+    // What a leader of that term would have given for a write that is in no log any more.
+    const lost = encodeSession({ term, index: 1000 })
+    for (const more of ['', '&consistency=linearizable', '&consistency=session&max-staleness-ms=0']) {
+      expect(await nodes.ask(1, `/get?key=a&session=${lost}${more}`)).toMatchObject({
+        status: 409,
+        text: expect.stringContaining('was lost with an earlier leader'),
+      })
+    }
+  })
+
   it('in mode sync says whose confirmation is missing', async () => {
     const nodes = cluster()
     await nodes.start(1, { mode: 'sync' })
@@ -234,6 +255,50 @@ describe('a cluster', () => {
 })
 
 describe('the library', () => {
+  const open = (name: string, options: object): Promise<ReplicatedStore> => {
+    const known = { id: 1, listen: { host: '127.0.0.1', port: 0 }, lead: true, tickMs: 10 }
+    return openReplica(`${home.path}/${name}`, { ...known, ...options })
+  }
+
+  it.each([
+    [{ mode: 'eventual' }, /mode must be one of sync, semi-sync, async, got "eventual"/],
+    [{ id: 1.5 }, /id must be a whole number of at least 1, got 1.5/],
+    [{ listen: { host: '127.0.0.1', port: 70_000 } }, /listen must be an address \{ host, port \}/],
+    [{ advertise: '127.0.0.1:1' }, /advertise must be an address \{ host, port \}, got "127.0.0.1:1"/],
+    [{ requestMs: 0 }, /requestMs must be a whole number of at least 1, got 0/],
+    [{ leed: true }, /there is no option "leed"/],
+  ])('refuses %j, and leaves the directory as it is', async (wrong, message) => {
+    const name = `checked-${JSON.stringify(wrong).replaceAll(/\W/g, '')}`
+    const refused = { code: 'INVALID_INPUT', message: expect.stringMatching(message) }
+    await expect(open(name, wrong)).rejects.toMatchObject(refused)
+    await (await open(name, {})).close()
+    await expect(open(name, wrong)).rejects.toMatchObject(refused)
+    await (await open(name, {})).close()
+  })
+
+  it('may be closed as soon as it is open, before the others know its address', async () => {
+    await (await open('brief', {})).close()
+  })
+
+  it('refuses a read that asks for what there is not', async () => {
+    await using store = await open('reads', {})
+    const wrong = { consistency: 'eventual' } as object
+    await expect(store.get('a', wrong)).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      message: expect.stringContaining('consistency must be one of linearizable, stale, session, got "eventual"'),
+    })
+    await expect(store.get('a', { sesion: 's1.1.1' } as object)).rejects.toMatchObject({
+      message: expect.stringContaining('there is no option "sesion"'),
+    })
+  })
+
+  it('begins in a directory where the power failed as it was made', async () => {
+    mkdirSync(`${home.path}/torn`)
+    writeFileSync(`${home.path}/torn/cluster.new`, '{"vers')
+    await (await open('torn', {})).close()
+    await (await open('torn', {})).close()
+  })
+
   it('opens members in a program, and tells who leads', async () => {
     const events: ReplicaEvent[] = []
     const listen = { host: '127.0.0.1', port: 0 }

@@ -8,7 +8,8 @@
 // missing has lost what it has promised.
 import { BedplateError } from '../../../base/errors.ts'
 import { type Disk, joinPath } from '../../../io/disk.ts'
-import type { Address } from '../../../io/network.ts'
+import { isAddress } from '../../../io/network.ts'
+import { isVacant } from '../../../storage/directory.ts'
 import type { Addresses, NodeId } from '../../raft/index.ts'
 import { MODES, type Mode } from '../types.ts'
 
@@ -33,6 +34,12 @@ const ID = /^[\da-f]{16}$/
 /** Whether `text` is a cluster's name, or a join id, as nodes draw them. */
 export function isDrawnId(text: unknown): text is string {
   return typeof text === 'string' && ID.test(text)
+}
+
+/** Whether a directory is not there, or has nothing in it but the beginning of this file. */
+export function isUnused(disk: Disk, directory: string): boolean {
+  if (isVacant(disk, directory)) return true
+  return disk.kind(directory) === 'directory' && disk.list(directory).join() === TEMPORARY
 }
 
 /** Reads the file; undefined if there is none. @throws CORRUPTION, INCOMPATIBLE */
@@ -69,10 +76,9 @@ export async function writeClusterFile(disk: Disk, directory: string, content: C
 export function addressesOf(value: unknown): Addresses {
   if (typeof value !== 'object' || value === null) throw new Error('no addresses')
   const pairs = Object.entries(value).map(([id, address]) => {
-    const { host, port } = (address ?? {}) as Partial<Address>
-    const isAddress = typeof host === 'string' && host !== '' && Number.isInteger(port)
-    if (!/^[1-9]\d{0,14}$/.test(id) || !isAddress) throw new Error(`${id.slice(0, 40)} has no address`)
-    return [Number(id), { host, port: port as number }] as const
+    if (!/^[1-9]\d{0,14}$/.test(id) || !isAddress(address)) throw new Error(`${id.slice(0, 40)} has no address`)
+    const { host, port } = address
+    return [Number(id), { host, port }] as const
   })
   return new Map(pairs)
 }

@@ -1,9 +1,10 @@
 // What a replica answers over HTTP, on any member of the cluster: docs/systems/replication.md has the table.
-import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
+import { BedplateError } from '../../../base/errors.ts'
 import { refuseForeignPage } from '../../../io/foreign-page.ts'
 import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
 import { parseAddress } from '../../../io/network.ts'
+import { jsonPage, statusOfError } from '../../../service/index.ts'
 import { RaftError } from '../../raft/index.ts'
 import { isDrawnId } from './cluster-file.ts'
 import type { Write } from './command.ts'
@@ -11,7 +12,7 @@ import { JOIN_PATH } from './joining.ts'
 import type { KeyRange } from './records.ts'
 import type { Replica } from './replica.ts'
 import { describeStatus } from './status.ts'
-import type { ReadOptions } from './types.ts'
+import { CONSISTENCIES, type ReadOptions } from './types.ts'
 
 interface Route {
   readonly methods: readonly string[]
@@ -24,14 +25,6 @@ interface Route {
 const SESSION_HEADER = 'bedplate-session'
 const TEXT = 'text/plain; charset=utf-8'
 const JSON_TYPE = 'application/json'
-const STATUS: Partial<Record<ErrorCode, number>> = {
-  INVALID_INPUT: 400,
-  NOT_FOUND: 404,
-  CONFLICT: 409,
-  UNAVAILABLE: 503,
-  CLOSED: 503,
-}
-const CONSISTENCIES = ['linearizable', 'stale', 'session'] as const
 const DEFAULT_RANGE_LIMIT = 1000
 
 const ROUTES: Readonly<Record<string, Route>> = {
@@ -40,7 +33,7 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/batch': { methods: ['POST'], isChange: true, answer: batch },
   '/get': { methods: ['GET'], isChange: false, answer: get },
   '/range': { methods: ['GET'], isChange: false, answer: range },
-  '/status': { methods: ['GET'], isChange: false, answer: async (replica) => json(200, describeStatus(replica)) },
+  '/status': { methods: ['GET'], isChange: false, answer: async (replica) => jsonPage(describeStatus(replica)) },
   '/members': { methods: ['GET', 'POST'], isChange: true, answer: members },
   '/promote': { methods: ['POST'], isChange: true, answer: promote },
   [JOIN_PATH]: { methods: ['GET', 'POST'], isChange: true, answer: join },
@@ -115,7 +108,7 @@ async function get(replica: Replica, request: HttpRequest): Promise<Page> {
   }
   if (wantsJson(request)) {
     const name = request.query.get('key')
-    return json(200, { key: name, value: Buffer.from(value).toString(), session }, headers)
+    return { ...jsonPage({ key: name, value: Buffer.from(value).toString(), session }), headers }
   }
   if (request.query.has('raw')) return { status: 200, type: 'application/octet-stream', body: value, headers }
   return { status: 200, type: TEXT, body: Buffer.concat([value, Buffer.from('\n')]), headers }
@@ -129,7 +122,7 @@ async function range(replica: Replica, request: HttpRequest): Promise<Page> {
   const texts = entries.map((entry) => entry.map((bytes) => Buffer.from(bytes).toString()) as [string, string])
   if (wantsJson(request)) {
     const shown = texts.map(([key, value]) => ({ key, value }))
-    return json(200, { entries: shown, next: isCut ? texts.at(-1)?.[0] : undefined, session }, headers)
+    return { ...jsonPage({ entries: shown, next: isCut ? texts.at(-1)?.[0] : undefined, session }), headers }
   }
   return { status: 200, type: TEXT, body: texts.map(([key, value]) => `${key}\t${value}\n`).join(''), headers }
 }
@@ -152,13 +145,13 @@ async function members(replica: Replica, request: HttpRequest): Promise<Page> {
     if (!isId(id)) throw refusal('/members wants {"remove": 3}; a node is added by starting it with --follower')
     await replica.members.remove(id)
   }
-  return json(200, { members: replica.members.list() })
+  return jsonPage({ members: replica.members.list() })
 }
 
 async function promote(replica: Replica, request: HttpRequest): Promise<Page> {
   const id = wholeNumber(request.query, 'to') ?? replica.id
   await replica.promote(id)
-  return wantsJson(request) ? json(200, { ok: true, leader: id }) : { status: 200, type: TEXT, body: 'OK\n' }
+  return wantsJson(request) ? jsonPage({ ok: true, leader: id }) : { status: 200, type: TEXT, body: 'OK\n' }
 }
 
 async function join(replica: Replica, request: HttpRequest): Promise<Page> {
@@ -170,7 +163,7 @@ async function join(replica: Replica, request: HttpRequest): Promise<Page> {
     await replica.members.admit({ id, joinId, address: parseAddress(address) })
   }
   const { cluster, mode, founders } = replica.joinInfo
-  return json(200, { cluster, mode, founders: Object.fromEntries(founders) })
+  return jsonPage({ cluster, mode, founders: Object.fromEntries(founders) })
 }
 
 // ---- What is asked, and how it is answered
@@ -224,7 +217,7 @@ function wantsJson({ query, headers }: HttpRequest): boolean {
 
 function done(request: HttpRequest, session: string): Page {
   const headers = { [SESSION_HEADER]: session }
-  if (wantsJson(request)) return json(200, { ok: true, session }, headers)
+  if (wantsJson(request)) return { ...jsonPage({ ok: true, session }), headers }
   return { status: 200, type: TEXT, body: 'OK\n', headers }
 }
 
@@ -237,14 +230,10 @@ export function failure(request: HttpRequest, error: unknown, status?: number): 
   const known = error instanceof BedplateError ? error : new BedplateError('INTERNAL', String(error))
   const { code, message, hint } = known
   const outcome = error instanceof RaftError ? { outcome: error.outcome } : {}
-  const shown = status ?? STATUS[code] ?? 500
+  const shown = status ?? statusOfError(known)
   if (wantsJson(request) || request.path === JOIN_PATH) {
-    return json(shown, { ok: false, error: { code, message, hint, ...outcome } })
+    return jsonPage({ ok: false, error: { code, message, hint, ...outcome } }, shown)
   }
   const advice = hint === undefined ? '' : `hint: ${hint}\n`
   return { status: shown, type: TEXT, body: `error: ${message}\n${advice}` }
-}
-
-function json(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): Page {
-  return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n`, headers }
 }

@@ -7,7 +7,6 @@ import { BedplateError, isCode } from '../../../base/errors.ts'
 import type { Cancel, Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath, parentDirectory } from '../../../io/disk.ts'
 import { type Address, showAddress } from '../../../io/network.ts'
-import { isVacant } from '../../../storage/directory.ts'
 import {
   type GroupStatus,
   type HostSeams,
@@ -21,7 +20,8 @@ import { Freshness } from '../freshness.ts'
 import { replicationEngine } from '../node.ts'
 import { decodeSession, encodeSession, laterOf } from '../token.ts'
 import type { ReplicationStatus } from '../types.ts'
-import { type ClusterFile, readClusterFile, writeClusterFile } from './cluster-file.ts'
+import { checkReadOptions, checkReplicaOptions } from './check-options.ts'
+import { type ClusterFile, isUnused, readClusterFile, writeClusterFile } from './cluster-file.ts'
 import { checkKey, encodeMember, encodeWrites, MAX_COMMAND_BYTES, type MemberRecord, type Write } from './command.ts'
 import { askCluster, askToJoin } from './joining.ts'
 import { KvMachine } from './machine.ts'
@@ -95,6 +95,7 @@ export class Replica {
    * there at once; `serve` says when it is a member that knows its leader.
    */
   static async open(seams: HostSeams, path: string, options: ReplicaOptions): Promise<Replica> {
+    checkReplicaOptions(options)
     const file = await prepare(seams, path, options)
     const tls = options.tls === undefined ? {} : { tls: options.tls }
     const trouble = options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }
@@ -264,29 +265,45 @@ export class Replica {
 
   async #read<T extends object>(options: ReadOptions, query: () => T): Promise<Seen & T> {
     this.#assertUsable()
+    checkReadOptions(options)
     const { session, maxStalenessMs, timeoutMs = this.#requestMs } = options
     const isLoose = session !== undefined || maxStalenessMs !== undefined
     const { consistency = isLoose ? 'session' : 'linearizable' } = options
     const seen = session === undefined ? undefined : decodeSession(session)
-    const answer = (): Seen & T => {
+    const deadlineMs = this.#nowMs + timeoutMs
+    const answer = (): (Seen & T) | undefined => {
+      if (seen !== undefined && this.#group.covers(seen) !== 'covered') return undefined // another leader cut it back since
       const position = this.#group.readable
       return { ...query(), session: encodeSession(seen === undefined ? position : laterOf(seen, position)) }
     }
-    if (consistency === 'linearizable') return this.#group.read(answer, { timeoutMs })
-    const deadlineMs = this.#nowMs + timeoutMs
-    if (seen !== undefined) await this.#group.reach(seen, { timeoutMs })
-    if (maxStalenessMs !== undefined) await this.#freshen(maxStalenessMs, deadlineMs)
-    return answer()
+    for (;;) {
+      if (seen !== undefined) await this.#group.reach(seen, this.#timeLeft(deadlineMs))
+      if (maxStalenessMs !== undefined && consistency === 'session') await this.#freshen(maxStalenessMs, deadlineMs)
+      const isExact = consistency === 'linearizable'
+      const answered = isExact ? await this.#group.read(answer, this.#timeLeft(deadlineMs)) : answer()
+      if (answered !== undefined) return answered
+    }
   }
 
   /** Sees to it that the state shows everything that was acknowledged until so long ago. */
   async #freshen(maxStalenessMs: number, deadlineMs: number): Promise<void> {
     const covers = (position: Position) => this.#group.covers(position)
-    const askedAtMs = this.#nowMs
-    if (this.#freshness.isWithin(maxStalenessMs, askedAtMs, covers)) return
-    const position = await this.#group.readIndex({ timeoutMs: Math.max(0, deadlineMs - this.#nowMs) })
-    this.#freshness.learned({ askedAtMs, nowMs: this.#nowMs, position })
-    await this.#group.reach(position, { timeoutMs: Math.max(0, deadlineMs - this.#nowMs) })
+    for (;;) {
+      const askedAtMs = this.#nowMs
+      if (this.#freshness.isWithin(maxStalenessMs, askedAtMs, covers)) return
+      const position = await this.#group.readIndex(this.#timeLeft(deadlineMs))
+      this.#freshness.learned({ askedAtMs, nowMs: this.#nowMs, position })
+      try {
+        await this.#group.reach(position, this.#timeLeft(deadlineMs))
+        return
+      } catch (error) {
+        if (!isCode(error, 'CONFLICT')) throw error // what that leader named is gone with it: the next one is asked
+      }
+    }
+  }
+
+  #timeLeft(deadlineMs: number): { timeoutMs: number } {
+    return { timeoutMs: Math.max(0, deadlineMs - this.#nowMs) }
   }
 
   get #nowMs(): number {
@@ -319,13 +336,14 @@ export class Replica {
   }
 
   async #announce(): Promise<void> {
-    const isKnown = (): boolean => {
+    const isDone = (): boolean => {
+      if (this.#isClosed) return true
       const known = this.host.addresses.get(this.id)
       return known !== undefined && showAddress(known) === showAddress(this.address)
     }
-    while (!this.#isClosed && !isKnown()) {
+    while (!isDone()) {
       await this.#group.announce(new Map([[this.id, this.address]])).catch(() => {})
-      if (!isKnown()) await pause(this.#seams.clock, RETRY_MS)
+      if (!isDone()) await pause(this.#seams.clock, RETRY_MS)
     }
   }
 
@@ -365,7 +383,7 @@ interface Wiring {
 /** Finds out of what cluster the directory is, or makes it so. @throws INVALID_INPUT, CORRUPTION, INCOMPATIBLE, UNAVAILABLE */
 async function prepare(seams: HostSeams, path: string, options: ReplicaOptions): Promise<ClusterFile> {
   const { disk } = seams
-  if (isVacant(disk, path)) {
+  if (isUnused(disk, path)) {
     const made = await found(seams, options)
     if (disk.kind(path) === undefined) {
       disk.mkdir(path)

@@ -36,14 +36,16 @@ export interface ReplicaOptions {
   readonly onTrouble?: ((peer: string, error: Error) => void) | undefined
 }
 
+export const CONSISTENCIES = ['linearizable', 'stale', 'session'] as const
+
 /** How a read is answered. */
 export interface ReadOptions {
   /**
    * `linearizable`, the default without the others: as of some moment between call and answer. `stale`: as this node knows it, at
-   * once. `session`, the default with `session` or `maxStalenessMs`: as those want it.
+   * once; it goes with neither of those. `session`, the default with `session` or `maxStalenessMs`: as those want it.
    */
-  readonly consistency?: 'linearizable' | 'stale' | 'session' | undefined
-  /** What an earlier write or read has given: the answer is not older. */
+  readonly consistency?: (typeof CONSISTENCIES)[number] | undefined
+  /** What an earlier write or read has given: the answer is not older, whatever `consistency` says. */
   readonly session?: string | undefined
   /** The answer is at most so old, by the clock of this node; if it may be older, the leader is asked. */
   readonly maxStalenessMs?: number | undefined
