@@ -9,7 +9,7 @@ import {
   type Reply,
   type Request,
 } from '../../../ts/distributed/raft/calls.ts'
-import { addressCommand, checkCommand } from '../../../ts/distributed/raft/hosted-machine.ts'
+import { addressCommand, checkCommand, wrapSession } from '../../../ts/distributed/raft/hosted-machine.ts'
 import {
   beginsLikeRaft,
   checkHello,
@@ -22,6 +22,7 @@ import {
   PREAMBLE,
 } from '../../../ts/distributed/raft/index.ts'
 import { encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
+import { decodeResult, encodeResult } from '../../../ts/distributed/raft/session-codec.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 
@@ -206,11 +207,13 @@ describe('calls, answers and pings', () => {
       encodeRequest({ kind: 'change', voters: [1, 2, 3], learners: [9] }),
       encodeReply({ kind: 'refused', reason: 'busy', leader: 3 }),
       addressCommand(new Map([[4, { host: 'node-4', port: 8004 }]])),
+      wrapSession({ kind: 'run', session: 9, sequence: 2, acknowledged: 1, command: Uint8Array.of(1) }),
+      encodeResult({ kind: 'opened', session: BIG }),
     ]
     let refused = 0
     for (let i = 0; i < 3000; i++) {
       const bytes = damaged(whole[i % whole.length]!, random)
-      for (const decode of [decodeRequest, decodeReply, checkCommand]) {
+      for (const decode of [decodeRequest, decodeReply, checkCommand, decodeResult]) {
         try {
           decode(bytes)
         } catch (error) {
