@@ -24,6 +24,7 @@ export type {
   Position,
   Refusal,
   Role,
+  SettledMembership,
   Term,
   Tick,
 } from './types.ts'

@@ -40,7 +40,7 @@ export class RaftError extends BedplateError {
 
 function describeOutcome(
   outcome: Exclude<Outcome, { kind: 'done' }>,
-): [code: 'INVALID_INPUT' | 'UNAVAILABLE', message: string, details: { hint: string }] {
+): [code: 'INVALID_INPUT' | 'UNAVAILABLE' | 'CONFLICT', message: string, details: { hint: string }] {
   const leader = outcome.leader === undefined ? 'nobody is known to lead' : `node ${outcome.leader} leads`
   if (outcome.kind === 'unknown') {
     const { missing = [] } = outcome
@@ -55,6 +55,10 @@ function describeOutcome(
   switch (outcome.reason) {
     case 'not leader':
       return ['UNAVAILABLE', `this node does not lead; ${leader}`, { hint: 'ask the leader, or wait for an election' }]
+    case 'other membership': {
+      const hint = 'look who is a member now, and ask again'
+      return ['CONFLICT', 'the members are others than the change was made for', { hint }]
+    }
     case 'bad membership':
     case 'not a voter':
     case 'too large':
