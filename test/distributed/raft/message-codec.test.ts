@@ -185,6 +185,7 @@ describe('calls, answers and pings', () => {
     { kind: 'propose', command: Uint8Array.of(0, 1, 2) },
     { kind: 'read' },
     { kind: 'change', voters: [1, 2, 3], learners: [9] },
+    { kind: 'change', voters: [1], learners: [], replaces: { voters: [1, 2, 3], learners: [9] } },
     { kind: 'transfer', to: 7 },
     { kind: 'query', query: Uint8Array.of(2, 1) },
   ])('say what is asked: $kind', (request) => {

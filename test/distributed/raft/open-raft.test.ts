@@ -197,6 +197,38 @@ describe('a cluster of hosts', () => {
     expect(again.group.status.membership.voters).toEqual([1, 2, 3])
   })
 
+  it('loses no change of membership that is made while another one is', async () => {
+    const cluster = await Cluster.found(3)
+    const groups = [...cluster.running.values()].map(({ group }) => group)
+    const asks = groups.map((group, i) =>
+      group.reviseMembership(({ voters, learners }) => ({ voters, learners: [...learners, 10 + i] })),
+    )
+    await Promise.all(asks)
+    const [group] = groups as [RaftGroup]
+    const learners = await group.read(() => group.status.membership.learners)
+    expect([...learners].sort()).toEqual([10, 11, 12])
+    // What was made for the membership before is refused, and what the caller does to its arrays later is its own affair.
+    const replaces = { voters: [1, 2, 3], learners: [] as number[] }
+    await expect(group.changeMembership({ ...replaces, replaces })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      outcome: 'refused',
+      reason: 'other membership',
+    })
+    const voters = [1, 2, 3]
+    const addresses = new Map([[10, { host: '127.0.0.1', port: 1 }]])
+    const change = group.changeMembership({ voters, learners: [10], addresses })
+    voters.length = 0
+    await change
+    expect(await group.read(() => group.status.membership)).toMatchObject({ voters: [1, 2, 3], learners: [10] })
+    await expect(group.changeMembership({ voters: 3 as never })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    const no = new Error('not now')
+    await expect(
+      group.reviseMembership(() => {
+        throw no
+      }),
+    ).rejects.toBe(no)
+  })
+
   it('does not take a node back that has lost its directory: it may have voted', async () => {
     const cluster = await Cluster.found(3)
     const { group } = cluster.member(await cluster.follower())

@@ -2,7 +2,7 @@
 import type { Address, TlsFiles } from '../../io/network.ts'
 import type { Applied, RoleChange } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { Coverage, LogIndex, NodeId, NodeStatus, Position, Term } from './types.ts'
+import type { Coverage, LogIndex, NodeId, NodeStatus, Position, SettledMembership, Term } from './types.ts'
 
 /** Where nodes are reached. */
 export type Addresses = ReadonlyMap<NodeId, Address>
@@ -81,6 +81,11 @@ export interface MembershipChange {
   readonly learners?: readonly NodeId[]
   /** Where members are reached that are new, or that have moved. */
   readonly addresses?: Addresses
+  /**
+   * The membership that this one was made for: if another one is in force by then, the change is refused with CONFLICT. Default:
+   * whatever is in force. `reviseMembership` sees to it.
+   */
+  readonly replaces?: SettledMembership
 }
 
 /** What a node knows of its group. */
@@ -205,9 +210,22 @@ export interface RaftGroup extends AsyncDisposable {
    * Changes who is a member. Addresses of those who come are made known first, by an entry of their own; new voters are sent the
    * log before anything else changes, for which there are 60 s unless `timeoutMs` says otherwise.
    * @returns When the membership is in force and committed: its place in the log.
-   * @throws RaftError; INVALID_INPUT for an address that cannot be.
+   * @param change - Names all members that there are to be; copied. Two such changes at once: the later one undoes the earlier,
+   *   unless they say what they replace.
+   * @throws RaftError, with the code CONFLICT if there are other members than `replaces` names; INVALID_INPUT for an address that
+   *   cannot be.
    */
   changeMembership(change: MembershipChange, options?: RequestOptions): Promise<LogIndex>
+  /**
+   * Changes the membership that is in force, whatever others do in the same moment: looks, and looks again if another change came
+   * first, for as long as `timeoutMs` says.
+   * @param revise - Is told who is a member and says who is to be; called once or more often, and what it throws ends this.
+   * @throws as `changeMembership`
+   *
+   * @example
+   * await group.reviseMembership(({ voters, learners }) => ({ voters, learners: [...learners, 4] }))
+   */
+  reviseMembership(revise: (now: SettledMembership) => MembershipChange, options?: RequestOptions): Promise<LogIndex>
   /** Makes known where members are reached, to all members and for good. @throws as `propose`; INVALID_INPUT */
   announce(addresses: Addresses, options?: RequestOptions): Promise<void>
   /** Hands leadership over. Resolves when the heir campaigns. @throws RaftError */

@@ -21,6 +21,7 @@ export type {
   RaftStart,
   Refusal,
   Role,
+  SettledMembership,
   SnapshotMeta,
   Term,
   Tick,

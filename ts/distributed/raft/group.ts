@@ -1,6 +1,6 @@
 // One group of a host, as its user has it: requests may be made on any member, which asks the leader.
 import { BedplateError } from '../../base/errors.ts'
-import { checkOptions } from '../../base/options.ts'
+import { checkArray, checkFunction, checkOptions } from '../../base/options.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import type { CallOutcome } from '../link/index.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, type Reply, type Request } from './calls.ts'
@@ -30,7 +30,17 @@ import { type Applied, RaftError } from './raft-error.ts'
 import { failureOf, Session } from './session.ts'
 import { decodeResult, type SessionCommand } from './session-codec.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { Coverage, LogIndex, Message, NodeId, Position, RaftOptions, Refusal, Term } from './types.ts'
+import type {
+  Coverage,
+  LogIndex,
+  Message,
+  NodeId,
+  Position,
+  RaftOptions,
+  Refusal,
+  SettledMembership,
+  Term,
+} from './types.ts'
 
 /** What a group needs of its host. */
 export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | 'journal' | 'snapshots' | 'engine'> {
@@ -65,6 +75,8 @@ const CHANGE_TIMEOUT_MS = 60_000
 const RETRY_MS = 30
 /** What passes by itself, after which the same request may succeed. */
 const PASSING: ReadonlySet<Refusal> = new Set(['not leader', 'transferring'])
+/** Another change of membership came first. */
+const OUTDONE: ReadonlySet<Refusal | undefined> = new Set(['change under way', 'other membership'] as const)
 
 /** The group behind the interface. */
 export class Group implements RaftGroup {
@@ -187,12 +199,39 @@ export class Group implements RaftGroup {
   }
 
   async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<LogIndex> {
-    checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any' }, 'changeMembership')
-    const { voters, learners = [], addresses = new Map() } = change
+    const call = 'changeMembership'
+    checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any', replaces: 'any' }, call)
+    const { learners = [], addresses = new Map() } = change
+    // Copied now: the caller may go on with its arrays while addresses are made known.
+    const members = copyOf({ voters: change.voters, learners }, call)
+    const replaces = change.replaces && copyOf(change.replaces, `${call}: replaces`)
     if (addresses.size > 0) await this.announce(addresses, options)
     const { timeoutMs = CHANGE_TIMEOUT_MS } = options
-    const { index } = await this.atLeader({ kind: 'change', voters, learners }, { timeoutMs })
+    const { index } = await this.atLeader({ kind: 'change', ...members, replaces }, { timeoutMs })
     return index
+  }
+
+  async reviseMembership(
+    revise: (now: SettledMembership) => MembershipChange,
+    { timeoutMs = CHANGE_TIMEOUT_MS }: RequestOptions = {},
+  ): Promise<LogIndex> {
+    checkFunction(revise, 'reviseMembership')
+    const deadline = this.nowMs + timeoutMs
+    for (;;) {
+      const leftMs = Math.max(0, deadline - this.nowMs)
+      const membership = await this.read(() => this.driver.status.membership, {
+        timeoutMs: Math.min(leftMs, DEFAULT_TIMEOUT_MS),
+      })
+      // Of a change that is under way, what is to come of it.
+      const replaces = copyOf(membership, 'reviseMembership')
+      try {
+        return await this.changeMembership({ ...revise(replaces), replaces }, { timeoutMs: leftMs })
+      } catch (error) {
+        const isOutdone = error instanceof RaftError && OUTDONE.has(error.reason)
+        if (!isOutdone || this.nowMs >= deadline) throw error
+      }
+      await this.untilRole(Math.min(RETRY_MS, deadline - this.nowMs))
+    }
   }
 
   async announce(addresses: Addresses, options: RequestOptions = {}): Promise<void> {
@@ -309,7 +348,7 @@ export class Group implements RaftGroup {
         return { ...position, result: this.onQuery?.(request.query) ?? result }
       }
       case 'change': {
-        const index = await this.driver.changeMembership(request.voters, request.learners)
+        const index = await this.driver.changeMembership(request)
         return { index, term: this.termAt(index) ?? 0, result }
       }
       default:
@@ -378,6 +417,13 @@ export class Group implements RaftGroup {
       hint: 'it is behind: try again, or read from another member',
     })
   }
+}
+
+/** @throws INVALID_INPUT for what are no arrays; what is in them is for the leader to judge. */
+function copyOf({ voters, learners }: SettledMembership, where: string): SettledMembership {
+  checkArray(voters, where, 'voters')
+  checkArray(learners, where, 'learners')
+  return { voters: [...voters], learners: [...learners] }
 }
 
 /** One that got no answer has done nothing. */

@@ -26,6 +26,7 @@ export type {
   Position,
   Refusal,
   Role,
+  SettledMembership,
   Term,
   Tick,
 } from './types.ts'

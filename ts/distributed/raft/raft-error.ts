@@ -62,6 +62,12 @@ function describeOutcome(outcome: Exclude<Outcome, { kind: 'done' }>): Descripti
   switch (outcome.reason) {
     case 'not leader':
       return unavailable(`this node does not lead; ${leader}`, 'ask the leader, or wait for an election')
+    case 'other membership':
+      return {
+        code: 'CONFLICT',
+        message: 'the members are others than the change was made for',
+        hint: 'look who is a member now, and ask again',
+      }
     case 'bad membership':
     case 'not a voter':
     case 'too large':

@@ -123,16 +123,16 @@ async function changeMembers({ group }: Node, request: HttpRequest): Promise<Jso
     throw refusal('/members wants one of {"add": 6, "address": "host:port"}, {"promote": 6} and {"remove": 6}')
   }
   const [id = 0] = given
-  const { voters, learners } = await group.read(() => group.status.membership) // not older than now
   const without = (ids: readonly NodeId[]): NodeId[] => ids.filter((each) => each !== id)
-  const isMember = voters.includes(id) || learners.includes(id)
-  if (add === undefined && !isMember) throw refusal(`node ${id} is no member`)
-  if (add !== undefined && isMember) throw refusal(`node ${id} is a member already`)
-  const addresses = new Map<NodeId, Address>(address === undefined ? [] : [[id, parseAddress(address)]])
-  const logIndex = await group.changeMembership({
-    voters: promote === undefined ? without(voters) : [...without(voters), id],
-    learners: add === undefined ? without(learners) : [...learners, id],
-    addresses,
+  const logIndex = await group.reviseMembership(({ voters, learners }) => {
+    const isMember = voters.includes(id) || learners.includes(id)
+    if (add === undefined && !isMember) throw refusal(`node ${id} is no member`)
+    if (add !== undefined && isMember) throw refusal(`node ${id} is a member already`)
+    return {
+      voters: promote === undefined ? without(voters) : [...without(voters), id],
+      learners: add === undefined ? without(learners) : [...learners, id],
+      addresses: new Map<NodeId, Address>(address === undefined ? [] : [[id, parseAddress(address)]]),
+    }
   })
   return { success: true, logIndex }
 }
