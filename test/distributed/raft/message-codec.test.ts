@@ -26,7 +26,11 @@ import { decodeResult, encodeResult } from '../../../ts/distributed/raft/session
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 
-const HELLO: Hello = { clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000, incarnation: 'a1' }
+const HELLO: Hello = {
+  ...{ clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000, incarnation: 'a1' },
+  nonce: new Uint8Array(16).fill(9),
+}
+const PROOF: Aside = { kind: 'proof', bytes: new Uint8Array(32).fill(7) }
 const MEMBERSHIP = { voters: [1, 2, 3], outgoing: [1], learners: [9] }
 const BIG = 2 ** 53 - 1
 
@@ -93,7 +97,10 @@ describe('a stream of frames', () => {
     expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/says that it has 4097 bytes, and 4096 are allowed/)
     const decoder = new FrameDecoder()
     expect([...decoder.push(encodeHello(HELLO))]).toHaveLength(1)
-    expect([...decoder.push(bytes)]).toEqual([])
+    expect(() => decoder.push(bytes)).toThrow(/4097 bytes, and 4096 are allowed/) // nor before it has proved who it is
+    const known = new FrameDecoder()
+    expect(known.push(Buffer.concat([encodeHello(HELLO), encodeAside(0, PROOF)]))).toHaveLength(2)
+    expect(known.push(bytes)).toEqual([])
     new DataView(bytes.buffer).setUint32(0, 2 ** 31, true)
     expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/are allowed/)
   })
@@ -145,8 +152,8 @@ describe('the first bytes of a stream', () => {
 
   it('name another version', () => {
     const later = PREAMBLE.slice()
-    later[4] = 3
-    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 3 of the protocol, and this one 2/)
+    later[4] = 4
+    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 4 of the protocol, and this one 3/)
   })
 })
 
@@ -174,6 +181,7 @@ describe('calls, answers and pings', () => {
       { kind: 'call', id: BIG, bytes: Uint8Array.of(1, 0, 255) },
       { kind: 'answer', id: 1, bytes: new Uint8Array(0) },
       { kind: 'ping' },
+      PROOF,
     ]
     const decoder = new FrameDecoder()
     decoder.push(encodeHello(HELLO))

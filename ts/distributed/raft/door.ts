@@ -24,6 +24,8 @@ export interface OpenRaftOptions {
    * Default: none, and whoever reaches the port can do everything.
    */
   readonly tls?: TlsFiles
+  /** Equal on all nodes; who does not know it is let in by none of them. One line of ASCII. Default: none. */
+  readonly secret?: string
   /** Is told of connections that were refused or broken, and why; for people. */
   readonly onTrouble?: (peer: string, error: Error) => void
   /** For servers whose nodes listen on consecutive ports: node j on this plus j. Default 0: they do not. */
