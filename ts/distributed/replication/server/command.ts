@@ -72,9 +72,12 @@ export function decodeCommand(bytes: Uint8Array): Command {
   const reader = new ByteReader(bytes, 'command of a replicated store')
   switch (reader.choice(4)) {
     case KINDS.set:
-      return { kind: 'write', writes: [{ key: reader.blob(MAX_KEY_BYTES), value: reader.rest() }] }
+      return {
+        kind: 'write',
+        writes: [{ key: takeKey(reader), value: checked(reader, reader.rest(), MAX_VALUE_BYTES) }],
+      }
     case KINDS.delete:
-      return { kind: 'write', writes: [{ key: reader.rest(), value: undefined }] }
+      return { kind: 'write', writes: [{ key: checked(reader, reader.rest(), MAX_KEY_BYTES, 1), value: undefined }] }
     case KINDS.member: {
       const member = takeMember(reader)
       reader.end()
@@ -118,7 +121,7 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotContent {
   const index = reader.u53()
   const members = reader.list({ most: MAX_MEMBER_RECORDS, itemBytes: 13 }, () => takeMember(reader))
   const entries = reader.list({ most: Number.POSITIVE_INFINITY, itemBytes: 8 }, () => {
-    return [reader.blob(MAX_KEY_BYTES), reader.blob(MAX_VALUE_BYTES)] as const
+    return [takeKey(reader), reader.blob(MAX_VALUE_BYTES)] as const
   })
   reader.end()
   return { index, members, entries }
@@ -143,8 +146,18 @@ function putWrite(writer: ByteWriter, key: Uint8Array, value: Uint8Array | undef
 
 function takeWrite(reader: ByteReader): Write {
   const isDelete = reader.choice(2) === KINDS.delete
-  const key = reader.blob(MAX_KEY_BYTES)
+  const key = takeKey(reader)
   return { key, value: isDelete ? undefined : reader.blob(MAX_VALUE_BYTES) }
+}
+
+function takeKey(reader: ByteReader): Uint8Array {
+  return checked(reader, reader.blob(MAX_KEY_BYTES), MAX_KEY_BYTES, 1)
+}
+
+/** What no node lets in would not go into the store, and all replicas would end. */
+function checked(reader: ByteReader, bytes: Uint8Array, most: number, least = 0): Uint8Array {
+  if (bytes.length >= least && bytes.length <= most) return bytes
+  throw reader.corrupt(`has a key or a value of ${bytes.length} bytes`)
 }
 
 function takeMember(reader: ByteReader): MemberRecord {

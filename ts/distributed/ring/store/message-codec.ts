@@ -59,6 +59,7 @@ import {
   putValue,
   putVector,
   putVersions,
+  takeCounted,
   takeDot,
   takeName,
   takeValue,
@@ -279,7 +280,7 @@ function putOutcome(body: ByteWriter, outcome: Outcome): void {
 function take(reader: ByteReader, type: number): Message {
   const kind = KINDS[type - 1]
   if (kind === undefined) throw reader.corrupt(`has type ${type}, which is not known`)
-  return { epoch: reader.u53(), era: reader.u53(), ...takeBody(reader, kind) }
+  return { epoch: reader.u53(), era: takeCounted(reader), ...takeBody(reader, kind) }
 }
 
 /** Fields are read in the order in which they stand here, which is that of `put`. */
@@ -355,7 +356,7 @@ function takeRequest(reader: ByteReader): RequestId {
 
 function takeBallot(reader: ByteReader): Ballot {
   // A node that has promised nothing yet has the ballot of nobody.
-  return { number: reader.u53(), node: reader.text(MAX_NAME_BYTES) }
+  return { number: takeCounted(reader), node: reader.text(MAX_NAME_BYTES) }
 }
 
 function takeAccepted(reader: ByteReader): AcceptedRecord {
