@@ -192,7 +192,7 @@ export class ReplicatedNode implements ServingNode {
   }
 
   async grant(id: bigint, ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }> {
-    const { grant } = await this.execute({ grant: { id: id === 0n ? this.#newLeaseId() : id, ttlSeconds } })
+    const { grant } = await this.execute({ grant: { id: id === 0n ? this.newLeaseId() : id, ttlSeconds } })
     return grant as { id: bigint; ttlSeconds: number }
   }
 
@@ -359,7 +359,7 @@ export class ReplicatedNode implements ServingNode {
   }
 
   /** Positive, as etcd's are, and not one that is known here; another member's choice is refused when it is applied. */
-  #newLeaseId(): bigint {
+  newLeaseId(): bigint {
     for (;;) {
       const id = BigInt.asUintN(63, Buffer.from(this.#options.random.bytes(8)).readBigUInt64BE())
       if (id !== 0n && this.state.leases.get(id) === undefined) return id
