@@ -6,7 +6,7 @@
 //   type  0 hello: text cluster id | u53 from | u53 to | list of u53: founding members | u53 base port | text incarnation
 //         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
-//         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping
+//         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping   15 removed
 import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import {
@@ -46,6 +46,7 @@ type RaftAside = 'call' | 'answer' | 'ping'
 
 const HELLO = 0
 const FIRST_ASIDE = 12
+const LAST_ASIDE = 14
 const TYPES = [
   'hello',
   'requestVote',
@@ -62,6 +63,7 @@ const TYPES = [
   'call',
   'answer',
   'ping',
+  'removed',
 ] as const
 
 /** @throws INVALID_INPUT for a cluster id that is too long. */
@@ -126,8 +128,8 @@ function decode(body: Uint8Array, isFirst: boolean): Frame {
   const type = reader.choice(TYPES.length)
   if ((type === HELLO) !== isFirst) throw reader.corrupt('is out of place: a hello comes first, and once')
   const group = reader.u32()
-  const message =
-    type === HELLO ? takeHello(reader) : type < FIRST_ASIDE ? takeMessage(reader, type) : takeAside(reader, type)
+  const isAside = type >= FIRST_ASIDE && type <= LAST_ASIDE
+  const message = type === HELLO ? takeHello(reader) : isAside ? takeAside(reader, type) : takeMessage(reader, type)
   reader.end()
   return { group, message }
 }
@@ -162,6 +164,9 @@ function put(body: ByteWriter, message: Message): void {
       return
     case 'chunkReceived':
       body.u53(message.index).u53(message.offset).u53(message.chunkOffset)
+      return
+    case 'removed':
+      body.u53(message.index)
       return
     default: // timeoutNow and stale have nothing but their term
   }
@@ -198,6 +203,8 @@ function takeMessage(reader: ByteReader, type: number): Message {
     }
     case 'chunkReceived':
       return { kind, term, index: reader.u53(), offset: reader.u53(), chunkOffset: reader.u53() }
+    case 'removed':
+      return { kind, term, index: reader.u53() }
     default:
       return { kind, term }
   }

@@ -1,7 +1,7 @@
 // A member of a cluster: the same services as a node that serves alone, over a state that Raft replicates. Any member answers any
 // request. Commands go through the log, reads of the state as of now ask a majority first, and what only the leader's clock knows
 // is asked of the leader. Watches hear of what is applied here, which a majority has on disk.
-import { BedplateError } from '../../../base/errors.ts'
+import { BedplateError, isCode } from '../../../base/errors.ts'
 import type { Cancel, Clock } from '../../../io/clock.ts'
 import { loadCrypto, type Random } from '../../../io/random.ts'
 import type { Logger } from '../../../service/index.ts'
@@ -343,7 +343,10 @@ export class ReplicatedNode implements ServingNode {
   #stop(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#options.logger.error('this member cannot go on: it starts again from its disk', { error: String(error) })
+    // Who was removed is told by what `failed` rejects with, and has no more to do.
+    if (!isCode(error, 'CLOSED')) {
+      this.#options.logger.error('this member cannot go on: it starts again from its disk', { error: String(error) })
+    }
     this.#fail(error)
   }
 
