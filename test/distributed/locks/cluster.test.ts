@@ -208,6 +208,10 @@ describe('members', () => {
     await settled(() => members.remove(4n))
     while ((await members.list()).length !== 3) await pause()
     expect((await members.list()).map(({ id }) => id)).toEqual([1n, 2n, 3n])
+    await expect(late.node.failed).rejects.toMatchObject({
+      code: 'CLOSED',
+      message: 'node 4 was removed from the cluster',
+    })
     await cluster.stop(4)
   })
 

@@ -45,4 +45,5 @@ export const MESSAGES: readonly Message[] = [
   { kind: 'chunkReceived', term: 7, index: 4, offset: 5, chunkOffset: 2 },
   { kind: 'timeoutNow', term: 7 },
   { kind: 'stale', term: 8 },
+  { kind: 'removed', term: 8, index: BIG },
 ]

@@ -2,7 +2,7 @@
 import { lacks } from '../../storage/mutant.ts'
 import { Electing } from './electing.ts'
 import type { CatchUp, Leadership } from './leadership.ts'
-import { hasSameMembers, isJoint, isUsable, isVoter } from './membership.ts'
+import { hasSameMembers, isJoint, isUsable, isVoter, membersOf } from './membership.ts'
 import type { Event, Membership, NodeId, Refusal } from './types.ts'
 
 type Change = Event & { kind: 'change' }
@@ -67,7 +67,9 @@ export class Changing extends Electing {
     const isAtOnce = lacks(this.options.mutant, 'joint phase')
     const outgoing = isAtOnce ? [] : this.log.membership.voters
     leadership.catchUp = undefined
-    leadership.change = { id, index: Number.POSITIVE_INFINITY }
+    const staying = [this.id, ...voters, ...learners]
+    const leaving = membersOf(this.log.membership).filter((each) => !staying.includes(each))
+    leadership.change = { id, index: Number.POSITIVE_INFINITY, leaving }
     this.appendMembership({ voters, outgoing, learners })
     this.replicate(leadership)
   }
@@ -99,11 +101,17 @@ export class Changing extends Electing {
       this.replicate(leadership)
       return
     }
-    if (leadership.change !== undefined) leadership.change.index = membershipIndex
+    const { change } = leadership
+    if (change !== undefined && change.index !== membershipIndex) {
+      change.index = membershipIndex
+      // They get no entries any more, not even this one. Whom that does not reach learns it when it campaigns.
+      for (const id of change.leaving) this.tellRemoved(id)
+    }
     // A leader that is no voter leads until it has committed that it is none (§4.2.2).
     if (isVoter(membership, this.id)) return
     this.applyCommitted()
     this.retire(leadership.bestOf(membership.voters))
+    if (!membersOf(membership).includes(this.id)) this.hearRemoval(membershipIndex)
   }
 
   private appendMembership(membership: Membership): void {

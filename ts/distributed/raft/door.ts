@@ -58,7 +58,10 @@ export interface GroupOptions {
   readonly onQuery?: ((query: Uint8Array) => Uint8Array) | undefined
   /** Is told who leads, as far as this node knows, whenever that changes. */
   readonly onRole?: ((change: RoleChange) => void) | undefined
-  /** Is told once if the group has ended by itself: its disk or its state machine failed. Open the host again. */
+  /**
+   * Is told once if the group has ended by itself: its disk or its state machine failed, and the host is to be opened again; or with
+   * the code CLOSED this node was removed, and is to be done with.
+   */
   readonly onFailure?: ((error: Error) => void) | undefined
 }
 

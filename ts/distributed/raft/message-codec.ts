@@ -8,6 +8,7 @@
 //         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
 //         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping   15 proof: u32 length, bytes
+//         16 removed
 import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import {
@@ -46,6 +47,7 @@ const MAX_HELLO_BYTES = 4096
 
 const HELLO = 0
 const FIRST_ASIDE = 12
+const LAST_ASIDE = 15
 const TYPES = [
   'hello',
   'requestVote',
@@ -63,6 +65,7 @@ const TYPES = [
   'answer',
   'ping',
   'proof',
+  'removed',
 ] as const
 
 /** @throws INVALID_INPUT for a cluster id that is too long. */
@@ -129,8 +132,8 @@ function decode(body: Uint8Array, isFirst: boolean): Frame {
   const type = reader.choice(TYPES.length)
   if ((type === HELLO) !== isFirst) throw reader.corrupt('is out of place: a hello comes first, and once')
   const group = reader.u32()
-  const message =
-    type === HELLO ? takeHello(reader) : type < FIRST_ASIDE ? takeMessage(reader, type) : takeAside(reader, type)
+  const isAside = type >= FIRST_ASIDE && type <= LAST_ASIDE
+  const message = type === HELLO ? takeHello(reader) : isAside ? takeAside(reader, type) : takeMessage(reader, type)
   reader.end()
   return { group, message }
 }
@@ -165,6 +168,9 @@ function put(body: ByteWriter, message: Message): void {
       return
     case 'chunkReceived':
       body.u53(message.index).u53(message.offset).u53(message.chunkOffset)
+      return
+    case 'removed':
+      body.u53(message.index)
       return
     default: // timeoutNow and stale have nothing but their term
   }
@@ -201,6 +207,8 @@ function takeMessage(reader: ByteReader, type: number): Message {
     }
     case 'chunkReceived':
       return { kind, term, index: reader.u53(), offset: reader.u53(), chunkOffset: reader.u53() }
+    case 'removed':
+      return { kind, term, index: reader.u53() }
     default:
       return { kind, term }
   }

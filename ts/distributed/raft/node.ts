@@ -184,7 +184,14 @@ export class RaftNode extends Changing {
 
   private receive(from: NodeId, message: Message): void {
     if (from === this.id) return
-    if (message.kind === 'requestVote' && !message.isTransfer && this.keepsLeader(message)) return
+    if (message.kind === 'removed') {
+      this.hearRemoval(message.index) // true in whatever term
+      return
+    }
+    if (message.kind === 'requestVote' && !message.isTransfer && this.keepsLeader(message)) {
+      this.tellRemoved(from)
+      return
+    }
     if (message.term > this.term) {
       // A term that is only thought of begins for nobody.
       const isThought =

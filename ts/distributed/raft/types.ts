@@ -152,6 +152,13 @@ export interface Stale {
   readonly term: Term
 }
 
+/** Tells a node that asks for votes that it is no member any more, since the membership that is committed at `index`. */
+export interface Removed {
+  readonly kind: 'removed'
+  readonly term: Term
+  readonly index: LogIndex
+}
+
 export type Message =
   | RequestVote
   | Vote
@@ -164,6 +171,7 @@ export type Message =
   | ChunkReceived
   | TimeoutNow
   | Stale
+  | Removed
 
 /** A command, and what its answer is to be called. Ids are the caller's; a node never compares them. */
 export interface Proposal {
@@ -266,6 +274,8 @@ export type Effect =
   | { readonly kind: 'discard'; readonly upTo: LogIndex; readonly snapshotsBelow: LogIndex }
   /** Give the node a `tick` at `atTick`. Takes the place of the one before. */
   | { readonly kind: 'timer'; readonly atTick: Tick }
+  /** This node was removed from the group, for good unless it is taken in again; it campaigns no more. Said once. */
+  | { readonly kind: 'removed' }
   /** For people and statistics. */
   | { readonly kind: 'role'; readonly role: Role; readonly term: Term; readonly leader: NodeId | undefined }
 
