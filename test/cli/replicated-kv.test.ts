@@ -158,6 +158,7 @@ describe('replicated-kv', () => {
     ],
     [{ ...OWN, host: '0.0.0.0' }, { leader: true, insecure: true }, /nobody can reach a node at 0\.0\.0\.0/],
     [{ ...OWN, mode: 'eager' }, {}, /--mode must be one of sync, semi-sync, async, got "eager"/],
+    [{ ...OWN, reads: 'bounded' }, {}, /--reads must be linearizable, stale or bounded:<ms>, such as bounded:500/],
   ] as const)('refuses %j with %j', (flags, given, message) => {
     expect(() => optionsOf(flags, given)).toThrow(message)
   })

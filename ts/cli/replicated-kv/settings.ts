@@ -1,6 +1,7 @@
 // What `replicated-kv` can be told, and what that comes to.
 import { refuseOpenHost } from '../../distributed/link/index.ts'
-import type { ReplicaOptions } from '../../distributed/replication/server/types.ts'
+import { DEFAULT_READS, isDefaultReads } from '../../distributed/replication/server/default-reads.ts'
+import type { DefaultReads, ReplicaOptions } from '../../distributed/replication/server/types.ts'
 import { MODES } from '../../distributed/replication/types.ts'
 import { choiceSetting, numberSetting, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
 import { tlsFilesOf } from '../kit/files.ts'
@@ -34,6 +35,7 @@ export const SETTINGS = {
     ),
     fallback: undefined,
   } as Setting<(typeof MODES)[number] | undefined>,
+  reads: readsSetting('what a read on this node is that does not say how old it may be'),
   host: { ...HOST_SETTING, summary: HOST_SUMMARY },
   'secret-file': SECRET_SETTING,
   advertise: textSetting('where other nodes reach this one, if not at its --host and --port', '<host:port>'),
@@ -47,6 +49,14 @@ export const SETTINGS = {
   'log-level': { ...NODE_SETTINGS['log-level'], fallback: 'warn' as const },
 }
 export const SYSTEM = 'REPLICATION'
+
+function readsSetting(summary: string): Setting<DefaultReads> {
+  const parse = (text: string): DefaultReads => {
+    if (isDefaultReads(text)) return text
+    throw new Error('must be linearizable, stale or bounded:<ms>, such as bounded:500')
+  }
+  return { summary, placeholder: '<linearizable|stale|bounded:ms>', fallback: DEFAULT_READS, parse }
+}
 
 export type Values = ValuesOf<typeof SETTINGS>
 
@@ -73,7 +83,7 @@ export function replicaOptionsOf(values: Values, options: GivenOptions): Replica
     throw new UsageError(`nobody can reach a node at ${host}`, '--advertise host:port says where the others find it')
   }
   return {
-    ...{ id, listen: { host, port }, lead: lead === true, mode, advertise },
+    ...{ id, listen: { host, port }, lead: lead === true, mode, reads: values.reads, advertise },
     ...{ leader: addressOf('--leader-addr', leaderText), tls: tlsFilesOf(values) },
     ...{ tickMs: values['tick-ms'], requestMs: values['request-ms'], snapshotBytes: values['snapshot-bytes'] },
     ...{ maxClients: values['max-clients'], secret },

@@ -23,11 +23,12 @@ import type { ReplicationStatus } from '../types.ts'
 import { checkReadOptions, checkReplicaOptions } from './check-options.ts'
 import { type ClusterFile, isUnused, readClusterFile, writeClusterFile } from './cluster-file.ts'
 import { checkKey, encodeMember, encodeWrites, MAX_COMMAND_BYTES, type MemberRecord, type Write } from './command.ts'
+import { DEFAULT_READS, type Wish, wishOf, withDefault } from './default-reads.ts'
 import { askCluster, askToJoin } from './joining.ts'
 import { KvMachine } from './machine.ts'
 import { isPassing, Members } from './members.ts'
 import { type KeyRange, openRecords } from './records.ts'
-import type { JoinInfo, ReadOptions, ReplicaOptions, Seen } from './types.ts'
+import type { DefaultReads, JoinInfo, ReadOptions, ReplicaOptions, Seen } from './types.ts'
 
 const GROUP = 1
 const RAFT = 'raft'
@@ -65,6 +66,7 @@ export class Replica {
   readonly #group: RaftGroup
   readonly #freshness = new Freshness()
   readonly #timers: Cancel[] = []
+  readonly #wish: Wish
   #file: ClusterFile
   #fail: (error: Error) => void = () => {}
   #isServing = false
@@ -76,6 +78,7 @@ export class Replica {
     this.#path = path
     this.#options = options
     this.#file = file
+    this.#wish = wishOf(this.reads) ?? {} // it was checked
     this.host = host
     this.#machine = machine
     this.#group = group
@@ -260,6 +263,10 @@ export class Replica {
     }
   }
 
+  get reads(): DefaultReads {
+    return this.#options.reads ?? DEFAULT_READS
+  }
+
   get #requestMs(): number {
     return this.#options.requestMs ?? DEFAULT_REQUEST_MS
   }
@@ -267,9 +274,9 @@ export class Replica {
   async #read<T extends object>(options: ReadOptions, query: () => T): Promise<Seen & T> {
     this.#assertUsable()
     checkReadOptions(options)
-    const { session, maxStalenessMs, timeoutMs = this.#requestMs } = options
+    const { session, maxStalenessMs, timeoutMs = this.#requestMs, ...given } = withDefault(options, this.#wish)
     const isLoose = session !== undefined || maxStalenessMs !== undefined
-    const { consistency = isLoose ? 'session' : 'linearizable' } = options
+    const { consistency = isLoose ? 'session' : 'linearizable' } = given
     const seen = session === undefined ? undefined : decodeSession(session)
     const deadlineMs = this.#nowMs + timeoutMs
     const answer = (): (Seen & T) | undefined => {
