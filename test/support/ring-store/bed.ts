@@ -38,6 +38,7 @@ export interface BedOptions {
   /** Replicas compare their ranges so often; hardly ever unless told. */
   readonly syncTicks?: number
   readonly entriesPerTick?: number
+  readonly streamBytesPerTick?: number
   /** What becomes of a message on its way; undefined if it is lost. */
   readonly wire?: (message: Message) => Message | undefined
   /** Is shown what nodes do. */
@@ -203,14 +204,14 @@ export class Bed {
     this.unsynced.set(name, [])
     const store = new MapStore(disk.versions)
     this.visible.set(name, store)
-    const { mutant, syncTicks = 1e9, entriesPerTick = 256 } = this.options
+    const { mutant, syncTicks = 1e9, entriesPerTick = 256, streamBytesPerTick = 1e6 } = this.options
     const { hints, notes, lives } = disk
     this.nodes.set(
       name,
       new StoreNode({
         ...{ name, clusterId: 'bed', life: lives, store, hints, notes, mutant, random: seededRandom(lives) },
         ...{ seeds: this.members, requestTicks: REQUEST_TICKS, hintTicks: 5, offerTicks: 10, gossipTicks: 2 },
-        ...{ syncTicks, entriesPerTick, eraTicks: 4 },
+        ...{ syncTicks, entriesPerTick, streamBytesPerTick, eraTicks: 4 },
       }),
     )
   }

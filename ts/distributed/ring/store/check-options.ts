@@ -1,7 +1,7 @@
 // What a node is made with, checked, with everything filled in that was not told.
 import { BedplateError } from '../../../base/errors.ts'
 import { readNotes } from './notes.ts'
-import { MAX_PAGE_ENTRIES, type Notes, type StoreOptions } from './types.ts'
+import { MAX_PAGE_BYTES, MAX_PAGE_ENTRIES, type Notes, type StoreOptions } from './types.ts'
 
 const DEFAULTS = {
   requestTicks: 20,
@@ -11,6 +11,7 @@ const DEFAULTS = {
   syncTicks: 50,
   eraTicks: 200,
   entriesPerTick: MAX_PAGE_ENTRIES,
+  streamBytesPerTick: MAX_PAGE_BYTES,
   treeDepth: 6,
 }
 
