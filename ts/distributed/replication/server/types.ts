@@ -4,6 +4,8 @@ import type { Addresses, NodeId } from '../../raft/public.ts'
 import type { Mode } from '../types.ts'
 import type { ReplicaEvent } from './events.ts'
 
+export const DEFAULT_REQUEST_MS = 5000
+
 /** How a replica is opened. */
 export interface ReplicaOptions {
   /** This node: a whole number of at least 1, never used for another one of the same cluster. */
