@@ -1,5 +1,6 @@
 // Bytes as records and messages have them: little-endian, whole numbers of 53 bits in eight bytes, lists with their length.
 import { assert, BedplateError } from './errors.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 const WORD = 2 ** 32
 const FIRST_BYTES = 256
@@ -130,8 +131,11 @@ export class ByteReader {
     return this.bytes.subarray(start, start + length)
   }
 
+  /** What is no UTF-8 is refused: read tolerantly it would be longer, and another text, when it is written again. */
   text(mostBytes: number): string {
-    return Buffer.from(this.blob(mostBytes)).toString('utf8')
+    const text = decodeUtf8(this.blob(mostBytes))
+    if (text === undefined) throw this.corrupt('has text that is no UTF-8')
+    return text
   }
 
   /** @param itemBytes - What an item has at least: a length that cannot be true allocates nothing. */

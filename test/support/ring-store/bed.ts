@@ -1,6 +1,7 @@
 // Nodes of a store whose messages arrive when the test says so, on disks that sync when it says so.
 import { buildRing } from '../../../ts/distributed/ring/index.ts'
 import {
+  type Effect,
   type Event,
   foundingRecord,
   type Hint,
@@ -37,6 +38,10 @@ export interface BedOptions {
   /** Replicas compare their ranges so often; hardly ever unless told. */
   readonly syncTicks?: number
   readonly entriesPerTick?: number
+  /** What becomes of a message on its way; undefined if it is lost. */
+  readonly wire?: (message: Message) => Message | undefined
+  /** Is shown what nodes do. */
+  readonly look?: (effect: Effect) => void
 }
 
 /** What a request may be told. */
@@ -128,6 +133,7 @@ export class Bed {
 
   take(name: string, event: Event): void {
     for (const effect of this.node(name).step(event)) {
+      this.options.look?.(effect)
       if (effect.kind === 'reply') this.outcomes.set(effect.id, effect.outcome)
       else if (effect.kind === 'send') {
         this.sentKinds.push(effect.message.kind)
@@ -152,8 +158,10 @@ export class Bed {
   deliver(may: (kind: Message['kind']) => boolean = () => true): void {
     for (let next = this.messages.shift(); next !== undefined; next = this.messages.shift()) {
       const { from, to, message } = next
-      const arrives = this.nodes.has(to) && !this.down.has(to) && may(message.kind)
-      if (arrives) this.take(to, { kind: 'message', from, message })
+      if (!this.nodes.has(to) || this.down.has(to) || !may(message.kind)) continue
+      const { wire } = this.options
+      const arrived = wire === undefined ? message : wire(message)
+      if (arrived !== undefined) this.take(to, { kind: 'message', from, message: arrived })
     }
   }
 

@@ -239,7 +239,17 @@ describe('commands', () => {
     expect(() => encodeWrites([{ key: bytes('a'), value: large }])).toThrow(/a value has at most 1048576 bytes/)
     const many = Array.from({ length: 10_001 }, () => ({ key: bytes('a'), value }))
     expect(() => encodeWrites(many)).toThrow(/a batch of 10001 writes/)
-    for (const text of ['', '\u0004', '\u0000\xff\xff\xff\xff', '\u0003\xff\xff\xff\xff', '\u0002\u0001']) {
+    const long = `\u0001${'k'.repeat(MAX_KEY_BYTES + 1)}`
+    for (const text of [
+      '',
+      '\u0001',
+      long,
+      '\u0000\0\0\0\0v',
+      '\u0004',
+      '\u0000\xff\xff\xff\xff',
+      '\u0003\xff\xff\xff\xff',
+      '\u0002\u0001',
+    ]) {
       expect(() => decodeCommand(Buffer.from(text, 'latin1'))).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
     }
   })

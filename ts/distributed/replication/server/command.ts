@@ -90,7 +90,7 @@ export function decodeSnapshot(bytes: Uint8Array): SnapshotContent {
   const index = reader.u53()
   const members = reader.list({ most: MAX_MEMBER_RECORDS, itemBytes: 13 }, () => takeMember(reader))
   const entries = reader.list({ most: Number.POSITIVE_INFINITY, itemBytes: 8 }, () => {
-    return [reader.blob(MAX_KEY_BYTES), reader.blob(MAX_VALUE_BYTES)] as const
+    return [takeKey(reader), reader.blob(MAX_VALUE_BYTES)] as const
   })
   reader.end()
   return { index, members, entries }
@@ -111,6 +111,13 @@ function checkWrite({ key, value }: Write): void {
 function putWrite(writer: ByteWriter, key: Uint8Array, value: Uint8Array | undefined): void {
   writer.u8(value === undefined ? KINDS.delete : KINDS.set).blob(key)
   if (value !== undefined) writer.blob(value)
+}
+
+/** What no node lets in would not go into the store, and all replicas would end. */
+function takeKey(reader: ByteReader): Uint8Array {
+  const key = reader.blob(MAX_KEY_BYTES)
+  if (key.length === 0) throw reader.corrupt('has a key of no bytes')
+  return key
 }
 
 function takeMember(reader: ByteReader): MemberRecord {

@@ -46,13 +46,14 @@ export class WriteList implements Iterable<Write> {
     const { length } = bytes
     const kind = bytes[0]
     if (kind === KINDS.delete) {
-      this.check(length - 1 <= MAX_KEY_BYTES, 1)
+      this.check(length >= 2 && length - 1 <= MAX_KEY_BYTES, 1)
       visitor(true, 1, length - 1, length, 0)
       return
     }
     if (kind === KINDS.set) {
-      const keyBytes = this.lengthAt(1, MAX_KEY_BYTES)
+      const keyBytes = this.lengthAt(1, MAX_KEY_BYTES, 1)
       const valueAt = BATCH_AT + keyBytes
+      this.check(length - valueAt <= MAX_VALUE_BYTES, valueAt)
       visitor(false, BATCH_AT, keyBytes, valueAt, length - valueAt)
       return
     }
@@ -64,7 +65,7 @@ export class WriteList implements Iterable<Write> {
       const isDelete = bytes[at] === KINDS.delete
       this.check(isDelete || bytes[at] === KINDS.set, at)
       const keyAt = at + 5
-      const keyBytes = this.lengthAt(at + 1, MAX_KEY_BYTES)
+      const keyBytes = this.lengthAt(at + 1, MAX_KEY_BYTES, 1)
       at = keyAt + keyBytes
       if (isDelete) visitor(true, keyAt, keyBytes, at, 0)
       else {
@@ -87,10 +88,10 @@ export class WriteList implements Iterable<Write> {
   }
 
   /** A length, of which so many bytes follow. */
-  private lengthAt(at: number, most: number): number {
+  private lengthAt(at: number, most: number, least = 0): number {
     this.check(at + 4 <= this.bytes.length, at)
     const length = readU32(this.bytes, at)
-    this.check(length <= most && length <= this.bytes.length - at - 4, at)
+    this.check(length >= least && length <= most && length <= this.bytes.length - at - 4, at)
     return length
   }
 

@@ -7,6 +7,7 @@
 // the first member that is up, and what was accepted and not heard of since, by whoever accepted it.
 import { lacks } from '../../../storage/mutant.ts'
 import { Ending } from './ending.ts'
+import { MAX_COUNTED } from './limits.ts'
 import { advancedRecord, changedRecord, electorateOf, isBrokenRecord, membersOf, readRecord } from './ring-state.ts'
 import type {
   AcceptedRecord,
@@ -177,7 +178,7 @@ export class Deciding extends Ending {
   }
 
   private attempt(proposal: Proposal, above: number): void {
-    proposal.ballot = { number: above + 1, node: this.name }
+    proposal.ballot = { number: Math.min(above + 1, MAX_COUNTED), node: this.name }
     proposal.promises.clear()
     proposal.acceptances.clear()
     proposal.record = undefined
