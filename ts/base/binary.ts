@@ -7,9 +7,15 @@ const FIRST_BYTES = 256
 
 /** Puts values behind one another. */
 export class ByteWriter {
-  private bytes = new Uint8Array(FIRST_BYTES)
-  private view = new DataView(this.bytes.buffer)
+  private bytes: Uint8Array
+  private view: DataView
   private at = 0
+
+  /** @param sizeBytes - About what will be put: with less it grows, by copying. */
+  constructor(sizeBytes = FIRST_BYTES) {
+    this.bytes = new Uint8Array(sizeBytes)
+    this.view = new DataView(this.bytes.buffer)
+  }
 
   u8(value: number): this {
     this.grow(1)
@@ -52,7 +58,17 @@ export class ByteWriter {
     return this
   }
 
-  /** What was put, as a view; the writer is not used any more. */
+  /** Begins anew in the same memory, unless that is larger than `keptBytes`: what was taken from it is overwritten. */
+  restart(keptBytes: number): this {
+    if (this.bytes.length > keptBytes) {
+      this.bytes = new Uint8Array(FIRST_BYTES)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    this.at = 0
+    return this
+  }
+
+  /** What was put, as a view; the writer is not used any more, or begun anew. */
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.at)
   }

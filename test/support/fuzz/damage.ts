@@ -1,5 +1,5 @@
 // Frames of ../../../ts/distributed/link with something changed in them.
-import { encodeFrame } from '../../../ts/distributed/link/index.ts'
+import { beginFrame, endFrame } from '../../../ts/distributed/link/index.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { below } from '../btree-crash/workload.ts'
 import { mutate } from './mutate.ts'
@@ -12,7 +12,7 @@ export function damagedFrame(frame: Uint8Array, random: Random): Uint8Array {
   if (random.next() >= SEALED_CHANCE) return mutate(frame, random)
   const body = frame.subarray(HEADER_BYTES)
   const bytes = random.next() < 0.05 ? random.bytes(below(random, body.length + 1)) : mutate(body, random)
-  return encodeFrame(bytes, bytes.length, '')
+  return endFrame(beginFrame().raw(bytes), bytes.length, '')
 }
 
 /** The bytes in pieces of any size. */

@@ -44,7 +44,7 @@ const CLUSTER = {
 export function fuzzReplicatedCommand(random: Random): void {
   const command = decodeCommand(mutate(pick(random, COMMANDS), random))
   if (command.kind === 'member') encodeMember(command.member)
-  else if (command.writes.length > 0) encodeWrites(command.writes)
+  else if (command.writes.count > 0) encodeWrites([...command.writes])
 }
 
 export function fuzzReplicatedSnapshot(random: Random): void {

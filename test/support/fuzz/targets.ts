@@ -43,6 +43,7 @@ import {
 } from './lsm-targets.ts'
 import { mutate, mutateInPlace } from './mutate.ts'
 import { fuzzClusterFile, fuzzReplicatedCommand, fuzzReplicatedSnapshot, fuzzSession } from './replication-targets.ts'
+import { fuzzRespClient } from './resp-client-target.ts'
 import { fuzzNotes, fuzzPeers, fuzzRingRecord, fuzzRows, fuzzVersions } from './ring-targets.ts'
 import { frameOffsets, pageAt, type Sample, SETTINGS, sealFrame, sealPage, sealSegmentHeader } from './sample.ts'
 
@@ -82,6 +83,7 @@ export const TARGETS = {
   'link handshake': (_, random) => fuzzHandshake(random),
   'Raft message': (_, random) => fuzzRaftMessage(random),
   'replicated command': (_, random) => fuzzReplicatedCommand(random),
+  'client of replicated-kv': (_, random) => fuzzRespClient(random),
   'replicated snapshot': (_, random) => fuzzReplicatedSnapshot(random),
   'cluster file': (_, random) => fuzzClusterFile(random),
   'session token': (_, random) => fuzzSession(random),

@@ -9,13 +9,14 @@
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
 //         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping   15 proof: u32 length, bytes
 //         16 removed
-import { ByteReader, ByteWriter } from '../../base/binary.ts'
+import { ByteReader, type ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import {
   type Aside,
+  beginFrame,
   beginsLike,
   checkClusterId,
-  encodeFrame,
+  endFrame,
   type Greeting,
   type Frame as LinkFrame,
   FrameDecoder as LinkFrameDecoder,
@@ -24,7 +25,14 @@ import {
   MAX_PROOF_BYTES,
   takeNonce,
 } from '../link/index.ts'
-import { LARGEST_COMMAND_BYTES, putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
+import {
+  entriesSize,
+  LARGEST_COMMAND_BYTES,
+  putEntries,
+  putSnapshotMeta,
+  takeEntries,
+  takeSnapshotMeta,
+} from './entry-codec.ts'
 import { MAX_MEMBERS, type Message, type NodeId } from './types.ts'
 
 /** What the two ends of a connection tell each other first. */
@@ -44,6 +52,8 @@ export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x52, 0x46, 3, 0, 
 /** Room for one command of the largest size, or a batch of others. */
 const MAX_FRAME_BYTES = LARGEST_COMMAND_BYTES + 1024 * 1024
 const MAX_HELLO_BYTES = 4096
+/** Room for everything of a message but its entries and a snapshot's data. */
+const HEADER_BYTES = 128
 
 const HELLO = 0
 const FIRST_ASIDE = 12
@@ -72,28 +82,30 @@ const TYPES = [
 export function encodeHello(hello: Hello): Uint8Array {
   const { clusterId, from, to, members, basePort, incarnation, nonce } = hello
   checkClusterId(clusterId)
-  const body = new ByteWriter().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
+  const body = beginFrame().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
   body
     .list(members, (id) => body.u53(id))
     .u53(basePort)
     .text(incarnation)
     .blob(nonce)
-  return frame(body.finish())
+  return frame(body)
 }
 
 /** @throws INVALID_INPUT for a message that no receiver would take: batches are smaller than 64 MiB. */
 export function encodeMessage(group: number, message: Message): Uint8Array {
-  const body = new ByteWriter().u8(TYPES.indexOf(message.kind)).u32(group).u53(message.term)
+  const size = message.kind === 'append' ? entriesSize(message.entries) : 0
+  const body = beginFrame(HEADER_BYTES + size)
+  body.u8(TYPES.indexOf(message.kind)).u32(group).u53(message.term)
   put(body, message)
-  return frame(body.finish())
+  return frame(body)
 }
 
 /** @throws INVALID_INPUT for more bytes than a receiver takes. */
 export function encodeAside(group: number, aside: Aside): Uint8Array {
-  const body = new ByteWriter().u8(TYPES.indexOf(aside.kind)).u32(group)
+  const body = beginFrame().u8(TYPES.indexOf(aside.kind)).u32(group)
   if (aside.kind === 'call' || aside.kind === 'answer') body.u53(aside.id)
   if (aside.kind !== 'ping') body.blob(aside.bytes)
-  return frame(body.finish())
+  return frame(body)
 }
 
 /** Says whether a stream is one of Raft's nodes: see `beginsLike`. @throws INCOMPATIBLE for another version. */
@@ -230,6 +242,6 @@ function takeHello(reader: ByteReader): Hello {
   return { clusterId, from, to, members, basePort, incarnation, nonce: takeNonce(reader) }
 }
 
-function frame(body: Uint8Array): Uint8Array {
-  return encodeFrame(body, MAX_FRAME_BYTES, 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes')
+function frame(body: ByteWriter): Uint8Array {
+  return endFrame(body, MAX_FRAME_BYTES, 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes')
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { isCode } from '../../../../ts/base/errors.ts'
-import { encodeFrame } from '../../../../ts/distributed/link/index.ts'
+import { beginFrame, endFrame } from '../../../../ts/distributed/link/index.ts'
 import {
   encodeAside,
   encodeHello,
@@ -125,7 +125,7 @@ describe('a stream between nodes of the store', () => {
     body[body.length - 1] = 0xff
     const decoder = newDecoder()
     decoder.push(Buffer.concat([encodeHello(HELLO), encodeAside(0, ASIDES[0]!)]))
-    expect(() => decoder.push(encodeFrame(body, 1000, ''))).toThrow(/no UTF-8/)
+    expect(() => decoder.push(endFrame(beginFrame().raw(body), 1000, ''))).toThrow(/no UTF-8/)
   })
 })
 
