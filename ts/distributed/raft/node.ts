@@ -280,8 +280,7 @@ export class RaftNode extends Changing {
     this.commitTo(index)
     this.continueChange(leadership)
     if (this.leadership !== leadership) return
-    // Whoever has something under way hears of it with what follows.
-    for (const [id, progress] of leadership.followers) if (progress.isQuiet) this.sendAppend(id, progress)
+    this.tellCommit(leadership)
     this.beginReadRound(leadership)
   }
 

@@ -109,7 +109,7 @@ export interface Heartbeat {
   readonly term: Term
   /** Not above what the receiver is known to have. */
   readonly commit: LogIndex
-  /** Rounds of one term rise; the answer to one answers all before it (dissertation, §6.4). */
+  /** Rounds of one term rise from 1; the answer to one answers all before it (dissertation, §6.4). 0 wants no answer. */
   readonly round: number
 }
 
