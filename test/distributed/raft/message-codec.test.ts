@@ -9,7 +9,7 @@ import {
   type Reply,
   type Request,
 } from '../../../ts/distributed/raft/calls.ts'
-import { addressCommand, checkCommand } from '../../../ts/distributed/raft/hosted-machine.ts'
+import { addressCommand, checkCommand, wrapSession } from '../../../ts/distributed/raft/hosted-machine.ts'
 import {
   beginsLikeRaft,
   checkHello,
@@ -20,9 +20,12 @@ import {
   PREAMBLE,
 } from '../../../ts/distributed/raft/index.ts'
 import { encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
+import { decodeResult, encodeResult } from '../../../ts/distributed/raft/session-codec.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
 import { BIG, HELLO, MESSAGES } from '../../support/raft/messages.ts'
+
+const PROOF: Aside = { kind: 'proof', bytes: new Uint8Array(32).fill(7) }
 
 describe('a stream of frames', () => {
   it('gives every message as it was sent, however the bytes are cut', () => {
@@ -53,7 +56,10 @@ describe('a stream of frames', () => {
     expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/says that it has 4097 bytes, and 4096 are allowed/)
     const decoder = new FrameDecoder()
     expect([...decoder.push(encodeHello(HELLO))]).toHaveLength(1)
-    expect([...decoder.push(bytes)]).toEqual([])
+    expect(() => decoder.push(bytes)).toThrow(/4097 bytes, and 4096 are allowed/) // nor before it has proved who it is
+    const known = new FrameDecoder()
+    expect(known.push(Buffer.concat([encodeHello(HELLO), encodeAside(0, PROOF)]))).toHaveLength(2)
+    expect(known.push(bytes)).toEqual([])
     new DataView(bytes.buffer).setUint32(0, 2 ** 31, true)
     expect(() => [...new FrameDecoder().push(bytes)]).toThrow(/are allowed/)
   })
@@ -105,8 +111,8 @@ describe('the first bytes of a stream', () => {
 
   it('name another version', () => {
     const later = PREAMBLE.slice()
-    later[4] = 3
-    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 3 of the protocol, and this one 2/)
+    later[4] = 4
+    expect(() => beginsLikeRaft(later)).toThrow(/speaks version 4 of the protocol, and this one 3/)
   })
 })
 
@@ -134,6 +140,7 @@ describe('calls, answers and pings', () => {
       { kind: 'call', id: BIG, bytes: Uint8Array.of(1, 0, 255) },
       { kind: 'answer', id: 1, bytes: new Uint8Array(0) },
       { kind: 'ping' },
+      PROOF,
     ]
     const decoder = new FrameDecoder()
     decoder.push(encodeHello(HELLO))
@@ -145,6 +152,7 @@ describe('calls, answers and pings', () => {
     { kind: 'propose', command: Uint8Array.of(0, 1, 2) },
     { kind: 'read' },
     { kind: 'change', voters: [1, 2, 3], learners: [9] },
+    { kind: 'change', voters: [1], learners: [], replaces: { voters: [1, 2, 3], learners: [9] } },
     { kind: 'transfer', to: 7 },
     { kind: 'query', query: Uint8Array.of(2, 1) },
   ])('say what is asked: $kind', (request) => {
@@ -167,11 +175,13 @@ describe('calls, answers and pings', () => {
       encodeRequest({ kind: 'change', voters: [1, 2, 3], learners: [9] }),
       encodeReply({ kind: 'refused', reason: 'busy', leader: 3 }),
       addressCommand(new Map([[4, { host: 'node-4', port: 8004 }]])),
+      wrapSession({ kind: 'run', session: 9, sequence: 2, acknowledged: 1, command: Uint8Array.of(1) }),
+      encodeResult({ kind: 'opened', session: BIG }),
     ]
     let refused = 0
     for (let i = 0; i < 3000; i++) {
       const bytes = damaged(whole[i % whole.length]!, random)
-      for (const decode of [decodeRequest, decodeReply, checkCommand]) {
+      for (const decode of [decodeRequest, decodeReply, checkCommand, decodeResult]) {
         try {
           decode(bytes)
         } catch (error) {

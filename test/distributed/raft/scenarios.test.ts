@@ -23,6 +23,7 @@ import {
   snapshotOfTwoLeaders,
   stalledLeader,
   twoChanges,
+  twoOperators,
   waitFor,
   zombieRead,
 } from '../../support/raft/scenarios.ts'
@@ -317,6 +318,23 @@ describe('membership (§6, dissertation §4)', () => {
   })
 
   it('does not change again before a change is committed, whoever asks (§6)', () => twoChanges())
+
+  it('is not changed for a membership that another change has replaced', () => {
+    expect(twoOperators()).toBe(false)
+    const cluster = new Cluster({ seed: 2, nodeCount: 4 })
+    const leader = cluster.elect()
+    cluster.simulation.runFor(100)
+    const before = { voters: [4, 3, 2, 1], learners: [] }
+    const change = (voters: number[], replaces: { voters: number[]; learners: number[] }): number =>
+      cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [], replaces }))
+    const voters = [leader, ...others(cluster, leader).slice(1)]
+    expect(outcomeOf(cluster, change(voters, before)).kind).toBe('done')
+    const late = change([1, 2, 3, 4], before)
+    expect(cluster.outcomes.get(late)).toMatchObject({ kind: 'refused', reason: 'other membership' })
+    const asLearner = change([1, 2, 3, 4], { voters: voters.slice(1), learners: [leader] })
+    expect(cluster.outcomes.get(asLearner)).toMatchObject({ kind: 'refused', reason: 'other membership' })
+    expect(outcomeOf(cluster, change([1, 2, 3, 4], { voters, learners: [] })).kind).toBe('done')
+  })
 
   it('brings learners the log and no vote', () => {
     const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }

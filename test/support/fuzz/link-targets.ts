@@ -1,11 +1,12 @@
 // What reads what other nodes send, given bytes that no node sends: streams and their handshakes, of the partitioned store and of Raft.
 import { openLinks } from '../../../ts/distributed/link/index.ts'
+import { prove } from '../../../ts/distributed/link/secret.ts'
 import {
   encodeHello as encodeRaftHello,
   encodeMessage as encodeRaftMessage,
   FrameDecoder as RaftDecoder,
 } from '../../../ts/distributed/raft/index.ts'
-import { storeProtocol } from '../../../ts/distributed/ring/store/link-protocol.ts'
+import { STORE_PROTOCOL } from '../../../ts/distributed/ring/store/link-protocol.ts'
 import {
   encodeAside,
   encodeHello,
@@ -25,7 +26,7 @@ import { ASIDES, HELLO, MESSAGES } from '../ring-store/messages.ts'
 import { damagedFrame, pieces } from './damage.ts'
 import { mutate } from './mutate.ts'
 
-const PROTOCOL = storeProtocol('a secret')
+const SECRET = 'a secret'
 /** What the node says that is called. */
 const OWN: Hello = { ...HELLO, from: HELLO.to, to: HELLO.from, nonce: new Uint8Array(16).fill(9) }
 
@@ -56,7 +57,7 @@ export function fuzzRaftMessage(random: Random): void {
 
 /** Nobody is heard who has not proved to know the secret, whatever comes; and a stream that fits nothing ends, and no more. */
 export async function fuzzHandshake(random: Random): Promise<void> {
-  const proof = encodeAside(0, { kind: 'proof', bytes: PROTOCOL.prove?.(HELLO, OWN) ?? new Uint8Array(0) })
+  const proof = encodeAside(0, { kind: 'proof', bytes: prove(SECRET, HELLO, OWN) })
   const parts = [
     PREAMBLE,
     encodeHello(HELLO),
@@ -70,7 +71,14 @@ export async function fuzzHandshake(random: Random): Promise<void> {
   const heard: Message[] = []
   const listener = new OneListener()
   const links = await openLinks<string, Hello, Message>({
-    ...{ protocol: PROTOCOL, network: listener, clock: new ManualClock(), random, listen: { host: 'h', port: 1 } },
+    ...{
+      protocol: STORE_PROTOCOL,
+      secret: SECRET,
+      network: listener,
+      clock: new ManualClock(),
+      random,
+      listen: { host: 'h', port: 1 },
+    },
     ...{ id: OWN.from, greet: (to) => ({ ...OWN, to }), peers: new Map() },
     received: (from, _group, message) => {
       must(from === HELLO.from || damaged === 1, 'somebody is heard who did not speak')
@@ -102,7 +110,7 @@ function hasProved(stream: Uint8Array): boolean {
   const [hello, proof] = said as [Hello | undefined, { kind?: string; bytes?: Uint8Array } | undefined]
   if (hello === undefined || proof?.kind !== 'proof' || proof.bytes === undefined) return false
   if (hello.clusterId !== OWN.clusterId || hello.to !== OWN.from) return false
-  return isSame(proof.bytes, PROTOCOL.prove?.(hello, { ...OWN, to: hello.from }) ?? new Uint8Array(0))
+  return isSame(proof.bytes, prove(SECRET, hello, { ...OWN, to: hello.from }))
 }
 
 function* splitFrames(bytes: Uint8Array): Generator<Uint8Array> {

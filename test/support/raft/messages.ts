@@ -8,6 +8,7 @@ export const HELLO: Hello = {
   members: [1, 2, 3],
   basePort: 8000,
   incarnation: 'a1',
+  nonce: new Uint8Array(16).fill(9),
 }
 const MEMBERSHIP = { voters: [1, 2, 3], outgoing: [1], learners: [9] }
 export const BIG = 2 ** 53 - 1

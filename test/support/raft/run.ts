@@ -224,7 +224,10 @@ class Reorganiser {
     const learners = sample(this.random, others, wholeBetween(this.random, 0, others.length))
     simulation.note(`${leader} is asked for voters ${voters.join(' ')}, learners ${learners.join(' ')}`)
     this.counts.changes++
-    this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners }))
+    // Every other operator has looked at some node, which may be far behind, before it asked.
+    const seen = nodeIds[this.counts.changes % nodeIds.length] as NodeId
+    const replaces = this.counts.changes % 2 === 0 ? this.cluster.status(seen).membership : undefined
+    this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners, replaces }))
   }
 
   /** Puts a new node, whose disk is empty, in the place of one that is lost. The old one never comes back. */

@@ -1,9 +1,9 @@
 // partitioned-kv add-node, remove-node, replace-node, lose-node, abort, repair: what changes the cluster. The control port is asked,
 // which starts and ends nodes; for what needs neither, any node will do.
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { bearer } from '../../distributed/link/index.ts'
 import { type MovementPlan, planMovement } from '../../distributed/ring/movement.ts'
 import type { ClusterRing, PartitionedClient } from '../../distributed/ring/store/client.ts'
-import { bearer } from '../../distributed/ring/store/secret.ts'
 import { HttpClient } from '../../io/http-client.ts'
 import type { Output } from '../kit/output.ts'
 import { startProgress } from '../kit/progress.ts'

@@ -1,8 +1,8 @@
 // A cluster on this machine: its nodes, and the control port where the other commands find them.
 import { join } from 'node:path'
 import { BedplateError } from '../../base/errors.ts'
+import { bearer, checkSecret } from '../../distributed/link/index.ts'
 import { checkName } from '../../distributed/ring/store/host.ts'
-import { bearer, checkSecret } from '../../distributed/ring/store/secret.ts'
 import { realClock } from '../../io/clock.ts'
 import { listenHttp, type Page } from '../../io/http.ts'
 import { HttpClient } from '../../io/http-client.ts'

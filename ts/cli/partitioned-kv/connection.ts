@@ -3,7 +3,7 @@ import { connectPartitioned, type PartitionedClient } from '../../distributed/ri
 import type { TlsTrust } from '../../io/network.ts'
 import { readNamedFile } from '../kit/files.ts'
 import { UsageError } from '../kit/program.ts'
-import { secretOf } from './settings.ts'
+import { secretOf } from '../kit/secret.ts'
 
 export interface ConnectionArguments {
   readonly url: string

@@ -1,10 +1,10 @@
 // What `partitioned-kv` can be told, for a whole cluster and for one node of it.
-import { BedplateError } from '../../base/errors.ts'
 import { checkName } from '../../distributed/ring/store/host.ts'
 import { type Address, parseAddress, type TlsFiles } from '../../io/network.ts'
 import { numberSetting, SERVER_SETTINGS, textSetting, type ValuesOf } from '../../service/index.ts'
-import { readNamedFile, tlsFilesOf } from '../kit/files.ts'
+import { tlsFilesOf } from '../kit/files.ts'
 import { UsageError } from '../kit/program.ts'
+import { HOST_SUMMARY, SECRET_SETTING, secretOf } from '../kit/secret.ts'
 import { asUsage } from '../kit/server-command.ts'
 import type { NodeData } from './node-messages.ts'
 
@@ -26,8 +26,8 @@ const SHARED = {
     low: 1,
   }),
   'memory-bytes': numberSetting('memory of the store of each node', 48 * 1024 * 1024, { low: 1024 * 1024 }),
-  'secret-file': textSetting('only nodes and clients that know what is in it are let in', '<file>'),
-  host: { ...host, summary: 'the address to listen on; others than this machine need a secret or --tls-ca' },
+  'secret-file': SECRET_SETTING,
+  host: { ...host, summary: HOST_SUMMARY },
   'log-level': { ...level, fallback: 'warn' as const },
   ...SERVER,
 }
@@ -103,14 +103,6 @@ export function sharedData(values: SharedValues, count: number, isInsecure: bool
     logLevel: values['log-level'],
     isInsecure,
   }
-}
-
-/** What the file says, without the line end behind it. @throws NOT_FOUND, INVALID_INPUT for an empty one */
-export function secretOf(path: string): string {
-  if (path === '') return ''
-  const secret = Buffer.from(readNamedFile('--secret-file', path)).toString().trim()
-  if (secret === '') throw new BedplateError('INVALID_INPUT', `--secret-file: ${path} is empty`)
-  return secret
 }
 
 /** One node as it was told to be. @throws UsageError, NOT_FOUND */

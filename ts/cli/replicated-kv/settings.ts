@@ -1,4 +1,5 @@
 // What `replicated-kv` can be told, and what that comes to.
+import { refuseOpenHost } from '../../distributed/link/index.ts'
 import type { ReplicaOptions } from '../../distributed/replication/server/types.ts'
 import { MODES } from '../../distributed/replication/types.ts'
 import { choiceSetting, numberSetting, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
@@ -11,8 +12,8 @@ import {
   optionalNumber,
   snapshotSetting,
 } from '../kit/node-settings.ts'
-import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
+import { HOST_SUMMARY, SECRET_SETTING, secretOf } from '../kit/secret.ts'
 import type { GivenOptions } from '../kit/server-command.ts'
 
 export const SETTINGS = {
@@ -33,7 +34,8 @@ export const SETTINGS = {
     ),
     fallback: undefined,
   } as Setting<(typeof MODES)[number] | undefined>,
-  host: HOST_SETTING,
+  host: { ...HOST_SETTING, summary: HOST_SUMMARY },
+  'secret-file': SECRET_SETTING,
   advertise: textSetting('where other nodes reach this one, if not at its --host and --port', '<host:port>'),
   'data-dir': textSetting('where its data is (./bedplate-data/replicated-kv-<id>)', '<directory>'),
   'tick-ms': numberSetting('a tick: a silent leader has failed after 10 to 20', 30, { low: 5, high: 10_000 }),
@@ -64,7 +66,8 @@ export function replicaOptionsOf(values: Values, options: GivenOptions): Replica
       'replicated-kv --node-id=2 --port=8002 --follower --leader-addr=localhost:8001',
     )
   }
-  refuseOpenDoor(host, values['tls-ca'], insecure === true)
+  const secret = secretOf(values['secret-file'])
+  refuseOpenHost(host, secret !== '' || values['tls-ca'] !== '' || insecure === true)
   const advertise = addressOf('--advertise', values.advertise)
   if (advertise === undefined && /^(?:0\.0\.0\.0|::)$/.test(host)) {
     throw new UsageError(`nobody can reach a node at ${host}`, '--advertise host:port says where the others find it')
@@ -73,6 +76,6 @@ export function replicaOptionsOf(values: Values, options: GivenOptions): Replica
     ...{ id, listen: { host, port }, lead: lead === true, mode, advertise },
     ...{ leader: addressOf('--leader-addr', leaderText), tls: tlsFilesOf(values) },
     ...{ tickMs: values['tick-ms'], requestMs: values['request-ms'], snapshotBytes: values['snapshot-bytes'] },
-    maxClients: values['max-clients'],
+    ...{ maxClients: values['max-clients'], secret },
   }
 }

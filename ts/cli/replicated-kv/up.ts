@@ -10,6 +10,7 @@ import { MODES } from '../../distributed/replication/types.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { UsageError } from '../kit/program.ts'
+import { secretOf } from '../kit/secret.ts'
 import { SYSTEM } from './settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/replicated-kv', PACKAGE_URL))
@@ -30,6 +31,7 @@ interface UpOptions {
   readonly port: string
   readonly dataDir: string
   readonly mode?: string
+  readonly secretFile?: string
   readonly json?: boolean
 }
 
@@ -46,6 +48,7 @@ export function addUp(program: Command): void {
     .option('--port <port>', 'the port of node 1; the others have those behind it', '8001')
     .option('--data-dir <directory>', 'where their data is', './bedplate-data/replicated-kv')
     .option('--mode <mode>', `when a write is acknowledged: ${MODES.join(', ')}`)
+    .option('--secret-file <file>', 'only nodes and clients that know what is in it are let in')
     .option('--json', 'say what happens as lines of JSON')
     .addHelpText('after', NOTES)
     .action(up)
@@ -54,10 +57,12 @@ export function addUp(program: Command): void {
 async function up(options: UpOptions): Promise<void> {
   const count = wholeNumber('--nodes', options.nodes, MAX_NODES)
   const firstPort = wholeNumber('--port', options.port, 65_535 - MAX_NODES)
-  const { mode, json = false } = options
+  const { mode, secretFile = '', json = false } = options
   if (mode !== undefined && !MODES.some((each) => each === mode)) {
     throw new UsageError(`--mode must be one of ${MODES.join(', ')}, got ${JSON.stringify(mode.slice(0, 40))}`)
   }
+  secretOf(secretFile) // one refusal rather than one a node
+  const secret = secretFile === '' ? [] : [`--secret-file=${resolve(secretFile)}`]
   const directory = resolve(options.dataDir)
   mkdirSync(directory, { recursive: true })
   const say = (text: string | undefined, event: object): void => {
@@ -94,7 +99,7 @@ async function up(options: UpOptions): Promise<void> {
       const part = id === 1 ? ['--leader'] : ['--follower', `--leader-addr=${HOST}:${firstPort}`]
       nodes.start(id, [
         ...[`--node-id=${id}`, `--port=${firstPort + id - 1}`, ...part, `--data-dir=${join(directory, `node-${id}`)}`],
-        ...['--log-level=warn', '--json', ...(mode === undefined ? [] : [`--mode=${mode}`])],
+        ...['--log-level=warn', '--json', ...(mode === undefined ? [] : [`--mode=${mode}`]), ...secret],
       ])
     }
     await Promise.race([stopped, nodes.allGone])

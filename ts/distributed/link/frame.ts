@@ -19,6 +19,8 @@ export interface Greeting<Id extends LinkId> {
   readonly to: Id
   /** Which directory the sender has: another one under the same id has forgotten what that node promised. Up to 64 bytes. */
   readonly incarnation: string
+  /** Drawn for this stream: what the other one's proof has to be made of. See secret.ts. */
+  readonly nonce: Uint8Array
 }
 
 /** What nodes send each other beside the messages of their protocol. */
@@ -27,7 +29,7 @@ export type Aside =
   | { readonly kind: 'call'; readonly id: number; readonly bytes: Uint8Array }
   /** Answers the call with this id. */
   | { readonly kind: 'answer'; readonly id: number; readonly bytes: Uint8Array }
-  /** Shows that the sender knows the secret of the cluster: comes right behind the hello, where there is one. */
+  /** Shows that the sender knows the secret of the cluster: comes right behind the hello. */
   | { readonly kind: 'proof'; readonly bytes: Uint8Array }
   /** Shows that the stream and the sender live. */
   | { readonly kind: 'ping' }
@@ -43,13 +45,13 @@ export interface FrameLimits {
   readonly maxBytes: number
   /** Before somebody has said who it is, a stranger costs no more memory than this. */
   readonly maxHelloBytes: number
-  /** How many frames it takes to say that: the hello, and a proof where the protocol has one. */
-  readonly helloFrames: number
 }
 
 export const MAX_CLUSTER_ID_BYTES = 255
 export const MAX_INCARNATION_BYTES = 64
 const HEADER_BYTES = 8
+/** So many frames it takes to say who one is: the hello and the proof. */
+const HELLO_FRAMES = 2
 const MAGIC_BYTES = 4
 const VERSION_AT = 4
 
@@ -140,8 +142,8 @@ export class FrameDecoder<F> {
   }
 
   private checkLength(length: number): number {
-    const { maxBytes, maxHelloBytes, helloFrames } = this.limits
-    const most = this.count < helloFrames ? maxHelloBytes : maxBytes
+    const { maxBytes, maxHelloBytes } = this.limits
+    const most = this.count < HELLO_FRAMES ? maxHelloBytes : maxBytes
     if (length <= most) return length
     throw new BedplateError('CORRUPTION', `a frame says that it has ${length} bytes, and ${most} are allowed`)
   }

@@ -11,3 +11,12 @@ export {
   MAX_INCARNATION_BYTES,
 } from './frame.ts'
 export { type CallOutcome, type Links, type LinksOptions, openLinks, type Protocol } from './links.ts'
+export {
+  bearer,
+  checkSecret,
+  checkSecretText,
+  MAX_PROOF_BYTES,
+  NONCE_BYTES,
+  refuseOpenHost,
+  takeNonce,
+} from './secret.ts'

@@ -2,17 +2,20 @@
 import { lacks } from '../../storage/mutant.ts'
 import { Electing } from './electing.ts'
 import type { CatchUp, Leadership } from './leadership.ts'
-import { isJoint, isUsable, isVoter } from './membership.ts'
-import type { Membership, NodeId, Refusal } from './types.ts'
+import { hasSameMembers, isJoint, isUsable, isVoter } from './membership.ts'
+import type { Event, Membership, NodeId, Refusal } from './types.ts'
+
+type Change = Event & { kind: 'change' }
 
 /** A new voter that needs more rounds is too slow (dissertation, §4.2.1). */
 const MAX_ROUNDS = 10
 
 /** A node whose cluster can change. */
 export class Changing extends Electing {
-  protected change(id: number, voters: readonly NodeId[], learners: readonly NodeId[]): void {
+  protected change(change: Change): void {
     const { leadership, log } = this
-    const refusal = this.refusalOfChange(voters, learners)
+    const { id, voters, learners } = change
+    const refusal = this.refusalOfChange(change)
     if (leadership === undefined || refusal !== undefined) {
       this.refuse(id, refusal ?? 'not leader')
       return
@@ -69,7 +72,7 @@ export class Changing extends Electing {
     this.replicate(leadership)
   }
 
-  private refusalOfChange(voters: readonly NodeId[], learners: readonly NodeId[]): Refusal | undefined {
+  private refusalOfChange({ voters, learners, replaces }: Change): Refusal | undefined {
     const { leadership, log } = this
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
@@ -79,7 +82,10 @@ export class Changing extends Electing {
     const isSettled = log.membershipIndex <= this.commitIndex && !isJoint(log.membership) && this.hasCommittedOwn()
     const isFree = leadership.change === undefined && leadership.catchUp === undefined
     const mayBegin = (isSettled && isFree) || lacks(this.options.mutant, 'one change at a time')
-    return mayBegin ? undefined : 'change under way'
+    if (!mayBegin) return 'change under way'
+    // Nothing is under way, so this membership is the last one that was ever in force.
+    const isOutdone = replaces !== undefined && !hasSameMembers(replaces, log.membership)
+    return isOutdone && !lacks(this.options.mutant, 'changes of what they replace') ? 'other membership' : undefined
   }
 
   /** Goes on with a change whose last step is committed, also one that an earlier leader has begun. */

@@ -179,8 +179,8 @@ export class Driver {
   }
 
   /** Changes who is a member; whoever is in neither list leaves. @throws RaftError */
-  async changeMembership(voters: readonly NodeId[], learners: readonly NodeId[] = []): Promise<LogIndex> {
-    const { index } = await this.ask((id) => this.step({ kind: 'change', id, voters, learners }))
+  async changeMembership(change: Omit<Event & { kind: 'change' }, 'kind' | 'id'>): Promise<LogIndex> {
+    const { index } = await this.ask((id) => this.step({ ...change, kind: 'change', id }))
     return index
   }
 

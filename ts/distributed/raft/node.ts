@@ -119,7 +119,7 @@ export class RaftNode extends Changing {
         this.read(event.ids)
         return
       case 'change':
-        this.change(event.id, event.voters, event.learners)
+        this.change(event)
         return
       case 'transfer':
         this.transfer(event.id, event.to)

@@ -24,6 +24,9 @@ export interface Membership {
   readonly learners: readonly NodeId[]
 }
 
+/** A membership without a change under way. The order of its members says nothing. */
+export type SettledMembership = Pick<Membership, 'voters' | 'learners'>
+
 /** Names one entry among all that leaders have ever made: two logs that both have it are equal up to there (paper, §5.3). */
 export interface Position {
   readonly index: LogIndex
@@ -179,13 +182,15 @@ export type Event =
   | { readonly kind: 'read'; readonly ids: readonly number[] }
   /**
    * Asks for another membership. Whoever is in neither list leaves the cluster. New voters are sent the log first; until they
-   * have it nothing changes.
+   * have it nothing changes. One that names what it `replaces` is refused if another membership is in force: two that were
+   * made for the same one, each naming all members, would else undo each other.
    */
   | {
       readonly kind: 'change'
       readonly id: number
       readonly voters: readonly NodeId[]
       readonly learners: readonly NodeId[]
+      readonly replaces?: SettledMembership | undefined
     }
   | { readonly kind: 'transfer'; readonly id: number; readonly to: NodeId }
   /** The driver has made a snapshot and it is durable; `snapshot` is what `describeSnapshot` said of it. */
@@ -212,6 +217,7 @@ export type Refusal =
   | 'transferring' // leadership is about to go over
   | 'busy' // too much is not committed yet
   | 'change under way' // one membership after the other
+  | 'other membership' // another one is in force than the change was made for
   | 'bad membership' // no voters, somebody twice, or an id that is none
   | 'voter behind' // a new voter did not answer, or did not get the log in reasonable time; nothing was changed
   | 'not a voter' // leadership goes to voters only

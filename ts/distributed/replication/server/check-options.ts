@@ -2,6 +2,7 @@
 import { BedplateError } from '../../../base/errors.ts'
 import { checkOptions, describe } from '../../../base/options.ts'
 import { isAddress } from '../../../io/network.ts'
+import { checkSecretText } from '../../link/index.ts'
 import { MODES } from '../types.ts'
 import { CONSISTENCIES, type ReadOptions, type ReplicaOptions } from './types.ts'
 
@@ -14,6 +15,7 @@ const TYPES = {
   lead: 'boolean',
   mode: 'string',
   tls: 'any',
+  secret: 'string',
   onEvent: 'function',
   onTrouble: 'function',
 } as const
@@ -29,7 +31,8 @@ const READ_TYPES = {
 /** @throws INVALID_INPUT, naming the option. */
 export function checkReplicaOptions(options: ReplicaOptions): void {
   checkOptions(options, TYPES, 'openReplica')
-  const { mode } = options
+  const { mode, secret } = options
+  if (secret) checkSecretText('openReplica', secret)
   for (const [name, count] of COUNTS.map((each) => [each, options[each]] as const)) {
     if (count === undefined && name !== 'id') continue
     if (!Number.isSafeInteger(count) || (count as number) < 1) {

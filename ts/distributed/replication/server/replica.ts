@@ -98,6 +98,7 @@ export class Replica {
     checkReplicaOptions(options)
     const file = await prepare(seams, path, options)
     const tls = options.tls === undefined ? {} : { tls: options.tls }
+    const secret = options.secret === undefined ? {} : { secret: options.secret }
     const trouble = options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }
     const engine = replicationEngine({ mode: file.mode })
     const host = await openRaftWith({ ...seams, engine }, joinPath(path, RAFT), {
@@ -107,7 +108,7 @@ export class Replica {
         members: Object.fromEntries(file.founders),
         listen: options.listen,
       },
-      ...{ create: file.state !== 'member', ...tls, ...trouble },
+      ...{ create: file.state !== 'member', ...tls, ...secret, ...trouble },
     })
     let machine: KvMachine | undefined
     try {
@@ -313,13 +314,13 @@ export class Replica {
   /** Asks to be let in until it is. */
   async #join(): Promise<void> {
     const { clock } = this.#seams
-    const { tls, leader, joinMs = DEFAULT_JOIN_MS } = this.#options
+    const { leader, joinMs = DEFAULT_JOIN_MS } = this.#options
     const members = leader === undefined ? [...this.#file.founders.values()] : [leader, ...this.#file.founders.values()]
     const deadline = clock.monotonic() / 1e6 + joinMs
     const request = { id: this.id, joinId: this.#file.joinId, address: this.address }
     for (let attempt = 0; ; attempt++) {
       try {
-        await askToJoin(members[attempt % members.length] as Address, tls, request)
+        await askToJoin(members[attempt % members.length] as Address, this.#options, request)
         return
       } catch (error) {
         if (!isPassing(error) || clock.monotonic() / 1e6 > deadline) throw error
@@ -413,7 +414,7 @@ async function prepare(seams: HostSeams, path: string, options: ReplicaOptions):
 
 /** A new cluster, or the one that `leader` is of. */
 async function found({ clock, random }: HostSeams, options: ReplicaOptions): Promise<ClusterFile> {
-  const { id, listen, advertise, lead = false, leader, mode, tls, joinMs = DEFAULT_JOIN_MS } = options
+  const { id, listen, advertise, lead = false, leader, mode, joinMs = DEFAULT_JOIN_MS } = options
   const draw = (): string => Buffer.from(random.bytes(8)).toString('hex')
   const own = { node: id, joinId: draw() }
   if (lead) {
@@ -428,7 +429,7 @@ async function found({ clock, random }: HostSeams, options: ReplicaOptions): Pro
   const deadline = clock.monotonic() / 1e6 + joinMs
   for (;;) {
     try {
-      const info = await askCluster(leader, tls)
+      const info = await askCluster(leader, options)
       return { ...own, cluster: info.cluster, founders: info.founders, mode: mode ?? info.mode, state: 'joining' }
     } catch (error) {
       if (!isCode(error, 'UNAVAILABLE') || clock.monotonic() / 1e6 > deadline) throw error
@@ -438,9 +439,10 @@ async function found({ clock, random }: HostSeams, options: ReplicaOptions): Pro
 }
 
 /** A node that is told of another cluster than its directory is of would surprise somebody. That nobody answers is no matter. */
-async function checkLeader(file: ClusterFile, { leader, tls }: ReplicaOptions): Promise<void> {
+async function checkLeader(file: ClusterFile, options: ReplicaOptions): Promise<void> {
+  const { leader } = options
   if (leader === undefined) return
-  const info = await askCluster(leader, tls).catch((error: unknown) => {
+  const info = await askCluster(leader, options).catch((error: unknown) => {
     if (isCode(error, 'UNAVAILABLE')) return undefined
     throw error
   })

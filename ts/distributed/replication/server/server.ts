@@ -125,7 +125,7 @@ export class ReplicaServer implements Server {
     if (this.#replica === undefined) return failure(request, new BedplateError('UNAVAILABLE', 'the node is starting'))
     const isRead = request.method === 'GET' || request.method === 'HEAD'
     const admin = isRead ? adminPage(this, request.path) : undefined
-    const page = admin ?? (await answerRequest(this.#replica, request))
+    const page = admin ?? (await answerRequest(this.#replica, request, this.#options.secret ?? ''))
     return page ?? failure(request, new BedplateError('NOT_FOUND', `there is no ${request.path.slice(0, 80)}`))
   }
 }

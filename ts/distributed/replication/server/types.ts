@@ -20,6 +20,8 @@ export interface ReplicaOptions {
   readonly mode?: Mode | undefined
   /** Certificate and key of this node, for nodes and clients; with `ca`, both must show one that it has signed. */
   readonly tls?: TlsFiles | undefined
+  /** Equal on all nodes; a node or a client that does not know it is not let in. One line of ASCII. Default: none. */
+  readonly secret?: string | undefined
   /** The length of a tick in milliseconds. Default 30. */
   readonly tickMs?: number | undefined
   /** How long a request waits for a leader and for those who have to acknowledge. Default 5000. */

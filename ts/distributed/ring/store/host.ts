@@ -12,15 +12,15 @@ import {
   type TlsFiles,
 } from '../../../io/network.ts'
 import type { Random } from '../../../io/random.ts'
-import { type Links, openLinks } from '../../link/index.ts'
+import { checkSecretText, type Links, NONCE_BYTES, openLinks } from '../../link/index.ts'
 import { positionOf } from '../hash.ts'
 import { buildRing } from '../ring.ts'
 import type { Ring } from '../types.ts'
 import { Driver } from './driver.ts'
 import { beginLife, claim, notesOf } from './identity.ts'
 import { checkKey, checkValue } from './limits.ts'
-import { storeProtocol } from './link-protocol.ts'
-import { type Hello, NONCE_BYTES } from './message-codec.ts'
+import { STORE_PROTOCOL } from './link-protocol.ts'
+import type { Hello } from './message-codec.ts'
 import { foundingRecord } from './ring-state.ts'
 import { type Bytes, NodeStorage } from './storage.ts'
 import type { Message, Outcome, RingChange, RingRecord, StoreStatus } from './types.ts'
@@ -167,6 +167,7 @@ export async function openNodeWith(
 ): Promise<PartitionedNode> {
   checkOptions(options, TYPES, 'openPartitionedNode')
   const { name, clusterId = 'default', create = false, memoryBytes = DEFAULT_MEMORY_BYTES } = options
+  if (options.secret) checkSecretText('openPartitionedNode', options.secret)
   const founding = foundingNote(options)
   const store = await seams.openStore(path, { create, memoryBytes })
   try {
@@ -301,7 +302,7 @@ export class PartitionedNode {
     const { name, nodes, clusterId = 'default', secret = '', tls, onTrouble } = this.options
     const { incarnation } = this.parts
     this.links = await openLinks({
-      ...{ network, clock, random, tls, onStranger, onTrouble, id: name, protocol: storeProtocol(secret) },
+      ...{ network, clock, random, tls, onStranger, onTrouble, id: name, protocol: STORE_PROTOCOL, secret },
       listen: this.options.listen ?? (nodes[name] as Address),
       greet: (to) => ({ clusterId, from: name, to, incarnation, nonce: random.bytes(NONCE_BYTES) }),
       peers: new Map(Object.entries(nodes).filter(([other]) => other !== name)),

@@ -34,6 +34,8 @@ import {
   type Greeting,
   MAX_CLUSTER_ID_BYTES,
   MAX_INCARNATION_BYTES,
+  MAX_PROOF_BYTES,
+  takeNonce,
 } from '../../link/index.ts'
 import { RING_SIZE } from '../types.ts'
 import { putGossip, takeGossip } from './gossip-codec.ts'
@@ -66,20 +68,15 @@ import {
 } from './versions-codec.ts'
 
 /** What the two ends of a connection tell each other first. */
-export interface Hello extends Greeting<string> {
-  /** Drawn for this stream: what the other one's proof has to be made of. */
-  readonly nonce: Uint8Array
-}
+export type Hello = Greeting<string>
 
 export type StoreFrame = Frame<Hello, Message>
 
 /** What a stream begins with. */
 export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x50, 0x4b, 1, 0, 0, 0)
-export const NONCE_BYTES = 16
 
 const MAX_HELLO_BYTES = 4096
 const MAX_REASON_BYTES = 16 * 1024
-const MAX_PROOF_BYTES = 64
 const HELLO = 0
 /** A ring of the most tokens, as JSON. */
 const MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -118,7 +115,7 @@ export function encodeAside(_group: number, aside: Aside): Uint8Array {
 
 /** Takes frames out of a stream, behind its preamble. The first one must be a hello, and no other. */
 export function newDecoder(): FrameDecoder<StoreFrame> {
-  return new FrameDecoder({ maxBytes: MAX_FRAME_BYTES, maxHelloBytes: MAX_HELLO_BYTES, helloFrames: 2 }, decode)
+  return new FrameDecoder({ maxBytes: MAX_FRAME_BYTES, maxHelloBytes: MAX_HELLO_BYTES }, decode)
 }
 
 function decode(body: Uint8Array, isFirst: boolean): StoreFrame {
@@ -453,7 +450,7 @@ function takeAside(reader: ByteReader, type: number): Aside {
 function takeHello(reader: ByteReader): Hello {
   const clusterId = reader.text(MAX_CLUSTER_ID_BYTES)
   const [from, to] = [takeName(reader), takeName(reader)]
-  return { clusterId, from, to, incarnation: reader.text(MAX_INCARNATION_BYTES), nonce: reader.blob(NONCE_BYTES) }
+  return { clusterId, from, to, incarnation: reader.text(MAX_INCARNATION_BYTES), nonce: takeNonce(reader) }
 }
 
 function frame(body: ByteWriter): Uint8Array {
