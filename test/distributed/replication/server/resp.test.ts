@@ -119,7 +119,7 @@ describe("clients that speak Redis's protocol", () => {
     [['BEDPLATE', 'READS', 'EVENTUAL'], /^ERR BEDPLATE READS takes DEFAULT, LINEARIZABLE, STALE/],
     [['BEDPLATE', 'READS', 'SESSION', 'x'], /^ERR this is no session token/],
     [['BEDPLATE', 'HELP'], /^ERR unknown subcommand 'HELP'/],
-  ])('are refused %j, and stay', async (args, message) => {
+  ])('are refused what cannot be, and stay (%#)', async (args, message) => {
     const replies = await one.askAll([['SET', 'before', '1'], args, ['SET', 'behind', '1']])
     expect([replies[0], replies[2]]).toEqual(['OK', 'OK'])
     expect(replies[1]).toMatch(message)
@@ -273,7 +273,7 @@ describe('clients of one node', () => {
     const client = await RespConnection.open(nodes.address(1).port)
     const value = 'v'.repeat(512 * 1024)
     await client.ask('SET', 'large', value)
-    const replies = await client.askAll(Array.from({ length: 64 }, () => ['GET', 'large']))
+    const replies = await client.askAll(Array.from({ length: 12 }, () => ['GET', 'large']))
     expect(replies.every((reply) => reply === value)).toBe(true)
     client.close()
     await nodes.close()
