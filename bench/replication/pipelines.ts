@@ -17,7 +17,7 @@ export interface Protocol {
 }
 
 export const RESP: Protocol = {
-  name: 'SET, pipelined',
+  name: "Redis's protocol, a SET each",
   encode: (count, next) =>
     repeat(count, () => {
       const key = keyOf(next())
@@ -28,7 +28,7 @@ export const RESP: Protocol = {
 }
 
 export const HTTP_SETS: Protocol = {
-  name: '/set, pipelined',
+  name: 'HTTP, a /set each',
   encode: (count, next) =>
     repeat(count, () => `GET /set?key=${keyOf(next())}&value=${VALUE} HTTP/1.1\r\nhost: ${HOST}\r\n\r\n`),
   answersTo: (count) => count,
@@ -36,7 +36,7 @@ export const HTTP_SETS: Protocol = {
 }
 
 export const HTTP_BATCHES: Protocol = {
-  name: '/batch',
+  name: 'HTTP, a /batch of 64',
   encode: (count, next) => {
     const body = JSON.stringify(Array.from({ length: count }, () => [keyOf(next()), VALUE]))
     return `POST /batch HTTP/1.1\r\nhost: ${HOST}\r\ncontent-length: ${body.length}\r\n\r\n${body}`

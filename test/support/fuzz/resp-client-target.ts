@@ -45,7 +45,7 @@ export async function fuzzRespClient(random: Random): Promise<void> {
   const client = new Client(
     1,
     connectionTo(said, () => (isEnded = true)),
-    { clock, gatherer, replica, clientCount: 1 },
+    { clock, gatherer, replica, secret: '', clientCount: 1 },
   )
   for (const piece of pieces(bytes, random)) {
     client.arrived(piece)

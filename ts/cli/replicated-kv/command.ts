@@ -23,12 +23,15 @@ Examples:
   $ replicated-kv --node-id=3 --port=8003 --follower --leader-addr=localhost:8001
   $ curl 'http://localhost:8001/set?key=user:1&value=Alice'
   $ curl 'http://localhost:8002/get?key=user:1'
+  $ redis-cli -p 8002 get user:1                            the same, by any client of Redis
   $ replicated-kv up --nodes 3                              all of them at once
 
 On any node: /set?key=&value=, /get?key=, /delete?key=, /range?prefix=, POST /batch, /status, /members, POST /promote, /health, /ready,
 /metrics. Reads take ?consistency=linearizable|stale|session, ?session= and ?max-staleness-ms=; those that take none are what
 --reads says. ?json answers in JSON.
-With --secret-file clients send the header "authorization: Bearer SECRET", except for /health, /ready and /metrics.
+Clients of Redis have SET, MSET, DEL, GET, MGET, EXISTS, READONLY, and BEDPLATE READS for how fresh reads have to be.
+With --secret-file clients send the header "authorization: Bearer SECRET", except for /health, /ready and /metrics; clients of Redis
+send it as their password.
 --leader begins a cluster in an empty directory; a node that has one starts again as what the cluster makes it.
 Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
 "port 8001"; a flag is worth more than the environment, and that more than the file.

@@ -46,6 +46,7 @@ export class ReplicaServer implements Server {
     this.#resp = new RespDoor({
       ...{ clock, maxClients: maxConnections, patienceMs: options.requestMs ?? DEFAULT_REQUEST_MS },
       replica: () => this.replica,
+      secret: options.secret ?? '',
     })
     this.failed = new Promise((_resolve, reject) => {
       this.#fail = reject

@@ -3,14 +3,21 @@
 import { BedplateError } from '../../../../base/errors.ts'
 import type { Clock } from '../../../../io/clock.ts'
 import type { Connection } from '../../../../io/network.ts'
-import { CommandDecoder, DEFAULT_LIMITS, ReplyWriter, RespProtocolError } from '../../../../wire/resp/index.ts'
+import {
+  CommandDecoder,
+  DEFAULT_LIMITS,
+  ReplyWriter,
+  RespProtocolError,
+  UNAUTHENTICATED_LIMITS,
+} from '../../../../wire/resp/index.ts'
+import { checkSecret } from '../../../link/index.ts'
 import type { Applied } from '../../../raft/index.ts'
 import { decodeSession, encodeSession, laterOf } from '../../token.ts'
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../command-layout.ts'
 import type { WriteGatherer, WriteRun } from '../gatherer.ts'
 import type { Replica } from '../replica.ts'
 import { checkArity, checkKey, checkWrite, commandNamed } from './commands.ts'
-import { CommandError, errorText, refuse } from './errors.ts'
+import { CommandError, errorText, refuse, WRONG_PASSWORD } from './errors.ts'
 import { infoText, writeRole } from './info.ts'
 import { type Command, OK, type ReadCommand, type ReadWish, type Talker, type WriteCommand } from './types.ts'
 
@@ -20,6 +27,8 @@ export interface ClientSeams {
   /** The node. @throws UNAVAILABLE while it is starting */
   readonly replica: Replica
   readonly gatherer: WriteGatherer
+  /** Of the cluster; '' if it has none. Clients show it as their password. */
+  readonly secret: string
   readonly clientCount: number
 }
 
@@ -52,6 +61,7 @@ interface Read {
 export class Client implements WriteRun, Talker {
   readonly id: number
   readonly reply = new ReplyWriter()
+  isKnown: boolean
   name = ''
   wish: ReadWish = {}
   session: string | undefined
@@ -59,7 +69,7 @@ export class Client implements WriteRun, Talker {
   commandCount = 0
   readonly #connection: Connection
   readonly #seams: ClientSeams
-  readonly #decoder = new CommandDecoder(LIMITS)
+  readonly #decoder: CommandDecoder
   /** A command that was read and waits for those before it. */
   #held: string[] | undefined
   /** The writes that are under way: what each is answered with, see `WriteCommand`. */
@@ -81,6 +91,8 @@ export class Client implements WriteRun, Talker {
     this.id = id
     this.#connection = connection
     this.#seams = seams
+    this.isKnown = seams.secret === ''
+    this.#decoder = new CommandDecoder(this.isKnown ? LIMITS : UNAUTHENTICATED_LIMITS)
   }
 
   /** A command has begun to come, and nothing else keeps the client. */
@@ -119,6 +131,18 @@ export class Client implements WriteRun, Talker {
 
   info(section: string | undefined): string {
     return infoText(this.#seams.replica, this.#seams.clientCount, section)
+  }
+
+  authenticate(password: string): void {
+    const { secret } = this.#seams
+    if (secret === '') refuse('ERR AUTH <password> called without any password configured for the default user.')
+    try {
+      checkSecret(`Bearer ${password}`, secret)
+    } catch {
+      refuse(WRONG_PASSWORD)
+    }
+    this.isKnown = true
+    this.#decoder.limits = LIMITS
   }
 
   role(): void {
@@ -169,6 +193,8 @@ export class Client implements WriteRun, Talker {
   #run(args: string[]): void {
     try {
       const command = knownCommand(args)
+      const isOpen = command.kind === 'direct' && command.isOpen
+      if (!this.isKnown && !isOpen) refuse('NOAUTH Authentication required.')
       if (command.kind === 'write') this.#write(command, args)
       else if (command.kind === 'read') this.#gatherReads(command, args)
       else {
@@ -239,7 +265,7 @@ export class Client implements WriteRun, Talker {
 
   /** Does with a SET in its usual form what `#put` does, without making strings of it. @returns False if none is next, or for want of room. */
   #setPlainly(): boolean {
-    if (this.#held !== undefined) return false
+    if (this.#held !== undefined || !this.isKnown) return false
     const pair = this.#decoder.peekPair(PLAIN_SET)
     if (pair === undefined || pair.keyBytes > MAX_KEY_BYTES || pair.valueBytes > MAX_VALUE_BYTES) return false
     const { bytes, keyAt, keyBytes, valueAt, valueBytes } = pair

@@ -1,11 +1,13 @@
 // Commands that need no keys: what client libraries say when they connect, and how fresh the reads of a connection have to be.
 import { decodeSession } from '../../token.ts'
-import { refuse } from './errors.ts'
+import { refuse, WRONG_PASSWORD } from './errors.ts'
 import type { DirectCommand, ReadWish, Talker } from './types.ts'
 
 /** The version of Redis whose clients are expected. */
 const REDIS_VERSION = '7.0.15'
 const ANY = Number.POSITIVE_INFINITY
+/** Those that Redis runs before AUTH. */
+const OPEN: ReadonlySet<string> = new Set(['AUTH', 'HELLO', 'QUIT', 'RESET'])
 const MAX_STALENESS_MS = 1e12
 const READS_SYNTAX =
   'ERR BEDPLATE READS takes DEFAULT, LINEARIZABLE, STALE, STALENESS milliseconds, or SESSION with or without a token'
@@ -14,9 +16,10 @@ export const CONNECTION_COMMANDS: readonly (readonly [string, DirectCommand])[] 
   direct('PING', 1, 2, ({ reply }, [, text]) => (text === undefined ? reply.simple('PONG') : reply.bulk(text))),
   direct('ECHO', 2, 2, ({ reply }, [, text = '']) => reply.bulk(text)),
   direct('HELLO', 1, ANY, hello),
-  direct('AUTH', 2, 3, () =>
-    refuse('ERR AUTH <password> called without any password configured for the default user.'),
-  ),
+  direct('AUTH', 2, 3, (talker, [, user = '', password]) => {
+    talker.authenticate(password === undefined ? user : passwordOf(user, password))
+    talker.reply.ok()
+  }),
   direct('SELECT', 2, 2, ({ reply }, [, number]) =>
     number === '0' ? reply.ok() : refuse('ERR DB index is out of range'),
   ),
@@ -45,7 +48,12 @@ export const CONNECTION_COMMANDS: readonly (readonly [string, DirectCommand])[] 
 ]
 
 function direct(name: string, least: number, most: number, answer: DirectCommand['answer']): [string, DirectCommand] {
-  return [name, { kind: 'direct', least, most, answer }]
+  return [name, { kind: 'direct', isOpen: OPEN.has(name), least, most, answer }]
+}
+
+/** There is one user, who has no name but Redis's for it. */
+function passwordOf(user: string, password: string): string {
+  return user === 'default' ? password : refuse(WRONG_PASSWORD)
 }
 
 function isWord(text: string | undefined, word: string): boolean {
@@ -57,17 +65,25 @@ function wish(talker: Talker, how: ReadWish): void {
   talker.reply.ok()
 }
 
-/** HELLO [version [SETNAME name]] */
+/** HELLO [version [AUTH user password] [SETNAME name]] */
 function hello(talker: Talker, args: readonly string[]): void {
   const { reply } = talker
   const [, version, ...options] = args
   if (version !== undefined && version !== '2' && version !== '3') refuse('NOPROTO unsupported protocol version')
-  const [word, name] = options
-  if (options.length > 0) {
-    if (isWord(word, 'AUTH')) refuse('WRONGPASS there are no users here: connect without a password')
-    if (!isWord(word, 'SETNAME') || name === undefined || options.length > 2) refuse('ERR Syntax error in HELLO option')
-    talker.name = nameFrom(name)
+  let name: string | undefined
+  for (let rest = options; rest.length > 0; ) {
+    const [word, first, second] = rest
+    if (isWord(word, 'AUTH') && first !== undefined && second !== undefined) {
+      talker.authenticate(passwordOf(first, second))
+      rest = rest.slice(3)
+    } else if (isWord(word, 'SETNAME') && first !== undefined) {
+      name = nameFrom(first)
+      rest = rest.slice(2)
+    } else refuse(`ERR Syntax error in HELLO option '${shown(word ?? '')}'`)
   }
+  if (!talker.isKnown)
+    refuse(`NOAUTH HELLO must be called with the client already authenticated, or with AUTH default <password>`)
+  if (name !== undefined) talker.name = name
   if (version !== undefined) reply.protocol = version === '3' ? 3 : 2
   reply.map(7)
   for (const [key, value] of [

@@ -15,6 +15,8 @@ export interface DoorOptions {
   /** The node. @throws UNAVAILABLE while it is starting */
   readonly replica: () => Replica
   readonly maxClients: number
+  /** Of the cluster; '' if it has none. */
+  readonly secret: string
   /** How long a write waits for room. */
   readonly patienceMs: number
 }
@@ -28,6 +30,7 @@ export function beginsLikeResp(first: Uint8Array): boolean {
 export class RespDoor implements ClientSeams {
   readonly clock: Clock
   readonly gatherer: WriteGatherer
+  readonly secret: string
   readonly #options: DoorOptions
   readonly #clients = new Map<Client, { wasHalfWritten: boolean }>()
   #nextId = 1
@@ -39,6 +42,7 @@ export class RespDoor implements ClientSeams {
     const { clock, patienceMs } = options
     this.#options = options
     this.clock = clock
+    this.secret = options.secret
     this.gatherer = new WriteGatherer({ clock, patienceMs, propose: async (command) => this.replica.execute(command) })
   }
 

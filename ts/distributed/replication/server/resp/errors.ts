@@ -5,6 +5,8 @@ import { RaftError } from '../../../raft/index.ts'
 /** A command that cannot be run as it was sent. Its message is the whole reply. */
 export class CommandError extends Error {}
 
+export const WRONG_PASSWORD = 'WRONGPASS invalid username-password pair or user is disabled.'
+
 /** @param text - With its first word. */
 export function refuse(text: string): never {
   throw new CommandError(text)

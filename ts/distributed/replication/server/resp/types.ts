@@ -10,12 +10,16 @@ export type ReadWish = Pick<ReadOptions, 'consistency' | 'maxStalenessMs'>
 export interface Talker {
   readonly id: number
   readonly reply: ReplyWriter
+  /** It has shown that it knows the secret of the cluster, or there is none. */
+  readonly isKnown: boolean
   name: string
   wish: ReadWish
   /** What its writes and reads have come to, as a token; undefined before the first. */
   session: string | undefined
   /** INFO of a section, or of all. */
   info(section: string | undefined): string
+  /** Takes the secret of the cluster as a password. @throws CommandError if it is another one, or there is none */
+  authenticate(password: string): void
   /** ROLE. */
   role(): void
   /** It is closed once it has its replies. */
@@ -45,6 +49,8 @@ export interface ReadCommand {
 /** Needs no keys. */
 export interface DirectCommand {
   readonly kind: 'direct'
+  /** May be run by who has not shown that it knows the secret of the cluster. */
+  readonly isOpen: boolean
   readonly least: number
   readonly most: number
   readonly answer: (talker: Talker, args: readonly string[]) => void
