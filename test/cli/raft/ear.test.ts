@@ -1,14 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { Ear } from '../../../ts/cli/raft/ear.ts'
 import { encodeHello, encodeMessage, type Message, PREAMBLE } from '../../../ts/distributed/raft/index.ts'
+import { encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
 
-const HELLO = encodeHello({ clusterId: 'c', from: 2, to: 1, members: [1, 2], basePort: 0, incarnation: 'i' })
+const HELLO = encodeHello({
+  ...{ clusterId: 'c', from: 2, to: 1, members: [1, 2], basePort: 0, incarnation: 'i' },
+  nonce: new Uint8Array(16),
+})
+const PROOF = encodeAside(0, { kind: 'proof', bytes: new Uint8Array(32) })
 const MESSAGES: Message[] = [
   { kind: 'heartbeat', term: 3, commit: 1, round: 7 },
   { kind: 'vote', term: 3, isPre: false, granted: true },
 ]
-const STREAM = Buffer.concat([PREAMBLE, HELLO, ...MESSAGES.map((message) => encodeMessage(1, message))])
+const STREAM = Buffer.concat([PREAMBLE, HELLO, PROOF, ...MESSAGES.map((message) => encodeMessage(1, message))])
 
 describe('an ear', () => {
   it.each([1, 3, 8, 1000])('hears the messages of a stream in pieces of %i bytes', (size) => {

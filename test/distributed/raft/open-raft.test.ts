@@ -106,6 +106,38 @@ describe('a cluster of hosts', () => {
     expect(await group.read(() => machine.commands)).toEqual(['a', 'b'])
   })
 
+  it('executes commands of sessions once, while leaders go and come back', async () => {
+    const cluster = await Cluster.found(3)
+    const { group } = cluster.member(await cluster.follower())
+    const own = [...cluster.running.keys()].find((id) => cluster.member(id).group === group) as number
+    let isOver = false
+    const client = async (): Promise<number> => {
+      const session = await group.openSession()
+      let count = 0
+      for (; !isOver; count++) await session.propose(Buffer.from(`${session.id}.${count}`), { timeoutMs: 60_000 })
+      return count
+    }
+    const clients = [client(), client(), client()]
+    for (let kills = 0; kills < 3; ) {
+      const leader = await cluster.leader()
+      if (leader === own) {
+        const heir = [...cluster.running.keys()].find((id) => id !== own) as number
+        await group.transfer(heir).catch(() => {}) // one that is behind refuses, and another one may be elected
+        continue
+      }
+      const before = cluster.member(own).machine.commands.length
+      await until(() => cluster.member(own).machine.commands.length > before + 20)
+      await cluster.stop(leader)
+      await cluster.start(leader)
+      kills++
+    }
+    isOver = true
+    const count = (await Promise.all(clients)).reduce((sum, each) => sum + each)
+    const commands = await group.read(() => cluster.member(own).machine.commands)
+    expect(new Set(commands).size).toBe(count)
+    expect(commands).toHaveLength(count)
+  })
+
   it('asks what was asked, whatever becomes of the bytes meanwhile', async () => {
     const cluster = await Cluster.found(1)
     const { host } = cluster.member(await cluster.leader())

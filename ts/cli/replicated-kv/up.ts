@@ -5,11 +5,13 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { BedplateError } from '../../base/errors.ts'
 import { PACKAGE_URL } from '../../base/package.ts'
+import { isDefaultReads } from '../../distributed/replication/server/default-reads.ts'
 import { describeEvent, type ReplicaEvent } from '../../distributed/replication/server/events.ts'
 import { MODES } from '../../distributed/replication/types.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd, NodeProcesses } from '../kit/node-processes.ts'
 import { UsageError } from '../kit/program.ts'
+import { secretOf } from '../kit/secret.ts'
 import { SYSTEM } from './settings.ts'
 
 const PROGRAM = fileURLToPath(new URL('bin/replicated-kv', PACKAGE_URL))
@@ -30,6 +32,8 @@ interface UpOptions {
   readonly port: string
   readonly dataDir: string
   readonly mode?: string
+  readonly reads?: string
+  readonly secretFile?: string
   readonly json?: boolean
 }
 
@@ -46,6 +50,8 @@ export function addUp(program: Command): void {
     .option('--port <port>', 'the port of node 1; the others have those behind it', '8001')
     .option('--data-dir <directory>', 'where their data is', './bedplate-data/replicated-kv')
     .option('--mode <mode>', `when a write is acknowledged: ${MODES.join(', ')}`)
+    .option('--reads <reads>', 'what a read is that does not say how old it may be: linearizable, stale, bounded:<ms>')
+    .option('--secret-file <file>', 'only nodes and clients that know what is in it are let in')
     .option('--json', 'say what happens as lines of JSON')
     .addHelpText('after', NOTES)
     .action(up)
@@ -54,10 +60,17 @@ export function addUp(program: Command): void {
 async function up(options: UpOptions): Promise<void> {
   const count = wholeNumber('--nodes', options.nodes, MAX_NODES)
   const firstPort = wholeNumber('--port', options.port, 65_535 - MAX_NODES)
-  const { mode, json = false } = options
+  const { mode, reads, secretFile = '', json = false } = options
   if (mode !== undefined && !MODES.some((each) => each === mode)) {
     throw new UsageError(`--mode must be one of ${MODES.join(', ')}, got ${JSON.stringify(mode.slice(0, 40))}`)
   }
+  if (reads !== undefined && !isDefaultReads(reads)) {
+    throw new UsageError(
+      `--reads must be linearizable, stale or bounded:<ms>, got ${JSON.stringify(reads.slice(0, 40))}`,
+    )
+  }
+  secretOf(secretFile) // one refusal rather than one a node
+  const secret = secretFile === '' ? [] : [`--secret-file=${resolve(secretFile)}`]
   const directory = resolve(options.dataDir)
   mkdirSync(directory, { recursive: true })
   const say = (text: string | undefined, event: object): void => {
@@ -95,6 +108,7 @@ async function up(options: UpOptions): Promise<void> {
       nodes.start(id, [
         ...[`--node-id=${id}`, `--port=${firstPort + id - 1}`, ...part, `--data-dir=${join(directory, `node-${id}`)}`],
         ...['--log-level=warn', '--json', ...(mode === undefined ? [] : [`--mode=${mode}`])],
+        ...[...(reads === undefined ? [] : [`--reads=${reads}`]), ...secret],
       ])
     }
     await Promise.race([stopped, nodes.allGone])

@@ -10,12 +10,25 @@ import type {
   GroupStatus,
   MembershipChange,
   RaftGroup,
+  RaftSession,
   ReadOptions,
   RequestOptions,
+  SessionPlace,
 } from './door.ts'
 import { Driver, type DriverOptions } from './driver.ts'
-import { addressCommand, addressesIn, checkCommand, HostedMachine, wrapCommand } from './hosted-machine.ts'
+import {
+  addressCommand,
+  addressesIn,
+  checkCommand,
+  HostedMachine,
+  isOfSession,
+  WRAPPING_BYTES,
+  wrapCommand,
+  wrapSession,
+} from './hosted-machine.ts'
 import { type Applied, RaftError } from './raft-error.ts'
+import { failureOf, Session } from './session.ts'
+import { decodeResult, type SessionCommand } from './session-codec.ts'
 import type { StateMachine } from './state-machine.ts'
 import type {
   Coverage,
@@ -70,6 +83,7 @@ export class Group implements RaftGroup {
   private readonly driver: Driver
   private readonly seams: GroupSeams
   private readonly onQuery: GroupOptions['onQuery']
+  private readonly maxCommandBytes: number
   private readonly roleWaiters = new Set<() => void>()
   private readonly readableWaiters = new Set<() => void>()
   private isClosed = false
@@ -89,6 +103,7 @@ export class Group implements RaftGroup {
     } = options
     this.seams = seams
     this.onQuery = onQuery
+    this.maxCommandBytes = maxCommandBytes
     // Addresses count as soon as they are in the log, like memberships: an election may need them before they are committed.
     for (const entry of journal.state(group).entries) this.learn(entry)
     this.driver = new Driver({
@@ -96,7 +111,7 @@ export class Group implements RaftGroup {
       ...(tickMs === undefined ? {} : { tickMs }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
       machine: new HostedMachine(machine, learned),
-      raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + 1 },
+      raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + WRAPPING_BYTES },
       onAppended: (entries) => {
         for (const entry of entries) this.learn(entry)
       },
@@ -131,7 +146,23 @@ export class Group implements RaftGroup {
   }
 
   async propose(command: Uint8Array, options: RequestOptions = {}): Promise<Applied> {
+    this.checkSize(command)
     return this.atLeader({ kind: 'propose', command: wrapCommand(command) }, options)
+  }
+
+  async openSession(options: RequestOptions = {}): Promise<RaftSession> {
+    const { result } = await this.ofSession({ kind: 'open' }, options)
+    if (result.kind === 'opened') return new Session(result.session, this, this.seams.clock)
+    throw new BedplateError('INTERNAL', `opening a session gave "${result.kind}"`)
+  }
+
+  async proposeIn(place: SessionPlace, command: Uint8Array, options: RequestOptions = {}): Promise<Applied> {
+    checkOptions(place, { session: 'number', sequence: 'number', acknowledged: 'number' }, 'proposeIn')
+    this.checkSize(command)
+    const { session, sequence, acknowledged = sequence - 1 } = place
+    const { result, ...at } = await this.ofSession({ kind: 'run', session, sequence, acknowledged, command }, options)
+    if (result.kind === 'done') return { ...at, result: result.result }
+    throw failureOf(result, place)
   }
 
   async read<T>(query: () => T, options: ReadOptions = {}): Promise<T> {
@@ -250,16 +281,35 @@ export class Group implements RaftGroup {
     if (addresses !== undefined) this.seams.learned(addresses)
   }
 
+  private async ofSession(command: SessionCommand, options: RequestOptions) {
+    if (this.seams.engine !== undefined) {
+      throw new BedplateError(
+        'NOT_SUPPORTED',
+        'there are no sessions where commands are shown before a majority has them',
+      )
+    }
+    const { index, term, result } = await this.atLeader({ kind: 'propose', command: wrapSession(command) }, options)
+    return { index, term, result: decodeResult(result) }
+  }
+
+  private checkSize({ length }: Uint8Array): void {
+    if (length > this.maxCommandBytes) throw new RaftError({ kind: 'refused', reason: 'too large', leader: undefined })
+  }
+
   private async atLeader(
     request: Request,
     { timeoutMs = DEFAULT_TIMEOUT_MS }: RequestOptions,
   ): Promise<Reply & { kind: 'done' }> {
     const deadline = this.nowMs + timeoutMs
+    let isUncertain = false
     for (;;) {
       const reply = await this.attempt(request, deadline)
       if (reply.kind === 'done') return reply
-      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) : changesNothing(request)
-      if (!isPassing || this.nowMs >= deadline) throw new RaftError(reply)
+      if (reply.kind === 'unknown') isUncertain = !changesNothing(request)
+      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) || isUncertain : isRepeatable(request)
+      if (!isPassing || this.nowMs >= deadline) {
+        throw new RaftError(isUncertain ? { kind: 'unknown', leader: reply.leader, ...missingOf(reply) } : reply)
+      }
       await this.untilRole(Math.min(RETRY_MS, deadline - this.nowMs))
     }
   }
@@ -267,7 +317,7 @@ export class Group implements RaftGroup {
   private async attempt(request: Request, deadline: number): Promise<Reply> {
     const { role, leader } = this.driver.standing
     if (role === 'leader' || leader === undefined || this.driver.failure !== undefined) return this.perform(request)
-    const isMoot = (): boolean => changesNothing(request) && this.driver.standing.leader !== leader
+    const isMoot = (): boolean => isRepeatable(request) && this.driver.standing.leader !== leader
     const outcome = await this.whileOf(deadline, this.seams.call(leader, encodeRequest(request)), isMoot)
     if (outcome === 'unsent') return { kind: 'refused', reason: 'not leader', leader: undefined }
     return outcome === 'lost' ? { kind: 'unknown', leader: undefined } : decodeReply(outcome)
@@ -308,8 +358,8 @@ export class Group implements RaftGroup {
   }
 
   /**
-   * A call that is not answered in time is lost. So is a read as soon as somebody else leads: it is better asked there than
-   * waited for where nobody may be. What was proposed may still be answered, and only that answer is certain.
+   * A call that is not answered in time is lost. So is one that may be repeated, as soon as somebody else leads: it is better
+   * asked there than waited for where nobody may be. Anything else may still be answered, and only that answer is certain.
    */
   private whileOf(deadline: number, call: Promise<CallOutcome>, isMoot: () => boolean): Promise<CallOutcome> {
     return new Promise((resolve) => {
@@ -376,7 +426,16 @@ function copyOf({ voters, learners }: SettledMembership, where: string): Settled
   return { voters: [...voters], learners: [...learners] }
 }
 
-/** One that got no answer has done nothing, and may be made again. */
+/** One that got no answer has done nothing. */
 function changesNothing({ kind }: Request): boolean {
   return kind === 'read' || kind === 'query'
+}
+
+/** One that got no answer may be made again: it has done nothing, or is of a session, which remembers what it has done. */
+function isRepeatable(request: Request): boolean {
+  return changesNothing(request) || (request.kind === 'propose' && isOfSession(request.command))
+}
+
+function missingOf(reply: Reply): { missing?: readonly NodeId[] } {
+  return reply.kind === 'unknown' && reply.missing !== undefined ? { missing: reply.missing } : {}
 }
