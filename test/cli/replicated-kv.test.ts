@@ -11,9 +11,11 @@ import { directoryInMemory } from '../support/temporary-directory.ts'
 
 const home = directoryInMemory()
 let nodes: Processes
+let up: ChildProcess | undefined
 
 afterAll(async () => {
   await nodes?.close()
+  up?.kill('SIGKILL') // its nodes end with it
   home.remove()
 })
 
@@ -106,7 +108,7 @@ describe('replicated-kv up', () => {
       `--data-dir=${home.path}/up`,
       `--control=${control}`,
     ]
-    const up: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    up = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const lines: string[] = []
     createInterface({ input: up.stdout! }).on('line', (line) => lines.push(line))
     await until(() => lines.some((line) => line.startsWith('Replicated store ready: ')))

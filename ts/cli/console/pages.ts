@@ -9,11 +9,12 @@ import { type Address, showAddress } from '../../io/network.ts'
 import { jsonPage, type Metric } from '../../service/index.ts'
 import { replayPage } from '../raft/replay-pages.ts'
 import type { Member, ServerGroup } from '../servers/group.ts'
+import { connectionsOf } from '../servers/kinds.ts'
 import type { ConsolePart } from './part.ts'
 import { guarded, type PartName, shellPage } from './shell.ts'
 
 /** Servers that have pages of their own. */
-const OWN_PARTS = ['cache', 'replicated-kv'] as const
+const OWN_PARTS = ['cache', 'replicated-kv', 'partitioned-kv'] as const
 const OF_SERVER = /^\/api\/(?<name>[a-z-]+)\/(?<rest>.*)$/
 
 /**
@@ -65,12 +66,13 @@ function partsOf(members: readonly Member[]): PartName[] {
   return ['servers', ...own, 'replay']
 }
 
-function viewOf({ kind, server, address }: Member): unknown {
+function viewOf(member: Member): unknown {
+  const { kind, server, address } = member
   return {
     name: kind.name,
     summary: kind.summary,
     address: showAddress(address as Address),
-    connections: kind.connections(address as Address),
+    connections: connectionsOf(member),
     isReady: server.ready(),
     metrics: server.metrics().map(figureOf),
   }

@@ -4,6 +4,7 @@ import type { Page } from '../../io/http.ts'
 import { BASE_JS } from './browser/base.ts'
 import { CACHE_HTML, CACHE_JS } from './browser/cache.ts'
 import { FAULTS_JS } from './browser/faults.ts'
+import { PARTITIONED_HTML, PARTITIONED_JS } from './browser/partitioned.ts'
 import { RAFT_HTML, RAFT_JS, REPLAY_HTML, REPLAY_JS } from './browser/raft.ts'
 import { RAFT_DRAWING_JS } from './browser/raft-drawing.ts'
 import { REPLICATED_HTML, REPLICATED_JS } from './browser/replicated.ts'
@@ -30,6 +31,7 @@ const PARTS = {
     script: CACHE_JS,
   },
   'replicated-kv': { links: [['replicated-kv', 'Replication']], html: REPLICATED_HTML, script: REPLICATED_JS },
+  'partitioned-kv': { links: [['partitioned-kv', 'Partitions']], html: PARTITIONED_HTML, script: PARTITIONED_JS },
   raft: { links: [['raft', 'Raft']], html: RAFT_HTML, script: RAFT_JS },
   replay: { links: [['replay', 'Raft, step by step']], html: REPLAY_HTML, script: REPLAY_JS },
 } as const satisfies Record<string, Part>

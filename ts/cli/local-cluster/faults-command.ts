@@ -19,8 +19,8 @@ export interface FaultsCommand {
     readonly url: string
     readonly headers?: Readonly<Record<string, string>>
   }
-  /** Options that both have to agree on: `--control`. */
-  readonly agree: string
+  /** What to do where nobody is heard. */
+  readonly hint: string
   /** A node as it is written. @throws UsageError */
   readonly nodeOf: (word: string) => LinkId
   /** Two groups, for the help: `1,2 3,4,5`. */
@@ -56,7 +56,7 @@ export function addFaults(program: Command, out: Output, kind: FaultsCommand): v
 }
 
 async function ask(
-  { where, up, agree }: FaultsCommand,
+  { where, hint }: FaultsCommand,
   options: Record<string, string>,
   fault: Fault,
 ): Promise<NodeState[]> {
@@ -68,15 +68,15 @@ async function ask(
     const reply = await http.ask(request).catch((cause: unknown) => {
       throw new BedplateError('UNAVAILABLE', `no cluster is heard at ${new URL(url).host}`, {
         cause,
-        hint: `${up} starts one; give both the same ${agree}`,
+        hint,
       })
     })
     const answer = answerOf(reply.body)
     if (reply.status < 300 && Array.isArray(answer)) return answer as NodeState[]
     const { error } = answer as { error?: { code: ErrorCode; message: string; hint?: string } }
     if (error === undefined) throw new BedplateError('UNAVAILABLE', `what answers at ${url} runs no cluster to hurt`)
-    const { code, message, hint } = error
-    throw new BedplateError(code, message, hint === undefined ? {} : { hint })
+    const { code, message, ...more } = error
+    throw new BedplateError(code, message, more)
   } finally {
     http.close()
   }

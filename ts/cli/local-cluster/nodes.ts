@@ -170,7 +170,7 @@ export class LocalNodes<Id extends LinkId, H extends Greeting<Id>, M extends { r
 
   #check(id: Id): void {
     if (this.#places.has(id)) return
-    throw refusal(`there is no node ${id}; there are ${this.ids.join(', ')}`)
+    throw refusal(`there is no node ${JSON.stringify(id)}; there are ${this.ids.join(', ')}`)
   }
 
   #checkUp(id: Id): void {

@@ -84,7 +84,7 @@ async function up(options: Record<'nodes' | 'port' | 'control' | 'dataDir', stri
 
 const FAULTS: FaultsCommand = {
   up: 'bedplate raft up',
-  agree: '--control',
+  hint: 'bedplate raft up starts one; give both the same --control',
   sides: '1,2 3,4,5',
   addOptions: (command) => command.option('--control <port>', 'the --control of `bedplate raft up`', DEFAULT_CONTROL),
   where: ({ control = '' }) => ({ url: `http://${HOST}:${wholeNumber('--control', control, 65_535)}/faults` }),

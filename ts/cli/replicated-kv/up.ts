@@ -55,7 +55,7 @@ export function addUp(program: Command, out: Output): void {
     .action(up)
   addFaults(program, out, {
     up: 'replicated-kv up',
-    agree: '--control',
+    hint: 'replicated-kv up starts one; give both the same --control',
     sides: '1 2,3',
     addOptions: (command) => command.option('--control <port>', 'the --control of `replicated-kv up`', DEFAULT_CONTROL),
     where: ({ control = '' }) => ({ url: `http://${HOST}:${wholeNumber('--control', control, 65_535)}/faults` }),

@@ -7,6 +7,8 @@ export const RAFT_DRAWING_JS = `import { element, shape, table, update } from '.
 const CENTRE = [210, 175]
 const RADIUS = 130
 const SIZE = 34
+/** What fits into a circle. */
+const SHORT = { preCandidate: 'pre-vote' }
 
 function placeOf(i, count) {
   const angle = (2 * Math.PI * i) / count - Math.PI / 2
@@ -52,7 +54,7 @@ export function drawRing(place, { nodes, cuts, messages }) {
       shape('g', { class: (isUp ? role : state) + ' node-' + id }, [
         shape('circle', { cx: x, cy: y, r: SIZE }),
         line('node ' + id, -8, 'name'),
-        line(isUp ? role : state, 6),
+        line(isUp ? (SHORT[role] ?? role) : state, 6),
         line('term ' + term, 20),
       ]),
     )

@@ -64,6 +64,8 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 td { overflow-wrap: break-word; }
 #value td, #largest td, #slow-commands td { overflow-wrap: anywhere; }
 td button + button { margin-left: .3rem; }
+.tools button { margin: 0 .3rem .2rem 0; }
+td .tools button + button { margin-left: 0; }
 .keep { white-space: nowrap; }
 tr[aria-current] td { background: color-mix(in srgb, var(--accent) 15%, transparent); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem 1rem; margin: 0 0 .6rem; }
@@ -80,6 +82,11 @@ canvas { display: block; width: 100%; max-width: 512px; aspect-ratio: 1; image-r
 .log li.fault { color: var(--bad); }
 .log li[aria-current] { background: color-mix(in srgb, var(--accent) 18%, transparent); }
 .ring { width: 100%; max-width: 34rem; margin: 0 auto; display: block; }
+${Array.from({ length: 8 }, (_, i) => `.ring .arc-${i} { fill: var(--hue-${i}); }`).join('\n')}
+.ring .away { fill-opacity: .25; stroke: var(--bad); stroke-width: .5; }
+.ring .coming { fill-opacity: .3; }
+.ring line.key-at { stroke: var(--text); stroke-width: 2; }
+.ring circle.key-at { fill: var(--text); stroke: none; }
 .ring text { font: 11px ui-monospace, monospace; fill: var(--text); text-anchor: middle; }
 .ring text.name { font-weight: 700; font-size: 13px; }
 .ring .way { stroke: var(--line); stroke-width: 1; }
