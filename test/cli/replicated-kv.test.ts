@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { afterAll, describe, expect, it } from 'vitest'
 import { replicaOptionsOf, SETTINGS, SYSTEM } from '../../ts/cli/replicated-kv/settings.ts'
@@ -125,7 +126,11 @@ describe('replicated-kv up', () => {
     const view = async (): Promise<View> => {
       return (await (await fetch(`http://127.0.0.1:${control}/api/replicated-kv/since/1`)).json()) as View
     }
-    const first = (await view()).nodes.find(({ role }) => role === 'leader')!.id
+    let first = 0
+    await until(async () => {
+      first = (await view()).nodes.find(({ role }) => role === 'leader')?.id ?? 0
+      return first !== 0
+    })
     expect((await fault({ fault: 'partition', groups: [[first]] }))[first - 1]).toMatchObject({
       state: 'running',
       cutFrom: expect.any(Array),
@@ -178,6 +183,18 @@ function optionsOf(flags: Record<string, string>, given: Record<string, string |
 const OWN = { 'node-id': '2', port: '8002' }
 
 describe('replicated-kv', () => {
+  it('knows the secret of its cluster by a file, and never says it', () => {
+    writeFileSync(`${home.path}/secret`, 'swordfish\n')
+    writeFileSync(`${home.path}/empty`, '\n')
+    writeFileSync(`${home.path}/long`, 'sword\nfish\n')
+    const flags = { ...OWN, host: '10.0.0.1', 'secret-file': `${home.path}/secret` }
+    expect(optionsOf(flags, { leader: true })).toMatchObject({ secret: 'swordfish' })
+    const told = (name: string) => () => optionsOf({ ...OWN, 'secret-file': `${home.path}/${name}` })
+    expect(told('nowhere')).toThrow(/--secret-file: cannot read .*nowhere/)
+    expect(told('empty')).toThrow(/--secret-file: .*empty is empty/)
+    expect(told('long')).toThrow(/^--secret-file \S+long: this is no secret that a header can carry$/)
+  })
+
   it('knows its leader by its address', () => {
     const options = optionsOf({ ...OWN, 'leader-addr': 'localhost:8001' }, { follower: true })
     expect(options).toMatchObject({ id: 2, lead: false, leader: { host: 'localhost', port: 8001 } })
@@ -188,9 +205,14 @@ describe('replicated-kv', () => {
     [OWN, { leader: true, follower: true }, /--leader begins a cluster, --follower joins one/],
     [OWN, { follower: true }, /--follower wants --leader-addr/],
     [{ ...OWN, 'leader-addr': 'x' }, {}, /--leader-addr: "x" is no address/],
-    [{ ...OWN, host: '0.0.0.0' }, { leader: true }, /refusing to listen on 0\.0\.0\.0 without certificates/],
+    [
+      { ...OWN, host: '0.0.0.0' },
+      { leader: true },
+      /refusing to listen on 0\.0\.0\.0 without a secret or certificates/,
+    ],
     [{ ...OWN, host: '0.0.0.0' }, { leader: true, insecure: true }, /nobody can reach a node at 0\.0\.0\.0/],
     [{ ...OWN, mode: 'eager' }, {}, /--mode must be one of sync, semi-sync, async, got "eager"/],
+    [{ ...OWN, reads: 'bounded' }, {}, /--reads must be linearizable, stale or bounded:<ms>, such as bounded:500/],
   ] as const)('refuses %j with %j', (flags, given, message) => {
     expect(() => optionsOf(flags, given)).toThrow(message)
   })

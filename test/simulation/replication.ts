@@ -21,6 +21,7 @@ export default simulationSuite({
     return {
       ...{ seeds, events: seeds * EVENTS, writes: seeds * 20, reads: seeds * 40, elections: seeds * 3 },
       ...{ crashes: seeds, pause: seeds, stall: seeds / 2, drift: seeds / 2 },
+      ...{ membershipChanges: seeds, damagedDisks: seeds / 10 },
       // What mode `async` may lose is lost now and then, and sessions that saw it are told.
       ...{ lostAsync: seeds / 20, conflicts: seeds / 50 },
     }
@@ -31,12 +32,13 @@ export default simulationSuite({
 
 function run(seed: number): SeedRun {
   const result = runSeed(seed, { events: EVENTS })
-  const { events, writes, reads, elections, conflicts, lost, complaint, digest } = result
-  const { crash = 0, ...faults } = result.faults
+  const { events, writes, reads, elections, changes, conflicts, lost, complaint, digest } = result
+  const { crash = 0, rot = 0, wipe = 0, ...faults } = result.faults
   return {
     ...{ complaint, digest },
     counts: {
       ...{ events, writes, reads, elections, conflicts, lostAsync: lost, crashes: crash, ...faults },
+      ...{ membershipChanges: changes, damagedDisks: rot + wipe },
       virtualSeconds: Math.round(result.virtualMs / 1000),
     },
     explain: () => explain(result, { events: EVENTS }),

@@ -18,7 +18,10 @@ afterEach(() => {
 function greeting(from: number): Uint8Array {
   return Buffer.concat([
     PREAMBLE,
-    encodeHello({ clusterId: 'c', from, to: 1, members: [1, 2, 3], basePort: 0, incarnation: 'i' }),
+    encodeHello({
+      ...{ clusterId: 'c', from, to: 1, members: [1, 2, 3], basePort: 0, incarnation: 'i' },
+      nonce: new Uint8Array(16),
+    }),
   ])
 }
 

@@ -1,7 +1,15 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Message, type NodeId, openTransport, type Transport } from '../../../ts/distributed/raft/index.ts'
+import {
+  encodeHello,
+  encodeMessage,
+  type Message,
+  type NodeId,
+  openTransport,
+  PREAMBLE,
+  type Transport,
+} from '../../../ts/distributed/raft/index.ts'
 import type { TransportOptions } from '../../../ts/distributed/raft/transport.ts'
 import { realClock } from '../../../ts/io/clock.ts'
 import {
@@ -39,7 +47,7 @@ async function start(
   const heard: Node['heard'] = []
   const troubles: string[] = []
   const transport = await openTransport({
-    ...{ clock: realClock, random: realRandom, listen: { host: HOST, port } },
+    ...{ clock: realClock, random: realRandom, listen: { host: HOST, port }, secret: '' },
     own: { clusterId, from: id, members: [1, 2], basePort: 0, incarnation },
     peers: new Map(peers),
     received: (from, group, message) => heard.push({ from, group, message }),
@@ -95,6 +103,35 @@ describe('a transport', () => {
     expect(two.transport.connected).toEqual([])
   })
 
+  it('refuses a node that does not know the secret, and both ends say so', async () => {
+    const one = await start(1, 0, [], { secret: 'swordfish' })
+    for (const secret of ['', 'swordfisH']) {
+      const two = await start(2, 0, [[1, one.transport.address]], { secret })
+      await until(() => one.troubles.length > 0 && two.troubles.length > 0)
+      expect(one.troubles[0]).toBe('node 2 does not know the secret of the cluster')
+      expect(two.troubles[0]).toBe('node 1 does not know the secret of the cluster')
+      expect([...one.transport.connected, ...two.transport.connected]).toEqual([])
+      two.transport.close()
+      one.troubles.length = 0
+    }
+    const two = await start(2, 0, [[1, one.transport.address]], { secret: 'swordfish' })
+    await until(() => one.transport.connected.length + two.transport.connected.length === 2)
+  })
+
+  it('hears nothing of a node before its proof', async () => {
+    const one = await start(1, 0, [], { secret: 'swordfish' })
+    const socket = connect(one.transport.address.port, HOST)
+    socket.resume()
+    const closed = once(socket, 'close')
+    const own = { clusterId: 'c', from: 2, to: 1, members: [1, 2], basePort: 0, incarnation: 'first' }
+    socket.write(PREAMBLE)
+    socket.write(encodeHello({ ...own, nonce: new Uint8Array(16) }))
+    socket.write(encodeMessage(1, { kind: 'stale', term: 9 }))
+    await closed
+    expect(one.troubles).toEqual(['node 2 does not know the secret of the cluster'])
+    expect(one.heard).toEqual([])
+  })
+
   it('refuses a node that comes back without the directory that it had', async () => {
     const one = await start(1, 0, [])
     const { address } = one.transport
@@ -114,7 +151,7 @@ describe('a transport', () => {
     const one = await start(1, 0, [])
     for (const text of [
       'GET / HTTP/1.1\r\n\r\n',
-      'BPRF\u0002\u0000\u0000\u0000xxxxxxxxxxxx',
+      'BPRF\u0003\u0000\u0000\u0000xxxxxxxxxxxx',
       'BPRF\u0009\u0000\u0000\u0000',
     ]) {
       const socket = connect(one.transport.address.port, HOST)
@@ -158,7 +195,7 @@ describe('a transport', () => {
     socket.resume()
     const closed = once(socket, 'close')
     const two = await start(2, 0, [[1, one.transport.address]])
-    await until(() => two.transport.connected.length === 1)
+    await until(() => one.transport.connected.length + two.transport.connected.length === 2)
     for (let i = 0; i < 3; i++) clock.advance(1000)
     await closed
     expect(one.troubles).toEqual(['somebody who connected has said nothing for 3000 ms'])
@@ -246,7 +283,8 @@ describe('a transport', () => {
         ),
     }
     const two = await openTransport({
-      ...{ network: slow, clock: realClock, random: realRandom, listen: { host: HOST, port: 0 }, maxUnsentBytes: 100 },
+      ...{ network: slow, clock: realClock, random: realRandom, listen: { host: HOST, port: 0 } },
+      ...{ maxUnsentBytes: 100, secret: '' },
       own: { clusterId: 'c', from: 2, members: [1, 2], basePort: 0, incarnation: 'first' },
       peers: new Map([[1, one.transport.address]]),
       received: () => {},
@@ -272,7 +310,7 @@ describe('a transport', () => {
       const directory = `${home.path}/${id}`
       realDisk.mkdir(directory)
       const transport = await openTransport({
-        ...{ clock: realClock, random: realRandom, listen: { host: HOST, port: 0 } },
+        ...{ clock: realClock, random: realRandom, listen: { host: HOST, port: 0 }, secret: '' },
         own: { clusterId: 'c', from: id, members, basePort: 0, incarnation: 'first' },
         peers: new Map([...transports].map(([peer, { address }]) => [peer, address])),
         received: (from, _group, message) => nodes.get(id)?.driver.receive(from, message),

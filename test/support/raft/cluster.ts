@@ -8,9 +8,9 @@ import type {
   Outcome,
   RaftOptions,
   Role,
+  SettledMembership,
 } from '../../../ts/distributed/raft/index.ts'
 import {
-  chance,
   checkLinearizable,
   type FaultPlan,
   mix,
@@ -19,7 +19,7 @@ import {
   Simulation,
 } from '../../../ts/testing/simulation/index.ts'
 import { CHAIN_MODEL, Client, type ClientOptions, type Input } from './client.ts'
-import { type Durable, newDurable } from './durable.ts'
+import { type Durable, damageDisk, drawRotten, newDurable } from './durable.ts'
 import { Host, type Wire } from './host.ts'
 import { Invariants, Violation } from './invariants.ts'
 
@@ -55,6 +55,8 @@ export class Cluster {
   filter: (from: NodeId, to: NodeId, message: Message) => boolean = () => true
   private readonly hosts = new Map<NodeId, Host>()
   private readonly disks = new Map<NodeId, Durable>()
+  /** What changes of membership that were asked for say that they replace. */
+  private readonly replaced = new Map<number, SettledMembership>()
   private nextRequest = -1
 
   constructor(options: ClusterOptions) {
@@ -98,7 +100,13 @@ export class Cluster {
               if (this.hosts.get(id) === host) this.simulation.crash(id)
             })
           },
-          ended: (request, outcome) => this.outcomes.set(request, outcome),
+          ended: (request, outcome) => {
+            this.outcomes.set(request, outcome)
+            const replaced = this.replaced.get(request)
+            if (replaced !== undefined && outcome.kind === 'done') {
+              this.invariants.changed(outcome.index, replaced, founding)
+            }
+          },
         })
         this.hosts.set(id, host)
         return host
@@ -132,25 +140,14 @@ export class Cluster {
     return this.disks.get(id)?.damage !== undefined
   }
 
-  /**
-   * Damages the disk of a node. Rot shows when it is read: the journal and the snapshot at the next start, a snapshot when it
-   * is sent. A damaged end of the journal could be a torn write, whose node goes on without it; so what rots is before that.
-   * @param rots - What rots; drawn if it is not said.
-   * @returns False if nothing that would show is there.
-   */
-  damage(kind: 'rot' | 'wipe', id: NodeId, rots = this.drawRotten(id)): boolean {
-    const durable = this.disks.get(id)
-    if (durable === undefined || durable.damage !== undefined) return false
-    if (kind === 'rot' && durable.provenRecords === 0) return false
-    durable.damage = kind === 'wipe' ? 'wipe' : rots
-    this.simulation.note(`the disk of ${id} is damaged: ${durable.damage}`)
-    if (kind === 'wipe') this.simulation.crash(id)
+  /** Damages the disk of a node. @param rots - What rots; drawn if it is not said. @returns False if nothing that would show is there. */
+  damage(kind: 'rot' | 'wipe', id: NodeId, rots?: 'snapshot' | 'journal'): boolean {
+    const { simulation } = this
+    const durable = this.disks.get(id) as Durable
+    if (!damageDisk(durable, kind, rots ?? drawRotten(durable, simulation.random))) return false
+    simulation.note(`the disk of ${id} is damaged: ${durable.damage}`)
+    if (kind === 'wipe') simulation.crash(id)
     return true
-  }
-
-  private drawRotten(id: NodeId): 'snapshot' | 'journal' {
-    const hasSnapshot = (this.disks.get(id)?.snapshots.size ?? 0) > 0
-    return hasSnapshot && chance(this.simulation.random, 0.5) ? 'snapshot' : 'journal'
   }
 
   /** What no driver may do: goes on with a disk on which everything from `index` on is missing, and the vote as well. */
@@ -198,7 +195,9 @@ export class Cluster {
   /** Gives a node an event of the test. @returns The id under which `outcomes` will have its end. */
   ask(id: NodeId, make: (request: number) => Event): number {
     const request = this.nextRequest--
-    this.host(id).step(make(request))
+    const event = make(request)
+    if (event.kind === 'change' && event.replaces !== undefined) this.replaced.set(request, event.replaces)
+    this.host(id).step(event)
     return request
   }
 

@@ -1,5 +1,7 @@
 // The disk of a node in the simulator.
 import type { Entry, HardState, SnapshotMeta } from '../../../ts/distributed/raft/index.ts'
+import type { Random } from '../../../ts/io/random.ts'
+import { chance } from '../../../ts/testing/simulation/index.ts'
 
 /** What outlives a crash. */
 export interface Durable {
@@ -23,4 +25,20 @@ export function newDurable(): Durable {
 export function durableWith(hardState: HardState, entries: Entry[]): Durable {
   const unharmed = { records: 0, provenRecords: 0, damage: undefined }
   return { hardState, snapshots: new Map(), entries, incoming: [], ...unharmed }
+}
+
+/**
+ * Damages a disk for good. Rot shows when it is read: the journal and the snapshot at the next start, a snapshot when it is sent.
+ * A damaged end of the journal could be a torn write, whose node goes on without it; so what rots is before that.
+ * @returns False if nothing that would show is there.
+ */
+export function damageDisk(durable: Durable, kind: 'rot' | 'wipe', rots: 'snapshot' | 'journal'): boolean {
+  if (durable.damage !== undefined || (kind === 'rot' && durable.provenRecords === 0)) return false
+  durable.damage = kind === 'wipe' ? 'wipe' : rots
+  return true
+}
+
+/** What of a disk rots. */
+export function drawRotten({ snapshots }: Durable, random: Random): 'snapshot' | 'journal' {
+  return snapshots.size > 0 && chance(random, 0.5) ? 'snapshot' : 'journal'
 }

@@ -80,13 +80,6 @@ export class Host extends SimulatedDriver<Request | Response, SessionResult> imp
     return this.durable.entries.length
   }
 
-  /** The membership in force is committed. */
-  get isSettled(): boolean {
-    const { appliedIndex, membership } = this.node.status
-    if (this.node.termAt(appliedIndex) === undefined) return false
-    return this.node.describeSnapshot(appliedIndex, 0).membership === membership
-  }
-
   receive(from: number, message: Wire): void {
     if (message.kind === 'response') return
     if (message.kind !== 'request') {

@@ -1,7 +1,7 @@
 // One seed: draws a cluster, its faults and its clients, runs them, and says what was wrong.
 import type { NodeId } from '../../../ts/distributed/raft/index.ts'
 import type { Mutant } from '../../../ts/distributed/raft/mutant.ts'
-import { type Random, seededRandom } from '../../../ts/io/random.ts'
+import { seededRandom } from '../../../ts/io/random.ts'
 import {
   chance,
   describeFaults,
@@ -9,13 +9,12 @@ import {
   type FaultPlan,
   Nemesis,
   pick,
-  sample,
   simplifyFaults,
-  untilNext,
   wholeBetween,
 } from '../../../ts/testing/simulation/index.ts'
 import type { ClientOptions } from './client.ts'
 import { Cluster, type ClusterOptions, describeWire } from './cluster.ts'
+import { mayLose, type Organised, Reorganiser } from './reorganiser.ts'
 
 /** All that is drawn from a seed. */
 export interface Plan {
@@ -111,7 +110,15 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
   const { simulation } = cluster
   for (let i = 0; i < plan.clientCount; i++) cluster.addClient(plan.client)
   for (let i = 0; i < plan.readerCount; i++) cluster.addClient({ ...plan.client, thinkMs: 5, readRate: 1 })
-  const counts = { changes: 0 }
+  const organised: Organised = {
+    ...{ simulation, nodeIds: cluster.nodeIds },
+    leaders: () => cluster.inRole('leader'),
+    membership: (id) => cluster.status(id).membership,
+    isSettled: (id) => cluster.host(id).isSettled,
+    isLost: (id) => cluster.isLost(id),
+    hand: (leader, make) => cluster.ask(leader, make),
+  }
+  let changes = 0
   const strikes: Record<string, number> = {}
   let isHistoryChecked = true
   let complaint: string | undefined
@@ -124,15 +131,16 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
       favourite: () => cluster.leader,
       ...(plan.replaceMs === Number.POSITIVE_INFINITY
         ? {}
-        : { damage: (kind: 'rot' | 'wipe', id: NodeId) => mayLose(cluster, id) && cluster.damage(kind, id) }),
+        : { damage: (kind: 'rot' | 'wipe', id: NodeId) => mayLose(organised, id) && cluster.damage(kind, id) }),
     })
-    const reorganise = new Reorganiser(cluster, plan, counts)
+    const reorganise = new Reorganiser(organised, plan)
     while (simulation.trace.eventCount < events && simulation.step()) {
       // Until enough has happened.
     }
     nemesis.stop()
     for (const [havoc, count] of nemesis.strikes) strikes[havoc] = count
     reorganise.isStopped = true
+    changes = reorganise.changes
     cluster.converge(CONVERGE_MS)
     isHistoryChecked = cluster.checkHistory()
   } catch (error) {
@@ -145,7 +153,7 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
     virtualMs: simulation.nowMs,
     operations: cluster.history.length,
     elections: Math.max(...cluster.nodeIds.map((id) => cluster.status(id).term)),
-    changes: counts.changes,
+    changes,
     complaint,
     trace: simulation.trace.lines(describeWire),
     isHistoryChecked,
@@ -189,76 +197,4 @@ export function describeRun({ plan, ...result }: RunResult): string[] {
     `${result.events} events in ${(result.virtualMs / 1000).toFixed(1)} s of virtual time, hash ${result.digest}: ${result.operations} operations, last term ${result.elections}, ${result.changes} changes of membership`,
     ...(result.complaint === undefined ? result.trace : []),
   ]
-}
-
-/** Changes who is in the cluster and who leads it, at random. */
-class Reorganiser {
-  isStopped = false
-  private readonly cluster: Cluster
-  private readonly random: Random
-  private readonly counts: { changes: number }
-
-  constructor(cluster: Cluster, plan: Plan, counts: { changes: number }) {
-    this.cluster = cluster
-    this.random = cluster.simulation.random
-    this.counts = counts
-    if (plan.changeMs < Number.POSITIVE_INFINITY) this.repeat(plan.changeMs, (leader) => this.change(leader))
-    if (plan.replaceMs < Number.POSITIVE_INFINITY) this.repeat(plan.replaceMs, (leader) => this.replace(leader))
-    if (plan.transferMs < Number.POSITIVE_INFINITY) this.repeat(plan.transferMs, (leader) => this.transfer(leader))
-  }
-
-  private repeat(meanMs: number, act: (leader: NodeId) => void): void {
-    const { simulation } = this.cluster
-    simulation.later(untilNext(this.random, meanMs), () => {
-      if (this.isStopped) return
-      const leader = pickOr(this.random, this.cluster.inRole('leader'))
-      if (leader !== undefined && !simulation.isPaused(leader)) act(leader)
-      this.repeat(meanMs, act)
-    })
-  }
-
-  private change(leader: NodeId): void {
-    const { nodeIds, simulation } = this.cluster
-    const voters = sample(this.random, nodeIds, wholeBetween(this.random, 1, Math.min(5, nodeIds.length)))
-    const others = nodeIds.filter((id) => !voters.includes(id))
-    const learners = sample(this.random, others, wholeBetween(this.random, 0, others.length))
-    simulation.note(`${leader} is asked for voters ${voters.join(' ')}, learners ${learners.join(' ')}`)
-    this.counts.changes++
-    this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners }))
-  }
-
-  /** Puts a new node, whose disk is empty, in the place of one that is lost. The old one never comes back. */
-  private replace(leader: NodeId): void {
-    const { nodeIds, simulation } = this.cluster
-    const { voters } = this.cluster.status(leader).membership
-    const lost = voters.find((id) => this.cluster.isLost(id))
-    const spare = nodeIds.find((id) => !voters.includes(id) && !this.cluster.isLost(id))
-    if (lost === undefined || spare === undefined) return
-    simulation.note(`${leader} is asked to take ${spare} for ${lost}`)
-    this.counts.changes++
-    const next = [...voters.filter((id) => id !== lost), spare]
-    this.cluster.ask(leader, (id) => ({ kind: 'change', id, voters: next, learners: [] }))
-  }
-
-  private transfer(leader: NodeId): void {
-    const to = pick(this.random, this.cluster.nodeIds)
-    this.cluster.simulation.note(`${leader} is asked to hand over to ${to}`)
-    this.cluster.ask(leader, (id) => ({ kind: 'transfer', id, to }))
-  }
-}
-
-/**
- * Says whether one more disk may be damaged: every node that was is out of the membership, for good, and a majority is left.
- * A leader of the past shows a membership with the node that was replaced since.
- */
-function mayLose(cluster: Cluster, id: NodeId): boolean {
-  const { leader } = cluster
-  if (leader === undefined) return false
-  const { voters, outgoing } = cluster.status(leader).membership
-  const isSettled = outgoing.length === 0 && cluster.host(leader).isSettled
-  return isSettled && voters.length >= 3 && voters.includes(id) && !voters.some((each) => cluster.isLost(each))
-}
-
-function pickOr<T>(random: Random, items: readonly T[]): T | undefined {
-  return items.length === 0 ? undefined : pick(random, items)
 }

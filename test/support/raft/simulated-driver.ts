@@ -63,6 +63,13 @@ export abstract class SimulatedDriver<Other, Result = undefined> {
     this.perform(effects)
   }
 
+  /** The membership in force is committed. */
+  get isSettled(): boolean {
+    const { appliedIndex, membership } = this.node.status
+    if (this.node.termAt(appliedIndex) === undefined) return false
+    return this.node.describeSnapshot(appliedIndex, 0).membership === membership
+  }
+
   // ---- What a host does with its part of the effects
 
   protected abstract apply(entry: Entry): Result | undefined

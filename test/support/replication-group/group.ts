@@ -3,7 +3,7 @@ import type { Event, Message, NodeId, Position, RaftOptions } from '../../../ts/
 import type { Mode, ReplicationOptions, ReplicationStatus } from '../../../ts/distributed/replication/index.ts'
 import type { Mutant } from '../../../ts/distributed/replication/mutant.ts'
 import { type FaultPlan, mix, NO_FAULTS, Simulation } from '../../../ts/testing/simulation/index.ts'
-import { type Durable, newDurable } from '../raft/durable.ts'
+import { type Durable, damageDisk, drawRotten, newDurable } from '../raft/durable.ts'
 import { Invariants, Violation } from '../raft/invariants.ts'
 import { Client, type ClientOptions } from './client.ts'
 import { type Answer, type Body, Host, type Wire } from './host.ts'
@@ -13,7 +13,10 @@ import { Observer } from './observer.ts'
 export interface GroupOptions {
   readonly seed: number
   readonly mode: Mode
+  /** Founding members, from 1. */
   readonly nodeCount?: number
+  /** Nodes with empty disks behind them, which wait to be asked. Default 0. */
+  readonly spareCount?: number
   readonly faults?: FaultPlan
   readonly tickMs?: number
   readonly snapshotEvery?: number
@@ -45,14 +48,15 @@ export class ReplicationGroup {
   private isHealed = false
 
   constructor(options: GroupOptions) {
-    const { faults = NO_FAULTS, nodeCount = 3, patience, mutant, mode } = options
+    const { faults = NO_FAULTS, nodeCount = 3, spareCount = 0, patience, mutant, mode } = options
     this.options = options
     this.observer = new Observer(mode)
     this.simulation = new Simulation<Wire>({
       seed: options.seed,
       ...{ network: faults.network, storage: faults.storage, clock: faults.clock, digest: digestOf },
     })
-    this.nodeIds = Array.from({ length: nodeCount }, (_, i) => i + 1)
+    this.nodeIds = Array.from({ length: nodeCount + spareCount }, (_, i) => i + 1)
+    const founders = this.nodeIds.slice(0, nodeCount)
     for (const id of this.nodeIds) {
       const durable = newDurable()
       this.disks.set(id, durable)
@@ -61,11 +65,12 @@ export class ReplicationGroup {
         bytes: (count: number) => this.simulation.random.bytes(count),
       }
       this.simulation.add(id, () => {
-        const host = new Host(id, durable, {
+        if (this.isLost(id)) return undefined // a node with less than it has promised must not take part
+        const host: Host = new Host(id, durable, {
           simulation: this.simulation,
           invariants: this.invariants,
           observer: this.observer,
-          members: this.nodeIds,
+          members: founders,
           tickMs: options.tickMs ?? 10,
           snapshotEvery: options.snapshotEvery ?? Number.POSITIVE_INFINITY,
           checksPromises: mutant === undefined,
@@ -75,6 +80,7 @@ export class ReplicationGroup {
           failed: (code) => {
             this.simulation.note(`${id} ends: ${code}`)
             this.simulation.later(0, () => {
+              if (this.hosts.get(id) !== host) return // it says so twice, and the next life has begun
               this.simulation.crash(id)
               if (this.isHealed) this.simulation.restart(id) // its disk was full just before all faults ended
             })
@@ -124,10 +130,29 @@ export class ReplicationGroup {
     return this.hosts.get(id) as Host
   }
 
-  /** The member that leads in the highest term of those that are up. */
-  get leader(): NodeId | undefined {
+  /** Those that are up and lead, the highest term first. */
+  get leaders(): NodeId[] {
     const leading = this.nodeIds.filter((id) => this.simulation.isUp(id) && this.status(id).role === 'leader')
-    return leading.sort((a, b) => this.status(b).term - this.status(a).term)[0]
+    return leading.sort((a, b) => this.status(b).term - this.status(a).term)
+  }
+
+  get leader(): NodeId | undefined {
+    return this.leaders[0]
+  }
+
+  /** What the node had on disk is damaged: it ends for good. */
+  isLost(id: NodeId): boolean {
+    return this.disks.get(id)?.damage !== undefined
+  }
+
+  /** Damages the disk of a node. @returns False if nothing that would show is there. */
+  damage(kind: 'rot' | 'wipe', id: NodeId): boolean {
+    const { simulation } = this
+    const durable = this.disks.get(id) as Durable
+    if (!damageDisk(durable, kind, drawRotten(durable, simulation.random))) return false
+    simulation.note(`the disk of ${id} is damaged: ${durable.damage}`)
+    if (kind === 'wipe') simulation.crash(id)
+    return true
   }
 
   /** Runs until `isDone`. @throws Violation if that takes longer than `mostMs`. */
@@ -181,7 +206,7 @@ export class ReplicationGroup {
     )
   }
 
-  /** Says whether a disk has what a position names. */
+  /** Says whether a disk has what a position names, or had when it was damaged. */
   holds(id: NodeId, position: Position): boolean {
     const { entries, snapshots } = this.disks.get(id) as Durable
     if (Math.max(0, ...snapshots.keys()) >= position.index) return true
@@ -195,7 +220,7 @@ export class ReplicationGroup {
     for (const client of this.clients) client.isStopping = true
     this.waitFor('rest after all faults ended', () => this.isAtRest(), mostMs)
     const leader = this.leader as NodeId
-    const digests = new Set(this.nodeIds.map((id) => this.host(id).machine.digest))
+    const digests = new Set(this.membersOf(leader).map((id) => this.host(id).machine.digest))
     if (digests.size !== 1) throw new Violation('convergence', `members are at rest in ${digests.size} states`)
     this.observer.check(this.host(leader).position)
   }
@@ -204,10 +229,18 @@ export class ReplicationGroup {
   private checkDisks(by: NodeId, position: Position): void {
     const { mode } = this.options
     const holding = this.nodeIds.filter((id) => this.holds(id, position))
-    const isKept =
-      mode === 'async'
-        ? holding.includes(by)
-        : holding.length >= (mode === 'sync' ? this.nodeIds.length : (this.nodeIds.length >> 1) + 1)
+    const isMost = (voters: readonly NodeId[]): boolean =>
+      voters.filter((id) => holding.includes(id)).length >= (voters.length >> 1) + 1
+    const { voters, outgoing } = this.status(by).membership
+    const isKept = {
+      async: () => holding.includes(by),
+      sync: () => [...voters, ...outgoing].every((id) => holding.includes(id)),
+      // It was committed by a membership that was in force since, and stays so in those that follow.
+      'semi-sync': () =>
+        this.host(by)
+          .membershipsSince(position.index)
+          .some((each) => isMost(each.voters)),
+    }[mode]()
     if (isKept) return
     const where = holding.length === 0 ? 'on no disk' : `on the disks of ${holding.join(', ')}`
     throw new Violation('acknowledgement', `${by} acknowledges ${position.index}, which is ${where}, in mode ${mode}`)
@@ -216,10 +249,19 @@ export class ReplicationGroup {
   private isAtRest(): boolean {
     const { leader } = this
     if (leader === undefined || this.clients.some((client) => !client.isIdle)) return false
-    const { lastIndex } = this.status(leader)
-    return this.nodeIds.every(
-      (id) => this.status(id).appliedIndex === lastIndex && this.status(id).lastIndex === lastIndex,
+    const { lastIndex, membership } = this.status(leader)
+    return (
+      membership.outgoing.length === 0 &&
+      this.membersOf(leader).every(
+        (id) => this.status(id).appliedIndex === lastIndex && this.status(id).lastIndex === lastIndex,
+      )
     )
+  }
+
+  /** Members as a node knows them, without those that are lost. */
+  private membersOf(id: NodeId): NodeId[] {
+    const { voters, learners } = this.status(id).membership
+    return [...voters, ...learners].filter((each) => !this.isLost(each))
   }
 }
 

@@ -4,6 +4,8 @@ import type {
   Effect,
   Entry,
   Event,
+  LogIndex,
+  Membership,
   Message,
   NodeId,
   Outcome,
@@ -102,6 +104,8 @@ export class Host extends SimulatedDriver<Other> implements Process<Wire> {
   private readonly asked = new Map<number, (outcome: Outcome) => void>()
   /** Questions to the leader. */
   private readonly questions = new Map<number, (position: Position) => void>()
+  /** That were in force in this life, and where the log ended then. */
+  private memberships: { readonly membership: Membership; readonly lastIndex: LogIndex }[] = []
   private waiting: Waiting[] = []
   private askingUntilMs = 0
   private next = 1
@@ -148,7 +152,15 @@ export class Host extends SimulatedDriver<Other> implements Process<Wire> {
 
   override step(event: Event): void {
     super.step(event)
+    this.noteMembership()
     this.look()
+  }
+
+  /** All that were in force since the log had entry `index`. */
+  membershipsSince(index: LogIndex): Membership[] {
+    this.noteMembership()
+    const first = this.memberships.findLastIndex(({ lastIndex }) => lastIndex < index)
+    return this.memberships.slice(Math.max(0, first)).map(({ membership }) => membership)
   }
 
   get status(): ReplicationStatus {
@@ -159,6 +171,11 @@ export class Host extends SimulatedDriver<Other> implements Process<Wire> {
   /** What a read of this member sees now. */
   get position(): Position {
     return this.node.readable
+  }
+
+  private noteMembership(): void {
+    const { membership, lastIndex } = this.node.status
+    if (this.memberships.at(-1)?.membership !== membership) this.memberships.push({ membership, lastIndex })
   }
 
   // ---- Clients

@@ -2,7 +2,14 @@
 import type { Mutant, Rule } from '../../../ts/distributed/replication/mutant.ts'
 import type { Planted, Scenario } from '../planted.ts'
 import { explain, type RunOptions, runSeed } from './run.ts'
-import { leaderAlone, leaseOutlived, unconfirmedWrite, unevenHeartbeats } from './scenarios.ts'
+import {
+  lateAnswer,
+  leaderAlone,
+  leaseOutlived,
+  lostSessionServed,
+  unconfirmedWrite,
+  unevenHeartbeats,
+} from './scenarios.ts'
 
 /** Throws, or says so, if something is wrong without the rule. */
 type Story = (mutant?: Mutant) => boolean
@@ -10,12 +17,14 @@ type Story = (mutant?: Mutant) => boolean
 /** A leader that is alone gives up after two election timeouts of 100 ms at most; some time is for the story. */
 const LONGEST_ALONE_MS = 400
 
-/** Seeds alone are enough for the others. */
+/** The others are missed within 40 seeds, wherever one begins. */
 const STORIES: Readonly<Partial<Record<Rule, Story>>> = {
   'sync gives up': (mutant) => unconfirmedWrite(mutant).join() !== '3',
+  'positions have terms': lostSessionServed,
   'alone no leader for long': (mutant) => leaderAlone(mutant).lastAfterMs > LONGEST_ALONE_MS,
   'patience has a floor': leaseOutlived,
   'patience grows': unevenHeartbeats,
+  'fresh as of asking': lateAnswer,
 }
 
 /** All rules; the compiler sees that none is left out. */

@@ -1,4 +1,5 @@
 // One seed: draws a group, its mode, its faults and its clients, runs them, and says what was wrong.
+import type { NodeId } from '../../../ts/distributed/raft/index.ts'
 import type { Mode } from '../../../ts/distributed/replication/index.ts'
 import type { Mutant } from '../../../ts/distributed/replication/mutant.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
@@ -10,9 +11,9 @@ import {
   Nemesis,
   pick,
   simplifyFaults,
-  untilNext,
   wholeBetween,
 } from '../../../ts/testing/simulation/index.ts'
+import { mayLose, type Operations, type Organised, Reorganiser } from '../raft/reorganiser.ts'
 import type { ClientOptions } from './client.ts'
 import { describeWire, type GroupOptions, ReplicationGroup } from './group.ts'
 
@@ -25,8 +26,8 @@ export interface Plan {
     ClientOptions,
     'keyCount' | 'timeoutMs' | 'thinkMs' | 'readRate' | 'maxStalenessMs' | 'maxDrift'
   >
-  /** Mean time between transfers of leadership; Infinity for none. */
-  readonly transferMs: number
+  /** Mean times between what operators do; Infinity for never. */
+  readonly operations: Operations
 }
 
 export interface RunOptions {
@@ -48,6 +49,8 @@ export interface RunResult {
   readonly lost: number
   readonly conflicts: number
   readonly elections: number
+  /** Changes of membership that were asked for. */
+  readonly changes: number
   /** Undefined if nothing was wrong. */
   readonly complaint: string | undefined
   readonly trace: readonly string[]
@@ -63,7 +66,7 @@ function drawPlan(seed: number, wanted: Mode | undefined): Plan {
   const electionTicks = pick(random, [5, 10, 20])
   const usualMs = 1.5 * electionTicks * TICK_MS
   const faults = drawFaults(random, usualMs)
-  return {
+  const plan = {
     seed,
     faults,
     group: {
@@ -95,8 +98,17 @@ function drawPlan(seed: number, wanted: Mode | undefined): Plan {
       maxStalenessMs: pick(random, [20, 100, 400]),
       maxDrift: faults.clock.maxDrift,
     },
-    transferMs: chance(random, 0.3) ? usualMs * pick(random, [2, 8]) : Number.POSITIVE_INFINITY,
   }
+  const transferMs = chance(random, 0.3) ? usualMs * pick(random, [2, 8]) : Number.POSITIVE_INFINITY
+  const changes = chance(random, 0.3)
+  const replaces = !changes && chance(random, 0.5)
+  const operations = {
+    transferMs,
+    changeMs: changes ? usualMs * pick(random, [1, 3, 10]) : Number.POSITIVE_INFINITY,
+    replaceMs: replaces ? usualMs * pick(random, [1, 5]) : Number.POSITIVE_INFINITY,
+  }
+  const spareCount = changes || replaces ? wholeBetween(random, 1, 3) : 0
+  return { ...plan, group: { ...plan.group, spareCount }, operations }
 }
 
 function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
@@ -105,8 +117,17 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
   const { simulation, observer } = group
   for (let i = 0; i < plan.clientCount; i++) group.addClient(plan.client)
   const strikes: Record<string, number> = {}
+  const organised: Organised = {
+    ...{ simulation, nodeIds: group.nodeIds },
+    leaders: () => group.leaders,
+    membership: (id) => group.status(id).membership,
+    isSettled: (id) => group.host(id).isSettled,
+    isLost: (id) => group.isLost(id),
+    hand: (leader, make) => group.step(leader, make(-1)),
+  }
   let complaint: string | undefined
   let lost = 0
+  let changes = 0
   try {
     const nemesis = new Nemesis({
       simulation,
@@ -114,22 +135,17 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
       targets: () => group.nodeIds,
       everybody: () => [...group.nodeIds, ...group.clientIds],
       favourite: () => group.leader,
+      ...(plan.operations.replaceMs === Number.POSITIVE_INFINITY
+        ? {}
+        : { damage: (kind: 'rot' | 'wipe', id: NodeId) => mayLose(organised, id) && group.damage(kind, id) }),
     })
-    let isTransferring = plan.transferMs < Number.POSITIVE_INFINITY
-    const transfer = (): void => {
-      const { leader } = group
-      if (!isTransferring) return
-      if (leader !== undefined && !simulation.isPaused(leader)) {
-        group.step(leader, { kind: 'transfer', id: -1, to: pick(simulation.random, group.nodeIds) })
-      }
-      simulation.later(untilNext(simulation.random, plan.transferMs), transfer)
-    }
-    if (isTransferring) simulation.later(plan.transferMs, transfer)
+    const reorganiser = new Reorganiser(organised, plan.operations)
     while (simulation.trace.eventCount < events && simulation.step()) {
       // Until enough has happened.
     }
     nemesis.stop()
-    isTransferring = false
+    reorganiser.isStopped = true
+    changes = reorganiser.changes
     for (const [havoc, count] of nemesis.strikes) strikes[havoc] = count
     group.converge(CONVERGE_MS)
     lost = observer.lostWrites(group.host(group.leader as number).position).length
@@ -146,6 +162,7 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
     lost,
     conflicts: observer.conflicts,
     elections: Math.max(...group.nodeIds.map((id) => group.status(id).term)),
+    changes,
     complaint,
     trace: simulation.trace.lines(describeWire),
     faults: { ...strikes, ...simulation.network.counts },
@@ -176,14 +193,14 @@ export function explain(failed: RunResult, options: RunOptions): string {
 
 /** What a seed had and what came of it. */
 export function describeRun({ plan, ...result }: RunResult): string[] {
-  const { nodeCount, mode, raft, replication } = plan.group
+  const { nodeCount, spareCount, mode, raft, replication } = plan.group
   const options = Object.entries({ ...raft, ...replication }).map((option) => option.join(' '))
   return [
-    `seed ${plan.seed}: ${nodeCount} members, mode ${mode}, ${plan.clientCount} clients`,
+    `seed ${plan.seed}: ${nodeCount} members, ${spareCount} spare, mode ${mode}, ${plan.clientCount} clients`,
     `options: ${options.join(', ')}`,
     `faults: ${describeFaults(plan.faults)}`,
     `${result.events} events in ${(result.virtualMs / 1000).toFixed(1)} s of virtual time, hash ${result.digest}: ` +
-      `${result.writes} writes, ${result.lost} of them lost, ${result.reads} reads, ${result.conflicts} conflicts, last term ${result.elections}`,
+      `${result.writes} writes, ${result.lost} of them lost, ${result.reads} reads, ${result.conflicts} conflicts, last term ${result.elections}, ${result.changes} changes of membership`,
     ...(result.complaint === undefined ? result.trace : []),
   ]
 }

@@ -96,6 +96,26 @@ export function unevenHeartbeats(mutant?: Mutant): boolean {
   return group.status(1).role !== 'leader' || group.status(1).term !== term
 }
 
+/**
+ * What the leader answers to a follower that wants to be at most 20 ms old is under way for 90 ms, and meanwhile something is written
+ * that the follower does not get.
+ * @returns Whether the follower takes the answer for fresh, and shows what was there when it asked.
+ */
+export function lateAnswer(mutant?: Mutant): boolean {
+  const group = groupOf({ mutant })
+  const { simulation } = group
+  group.write(1, 1, 1)
+  simulation.runFor(50)
+  group.filter = (_, to, message) => to !== 3 || message.kind !== 'append'
+  simulation.network.clog(1, 3, simulation.nowMs + 90)
+  const number = group.ask(3, { kind: 'read', key: 1, guarantee: 'bounded', session: undefined, maxStalenessMs: 20 })
+  simulation.runFor(20) // the leader has answered
+  group.write(1, 1, 2)
+  simulation.runFor(100)
+  const answer = group.answers.get(number)
+  return answer?.kind === 'value' && answer.value === 1
+}
+
 /** A leader that is cut off acknowledges a write in mode `async`, and the others go on without it. */
 export interface LostWrite {
   readonly group: ReplicationGroup
@@ -119,6 +139,12 @@ export function lostWrite(mutant?: Mutant): LostWrite {
     () => group.status(1).leader === 2 && group.status(1).appliedIndex > lost.index,
   )
   return { group, lost }
+}
+
+/** @returns Whether some member shows a session, whose write is lost, less than that session has seen. */
+export function lostSessionServed(mutant?: Mutant): boolean {
+  const { group, lost } = lostWrite(mutant)
+  return group.nodeIds.some((id) => group.read(id, 1, { guarantee: 'session', session: lost }).kind !== 'conflict')
 }
 
 /** The leader is killed. @returns What is printed. */

@@ -1,7 +1,7 @@
 // The command line of partitioned-kv: a cluster, one node of it, and what is asked of it.
 import type { Command } from 'commander'
+import { bearer } from '../../distributed/link/index.ts'
 import { checkName } from '../../distributed/ring/store/host.ts'
-import { bearer } from '../../distributed/ring/store/secret.ts'
 import { variableOf } from '../../service/index.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { addSettings, asUsage } from '../kit/server-command.ts'
@@ -19,6 +19,7 @@ Examples:
   $ partitioned-kv get user:1 --r 3 --json
   $ partitioned-kv add-node node4
   $ partitioned-kv remove-node node2
+  $ partitioned-kv replace-node node3 node5 --lost      its disk is gone; without --lost it hands over what it has
   $ partitioned-kv ring
   $ partitioned-kv status
   $ partitioned-kv faults kill node2                    as a crash does, if it was started with --processes; then: start node2
@@ -85,6 +86,22 @@ export function run(args: readonly string[]): Promise<number> {
         const { removeNode } = await import('./change.ts')
         await removeNode(out, name, options)
       })
+    add(program, 'replace-node <name> <by>', 'start a node that takes the place of another one, which ends then')
+      .option('--lost', 'the other one does not run, and its disk is gone')
+      .action(async (name: string, by: string, options: RemoveArguments) => {
+        const { replaceNode } = await import('./change.ts')
+        await replaceNode(out, name, by, options)
+      })
+    add(program, 'lose-node <name>', 'say of a node that a change waits for that it will not come back').action(
+      async (name: string, options: ConnectionArguments) => {
+        const { loseNode } = await import('./change.ts')
+        await loseNode(out, name, options)
+      },
+    )
+    add(program, 'abort', 'give up a change that still copies keys').action(async (options: ConnectionArguments) => {
+      const { abort } = await import('./change.ts')
+      await abort(out, options)
+    })
     add(program, 'repair', 'compare all replicas of a node now, and exchange what differs').action(
       async (options: ConnectionArguments) => {
         const { repair } = await import('./change.ts')

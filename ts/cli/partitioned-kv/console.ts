@@ -107,7 +107,7 @@ async function change(view: PartitionedView, { kind, name }: Json): Promise<stri
     return `compared ${ranges} ranges, ${keys} keys differed`
   }
   if (kind === 'abort') {
-    answerOf(await view.change('/abort', {}))
+    answerOf(await view.change('/change', { kind: 'abort' }))
     return 'the change was given up'
   }
   if ((kind !== 'add' && kind !== 'remove') || typeof name !== 'string') {

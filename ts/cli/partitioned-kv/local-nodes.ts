@@ -165,7 +165,8 @@ function flagsOf(data: NodeData): string[] {
     ...[`--name=${data.name}`, `--peers=${peers}`, `--port=${data.listen.port}`, `--host=${data.listen.host}`],
     ...[`--data-dir=${data.path}`, `--cluster-id=${data.clusterId}`, `--replicas=${data.replicas}`],
     ...[`--read-quorum=${data.reads}`, `--write-quorum=${data.writes}`, `--vnodes=${data.virtualNodes}`],
-    ...[`--tick-ms=${data.tickMs}`, `--memory-bytes=${data.memoryBytes}`, `--max-clients=${data.maxClients}`],
+    ...[`--copy-kib=${Math.ceil(data.copyBytesPerSecond / 1024)}`, `--tick-ms=${data.tickMs}`],
+    ...[`--memory-bytes=${data.memoryBytes}`, `--max-clients=${data.maxClients}`],
     ...[`--log-level=${data.logLevel}`, '--json', ...(data.isInsecure ? ['--insecure'] : [])],
     ...(data.joins ? ['--joins'] : []),
   ]

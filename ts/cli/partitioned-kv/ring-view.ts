@@ -42,10 +42,13 @@ export class RingView {
       return this.names.indexOf(read.nodeAt(Math.floor(((i + 0.5) / SLICES) * RING_SIZE)) ?? '')
     })
     this.owners = runsOf(owners)
-    this.legs = new Map(layout.newcomers().map((name) => [name, layout.legsOf(name)]))
+    this.legs = new Map(layout.newcomers.map((name) => [name, layout.legsOf(name)]))
   }
 
-  /** The ranges that are on their way. @param doneOf - How many of them a node has copied. */
+  /**
+   * The ranges that are on their way. A node copies a few at once, so of those that are drawn as done the last ones may be others.
+   * @param doneOf - How many of them a node has copied.
+   */
   moving(doneOf: (name: string) => number): { readonly name: string; readonly runs: Runs }[] {
     return [...this.legs].map(([name, legs]) => {
       const slices = new Uint8Array(SLICES).fill(NONE)

@@ -1,10 +1,10 @@
 // What `partitioned-kv` can be told, for a whole cluster and for one node of it.
-import { BedplateError } from '../../base/errors.ts'
 import { checkName } from '../../distributed/ring/store/host.ts'
 import { type Address, parseAddress, type TlsFiles } from '../../io/network.ts'
 import { numberSetting, SERVER_SETTINGS, textSetting, type ValuesOf } from '../../service/index.ts'
-import { readNamedFile, tlsFilesOf } from '../kit/files.ts'
+import { tlsFilesOf } from '../kit/files.ts'
 import { UsageError } from '../kit/program.ts'
+import { HOST_SUMMARY, SECRET_SETTING, secretOf } from '../kit/secret.ts'
 import { asUsage } from '../kit/server-command.ts'
 import type { NodeData } from './node-messages.ts'
 
@@ -22,9 +22,12 @@ const SHARED = {
   ),
   vnodes: numberSetting('virtual nodes of each node', 128, { low: 1, high: 4096 }),
   'tick-ms': numberSetting('a tick: a request ends after 20, a node that is down gets a hint after 5', 100, { low: 5 }),
+  'copy-kib': numberSetting('what a node copies at most while the ring changes, in KiB a second', 16 * 1024, {
+    low: 1,
+  }),
   'memory-bytes': numberSetting('memory of the store of each node', 48 * 1024 * 1024, { low: 1024 * 1024 }),
-  'secret-file': textSetting('only nodes and clients that know what is in it are let in', '<file>'),
-  host: { ...host, summary: 'the address to listen on; others than this machine need a secret or --tls-ca' },
+  'secret-file': SECRET_SETTING,
+  host: { ...host, summary: HOST_SUMMARY },
   'log-level': { ...level, fallback: 'warn' as const },
   ...SERVER,
 }
@@ -92,6 +95,7 @@ export function sharedData(values: SharedValues, count: number, isInsecure: bool
     writes: writes === 0 ? majority : writes,
     virtualNodes: values.vnodes,
     tickMs: values['tick-ms'],
+    copyBytesPerSecond: 1024 * values['copy-kib'],
     memoryBytes: values['memory-bytes'],
     tls: tlsFilesOf(values) as TlsFiles | undefined,
     secret: secretOf(values['secret-file']),
@@ -99,14 +103,6 @@ export function sharedData(values: SharedValues, count: number, isInsecure: bool
     logLevel: values['log-level'],
     isInsecure,
   }
-}
-
-/** What the file says, without the line end behind it. @throws NOT_FOUND, INVALID_INPUT for an empty one */
-export function secretOf(path: string): string {
-  if (path === '') return ''
-  const secret = Buffer.from(readNamedFile('--secret-file', path)).toString().trim()
-  if (secret === '') throw new BedplateError('INVALID_INPUT', `--secret-file: ${path} is empty`)
-  return secret
 }
 
 /** One node as it was told to be. @throws UsageError, NOT_FOUND */

@@ -45,6 +45,8 @@ export function wordsOf(message: Message, commandWords: (command: Uint8Array) =>
       return 'campaign now'
     case 'stale':
       return `it is term ${message.term} already`
+    case 'removed':
+      return `you were removed at ${message.index}`
   }
 }
 

@@ -25,6 +25,8 @@ export interface ReplicatedClusterOptions {
   readonly directory: string
   /** Default: that of the cluster in the directory; `semi-sync` for a new one. */
   readonly mode?: Mode | undefined
+  /** Further flags of all nodes. */
+  readonly flags?: readonly string[]
   readonly onEvent: (id: NodeId, event: NodeEvent) => void
   /** Is told of one that has ended. */
   readonly onEnd: NodeProcessesOptions<NodeId>['ended']
@@ -39,7 +41,7 @@ export type ReplicatedCluster = LocalNodes<NodeId, Hello, Message>
 
 /** Starts node 1, which leads if the directory is empty, and the others, which join it. @throws UNAVAILABLE if a port is taken */
 export async function openReplicatedCluster(options: ReplicatedClusterOptions): Promise<ReplicatedCluster> {
-  const { ports, directory, mode, onEvent, onEnd, saw } = options
+  const { ports, directory, mode, flags = [], onEvent, onEnd, saw } = options
   const placeOf = (id: NodeId): string => `${HOST}:${ports[id - 1]}`
   // Nodes are known by where clients reach them: there is the way that can be cut, and each is behind its own.
   const hidden = await freePorts(ports.length)
@@ -51,7 +53,7 @@ export async function openReplicatedCluster(options: ReplicatedClusterOptions): 
       ...[`--node-id=${id}`, `--port=${hidden[id - 1]}`, `--advertise=${placeOf(id)}`],
       ...(id === 1 ? ['--leader'] : ['--follower', `--leader-addr=${placeOf(1)}`]),
       ...[`--data-dir=${join(directory, `node-${id}`)}`, '--log-level=warn', '--json'],
-      ...(mode === undefined ? [] : [`--mode=${mode}`]),
+      ...[...(mode === undefined ? [] : [`--mode=${mode}`]), ...flags],
     ],
     heard: (id, line) => {
       const event = JSON.parse(line) as NodeEvent

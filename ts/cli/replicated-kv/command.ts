@@ -26,7 +26,9 @@ Examples:
   $ replicated-kv up --nodes 3                              all of them at once, to be hurt by replicated-kv faults
 
 On any node: /set?key=&value=, /get?key=, /delete?key=, /range?prefix=, POST /batch, /status, /members, POST /promote, /health, /ready,
-/metrics. Reads take ?consistency=linearizable|stale|session, ?session= and ?max-staleness-ms=; ?json answers in JSON.
+/metrics. Reads take ?consistency=linearizable|stale|session, ?session= and ?max-staleness-ms=; those that take none are what
+--reads says. ?json answers in JSON.
+With --secret-file clients send the header "authorization: Bearer SECRET", except for /health, /ready and /metrics.
 --leader begins a cluster in an empty directory; a node that has one starts again as what the cluster makes it.
 Every flag has a twin in the environment, such as ${variableOf(SYSTEM, 'port')}, and a line in the file of --config, such as
 "port 8001"; a flag is worth more than the environment, and that more than the file.

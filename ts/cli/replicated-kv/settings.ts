@@ -1,5 +1,7 @@
 // What `replicated-kv` can be told, and what that comes to.
-import type { ReplicaOptions } from '../../distributed/replication/server/types.ts'
+import { refuseOpenHost } from '../../distributed/link/index.ts'
+import { DEFAULT_READS, isDefaultReads } from '../../distributed/replication/server/default-reads.ts'
+import type { DefaultReads, ReplicaOptions } from '../../distributed/replication/server/types.ts'
 import { MODES } from '../../distributed/replication/types.ts'
 import { choiceSetting, numberSetting, type Setting, textSetting, type ValuesOf } from '../../service/index.ts'
 import { tlsFilesOf } from '../kit/files.ts'
@@ -11,8 +13,8 @@ import {
   optionalNumber,
   snapshotSetting,
 } from '../kit/node-settings.ts'
-import { refuseOpenDoor } from '../kit/open-door.ts'
 import { UsageError } from '../kit/program.ts'
+import { HOST_SUMMARY, SECRET_SETTING, secretOf } from '../kit/secret.ts'
 import type { GivenOptions } from '../kit/server-command.ts'
 
 export const SETTINGS = {
@@ -33,7 +35,9 @@ export const SETTINGS = {
     ),
     fallback: undefined,
   } as Setting<(typeof MODES)[number] | undefined>,
-  host: HOST_SETTING,
+  reads: readsSetting('what a read on this node is that does not say how old it may be'),
+  host: { ...HOST_SETTING, summary: HOST_SUMMARY },
+  'secret-file': SECRET_SETTING,
   advertise: textSetting('where other nodes reach this one, if not at its --host and --port', '<host:port>'),
   'data-dir': textSetting('where its data is (./bedplate-data/replicated-kv-<id>)', '<directory>'),
   'tick-ms': numberSetting('a tick: a silent leader has failed after 10 to 20', 30, { low: 5, high: 10_000 }),
@@ -45,6 +49,14 @@ export const SETTINGS = {
   'log-level': { ...NODE_SETTINGS['log-level'], fallback: 'warn' as const },
 }
 export const SYSTEM = 'REPLICATION'
+
+function readsSetting(summary: string): Setting<DefaultReads> {
+  const parse = (text: string): DefaultReads => {
+    if (isDefaultReads(text)) return text
+    throw new Error('must be linearizable, stale or bounded:<ms>, such as bounded:500')
+  }
+  return { summary, placeholder: '<linearizable|stale|bounded:ms>', fallback: DEFAULT_READS, parse }
+}
 
 export type Values = ValuesOf<typeof SETTINGS>
 
@@ -64,15 +76,16 @@ export function replicaOptionsOf(values: Values, options: GivenOptions): Replica
       'replicated-kv --node-id=2 --port=8002 --follower --leader-addr=localhost:8001',
     )
   }
-  refuseOpenDoor(host, values['tls-ca'], insecure === true)
+  const secret = secretOf(values['secret-file'])
+  refuseOpenHost(host, secret !== '' || values['tls-ca'] !== '' || insecure === true)
   const advertise = addressOf('--advertise', values.advertise)
   if (advertise === undefined && /^(?:0\.0\.0\.0|::)$/.test(host)) {
     throw new UsageError(`nobody can reach a node at ${host}`, '--advertise host:port says where the others find it')
   }
   return {
-    ...{ id, listen: { host, port }, lead: lead === true, mode, advertise },
+    ...{ id, listen: { host, port }, lead: lead === true, mode, reads: values.reads, advertise },
     ...{ leader: addressOf('--leader-addr', leaderText), tls: tlsFilesOf(values) },
     ...{ tickMs: values['tick-ms'], requestMs: values['request-ms'], snapshotBytes: values['snapshot-bytes'] },
-    maxClients: values['max-clients'],
+    ...{ maxClients: values['max-clients'], secret },
   }
 }

@@ -3,15 +3,18 @@ import { mkdirSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { BedplateError } from '../../base/errors.ts'
+import { isDefaultReads } from '../../distributed/replication/server/default-reads.ts'
 import { describeEvent } from '../../distributed/replication/server/events.ts'
 import { MODES, type Mode } from '../../distributed/replication/types.ts'
 import { listenHttp } from '../../io/http.ts'
 import { showAddress } from '../../io/network.ts'
 import { consoleOfOne } from '../console/pages.ts'
+import type { ConsolePart } from '../console/part.ts'
 import { interruptible } from '../kit/interrupt.ts'
 import { describeEnd } from '../kit/node-processes.ts'
 import type { Output } from '../kit/output.ts'
 import { UsageError } from '../kit/program.ts'
+import { secretOf } from '../kit/secret.ts'
 import { wholeNumber } from '../kit/whole-number.ts'
 import { addFaults } from '../local-cluster/faults-command.ts'
 import { Watch } from '../raft/watch.ts'
@@ -36,6 +39,8 @@ interface UpOptions {
   readonly control: string
   readonly dataDir: string
   readonly mode?: string
+  readonly reads?: string
+  readonly secretFile?: string
   readonly json?: boolean
 }
 
@@ -50,6 +55,8 @@ export function addUp(program: Command, out: Output): void {
     .option('--control <port>', 'where `replicated-kv faults` is heard, and the console is', DEFAULT_CONTROL)
     .option('--data-dir <directory>', 'where their data is', './bedplate-data/replicated-kv')
     .option('--mode <mode>', `when a write is acknowledged: ${MODES.join(', ')}`)
+    .option('--reads <reads>', 'what a read is that does not say how old it may be: linearizable, stale, bounded:<ms>')
+    .option('--secret-file <file>', 'only nodes and clients that know what is in it are let in')
     .option('--json', 'say what happens as lines of JSON')
     .addHelpText('after', NOTES)
     .action(up)
@@ -67,7 +74,13 @@ async function up(options: UpOptions): Promise<void> {
   const count = wholeNumber('--nodes', options.nodes, MAX_NODES)
   const firstPort = wholeNumber('--port', options.port, 65_535 - MAX_NODES)
   const control = wholeNumber('--control', options.control, 65_535)
-  const { json = false } = options
+  const { reads, secretFile = '', json = false } = options
+  if (reads !== undefined && !isDefaultReads(reads)) {
+    throw new UsageError(
+      `--reads must be linearizable, stale or bounded:<ms>, got ${JSON.stringify(reads.slice(0, 40))}`,
+    )
+  }
+  const secret = secretOf(secretFile) // one refusal rather than one a node
   const directory = resolve(options.dataDir)
   const ports = Array.from({ length: count }, (_, i) => firstPort + i)
   const say = (text: string | undefined, event: object): void => {
@@ -82,11 +95,17 @@ async function up(options: UpOptions): Promise<void> {
     let nodes: ReplicatedCluster | undefined
     const watch = new Watch(REPLICATED_WATCH)
     const part = replicatedConsole({ watch, nodes: () => nodes?.states() ?? [], hurtable: () => nodes })
-    const { pages, change } = consoleOfOne('replicated-kv', part, ['replicated-kv', 'replay'])
+    // A browser has no way to tell the secret: with one there are no pages. Faults are about processes of this machine.
+    const { pages, change } =
+      secret === '' ? consoleOfOne('replicated-kv', part, ['replicated-kv', 'replay']) : faultsOnly(part)
     const listener = await listenHttp({ host: HOST, port: control }, pages, { localNamesOnly: true, change })
     try {
       nodes = await openReplicatedCluster({
         ...{ ports, directory, mode },
+        flags: [
+          ...(reads === undefined ? [] : [`--reads=${reads}`]),
+          ...(secret === '' ? [] : [`--secret-file=${resolve(secretFile)}`]),
+        ],
         onEvent: (id, event) => {
           const port = firstPort + id - 1
           if (event.event === 'ready') {
@@ -110,7 +129,7 @@ async function up(options: UpOptions): Promise<void> {
         saw: (from, to, message, isLost) => watch.saw(from, to, message, isLost),
       })
       const url = `http://${showAddress(listener.address)}`
-      say(`console  ${url}`, { event: 'console', url })
+      if (secret === '') say(`console  ${url}`, { event: 'console', url })
       await Promise.race([stopped, nodes.allGone])
       if (signal.aborted) return
       throw new BedplateError('UNAVAILABLE', 'all nodes have ended', { hint: 'their own words above say why' })
@@ -119,6 +138,10 @@ async function up(options: UpOptions): Promise<void> {
       await nodes?.close()
     }
   })
+}
+
+function faultsOnly({ change }: ConsolePart): ConsolePart {
+  return { pages: () => undefined, change: (path, body) => (path === '/faults' ? change('faults', body) : undefined) }
 }
 
 function modeOf(text: string | undefined): Mode | undefined {

@@ -1,5 +1,6 @@
 // What the console shows of a replicated store beside what it shows of any Raft: commands in words, offsets and lag.
-import { decodeCommand, type Write } from '../../distributed/replication/server/command.ts'
+import { decodeCommand } from '../../distributed/replication/server/command.ts'
+import type { Write } from '../../distributed/replication/server/write-list.ts'
 import { shorten, toLine } from '../kit/text.ts'
 import type { NodeReport, Watch, WatchOptions } from '../raft/watch.ts'
 
@@ -34,7 +35,7 @@ function commandWords(command: Uint8Array): string {
     const known = decodeCommand(command.subarray(1))
     if (known.kind === 'member') return `node ${known.member.id} ${known.member.hasLeft ? 'leaves' : 'comes'}`
     const [first] = known.writes
-    if (known.writes.length !== 1 || first === undefined) return `${known.writes.length} writes`
+    if (known.writes.count !== 1 || first === undefined) return `${known.writes.count} writes`
     return writeWords(first)
   } catch {
     return 'a command' // of another version, or not whole

@@ -4,6 +4,7 @@
 //   preamble   four bytes of magic | u8 version | three zeros: what tells a protocol from HTTP on a shared port
 //   frame      u32 length of the body | u32 CRC32C of the body | body
 //   body       the protocol's own; the first one is a hello
+import { ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import { crc32c } from '../../storage/crc32c/index.ts'
 
@@ -19,6 +20,8 @@ export interface Greeting<Id extends LinkId> {
   readonly to: Id
   /** Which directory the sender has: another one under the same id has forgotten what that node promised. Up to 64 bytes. */
   readonly incarnation: string
+  /** Drawn for this stream: what the other one's proof has to be made of. See secret.ts. */
+  readonly nonce: Uint8Array
 }
 
 /** What nodes send each other beside the messages of their protocol. */
@@ -27,7 +30,7 @@ export type Aside =
   | { readonly kind: 'call'; readonly id: number; readonly bytes: Uint8Array }
   /** Answers the call with this id. */
   | { readonly kind: 'answer'; readonly id: number; readonly bytes: Uint8Array }
-  /** Shows that the sender knows the secret of the cluster: comes right behind the hello, where there is one. */
+  /** Shows that the sender knows the secret of the cluster: comes right behind the hello. */
   | { readonly kind: 'proof'; readonly bytes: Uint8Array }
   /** Shows that the stream and the sender live. */
   | { readonly kind: 'ping' }
@@ -43,13 +46,14 @@ export interface FrameLimits {
   readonly maxBytes: number
   /** Before somebody has said who it is, a stranger costs no more memory than this. */
   readonly maxHelloBytes: number
-  /** How many frames it takes to say that: the hello, and a proof where the protocol has one. */
-  readonly helloFrames: number
 }
 
 export const MAX_CLUSTER_ID_BYTES = 255
 export const MAX_INCARNATION_BYTES = 64
 const HEADER_BYTES = 8
+const HEADER_ROOM = new Uint8Array(HEADER_BYTES)
+/** So many frames it takes to say who one is: the hello and the proof. */
+const HELLO_FRAMES = 2
 const MAGIC_BYTES = 4
 const VERSION_AT = 4
 
@@ -76,18 +80,23 @@ export function checkClusterId(clusterId: string): void {
   throw new BedplateError('INVALID_INPUT', `a cluster id has at most ${MAX_CLUSTER_ID_BYTES} bytes`)
 }
 
-/** @param hint - How to have smaller ones. @throws INVALID_INPUT for more bytes than a receiver takes. */
-export function encodeFrame(body: Uint8Array, maxBytes: number, hint: string): Uint8Array {
+/** A frame in the making: what is put into it is its body. @param bodyBytes - About how long that will be. */
+export function beginFrame(bodyBytes = 256): ByteWriter {
+  return new ByteWriter(HEADER_BYTES + bodyBytes).raw(HEADER_ROOM)
+}
+
+/** Ends what `beginFrame` began. @param hint - How to have smaller ones. @throws INVALID_INPUT for more bytes than a receiver takes. */
+export function endFrame(writer: ByteWriter, maxBytes: number, hint: string): Uint8Array {
+  const bytes = writer.finish()
+  const body = bytes.subarray(HEADER_BYTES)
   if (body.length > maxBytes) {
     throw new BedplateError('INVALID_INPUT', `a message has ${body.length} bytes, and ${maxBytes} are allowed`, {
       hint,
     })
   }
-  const bytes = new Uint8Array(HEADER_BYTES + body.length)
-  const view = new DataView(bytes.buffer)
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
   view.setUint32(0, body.length, true)
   view.setUint32(4, crc32c(body), true)
-  bytes.set(body, HEADER_BYTES)
   return bytes
 }
 
@@ -116,7 +125,7 @@ export class FrameDecoder<F> {
     this.parts.push(bytes)
     this.size += bytes.length
     if (this.size < this.needed) return frames
-    const buffer = this.parts.length === 1 ? bytes : new Uint8Array(Buffer.concat(this.parts))
+    const buffer = this.parts.length === 1 ? bytes : Buffer.concat(this.parts)
     const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     let at = 0
     this.needed = HEADER_BYTES
@@ -140,8 +149,8 @@ export class FrameDecoder<F> {
   }
 
   private checkLength(length: number): number {
-    const { maxBytes, maxHelloBytes, helloFrames } = this.limits
-    const most = this.count < helloFrames ? maxHelloBytes : maxBytes
+    const { maxBytes, maxHelloBytes } = this.limits
+    const most = this.count < HELLO_FRAMES ? maxHelloBytes : maxBytes
     if (length <= most) return length
     throw new BedplateError('CORRUPTION', `a frame says that it has ${length} bytes, and ${most} are allowed`)
   }

@@ -1,9 +1,10 @@
 // Streams between the nodes of a cluster, for the systems that have one.
 export {
   type Aside,
+  beginFrame,
   beginsLike,
   checkClusterId,
-  encodeFrame,
+  endFrame,
   type Frame,
   FrameDecoder,
   type Greeting,
@@ -12,3 +13,12 @@ export {
   MAX_INCARNATION_BYTES,
 } from './frame.ts'
 export { type CallOutcome, type Links, type LinksOptions, openLinks, type Protocol } from './links.ts'
+export {
+  bearer,
+  checkSecret,
+  checkSecretText,
+  MAX_PROOF_BYTES,
+  NONCE_BYTES,
+  refuseOpenHost,
+  takeNonce,
+} from './secret.ts'

@@ -1,8 +1,7 @@
 // Carries messages between the nodes of a cluster: one stream a pair of nodes, for all groups. What is said on it, the protocol knows.
 //
 // The node with the higher id connects, the other one listens; both send on the stream. Each begins with preamble and hello, and
-// with a proof that it knows the secret of the cluster if the protocol wants one; who is refused is told by the other one's hello why.
-// What cannot be sent is lost, as protocols expect: while there is no stream, and
+// with a proof that it knows the secret of the cluster; who is refused is told by the other one's hello why. What cannot be sent is lost, as protocols expect: while there is no stream, and
 // while more than `maxUnsentBytes` wait to leave. A stream that fails is opened again after a pause that doubles up to a bound and
 // is drawn from its upper half. Pings go both ways, so that a stream whose other end has gone without a word is noticed: TCP
 // alone would take minutes, and as long again once the network is whole.
@@ -19,6 +18,7 @@ import {
 } from '../../io/network.ts'
 import type { Random } from '../../io/random.ts'
 import { type Aside, beginsLike, type Frame, type FrameDecoder, type Greeting, type LinkId } from './frame.ts'
+import { checkProof, prove } from './secret.ts'
 
 /** What nodes say to each other. */
 export interface Protocol<Id extends LinkId, H extends Greeting<Id>, M> {
@@ -32,8 +32,6 @@ export interface Protocol<Id extends LinkId, H extends Greeting<Id>, M> {
   readonly encodeAside: (group: number, aside: Aside) => Uint8Array
   /** Refuses somebody who means another cluster or another node. @throws INVALID_INPUT */
   readonly check: (own: H, theirs: H) => void
-  /** What `prover` sends to show to `verifier` that it knows the secret; left out by a protocol without proofs. */
-  readonly prove?: (prover: H, verifier: H) => Uint8Array
 }
 
 export interface LinksOptions<Id extends LinkId, H extends Greeting<Id>, M> {
@@ -45,6 +43,8 @@ export interface LinksOptions<Id extends LinkId, H extends Greeting<Id>, M> {
   readonly listen: Address
   /** Certificate and key of this node, for both directions; with `ca`, nodes know each other by what it has signed. */
   readonly tls?: TlsFiles | undefined
+  /** Equal on all nodes; '' keeps nobody out. */
+  readonly secret: string
   /** This node. */
   readonly id: Id
   /** Who this node is, and what all nodes of the cluster must agree on: the hello of a new stream. */
@@ -148,7 +148,9 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
 
   async open(): Promise<void> {
     const { listen, tls, peers } = this.options
-    this.listener = await this.network.listen({ ...listen, tls }, (connection) => this.accept(connection))
+    this.listener = await this.network.listen({ ...listen, tls, gathers: true }, (connection) =>
+      this.accept(connection),
+    )
     this.beatLater()
     for (const [id, address] of peers) this.addAddress(id, address)
   }
@@ -251,7 +253,7 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
       connection.write(protocol.encodeHello(stream.own))
       return this.eventsOf(stream, again)
     }
-    this.network.connect({ ...address, tls, timeoutMs: CONNECT_MS }, accept).catch(again)
+    this.network.connect({ ...address, tls, timeoutMs: CONNECT_MS, gathers: true }, accept).catch(again)
   }
 
   private connectLater(id: Id): void {
@@ -353,7 +355,7 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
   }
 
   private greet(stream: Stream<Id, H, M>, hello: H): void {
-    const { protocol, greet } = this.options
+    const { protocol, greet, secret } = this.options
     const { connection, isAccepted } = stream
     if (isAccepted) {
       // It called: it has not heard who answers.
@@ -364,21 +366,15 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
     const own = stream.own as H
     protocol.check(own, hello)
     stream.theirs = hello
-    if (protocol.prove === undefined) this.admitted(stream, hello)
-    else connection.write(protocol.encodeAside(0, { kind: 'proof', bytes: protocol.prove(own, hello) }))
+    connection.write(protocol.encodeAside(0, { kind: 'proof', bytes: prove(secret, own, hello) }))
   }
 
-  /** What comes behind a hello where proofs are wanted: nothing else is heard before. */
+  /** What comes behind a hello: nothing else is heard before. */
   private admit(stream: Stream<Id, H, M>, message: M | Aside): void {
     const { own, theirs } = stream
-    const { prove } = this.options.protocol
-    if (own === undefined || theirs === undefined || prove === undefined) return
-    const bytes = message.kind === 'proof' ? (message as Aside & { kind: 'proof' }).bytes : new Uint8Array(0)
-    if (!isEqual(bytes, prove(theirs, own))) {
-      throw new BedplateError('PERMISSION', `node ${theirs.from} does not know the secret of the cluster`, {
-        hint: 'give all nodes the same secret',
-      })
-    }
+    if (own === undefined || theirs === undefined) return
+    const proof = message.kind === 'proof' ? (message as Aside & { kind: 'proof' }).bytes : new Uint8Array(0)
+    checkProof(proof, this.options.secret, { prover: theirs, verifier: own })
     this.admitted(stream, theirs)
   }
 
@@ -442,12 +438,4 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
       },
     )
   }
-}
-
-/** In a time that does not tell where two proofs differ. */
-function isEqual(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false
-  let difference = 0
-  for (const [i, byte] of a.entries()) difference |= byte ^ (b[i] as number)
-  return difference === 0
 }

@@ -52,6 +52,8 @@ export interface HostOptions {
   /** Node j listens on this port plus j; 0 if addresses are given one by one. All nodes must agree. */
   readonly basePort: number
   readonly tls: TlsFiles | undefined
+  /** Of the cluster; '' if it has none. */
+  readonly secret: string
   readonly onTrouble: ((peer: string, error: Error) => void) | undefined
 }
 
@@ -157,10 +159,10 @@ export class Host implements RaftHost {
   /** @throws UNAVAILABLE if the port is taken, PERMISSION, INVALID_INPUT */
   async listen(): Promise<void> {
     const { network, clock, random, onStranger } = this.seams
-    const { identity, members, listen, basePort, tls, onTrouble } = this.options
+    const { identity, members, listen, basePort, tls, secret, onTrouble } = this.options
     const others = [...members].filter(([id]) => id !== identity.node)
     this.transport = await openTransport({
-      ...{ network, clock, random, listen, tls, onStranger, onTrouble },
+      ...{ network, clock, random, listen, tls, secret, onStranger, onTrouble },
       own: {
         clusterId: identity.clusterId,
         from: identity.node,

@@ -2,6 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { checkOptions, describe } from '../../base/options.ts'
 import { type Address, isAddress } from '../../io/network.ts'
+import { checkSecretText } from '../link/index.ts'
 import type { Addresses, OpenRaftOptions, RaftHost } from './door.ts'
 import { type HostOptions, type HostSeams, openHost } from './host.ts'
 import { MAX_CLUSTER_ID_BYTES } from './identity.ts'
@@ -15,6 +16,7 @@ const TYPES = {
   create: 'boolean',
   listen: 'any',
   tls: 'any',
+  secret: 'string',
   onTrouble: 'function',
   basePort: 'number',
 } as const
@@ -29,7 +31,7 @@ function checkedOptions(path: string, options: OpenRaftOptions): HostOptions {
     throw refusal(`path must be the name of a directory, got ${describe(path)}`)
   }
   checkOptions(options, TYPES, 'openRaft')
-  const { id, clusterId = 'default', create = false, basePort = 0, tls, onTrouble } = options
+  const { id, clusterId = 'default', create = false, basePort = 0, tls, secret = '', onTrouble } = options
   const members = addressesOf(options.members)
   if (!isUsable([id], [])) throw refusal(`id must be a whole number >= 1, got ${describe(id)}`)
   const nameBytes = Buffer.byteLength(clusterId)
@@ -42,8 +44,9 @@ function checkedOptions(path: string, options: OpenRaftOptions): HostOptions {
     throw refusal(`node ${id} is none of the founding members, so it must be told where to listen`)
   }
   checkAddress('listen', listen)
+  if (secret !== '') checkSecretText('openRaft', secret)
   const identity = { clusterId, node: id, members: [...members.keys()] }
-  return { path, create, identity, members, listen, basePort, tls, onTrouble }
+  return { path, create, identity, members, listen, basePort, tls, secret, onTrouble }
 }
 
 function addressesOf(given: unknown): Addresses {

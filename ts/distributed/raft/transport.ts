@@ -1,5 +1,5 @@
 // Raft on the links between nodes: see link/links.ts for these.
-import { type Links, type LinksOptions, openLinks, type Protocol } from '../link/index.ts'
+import { type Links, type LinksOptions, NONCE_BYTES, openLinks, type Protocol } from '../link/index.ts'
 import {
   checkHello,
   encodeAside,
@@ -13,7 +13,7 @@ import type { Message, NodeId } from './types.ts'
 
 export interface TransportOptions extends Omit<LinksOptions<NodeId, Hello, Message>, 'protocol' | 'id' | 'greet'> {
   /** Who this node is, and what all nodes of the cluster must agree on. */
-  readonly own: Omit<Hello, 'to'>
+  readonly own: Omit<Hello, 'to' | 'nonce'>
 }
 
 /** Streams to the other nodes. */
@@ -31,5 +31,6 @@ const PROTOCOL: Protocol<NodeId, Hello, Message> = {
 
 /** Begins to listen and to connect. @throws UNAVAILABLE if the port is taken, PERMISSION, INVALID_INPUT */
 export function openTransport({ own, ...options }: TransportOptions): Promise<Transport> {
-  return openLinks({ ...options, protocol: PROTOCOL, id: own.from, greet: (to) => ({ ...own, to }) })
+  const greet = (to: NodeId): Hello => ({ ...own, to, nonce: options.random.bytes(NONCE_BYTES) })
+  return openLinks({ ...options, protocol: PROTOCOL, id: own.from, greet })
 }

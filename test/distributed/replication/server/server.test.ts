@@ -1,7 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { encodeSession } from '../../../../ts/distributed/replication/index.ts'
-import { openReplica, type ReplicaEvent, type ReplicatedStore } from '../../../../ts/distributed/replication/public.ts'
+import {
+  openReplica,
+  type ReplicaEvent,
+  type ReplicaOptions,
+  type ReplicatedStore,
+} from '../../../../ts/distributed/replication/public.ts'
 import { Servers } from '../../../support/replicated-kv/servers.ts'
 import { directoryInMemory } from '../../../support/temporary-directory.ts'
 
@@ -146,8 +151,8 @@ describe('a cluster', () => {
   const clusters: Servers[] = []
   let count = 0
 
-  function cluster(): Servers {
-    const made = new Servers(`${home.path}/cluster-${++count}`, { requestMs: 2000 })
+  function cluster(common: Partial<ReplicaOptions> = {}): Servers {
+    const made = new Servers(`${home.path}/cluster-${++count}`, { requestMs: 2000, ...common })
     clusters.push(made)
     return made
   }
@@ -194,6 +199,23 @@ describe('a cluster', () => {
         text: expect.stringContaining('was lost with an earlier leader'),
       })
     }
+  })
+
+  it.each(['linearizable', 'stale', 'bounded:60000'] as const)('reads as its node was told: %s', async (reads) => {
+    const nodes = cluster({ requestMs: 500 })
+    await nodes.start(1)
+    await nodes.start(2, { reads })
+    await nodes.ask(1, '/set?key=a&value=1')
+    const { session } = await nodes.ask(2, '/get?key=a&max-staleness-ms=0')
+    expect(JSON.parse((await nodes.ask(2, '/status')).text)).toMatchObject({ reads })
+    await nodes.stop(1)
+    // Nobody leads. What was fresh a short while ago is still within its bound.
+    const statuses = await Promise.all(
+      ['/get?key=a', '/range', '/get?key=a&consistency=linearizable', `/get?key=a&session=${session}`].map(
+        async (path) => (await nodes.ask(2, path)).status,
+      ),
+    )
+    expect(statuses).toEqual(reads === 'linearizable' ? [503, 503, 503, 200] : [200, 200, 503, 200])
   })
 
   it('in mode sync says whose confirmation is missing', async () => {
@@ -265,6 +287,8 @@ describe('the library', () => {
     [{ id: 1.5 }, /id must be a whole number of at least 1, got 1.5/],
     [{ listen: { host: '127.0.0.1', port: 70_000 } }, /listen must be an address \{ host, port \}/],
     [{ advertise: '127.0.0.1:1' }, /advertise must be an address \{ host, port \}, got "127.0.0.1:1"/],
+    [{ reads: 'bounded:' }, /reads must be linearizable, stale or bounded:<milliseconds>, got "bounded:"/],
+    [{ reads: 'fresh' }, /reads must be linearizable, stale or bounded/],
     [{ requestMs: 0 }, /requestMs must be a whole number of at least 1, got 0/],
     [{ leed: true }, /there is no option "leed"/],
   ])('refuses %j, and leaves the directory as it is', async (wrong, message) => {

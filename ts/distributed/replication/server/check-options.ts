@@ -2,7 +2,9 @@
 import { BedplateError } from '../../../base/errors.ts'
 import { checkOptions, describe } from '../../../base/options.ts'
 import { isAddress } from '../../../io/network.ts'
+import { checkSecretText } from '../../link/index.ts'
 import { MODES } from '../types.ts'
+import { isDefaultReads } from './default-reads.ts'
 import { CONSISTENCIES, type ReadOptions, type ReplicaOptions } from './types.ts'
 
 const COUNTS = ['id', 'tickMs', 'requestMs', 'snapshotBytes', 'joinMs', 'maxClients'] as const
@@ -13,7 +15,9 @@ const TYPES = {
   ...Object.fromEntries(ADDRESSES.map((name) => [name, 'any'] as const)),
   lead: 'boolean',
   mode: 'string',
+  reads: 'string',
   tls: 'any',
+  secret: 'string',
   onEvent: 'function',
   onTrouble: 'function',
 } as const
@@ -29,7 +33,8 @@ const READ_TYPES = {
 /** @throws INVALID_INPUT, naming the option. */
 export function checkReplicaOptions(options: ReplicaOptions): void {
   checkOptions(options, TYPES, 'openReplica')
-  const { mode } = options
+  const { mode, reads, secret } = options
+  if (secret) checkSecretText('openReplica', secret)
   for (const [name, count] of COUNTS.map((each) => [each, options[each]] as const)) {
     if (count === undefined && name !== 'id') continue
     if (!Number.isSafeInteger(count) || (count as number) < 1) {
@@ -42,6 +47,9 @@ export function checkReplicaOptions(options: ReplicaOptions): void {
   }
   if (mode !== undefined && !MODES.includes(mode)) {
     throw refusal(`mode must be one of ${MODES.join(', ')}, got ${describe(mode)}`)
+  }
+  if (reads !== undefined && !isDefaultReads(reads)) {
+    throw refusal(`reads must be linearizable, stale or bounded:<milliseconds>, got ${describe(reads)}`)
   }
 }
 

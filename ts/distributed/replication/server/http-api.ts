@@ -5,14 +5,15 @@ import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
 import { parseAddress } from '../../../io/network.ts'
 import { jsonPage, statusOfError } from '../../../service/index.ts'
+import { checkSecret } from '../../link/index.ts'
 import { RaftError } from '../../raft/index.ts'
 import { isDrawnId } from './cluster-file.ts'
-import type { Write } from './command.ts'
 import { JOIN_PATH } from './joining.ts'
 import type { KeyRange } from './records.ts'
 import type { Replica } from './replica.ts'
 import { describeStatus } from './status.ts'
 import { CONSISTENCIES, type ReadOptions } from './types.ts'
+import type { Write } from './write-list.ts'
 
 interface Route {
   readonly methods: readonly string[]
@@ -39,11 +40,12 @@ const ROUTES: Readonly<Record<string, Route>> = {
   [JOIN_PATH]: { methods: ['GET', 'POST'], isChange: true, answer: join },
 }
 
-/** Answers a request; undefined if there is no such path. Never rejects. */
-export async function answerRequest(replica: Replica, request: HttpRequest): Promise<Page | undefined> {
+/** Answers a request; undefined if there is no such path. Never rejects. @param secret - Asked of everybody, unless it is ''. */
+export async function answerRequest(replica: Replica, request: HttpRequest, secret: string): Promise<Page | undefined> {
   const route = ROUTES[request.path]
   if (route === undefined) return undefined
   try {
+    checkSecret(request.headers['authorization'], secret)
     if (!route.methods.includes(request.method === 'HEAD' ? 'GET' : request.method)) {
       const known = route.methods.join(', ')
       return failure(

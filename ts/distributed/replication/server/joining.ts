@@ -3,6 +3,7 @@
 import { BedplateError, type ErrorCode } from '../../../base/errors.ts'
 import { HttpClient } from '../../../io/http-client.ts'
 import { type Address, showAddress, type TlsFiles } from '../../../io/network.ts'
+import { bearer } from '../../link/index.ts'
 import type { NodeId } from '../../raft/index.ts'
 import { MODES } from '../types.ts'
 import { addressesOf, isDrawnId } from './cluster-file.ts'
@@ -16,14 +17,20 @@ export interface JoinRequest {
   readonly address: Address
 }
 
+/** How a node comes in. */
+export interface Entrance {
+  readonly tls?: TlsFiles | undefined
+  readonly secret?: string | undefined
+}
+
 /** The path that both ends know. */
 export const JOIN_PATH = '/join'
 const CALL_MS = 3000
 const MAX_ANSWER_BYTES = 64 * 1024
 
 /** Asks a member of what cluster it is. @throws UNAVAILABLE if it does not answer, and whatever it refuses with */
-export async function askCluster(member: Address, tls: TlsFiles | undefined): Promise<JoinInfo> {
-  const { cluster, mode, founders } = await call(member, tls, undefined)
+export async function askCluster(member: Address, entrance: Entrance): Promise<JoinInfo> {
+  const { cluster, mode, founders } = await call(member, entrance, undefined)
   const known = MODES.find((each) => each === mode)
   if (!isDrawnId(cluster) || known === undefined) throw notOurs(member)
   try {
@@ -34,17 +41,17 @@ export async function askCluster(member: Address, tls: TlsFiles | undefined): Pr
 }
 
 /** Asks a member to let a node in. Twice is as good as once. @throws as `askCluster` */
-export async function askToJoin(member: Address, tls: TlsFiles | undefined, request: JoinRequest): Promise<void> {
-  await call(member, tls, JSON.stringify({ ...request, address: showAddress(request.address) }))
+export async function askToJoin(member: Address, entrance: Entrance, request: JoinRequest): Promise<void> {
+  await call(member, entrance, JSON.stringify({ ...request, address: showAddress(request.address) }))
 }
 
-async function call(member: Address, tls: TlsFiles | undefined, body: string | undefined) {
+async function call(member: Address, { tls, secret = '' }: Entrance, body: string | undefined) {
   const client = new HttpClient({ tls })
   const { status, body: bytes } = await client
     .ask({
       url: `${tls === undefined ? 'http' : 'https'}://${showAddress(member)}${JOIN_PATH}`,
       ...(body === undefined ? {} : { method: 'POST', body: Buffer.from(body) }),
-      ...{ timeoutMs: CALL_MS, maxReplyBytes: MAX_ANSWER_BYTES },
+      ...{ headers: bearer(secret), timeoutMs: CALL_MS, maxReplyBytes: MAX_ANSWER_BYTES },
     })
     .finally(() => client.close())
   const answer = parse(Buffer.from(bytes).toString())

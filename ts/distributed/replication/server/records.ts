@@ -5,19 +5,30 @@
 //   tree `members`   id, u53 LE -> join id and whether it has left, as in a command
 //   tree `local`     applied: u53 LE, the last entry that was executed; replacing: all else is worth nothing yet
 //
-// What is applied in one turn of the event loop becomes one batch. The store syncs when it likes: what it loses, the log has.
+// What is applied in one turn of the event loop becomes one batch. The store writes when it likes: what it loses, the log has.
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
-import { BedplateError } from '../../../base/errors.ts'
-import { type BTree, type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
+import { assert, BedplateError } from '../../../base/errors.ts'
+import { type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
+import { BTreeHandle } from '../../../storage/btree/store.ts'
+import { PackedOperations } from '../../../storage/ordered/packed-operations.ts'
 import type { NodeId } from '../../raft/index.ts'
-import type { MemberRecord, SnapshotContent, Write } from './command.ts'
+import type { MemberRecord, SnapshotContent } from './command.ts'
 import { decodeCommand, encodeMember } from './command.ts'
+import type { WriteList } from './write-list.ts'
 
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const APPLIED = Buffer.from('applied')
 const REPLACING = Buffer.from('replacing')
 /** A snapshot is taken over in batches of about so much. */
 const BATCH_BYTES = 1024 * 1024
+
+/** What operations are packed for, in the order of `TREES`. */
+const DATA = 0
+const MEMBERS = 1
+const LOCAL = 2
+const TREES = ['data', 'members', 'local']
+/** One huge batch is no reason to keep its memory. */
+const KEPT_BYTES = 1024 * 1024
 
 type Tree = BTreeTree<Uint8Array, Uint8Array>
 type Operation = Parameters<Tree['batch']>[0][number]
@@ -33,16 +44,16 @@ export interface KeyRange {
 
 /** What a replica has on disk. Made by `openRecords`. */
 export class Records {
-  readonly #store: BTree<Uint8Array, Uint8Array>
+  readonly #store: BTreeHandle<Uint8Array, Uint8Array>
   readonly #data: Tree
   readonly #local: Tree
   readonly #members = new Map<NodeId, MemberRecord>()
   readonly #failed: (error: unknown) => void
-  #unwritten: Operation[] = []
+  readonly #unwritten = new PackedOperations(Buffer.allocUnsafeSlow(KEPT_BYTES / 16))
   #isWritePlanned = false
   #appliedIndex = 0
 
-  constructor(store: BTree<Uint8Array, Uint8Array>, failed: (error: unknown) => void) {
+  constructor(store: BTreeHandle<Uint8Array, Uint8Array>, failed: (error: unknown) => void) {
     this.#store = store
     this.#data = store.tree<Uint8Array, Uint8Array>('data', BYTES)
     this.#local = store.tree<Uint8Array, Uint8Array>('local', BYTES)
@@ -88,13 +99,14 @@ export class Records {
   }
 
   /** Executes the writes of an entry. They are seen at once. */
-  write(index: number, writes: readonly Write[]): void {
+  write(index: number, writes: WriteList): void {
     this.#enter(index)
-    for (const { key, value } of writes) {
-      this.#unwritten.push(
-        value === undefined ? { type: 'delete', key, tree: 'data' } : { type: 'put', key, value, tree: 'data' },
-      )
-    }
+    const unwritten = this.#unwritten
+    const { bytes } = writes
+    writes.visit((isDelete, keyAt, keyBytes, valueAt, valueBytes) => {
+      if (isDelete) unwritten.delete(DATA, bytes, keyAt, keyBytes)
+      else unwritten.put(DATA, bytes, keyAt, keyBytes, valueAt, valueBytes)
+    })
   }
 
   /** Keeps what is known of a node. The first directory that comes with an id has it for good. */
@@ -103,7 +115,8 @@ export class Records {
     const known = this.#members.get(member.id)
     if (known !== undefined && known.joinId !== member.joinId) return
     this.#members.set(member.id, member)
-    this.#unwritten.push(memberPut(member))
+    const { key, value } = memberPut(member)
+    this.#unwritten.putPair(MEMBERS, key, value)
   }
 
   /** Takes over all of another replica. */
@@ -144,10 +157,11 @@ export class Records {
   #flush(): void {
     if (!this.#isWritePlanned) return
     this.#isWritePlanned = false
-    const operations = this.#unwritten
-    this.#unwritten = []
-    operations.push(appliedPut(this.#appliedIndex))
-    this.#send(operations)
+    const unwritten = this.#unwritten
+    const { key, value } = appliedPut(this.#appliedIndex)
+    unwritten.putPair(LOCAL, key, value)
+    this.#attempt(() => this.#store.applyPacked(TREES, unwritten))
+    unwritten.restart(KEPT_BYTES)
   }
 
   #clear(last: readonly Operation[]): void {
@@ -158,8 +172,12 @@ export class Records {
   }
 
   #send(operations: readonly Operation[]): void {
+    this.#attempt(() => this.#store.batch(operations))
+  }
+
+  #attempt(write: () => Promise<void>): void {
     try {
-      this.#store.batch(operations).catch(this.#failed)
+      write().catch(this.#failed)
     } catch (error) {
       this.#failed(error)
       throw error
@@ -173,8 +191,9 @@ export class Records {
  * @throws LOCKED, CORRUPTION, INCOMPATIBLE, PERMISSION, DISK_FULL, IO
  */
 export async function openRecords(path: string, failed: (error: unknown) => void): Promise<Records> {
-  const store = await openBTree<Uint8Array, Uint8Array>(path, { create: true, durability: 'os', ...BYTES })
+  const store = await openBTree<Uint8Array, Uint8Array>(path, { create: true, durability: 'memory', ...BYTES })
   try {
+    assert(store instanceof BTreeHandle, 'a store is a handle on one of the two engines')
     return new Records(store, failed)
   } catch (error) {
     await store.close()
@@ -182,10 +201,10 @@ export async function openRecords(path: string, failed: (error: unknown) => void
   }
 }
 
-function memberPut(member: MemberRecord): Operation {
+function memberPut(member: MemberRecord): Operation & { readonly type: 'put' } {
   return { type: 'put', key: new ByteWriter().u53(member.id).finish(), value: encodeMember(member), tree: 'members' }
 }
 
-function appliedPut(index: number): Operation {
+function appliedPut(index: number): Operation & { readonly type: 'put' } {
   return { type: 'put', key: APPLIED, value: new ByteWriter().u53(index).finish(), tree: 'local' }
 }

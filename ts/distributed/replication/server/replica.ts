@@ -8,6 +8,7 @@ import type { Cancel, Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath, parentDirectory } from '../../../io/disk.ts'
 import { type Address, showAddress } from '../../../io/network.ts'
 import {
+  type Applied,
   type GroupStatus,
   type HostSeams,
   logTail,
@@ -23,18 +24,27 @@ import { decodeSession, encodeSession, laterOf } from '../token.ts'
 import type { ReplicationStatus } from '../types.ts'
 import { checkReadOptions, checkReplicaOptions } from './check-options.ts'
 import { type ClusterFile, isUnused, readClusterFile, writeClusterFile } from './cluster-file.ts'
-import { checkKey, encodeMember, encodeWrites, MAX_COMMAND_BYTES, type MemberRecord, type Write } from './command.ts'
+import { checkKey, encodeMember, encodeWrites, type MemberRecord } from './command.ts'
+import { MAX_COMMAND_BYTES } from './command-layout.ts'
+import { DEFAULT_READS, type Wish, wishOf, withDefault } from './default-reads.ts'
 import { askCluster, askToJoin } from './joining.ts'
 import { KvMachine } from './machine.ts'
 import { isPassing, Members } from './members.ts'
 import { type KeyRange, openRecords } from './records.ts'
-import type { JoinInfo, ReadOptions, ReplicaOptions, Seen } from './types.ts'
+import {
+  DEFAULT_REQUEST_MS,
+  type DefaultReads,
+  type JoinInfo,
+  type ReadOptions,
+  type ReplicaOptions,
+  type Seen,
+} from './types.ts'
+import type { Write } from './write-list.ts'
 
 const GROUP = 1
 const RAFT = 'raft'
 const STATE = 'state'
 const DEFAULT_TICK_MS = 30
-const DEFAULT_REQUEST_MS = 5000
 const DEFAULT_JOIN_MS = 30_000
 const DEFAULT_SNAPSHOT_BYTES = 64 * 1024 * 1024
 /** What cannot be done yet is tried again after this. */
@@ -66,6 +76,7 @@ export class Replica {
   readonly #group: RaftGroup
   readonly #freshness = new Freshness()
   readonly #timers: Cancel[] = []
+  readonly #wish: Wish
   #file: ClusterFile
   #fail: (error: Error) => void = () => {}
   #isServing = false
@@ -77,6 +88,7 @@ export class Replica {
     this.#path = path
     this.#options = options
     this.#file = file
+    this.#wish = wishOf(this.reads) ?? {} // it was checked
     this.host = host
     this.#machine = machine
     this.#group = group
@@ -99,6 +111,7 @@ export class Replica {
     checkReplicaOptions(options)
     const file = await prepare(seams, path, options)
     const tls = options.tls === undefined ? {} : { tls: options.tls }
+    const secret = options.secret === undefined ? {} : { secret: options.secret }
     const trouble = options.onTrouble === undefined ? {} : { onTrouble: options.onTrouble }
     const engine = replicationEngine({ mode: file.mode })
     const host = await openRaftWith({ ...seams, engine }, joinPath(path, RAFT), {
@@ -108,7 +121,7 @@ export class Replica {
         members: Object.fromEntries(file.founders),
         listen: options.listen,
       },
-      ...{ create: file.state !== 'member', ...tls, ...trouble },
+      ...{ create: file.state !== 'member', ...tls, ...secret, ...trouble },
     })
     let machine: KvMachine | undefined
     try {
@@ -218,6 +231,23 @@ export class Replica {
     return { session: encodeSession(applied) }
   }
 
+  /** The same for bytes that are a command already. They must not be changed later. */
+  async execute(command: Uint8Array): Promise<Applied> {
+    this.#assertUsable()
+    return this.#group.propose(command, { timeoutMs: this.#requestMs })
+  }
+
+  /**
+   * Reads several keys at one moment. @param query - Is called once, and must not wait for anything.
+   * @throws RaftError; UNAVAILABLE
+   */
+  async read<T extends object>(
+    options: ReadOptions,
+    query: (get: (key: Uint8Array) => Uint8Array | undefined) => T,
+  ): Promise<Seen & T> {
+    return this.#read(options, () => query((key) => this.#machine.get(key)))
+  }
+
   /** @throws RaftError; UNAVAILABLE; INVALID_INPUT for a key that cannot be */
   async get(key: Uint8Array, options: ReadOptions = {}): Promise<Seen & { readonly value: Uint8Array | undefined }> {
     checkKey(key)
@@ -265,6 +295,10 @@ export class Replica {
     }
   }
 
+  get reads(): DefaultReads {
+    return this.#options.reads ?? DEFAULT_READS
+  }
+
   get #requestMs(): number {
     return this.#options.requestMs ?? DEFAULT_REQUEST_MS
   }
@@ -272,9 +306,9 @@ export class Replica {
   async #read<T extends object>(options: ReadOptions, query: () => T): Promise<Seen & T> {
     this.#assertUsable()
     checkReadOptions(options)
-    const { session, maxStalenessMs, timeoutMs = this.#requestMs } = options
+    const { session, maxStalenessMs, timeoutMs = this.#requestMs, ...given } = withDefault(options, this.#wish)
     const isLoose = session !== undefined || maxStalenessMs !== undefined
-    const { consistency = isLoose ? 'session' : 'linearizable' } = options
+    const { consistency = isLoose ? 'session' : 'linearizable' } = given
     const seen = session === undefined ? undefined : decodeSession(session)
     const deadlineMs = this.#nowMs + timeoutMs
     const answer = (): (Seen & T) | undefined => {
@@ -319,13 +353,13 @@ export class Replica {
   /** Asks to be let in until it is. */
   async #join(): Promise<void> {
     const { clock } = this.#seams
-    const { tls, leader, joinMs = DEFAULT_JOIN_MS } = this.#options
+    const { leader, joinMs = DEFAULT_JOIN_MS } = this.#options
     const members = leader === undefined ? [...this.#file.founders.values()] : [leader, ...this.#file.founders.values()]
     const deadline = clock.monotonic() / 1e6 + joinMs
     const request = { id: this.id, joinId: this.#file.joinId, address: this.address }
     for (let attempt = 0; ; attempt++) {
       try {
-        await askToJoin(members[attempt % members.length] as Address, tls, request)
+        await askToJoin(members[attempt % members.length] as Address, this.#options, request)
         return
       } catch (error) {
         if (!isPassing(error) || clock.monotonic() / 1e6 > deadline) throw error
@@ -419,7 +453,7 @@ async function prepare(seams: HostSeams, path: string, options: ReplicaOptions):
 
 /** A new cluster, or the one that `leader` is of. */
 async function found({ clock, random }: HostSeams, options: ReplicaOptions): Promise<ClusterFile> {
-  const { id, listen, advertise, lead = false, leader, mode, tls, joinMs = DEFAULT_JOIN_MS } = options
+  const { id, listen, advertise, lead = false, leader, mode, joinMs = DEFAULT_JOIN_MS } = options
   const draw = (): string => Buffer.from(random.bytes(8)).toString('hex')
   const own = { node: id, joinId: draw() }
   if (lead) {
@@ -434,7 +468,7 @@ async function found({ clock, random }: HostSeams, options: ReplicaOptions): Pro
   const deadline = clock.monotonic() / 1e6 + joinMs
   for (;;) {
     try {
-      const info = await askCluster(leader, tls)
+      const info = await askCluster(leader, options)
       return { ...own, cluster: info.cluster, founders: info.founders, mode: mode ?? info.mode, state: 'joining' }
     } catch (error) {
       if (!isCode(error, 'UNAVAILABLE') || clock.monotonic() / 1e6 > deadline) throw error
@@ -444,9 +478,10 @@ async function found({ clock, random }: HostSeams, options: ReplicaOptions): Pro
 }
 
 /** A node that is told of another cluster than its directory is of would surprise somebody. That nobody answers is no matter. */
-async function checkLeader(file: ClusterFile, { leader, tls }: ReplicaOptions): Promise<void> {
+async function checkLeader(file: ClusterFile, options: ReplicaOptions): Promise<void> {
+  const { leader } = options
   if (leader === undefined) return
-  const info = await askCluster(leader, tls).catch((error: unknown) => {
+  const info = await askCluster(leader, options).catch((error: unknown) => {
     if (isCode(error, 'UNAVAILABLE')) return undefined
     throw error
   })

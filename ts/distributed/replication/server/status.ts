@@ -15,7 +15,7 @@ export function describeStatus(replica: Replica): Readonly<Record<string, unknow
   const { role, term, leader, commitIndex, appliedIndex, lastIndex, durableIndex, readableIndex } = status
   const followers = [...status.followers].map(([id, lag]) => ({ id, lag: viewOf(lag, replica.tickMs) }))
   return {
-    ...{ id: replica.id, cluster: replica.cluster.cluster, mode: status.mode },
+    ...{ id: replica.id, cluster: replica.cluster.cluster, mode: status.mode, reads: replica.reads },
     ...{ role: role === 'leader' ? 'leader' : 'follower', term, leader: leader ?? null },
     ...{
       offset: lastIndex,

@@ -4,6 +4,11 @@ import type { Addresses, NodeId } from '../../raft/public.ts'
 import type { Mode } from '../types.ts'
 import type { ReplicaEvent } from './events.ts'
 
+export const DEFAULT_REQUEST_MS = 5000
+
+/** See `ReplicaOptions.reads`. */
+export type DefaultReads = 'linearizable' | 'stale' | `bounded:${number}`
+
 /** How a replica is opened. */
 export interface ReplicaOptions {
   /** This node: a whole number of at least 1, never used for another one of the same cluster. */
@@ -18,8 +23,15 @@ export interface ReplicaOptions {
   readonly leader?: Address | undefined
   /** When a write is acknowledged, if this node leads. Default: that of the cluster; `semi-sync` for a new one. */
   readonly mode?: Mode | undefined
+  /**
+   * What a read on this node is that asks neither for a consistency, nor for a session or a bound: `linearizable`, `stale`, or at most
+   * so many milliseconds old, as in `bounded:500`. Default `linearizable`.
+   */
+  readonly reads?: DefaultReads | undefined
   /** Certificate and key of this node, for nodes and clients; with `ca`, both must show one that it has signed. */
   readonly tls?: TlsFiles | undefined
+  /** Equal on all nodes; a node or a client that does not know it is not let in. One line of ASCII. Default: none. */
+  readonly secret?: string | undefined
   /** The length of a tick in milliseconds. Default 30. */
   readonly tickMs?: number | undefined
   /** How long a request waits for a leader and for those who have to acknowledge. Default 5000. */
@@ -41,7 +53,7 @@ export const CONSISTENCIES = ['linearizable', 'stale', 'session'] as const
 /** How a read is answered. */
 export interface ReadOptions {
   /**
-   * `linearizable`, the default without the others: as of some moment between call and answer. `stale`: as this node knows it, at
+   * `linearizable`, the default without the others unless the node has another one: as of some moment between call and answer. `stale`: as this node knows it, at
    * once; it goes with neither of those. `session`, the default with `session` or `maxStalenessMs`: as those want it.
    */
   readonly consistency?: (typeof CONSISTENCIES)[number] | undefined

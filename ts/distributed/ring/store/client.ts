@@ -2,11 +2,11 @@
 import { BedplateError, type ErrorCode, isCode } from '../../../base/errors.ts'
 import { HttpClient, type HttpReply } from '../../../io/http-client.ts'
 import type { TlsTrust } from '../../../io/network.ts'
+import { bearer } from '../../link/index.ts'
 import { restoreRing } from '../description.ts'
 import type { Ring, RingDescription } from '../types.ts'
 import type { ReadOptions, WriteOptions } from './host.ts'
 import { checkKey, checkValue } from './limits.ts'
-import { bearer } from './secret.ts'
 
 export interface PartitionedClientOptions {
   /** Where one or more nodes are, or the control port: `http://127.0.0.1:7101`. One that answers is enough. */

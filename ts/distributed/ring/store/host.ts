@@ -12,15 +12,15 @@ import {
   type TlsFiles,
 } from '../../../io/network.ts'
 import type { Random } from '../../../io/random.ts'
-import { type Links, openLinks } from '../../link/index.ts'
+import { checkSecretText, type Links, NONCE_BYTES, openLinks } from '../../link/index.ts'
 import { positionOf } from '../hash.ts'
 import { buildRing } from '../ring.ts'
 import type { Ring } from '../types.ts'
 import { Driver } from './driver.ts'
 import { beginLife, claim, notesOf } from './identity.ts'
 import { checkKey, checkValue } from './limits.ts'
-import { storeProtocol } from './link-protocol.ts'
-import { type Hello, NONCE_BYTES } from './message-codec.ts'
+import { STORE_PROTOCOL } from './link-protocol.ts'
+import type { Hello } from './message-codec.ts'
 import { foundingRecord } from './ring-state.ts'
 import { type Bytes, NodeStorage } from './storage.ts'
 import type { Message, Outcome, RingChange, RingRecord, StoreStatus } from './types.ts'
@@ -56,6 +56,8 @@ export interface PartitionedNodeOptions {
   readonly virtualNodes?: number
   /** The length of a tick in milliseconds: a request ends after 20. Default 100. */
   readonly tickMs?: number
+  /** What this node copies at most, a second, while the ring changes. Default 16 MiB. */
+  readonly copyBytesPerSecond?: number
   /** Memory of the store below. Default 48 MiB. */
   readonly memoryBytes?: number
   /** Is told of connections that were refused or broken, and why; for people. */
@@ -134,12 +136,13 @@ const TYPES = {
   writes: 'number',
   virtualNodes: 'number',
   tickMs: 'number',
+  copyBytesPerSecond: 'number',
   memoryBytes: 'number',
   onTrouble: 'function',
 } as const
 const DEFAULT_REPLICAS = 3
 const DEFAULT_TICK_MS = 100
-/** The engine copies a range a tick at most, so its own ticks are so much finer than those that requests are measured by. */
+/** The engine shares out its work among its ticks, so these are so much finer than those that requests are measured by. */
 const FINE = 10
 const TICKS = {
   requestTicks: 20 * FINE,
@@ -149,6 +152,7 @@ const TICKS = {
   syncTicks: 50 * FINE,
   eraTicks: 200 * FINE,
 }
+const DEFAULT_COPY_BYTES = 16 * 1024 * 1024
 const DEFAULT_MEMORY_BYTES = 48 * 1024 * 1024
 /** Values of writes that this node was asked for and that have not ended; more are refused. */
 const MAX_UNDER_WAY_BYTES = 64 * 1024 * 1024
@@ -163,6 +167,7 @@ export async function openNodeWith(
 ): Promise<PartitionedNode> {
   checkOptions(options, TYPES, 'openPartitionedNode')
   const { name, clusterId = 'default', create = false, memoryBytes = DEFAULT_MEMORY_BYTES } = options
+  if (options.secret) checkSecretText('openPartitionedNode', options.secret)
   const founding = foundingNote(options)
   const store = await seams.openStore(path, { create, memoryBytes })
   try {
@@ -205,6 +210,7 @@ export class PartitionedNode {
   constructor(seams: NodeSeams, options: PartitionedNodeOptions, parts: Parts) {
     const { storage, life } = parts
     const { name, nodes, clusterId = 'default', tickMs = DEFAULT_TICK_MS } = options
+    const { copyBytesPerSecond = DEFAULT_COPY_BYTES } = options
     this.seams = seams
     this.options = options
     this.parts = parts
@@ -216,6 +222,7 @@ export class PartitionedNode {
       ...{ storage, clock: seams.clock, tickMs: tickMs / FINE },
       engine: {
         ...{ name, clusterId, life, random: seams.random, notes: notesOf(storage), ...TICKS },
+        streamBytesPerTick: Math.max(1, Math.round((copyBytesPerSecond * tickMs) / FINE / 1000)),
         address: showAddress(nodes[name] as Address),
         seeds: Object.keys(nodes).filter((other) => other !== name),
       },
@@ -295,7 +302,7 @@ export class PartitionedNode {
     const { name, nodes, clusterId = 'default', secret = '', tls, onTrouble } = this.options
     const { incarnation } = this.parts
     this.links = await openLinks({
-      ...{ network, clock, random, tls, onStranger, onTrouble, id: name, protocol: storeProtocol(secret) },
+      ...{ network, clock, random, tls, onStranger, onTrouble, id: name, protocol: STORE_PROTOCOL, secret },
       listen: this.options.listen ?? (nodes[name] as Address),
       greet: (to) => ({ clusterId, from: name, to, incarnation, nonce: random.bytes(NONCE_BYTES) }),
       peers: new Map(Object.entries(nodes).filter(([other]) => other !== name)),

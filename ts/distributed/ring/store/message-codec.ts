@@ -24,16 +24,19 @@
 //   positions  list of u53    tree nodes    list of u32    digests    list of u32, two for each position or node
 //   outcome    u8 0 written: dot | vector     u8 1 found: versions     u8 2 changing: u53 epoch
 //              u8 3 repaired: u32 ranges | u32 keys     u8 4 unavailable: u32 answered | u32 wanted     u8 5 refused: text
-import { ByteReader, ByteWriter } from '../../../base/binary.ts'
+import { ByteReader, type ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
 import {
   type Aside,
-  encodeFrame,
+  beginFrame,
+  endFrame,
   type Frame,
   FrameDecoder,
   type Greeting,
   MAX_CLUSTER_ID_BYTES,
   MAX_INCARNATION_BYTES,
+  MAX_PROOF_BYTES,
+  takeNonce,
 } from '../../link/index.ts'
 import { RING_SIZE } from '../types.ts'
 import { putGossip, takeGossip } from './gossip-codec.ts'
@@ -57,6 +60,7 @@ import {
   putValue,
   putVector,
   putVersions,
+  takeCounted,
   takeDot,
   takeName,
   takeValue,
@@ -65,20 +69,15 @@ import {
 } from './versions-codec.ts'
 
 /** What the two ends of a connection tell each other first. */
-export interface Hello extends Greeting<string> {
-  /** Drawn for this stream: what the other one's proof has to be made of. */
-  readonly nonce: Uint8Array
-}
+export type Hello = Greeting<string>
 
 export type StoreFrame = Frame<Hello, Message>
 
 /** What a stream begins with. */
 export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x50, 0x4b, 1, 0, 0, 0)
-export const NONCE_BYTES = 16
 
 const MAX_HELLO_BYTES = 4096
 const MAX_REASON_BYTES = 16 * 1024
-const MAX_PROOF_BYTES = 64
 const HELLO = 0
 /** A ring of the most tokens, as JSON. */
 const MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -94,13 +93,13 @@ const OUTCOMES = ['written', 'found', 'changing', 'repaired', 'unavailable', 're
 const GROUP = 0
 
 export function encodeHello({ clusterId, from, to, incarnation, nonce }: Hello): Uint8Array {
-  const body = new ByteWriter().u8(HELLO).text(clusterId).text(from).text(to).text(incarnation).blob(nonce)
+  const body = beginFrame().u8(HELLO).text(clusterId).text(from).text(to).text(incarnation).blob(nonce)
   return frame(body)
 }
 
 /** @throws INVALID_INPUT for a message that no receiver would take. */
 export function encodeMessage(_group: number, message: Message): Uint8Array {
-  const body = new ByteWriter()
+  const body = beginFrame()
     .u8(1 + KINDS.indexOf(message.kind))
     .u53(message.epoch)
     .u53(message.era)
@@ -109,7 +108,7 @@ export function encodeMessage(_group: number, message: Message): Uint8Array {
 }
 
 export function encodeAside(_group: number, aside: Aside): Uint8Array {
-  const body = new ByteWriter().u8(FIRST_ASIDE + ASIDES.indexOf(aside.kind))
+  const body = beginFrame().u8(FIRST_ASIDE + ASIDES.indexOf(aside.kind))
   if (aside.kind === 'call' || aside.kind === 'answer') body.u53(aside.id)
   if (aside.kind !== 'ping') body.blob(aside.bytes)
   return frame(body)
@@ -117,7 +116,7 @@ export function encodeAside(_group: number, aside: Aside): Uint8Array {
 
 /** Takes frames out of a stream, behind its preamble. The first one must be a hello, and no other. */
 export function newDecoder(): FrameDecoder<StoreFrame> {
-  return new FrameDecoder({ maxBytes: MAX_FRAME_BYTES, maxHelloBytes: MAX_HELLO_BYTES, helloFrames: 2 }, decode)
+  return new FrameDecoder({ maxBytes: MAX_FRAME_BYTES, maxHelloBytes: MAX_HELLO_BYTES }, decode)
 }
 
 function decode(body: Uint8Array, isFirst: boolean): StoreFrame {
@@ -282,7 +281,7 @@ function putOutcome(body: ByteWriter, outcome: Outcome): void {
 function take(reader: ByteReader, type: number): Message {
   const kind = KINDS[type - 1]
   if (kind === undefined) throw reader.corrupt(`has type ${type}, which is not known`)
-  return { epoch: reader.u53(), era: reader.u53(), ...takeBody(reader, kind) }
+  return { epoch: reader.u53(), era: takeCounted(reader), ...takeBody(reader, kind) }
 }
 
 /** Fields are read in the order in which they stand here, which is that of `put`. */
@@ -358,7 +357,7 @@ function takeRequest(reader: ByteReader): RequestId {
 
 function takeBallot(reader: ByteReader): Ballot {
   // A node that has promised nothing yet has the ballot of nobody.
-  return { number: reader.u53(), node: reader.text(MAX_NAME_BYTES) }
+  return { number: takeCounted(reader), node: reader.text(MAX_NAME_BYTES) }
 }
 
 function takeAccepted(reader: ByteReader): AcceptedRecord {
@@ -452,11 +451,11 @@ function takeAside(reader: ByteReader, type: number): Aside {
 function takeHello(reader: ByteReader): Hello {
   const clusterId = reader.text(MAX_CLUSTER_ID_BYTES)
   const [from, to] = [takeName(reader), takeName(reader)]
-  return { clusterId, from, to, incarnation: reader.text(MAX_INCARNATION_BYTES), nonce: reader.blob(NONCE_BYTES) }
+  return { clusterId, from, to, incarnation: reader.text(MAX_INCARNATION_BYTES), nonce: takeNonce(reader) }
 }
 
 function frame(body: ByteWriter): Uint8Array {
-  return encodeFrame(body.finish(), MAX_FRAME_BYTES, 'read the key and write it again: that replaces its siblings')
+  return endFrame(body, MAX_FRAME_BYTES, 'read the key and write it again: that replaces its siblings')
 }
 
 /** Refuses somebody who means another cluster or another node; the text names both sides. @throws INVALID_INPUT */

@@ -3,8 +3,9 @@ import { BedplateError } from '../../../../base/errors.ts'
 import type { Page } from '../../../../io/http.ts'
 import { HttpConnections, type HttpRequest } from '../../../../io/http-connections.ts'
 import type { Address } from '../../../../io/network.ts'
-import { adminPage, isLoopback, type Logger, type Metric, metric, type Server } from '../../../../service/index.ts'
+import { adminPage, type Logger, type Metric, metric, type Server } from '../../../../service/index.ts'
 import { failurePage } from '../../../../service/json-pages.ts'
+import { refuseOpenHost } from '../../../link/index.ts'
 import { type NodeSeams, openNodeWith, type PartitionedNode, type PartitionedNodeOptions } from '../host.ts'
 import { MAX_VALUE_BYTES } from '../limits.ts'
 import { answerRequest } from './http-api.ts'
@@ -44,12 +45,7 @@ export class PartitionedServer implements Server {
   constructor(options: PartitionedServerOptions) {
     const { seams, maxClients, node, isInsecure = false } = options
     const host = (node.listen ?? node.nodes[node.name])?.host ?? ''
-    const isKnown = node.tls?.ca !== undefined || (node.secret ?? '') !== '' || isInsecure
-    if (!isLoopback(host) && !isKnown) {
-      throw new BedplateError('INVALID_INPUT', `refusing to listen on ${host} without a secret or certificates`, {
-        hint: 'whoever reaches the port can read and change everything: give --secret-file, --tls-ca or --insecure',
-      })
-    }
+    refuseOpenHost(host, node.tls?.ca !== undefined || (node.secret ?? '') !== '' || isInsecure)
     this.options = options
     const limits = { clock: seams.clock, maxBodyBytes: MAX_VALUE_BYTES, maxConnections: maxClients }
     this.http = new HttpConnections(limits, (request) => this.answer(request))
