@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { parse } from '@swc/core'
 import { afterAll, describe, expect, it } from 'vitest'
 import { drawRing } from '../../ts/cli/partitioned-kv/look.ts'
 import { NODE_SETTINGS, nodeDataOf } from '../../ts/cli/partitioned-kv/settings.ts'
@@ -18,6 +19,19 @@ afterAll(() => {
   for (const child of children) child.kill('SIGKILL')
   home.remove()
 })
+
+interface View {
+  readonly epoch: number
+  readonly phase: string
+  readonly owners: readonly (readonly [count: number, owner: number])[]
+  readonly nodes: readonly {
+    readonly id: string
+    readonly share: number
+    readonly siblings?: number
+    readonly down?: readonly string[]
+    readonly isMember?: boolean
+  }[]
+}
 
 interface Running {
   readonly child: ChildProcess
@@ -130,7 +144,7 @@ describe('partitioned-kv', () => {
     const other = runCommand('partitioned-kv', ['--nodes=node1,node2', '--port=0'], { cwd: home.path })
     expect(other.status).toBe(1)
     expect(other.stderr).toContain('has a cluster of node1, node3, node4, and not of node1, node2\nhint: ')
-  })
+  }, 300_000) // some twenty commands, each a process
 
   it('runs each node as a process, goes on without one of them, and takes it in again', async () => {
     const cluster = await start(['--nodes=a,b,c,d', '--processes', '--data-dir=processes', '--json', '--tick-ms=20'], 1)
@@ -145,7 +159,6 @@ describe('partitioned-kv', () => {
     expect(ask(control, 'get', 'k').stdout).toBe('v\n')
     expect(ask(control, 'set', 'k', 'w').status).toBe(0)
     expect(ask(control, 'status').stdout).toContain(' does not answer\n')
-
     const [other = ''] = ['a', 'b', 'c', 'd'].filter((name) => name !== node)
     expect(ask(control, 'replace-node', 'z', 'e')).toEqual({
       ...{ status: 1, stdout: '' },
@@ -168,6 +181,69 @@ describe('partitioned-kv', () => {
     expect(Object.keys(JSON.parse(ask(control, 'ring', '--json').stdout).nodes)).toHaveLength(4)
     expect(await end(cluster)).toEqual([0, null])
     for (const each of nodes) expect(() => process.kill(each.pid, 0)).toThrow('ESRCH')
+  })
+
+  it('hurts nodes that are processes, and shows the ring on its console', async () => {
+    const names = ['a', 'b', 'c']
+    const cluster = await start([`--nodes=${names}`, '--processes', '--data-dir=hurt', '--json', '--tick-ms=20'], 1)
+    const { control } = JSON.parse(cluster.lines[0]!)
+    const post = async (path: string, body: object): Promise<unknown> => {
+      return (await fetch(control + path, { method: 'POST', body: JSON.stringify(body) })).json()
+    }
+    const states = (body: object) =>
+      post('/faults', body) as Promise<{ id: string; state: string; cutFrom: string[] }[]>
+    const view = async (): Promise<View> => (await (await fetch(`${control}/api/partitioned-kv/view`)).json()) as View
+    const until = async (isSo: () => Promise<boolean>): Promise<void> => {
+      while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    const { epoch, phase, nodes, owners } = await view()
+    expect({ epoch, phase, names: nodes.map(({ id }) => id) }).toEqual({ epoch: 1, phase: 'stable', names })
+    expect(owners.reduce((sum, [count]) => sum + count, 0)).toBe(1440)
+    expect(new Set(owners.map(([, owner]) => owner))).toEqual(new Set([0, 1, 2]))
+
+    // Both sides write, since each is asked for one disk alone; and both values stay.
+    const key = (more: object) => post('/api/partitioned-kv/key', { key: 'k', ...more }) as Promise<{ text: string }>
+    expect((await states({ fault: 'partition', groups: [['a']] })).map(({ cutFrom }) => cutFrom)).toEqual([
+      ['b', 'c'],
+      ['a'],
+      ['a'],
+    ])
+    const set = { action: 'set', w: 1, beside: true }
+    expect(await key({ ...set, value: 'here', node: 'a' })).toMatchObject({
+      text: expect.stringMatching(/^a: stored, on \w, \w, \w; hash 0x[\da-f]{4}\.\.\.$/),
+      place: expect.any(Number),
+    })
+    expect((await key({ ...set, value: 'there', node: 'b' })).text).toMatch(/^b: stored/)
+    await until(async () => (await view()).nodes.some(({ down }) => down?.includes('a') === true))
+    await states({ fault: 'heal' })
+    await until(async () => (await view()).nodes.every(({ siblings }) => siblings === 1))
+    expect((await key({ action: 'get' })).text).toMatch(/^\w: 2 siblings, (?:here and there|there and here), on /)
+    expect((await key({ action: 'set', value: 'both' })).text).toMatch(/: stored/)
+    expect((await key({ action: 'get', r: 3 })).text).toMatch(/: both, on /)
+
+    expect((await states({ fault: 'pause', node: 'b' }))[1]).toMatchObject({ id: 'b', state: 'paused' })
+    expect((await states({ fault: 'resume', node: 'b' }))[1]).toMatchObject({ id: 'b', state: 'running' })
+    expect((await states({ fault: 'kill', node: 'c' }))[2]).toMatchObject({ id: 'c', state: 'down' })
+    expect((await states({ fault: 'start', node: 'c' }))[2]).toMatchObject({ id: 'c', state: 'running' })
+    expect(await states({ fault: 'start', node: 'c' })).toMatchObject({ error: { message: 'c runs already' } })
+    expect(await states({ fault: 'kill', node: 'x' })).toMatchObject({
+      error: { message: 'there is no node "x"; there are a, b, c' },
+    })
+    expect(await post('/api/partitioned-kv/change', { kind: 'add', name: 'd' })).toEqual({ text: 'd comes' })
+    await until(async () => (await view()).nodes.some(({ id, isMember }) => id === 'd' && isMember))
+    await until(async () => (await view()).phase === 'stable')
+    expect((await view()).nodes.map(({ share }) => share.toFixed(2))).toEqual(['0.25', '0.25', '0.25', '0.25'])
+
+    const page = await fetch(`${control}/`)
+    for (const [, file] of (await page.text()).matchAll(/(?:src|href)="(\/[^"]+)"/g)) {
+      expect((await fetch(control + file!)).status).toBe(200)
+    }
+    const parsed = parse(await (await fetch(`${control}/partitioned-kv.js`)).text(), {
+      syntax: 'ecmascript',
+      target: 'es2022',
+    })
+    await expect(parsed).resolves.toMatchObject({ type: 'Module' })
+    expect(await end(cluster)).toEqual([0, null])
   })
 
   it('gives up a change, and lets one go on without a node that it waits for', async () => {
@@ -238,6 +314,13 @@ describe('partitioned-kv', () => {
     }
     expect(await fetch(`${control}/add-node`, { method: 'POST', body: '{"name":"b"}' })).toMatchObject({ status: 401 })
     expect(await fetch(`${control}/health`)).toMatchObject({ status: 200 })
+    for (const path of ['/', '/api/partitioned-kv/view']) expect((await fetch(control + path)).status).toBe(404)
+    const refusal = await fetch(`${control}/faults`, { method: 'POST', body: '{"fault":"status"}' })
+    expect(refusal.status).toBe(401)
+    const threads = ask(control, 'faults', 'kill', 'a', '--secret-file=secret')
+    expect(threads.stderr).toBe(
+      'partitioned-kv: these nodes are threads of one process, and cannot be hurt\nhint: start the cluster with --processes\n',
+    )
     expect(ask(control, 'repair', '--secret-file=secret').stdout).toMatch(/^Compared /)
     expect(await end(cluster)).toEqual([0, null])
   })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { parse } from '@swc/core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { NodeState } from '../../ts/cli/raft/cluster.ts'
+import type { NodeState } from '../../ts/cli/local-cluster/nodes.ts'
 import { freePorts } from '../support/ports.ts'
 import { binary, runCommand } from '../support/run-command.ts'
 import { directoryInMemory } from '../support/temporary-directory.ts'
@@ -107,7 +107,7 @@ describe('bedplate raft', () => {
     expect(page.headers.get('content-security-policy')).toContain("default-src 'none'")
     for (const [, file] of (await page.text()).matchAll(/(?:src|href)="(\/[^"]+)"/g))
       expect((await get(file!)).status).toBe(200)
-    for (const file of ['base', 'raft', 'raft-drawing', 'replay']) {
+    for (const file of ['base', 'faults', 'raft', 'raft-drawing', 'replay']) {
       const parsed = parse(await (await get(`/${file}.js`)).text(), { syntax: 'ecmascript', target: 'es2022' })
       await expect(parsed).resolves.toMatchObject({ type: 'Module' })
     }

@@ -12,9 +12,11 @@ import { directoryInMemory } from '../support/temporary-directory.ts'
 
 const home = directoryInMemory()
 let nodes: Processes
+let up: ChildProcess | undefined
 
 afterAll(async () => {
   await nodes?.close()
+  up?.kill('SIGKILL') // its nodes end with it
   home.remove()
 })
 
@@ -97,7 +99,7 @@ describe('three processes', () => {
 
 describe('replicated-kv up', () => {
   it('runs a leader and its followers and prints their lines, and ends them with it', async () => {
-    const [port = 0] = await freePorts(9)
+    const [control = 0, port = 0] = await freePorts(4)
     const args = [
       binary('bedplate'),
       'replicated-kv',
@@ -105,8 +107,9 @@ describe('replicated-kv up', () => {
       '--nodes=3',
       `--port=${port}`,
       `--data-dir=${home.path}/up`,
+      `--control=${control}`,
     ]
-    const up: ChildProcess = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    up = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
     const lines: string[] = []
     createInterface({ input: up.stdout! }).on('line', (line) => lines.push(line))
     await until(() => lines.some((line) => line.startsWith('Replicated store ready: ')))
@@ -115,11 +118,62 @@ describe('replicated-kv up', () => {
     expect(lines).toContain('Follower 3 connected to leader')
     const pids = lines.flatMap((line) => /process (\d+)$/.exec(line)?.[1] ?? []).map(Number)
     expect(pids).toHaveLength(3)
+
+    const fault = async (body: object): Promise<Record<string, unknown>[]> => {
+      const asked = { method: 'POST', body: JSON.stringify(body) }
+      return (await fetch(`http://127.0.0.1:${control}/faults`, asked)).json() as Promise<Record<string, unknown>[]>
+    }
+    const view = async (): Promise<View> => {
+      return (await (await fetch(`http://127.0.0.1:${control}/api/replicated-kv/since/1`)).json()) as View
+    }
+    let first = 0
+    await until(async () => {
+      first = (await view()).nodes.find(({ role }) => role === 'leader')?.id ?? 0
+      return first !== 0
+    })
+    expect((await fault({ fault: 'partition', groups: [[first]] }))[first - 1]).toMatchObject({
+      state: 'running',
+      cutFrom: expect.any(Array),
+    })
+    await until(() => lines.some((line) => line.endsWith('Elected as new leader')))
+    expect((await fault({ fault: 'heal' }))[first - 1]).toMatchObject({ cutFrom: [] })
+    await until(async () => (await view()).nodes.every(({ leader }) => leader !== null && leader !== first))
+    const killed = runCommand('replicated-kv', ['faults', 'kill', '3', `--control=${control}`])
+    expect(killed.stdout.split('\n')[2]).toBe(`[Node 3] down, port ${port + 2}`)
+    expect(await fault({ fault: 'pause', node: 3 })).toEqual({
+      error: { code: 'INVALID_INPUT', message: 'node 3 is down', hint: 'replicated-kv faults start 3' },
+    })
+    const post = async (what: string, body: object): Promise<unknown> => {
+      const asked = { method: 'POST', body: JSON.stringify(body) }
+      return (await fetch(`http://127.0.0.1:${control}/api/replicated-kv/${what}`, asked)).json()
+    }
+    const [one, two] = [expect.stringMatching(/^node [12]: OK$/), { text: 'node 2: Alice' }]
+    expect(await post('set', { node: null, key: 'user:1', value: 'Alice' })).toEqual({ text: one })
+    expect(await post('get', { node: 2, key: 'user:1', consistency: 'linearizable' })).toEqual(two)
+    expect(await post('get', { node: 2, key: 'user:2', consistency: 'linearizable' })).toEqual({
+      text: 'node 2: there is no key "user:2"',
+    })
+    expect(await post('get', { node: 7, key: 'user:2', consistency: 'stale' })).toMatchObject({
+      error: { code: 'INVALID_INPUT', message: 'there is no such node' },
+    })
+    expect((await fault({ fault: 'start', node: 3 }))[2]).toMatchObject({ state: 'running' })
+    await until(async () => (await view()).nodes[2]!.keys === 1)
+    const { nodes: shown, contents } = await view()
+    expect(shown[2]).toMatchObject({ id: 3, role: 'follower', cutFrom: [], lag: { entries: expect.any(Number) } })
+    expect(Object.values(contents)).toContain('user:1 = Alice')
+    const last = lines.flatMap((line) => /^\[Node 3\] http\S+ process (\d+)$/.exec(line)?.[1] ?? []).map(Number)
+    expect(last).toHaveLength(2)
+    pids.push(...last)
     up.kill('SIGTERM')
     expect(await once(up, 'exit')).toEqual([0, null])
     for (const pid of pids) expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 })
+
+interface View {
+  readonly nodes: readonly { id: number; role: string; leader: number | null; keys: number }[]
+  readonly contents: Readonly<Record<string, string>>
+}
 
 function optionsOf(flags: Record<string, string>, given: Record<string, string | true> = {}) {
   const values = readSettings(SETTINGS, { flags, environment: {}, system: SYSTEM, file: parseSettingsFile('') })

@@ -31,6 +31,9 @@ describe('bedplate run', () => {
     const ask = 'fetch(process.env.REPLICATED_KV_URL + "/set?key=a&value=1").then((r) => r.text()).then(console.log)'
     const { stdout, status } = run('--only', 'replicated-kv', '--', process.execPath, '-e', ask)
     expect({ stdout, status }).toEqual({ stdout: 'OK\n\n', status: 0 })
+    const words = ['partitioned-kv', '--', process.execPath, binary('partitioned-kv'), 'set', 'user:1', 'Alice']
+    const stored = run('--only', ...words) // which finds it by PARTITIONED_KV_URL
+    expect(stored).toEqual({ status: 0, stdout: 'Stored on node1 (hash: 0x7701...)\n', stderr: '' })
     const without = run('--', process.execPath, '-p', 'process.env.REPLICATED_KV_URL')
     expect(without.stdout).toBe('undefined\n')
   })

@@ -77,13 +77,13 @@ describe('the console of a Raft cluster', () => {
   it('partitions the leader from the others, and heals', async () => {
     const first = await leader()
     await tab.push(`[data-side="${first}"]`)
-    await tab.push('#partition')
+    await tab.push('[data-fault=partition]')
     await tab.until(`document.querySelectorAll('#live-ring .way.cut').length === 2`)
     await tab.until(
       `[...document.querySelectorAll('#live-ring .leader')].some((each) => !each.classList.contains('node-${first}'))`,
     )
     await tab.until(`document.querySelector('#live-messages .lost')`)
-    await tab.push('#heal')
+    await tab.push('[data-fault=heal]')
     await tab.until(`document.querySelectorAll('#live-ring .way.cut').length === 0`)
     await tab.until(`document.querySelector('#live-ring .follower.node-${first}')`)
   })

@@ -1,9 +1,11 @@
-// Three members of a lock service as processes, with a way between every two that can be cut: to be killed, stopped and cut off.
+// Three members of a lock service as processes, with a way to each that can be cut: to be killed, stopped and cut off.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { type Link, openLink } from '../../../ts/cli/raft/link.ts'
+import { Gate } from '../../../ts/cli/local-cluster/gate.ts'
+import { RAFT } from '../../../ts/cli/raft/cluster.ts'
+import type { Hello, Message } from '../../../ts/distributed/raft/index.ts'
 import { showAddress } from '../../../ts/io/network.ts'
 import { freePorts } from '../ports.ts'
 import { binary } from '../run-command.ts'
@@ -17,8 +19,8 @@ const START_MS = 30_000
 export class RealCluster {
   readonly #home = directoryInMemory()
   readonly #ports: readonly number[]
-  /** By `from-to`, as they connect. */
-  readonly #links = new Map<string, Link>()
+  readonly #gates = new Map<number, Gate<number, Hello, Message>>()
+  readonly #cut = new Set<number>()
   readonly #children = new Map<number, ChildProcess>()
   #elected = { node: 0, term: 0 }
 
@@ -28,12 +30,17 @@ export class RealCluster {
 
   static async start(): Promise<RealCluster> {
     const cluster = new RealCluster(await freePorts(2 * IDS.length))
-    // Whoever connects of two, it goes by a way of theirs.
     for (const id of IDS) {
-      for (const other of IDS.filter((each) => each !== id)) {
-        const target = { host: HOST, port: cluster.#peerPort(other) }
-        cluster.#links.set(`${id}-${other}`, await openLink(target, () => {}))
-      }
+      const gate = new Gate<number, Hello, Message>({
+        to: id,
+        listen: { host: HOST, port: 0 },
+        target: { host: HOST, port: cluster.#peerPort(id) },
+        language: RAFT,
+        isCut: (one, other) => cluster.#cut.has(one) || cluster.#cut.has(other),
+        saw: () => {},
+      })
+      cluster.#gates.set(id, gate)
+      await gate.open()
     }
     await Promise.all(IDS.map((id) => cluster.restart(id)))
     return cluster
@@ -52,7 +59,7 @@ export class RealCluster {
   /** Starts a member from its disk. Resolves when it listens. */
   async restart(id: number): Promise<void> {
     const peers = IDS.filter((each) => each !== id).map(
-      (other) => `${other}=${showAddress((this.#links.get(`${id}-${other}`) as Link).address)}`,
+      (other) => `${other}=${showAddress((this.#gates.get(other) as Gate<number, Hello, Message>).address)}`,
     )
     const flags = [`--id=${id}`, `--cluster=${IDS.join()}`, `--port=${this.#ports[id - 1]}`, '--json']
     const places = [
@@ -97,16 +104,17 @@ export class RealCluster {
 
   /** Nothing comes from a member to the others any more, nor from them to it. */
   cutOff(id: number): void {
-    for (const [name, link] of this.#links) if (name.split('-').includes(String(id))) link.cut()
+    this.#cut.add(id)
   }
 
   heal(): void {
-    for (const link of this.#links.values()) link.heal()
+    this.#cut.clear()
+    for (const gate of this.#gates.values()) gate.mend()
   }
 
   async close(): Promise<void> {
     for (const child of this.#children.values()) child.kill('SIGKILL')
-    for (const link of this.#links.values()) link.close()
+    for (const gate of this.#gates.values()) gate.shut()
     this.#home.remove()
   }
 

@@ -1,4 +1,4 @@
-// The console of `bedplate up`. It answers this machine alone, and pages of other origins cannot change anything (io/http.ts).
+// The console of `bedplate up`, and those of one system alone, such as that of `bedplate raft up`. They answer this machine alone, and pages of other origins cannot change anything (io/http.ts).
 //
 //   /                     the page, and the modules behind it: shell.ts
 //   /api/servers          [{name, summary, address, connections, isReady, metrics}]
@@ -9,15 +9,37 @@ import { type Address, showAddress } from '../../io/network.ts'
 import { jsonPage, type Metric } from '../../service/index.ts'
 import { replayPage } from '../raft/replay-pages.ts'
 import type { Member, ServerGroup } from '../servers/group.ts'
+import { connectionsOf } from '../servers/kinds.ts'
+import type { ConsolePart } from './part.ts'
 import { guarded, type PartName, shellPage } from './shell.ts'
 
+/** Servers that have pages of their own. */
+const OWN_PARTS = ['cache', 'replicated-kv', 'partitioned-kv'] as const
 const OF_SERVER = /^\/api\/(?<name>[a-z-]+)\/(?<rest>.*)$/
 
+/**
+ * The console of one system, in the process that runs its nodes. Faults are heard at `/faults` as well, where commands ask for them.
+ * @param name - As in its paths: `/api/NAME/...`.
+ */
+export function consoleOfOne(name: string, { pages, change }: ConsolePart, parts: readonly PartName[]): ConsolePart {
+  const restOf = (path: string): string | undefined => {
+    const found = OF_SERVER.exec(path)?.groups
+    return found?.['name'] === name ? found['rest'] : undefined
+  }
+  return {
+    pages: async (path) => {
+      const rest = restOf(path)
+      return asConsole(await (rest === undefined ? (replayPage(path) ?? shellPage(parts, path)) : pages(rest)))
+    },
+    change: async (path, body) => {
+      const rest = path === '/faults' ? 'faults' : restOf(path)
+      return asConsole(rest === undefined ? undefined : await change(rest, body))
+    },
+  }
+}
+
 /** The pages of a group's console by their path, and what it takes by POST: as `runServer` wants them. */
-export function consoleOf(group: Pick<ServerGroup, 'members'>): {
-  readonly pages: (path: string) => MaybePage
-  readonly change: (path: string, body: Uint8Array) => MaybePage
-} {
+export function consoleOf(group: Pick<ServerGroup, 'members'>): ConsolePart {
   return {
     pages: async (path) => asConsole(await pageOf(group.members, path)),
     change: async (path, body) => {
@@ -40,15 +62,17 @@ function pageOf(members: readonly Member[], path: string): MaybePage {
 }
 
 function partsOf(members: readonly Member[]): PartName[] {
-  return members.some(({ kind }) => kind.name === 'cache') ? ['servers', 'cache', 'replay'] : ['servers', 'replay']
+  const own = OWN_PARTS.filter((name) => members.some(({ kind }) => kind.name === name))
+  return ['servers', ...own, 'replay']
 }
 
-function viewOf({ kind, server, address }: Member): unknown {
+function viewOf(member: Member): unknown {
+  const { kind, server, address } = member
   return {
     name: kind.name,
     summary: kind.summary,
     address: showAddress(address as Address),
-    connections: kind.connections(address as Address),
+    connections: connectionsOf(member),
     isReady: server.ready(),
     metrics: server.metrics().map(figureOf),
   }

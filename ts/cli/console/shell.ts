@@ -3,7 +3,11 @@
 import type { Page } from '../../io/http.ts'
 import { BASE_JS } from './browser/base.ts'
 import { CACHE_HTML, CACHE_JS } from './browser/cache.ts'
-import { RAFT_DRAWING_JS, RAFT_HTML, RAFT_JS, REPLAY_HTML, REPLAY_JS } from './browser/raft.ts'
+import { FAULTS_JS } from './browser/faults.ts'
+import { PARTITIONED_HTML, PARTITIONED_JS } from './browser/partitioned.ts'
+import { RAFT_HTML, RAFT_JS, REPLAY_HTML, REPLAY_JS } from './browser/raft.ts'
+import { RAFT_DRAWING_JS } from './browser/raft-drawing.ts'
+import { REPLICATED_HTML, REPLICATED_JS } from './browser/replicated.ts'
 import { SERVERS_HTML, SERVERS_JS } from './browser/servers.ts'
 import { CONSOLE_CSS } from './browser/style.ts'
 
@@ -26,9 +30,18 @@ const PARTS = {
     html: CACHE_HTML,
     script: CACHE_JS,
   },
+  'replicated-kv': { links: [['replicated-kv', 'Replication']], html: REPLICATED_HTML, script: REPLICATED_JS },
+  'partitioned-kv': { links: [['partitioned-kv', 'Partitions']], html: PARTITIONED_HTML, script: PARTITIONED_JS },
   raft: { links: [['raft', 'Raft']], html: RAFT_HTML, script: RAFT_JS },
   replay: { links: [['replay', 'Raft, step by step']], html: REPLAY_HTML, script: REPLAY_JS },
 } as const satisfies Record<string, Part>
+
+/** Modules that several parts import. */
+const SHARED: Readonly<Record<string, string>> = {
+  '/base.js': BASE_JS,
+  '/faults.js': FAULTS_JS,
+  '/raft-drawing.js': RAFT_DRAWING_JS,
+}
 
 export type PartName = keyof typeof PARTS
 
@@ -45,8 +58,8 @@ const HEADERS = {
 export function shellPage(parts: readonly PartName[], path: string): Page | undefined {
   if (path === '/') return file('text/html', htmlOf(parts))
   if (path === '/console.css') return file('text/css', CONSOLE_CSS)
-  if (path === '/base.js') return file('text/javascript', BASE_JS)
-  if (path === '/raft-drawing.js') return file('text/javascript', RAFT_DRAWING_JS)
+  const shared = SHARED[path]
+  if (shared !== undefined) return file('text/javascript', shared)
   if (path === '/console.js') return file('text/javascript', mainOf(parts))
   const part = parts.find((name) => path === `/${name}.js`)
   return part === undefined ? undefined : file('text/javascript', PARTS[part].script)

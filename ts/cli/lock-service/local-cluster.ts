@@ -75,7 +75,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<voi
 }
 
 class LocalCluster {
-  readonly processes: NodeProcesses
+  readonly processes: NodeProcesses<number>
   /** Resolves to what has gone wrong: a member ended before all had started, or none is left. */
   readonly over: Promise<string>
   readonly #options: LocalClusterOptions

@@ -5,14 +5,20 @@ import { bearer, checkSecret } from '../../distributed/link/index.ts'
 import { checkName } from '../../distributed/ring/store/host.ts'
 import { realClock } from '../../io/clock.ts'
 import { listenHttp, type Page } from '../../io/http.ts'
-import { HttpClient } from '../../io/http-client.ts'
+import { type HttpAsk, HttpClient } from '../../io/http-client.ts'
 import { type Address, type Listener, showAddress } from '../../io/network.ts'
 import { adminPage, type Metric, metric, type Server } from '../../service/index.ts'
 import { failurePage, jsonOf, jsonPage } from '../../service/json-pages.ts'
+import { consoleOfOne } from '../console/pages.ts'
+import type { ConsolePart } from '../console/part.ts'
 import { freePorts } from '../kit/free-ports.ts'
+import { type Hurtable, hurtOf } from '../local-cluster/faults.ts'
+import type { NodeState } from '../local-cluster/nodes.ts'
 import { type ClusterFile, writeCluster } from './cluster-file.ts'
-import { type LocalNode, startProcess, startThread } from './local-nodes.ts'
+import { partitionedConsole } from './console.ts'
+import { type Nodes, ProcessNodes, ThreadNodes } from './local-nodes.ts'
 import type { NodeData } from './node-messages.ts'
+import type { RingAnswer } from './ring-view.ts'
 
 /** What a node has answered. */
 type Answer = Page & { readonly body: string }
@@ -35,13 +41,19 @@ export interface LocalClusterOptions {
 }
 
 /** What the nodes tell and do for those alone who know the secret, if there is one. */
-const OF_CLUSTER = new Set(['/ring', '/status', '/add-node', '/remove-node', '/replace-node', '/repair', '/change'])
+const OF_CLUSTER = new Set([
+  ...['/ring', '/status', '/add-node', '/remove-node', '/replace-node', '/repair', '/change', '/faults'],
+])
 /** How long a node may take to answer a question of the control port. */
 const ASK_MS = 5000
+/** How long is waited at the start for nodes to be connected, and how often they are asked. */
+const CONNECT_MS = 5000
+const CONNECT_LOOK_MS = 20
 /** How often a node that leaves is asked whether it has anything left. */
 const GONE_MS = 300
 /** How long a change may be put off, on a machine that has other things to do. */
 const HEARD_MS = 20_000
+const ALL_GONE = 'all nodes have ended'
 /** What a node answers while the time of a change has not come. */
 const CONFLICT = 409
 /** Asking a node that has not heard yet of a ring that holds. */
@@ -58,14 +70,22 @@ export class LocalCluster implements Server {
   private cluster: ClusterFile
   /** Changes of the ring are asked for one after the other. */
   private changing: Promise<unknown> = Promise.resolve()
-  private nodes: LocalNode[] = []
+  private readonly nodes: Nodes
+  /** The nodes, if they are processes. */
+  private readonly processes: ProcessNodes | undefined
+  /** What the console shows of it. */
+  readonly part: ConsolePart
+  private readonly console: ConsolePart
   /** Those who end once they have nothing left, and whether they are lost. */
   private readonly leaving = new Map<string, boolean>()
   private listener: Listener | undefined
+  /** Nodes that are not there yet: what goes wrong with them, is told to who starts them. */
+  private readonly starting = new Set<string>()
+  private isUp = false
   private isStopped = false
 
   constructor(options: LocalClusterOptions) {
-    const { cluster, ports, host, shared } = options
+    const { cluster, ports, host, shared, hasProcesses, files } = options
     this.options = options
     this.cluster = cluster
     this.http = new HttpClient({ tls: shared.tls })
@@ -75,14 +95,36 @@ export class LocalCluster implements Server {
     this.allGone = new Promise((resolve) => {
       this.gone = resolve
     })
+    const onGone = (name: string, why: string): void => this.ended(name, why)
+    this.processes = hasProcesses ? new ProcessNodes(files, onGone) : undefined
+    this.nodes = this.processes ?? new ThreadNodes(onGone)
+    void this.processes?.local.allGone.then(() => {
+      if (this.isUp) this.gone(ALL_GONE)
+    })
+    this.part = partitionedConsole({
+      ...(hasProcesses ? { hurtable: () => this.hurtable } : {}),
+      nodes: () => this.states,
+      ring: async () => JSON.parse((await this.ofAnyNode('/ring')).body) as RingAnswer,
+      ask: (name, path, request) => this.ofNode(name, path, request),
+      change: (path, body) => this.change(path, Buffer.from(JSON.stringify(body))),
+    })
+    this.console = consoleOfOne('partitioned-kv', this.part, ['partitioned-kv'])
+  }
+
+  /** How each node is. One in a thread is up, or gone. */
+  get states(): NodeState<string>[] {
+    if (this.processes !== undefined) return this.processes.local.states()
+    const { running } = this.nodes
+    return Object.entries(this.addresses).map(([id, { port }]) => {
+      return { id, port, state: running.includes(id) ? 'running' : 'down', pid: undefined, cutFrom: [] }
+    })
   }
 
   /** Where each node listens, and its process if it has one of its own. */
   get members(): readonly ({ readonly name: string; readonly pid: number | undefined } & Address)[] {
-    return this.cluster.nodes.flatMap((name) => {
-      const node = this.nodes.find((each) => each.name === name)
-      return node === undefined ? [] : [{ name, ...(this.addresses[name] as Address), pid: node.pid }]
-    })
+    const { running } = this.nodes
+    const names = this.cluster.nodes.filter((name) => running.includes(name))
+    return names.map((name) => ({ name, ...(this.addresses[name] as Address), pid: this.nodes.pidOf(name) }))
   }
 
   /** @returns Where the control port is. @throws UNAVAILABLE if a port is taken, and whatever a node cannot start with */
@@ -104,11 +146,13 @@ export class LocalCluster implements Server {
     const started = await Promise.allSettled(this.cluster.nodes.map((name) => this.startNode(name)))
     const failed = started.find(({ status }) => status === 'rejected')
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+    this.isUp = true
+    await this.untilConnected()
     return this.listener.address
   }
 
   ready(): boolean {
-    return !this.isStopped && this.nodes.length > 0
+    return !this.isStopped && this.nodes.running.length > 0
   }
 
   async drain(): Promise<void> {}
@@ -116,38 +160,85 @@ export class LocalCluster implements Server {
   async stop(): Promise<void> {
     this.isStopped = true
     this.listener?.close()
-    await Promise.all(this.nodes.map((node) => node.end()))
+    await this.nodes.close()
     this.http.close()
   }
 
   metrics(): readonly Metric[] {
-    return [metric('gauge', 'bedplate_partitioned_nodes', 'Nodes of this cluster that run here.', this.nodes.length)]
+    const count = this.nodes.running.length
+    return [metric('gauge', 'bedplate_partitioned_nodes', 'Nodes of this cluster that run here.', count)]
   }
 
   inspect(): unknown {
     return this.members
   }
 
+  /** So that the first request of a client finds its quorum. Nodes that cannot reach each other are no reason not to start. */
+  private async untilConnected(): Promise<void> {
+    const end = realClock.monotonic() + CONNECT_MS * 1e6
+    const isConnected = async (): Promise<boolean> => {
+      const { running } = this.nodes
+      const statuses = (await this.statuses()).filter(([name]) => running.includes(name))
+      return statuses.every(([name, status]) => {
+        const { connected = [] } = (status ?? {}) as { connected?: readonly string[] }
+        return running.every((other) => other === name || connected.includes(other))
+      })
+    }
+    while (!this.isStopped && realClock.monotonic() < end && !(await isConnected())) {
+      await new Promise<void>((resolve) => void realClock.timer(CONNECT_LOOK_MS, resolve))
+    }
+  }
+
   private async startNode(name: string): Promise<void> {
-    const { shared, directory, hasProcesses, files } = this.options
+    const { shared, directory } = this.options
     const { clusterId, joined } = this.cluster
     const path = join(directory, name)
     const listen = this.addresses[name] as Address
     const joins = joined.includes(name)
-    const data: NodeData = { name, nodes: this.addresses, joins, listen, path, clusterId, ...shared }
-    const node = await (hasProcesses ? startProcess(data, { files }) : startThread(data))
-    this.nodes.push(node)
-    void node.gone.then((why) => {
-      this.nodes = this.nodes.filter((each) => each !== node)
-      if (this.isStopped || !this.cluster.nodes.includes(name)) return
-      this.options.onGone(name, why)
-      if (this.nodes.length === 0) this.gone('all nodes have ended')
+    this.starting.add(name)
+    try {
+      await this.nodes.start({ name, nodes: this.addresses, joins, listen, path, clusterId, ...shared })
+    } finally {
+      this.starting.delete(name)
+    }
+  }
+
+  private ended(name: string, why: string): void {
+    if (this.isStopped || this.starting.has(name) || !this.cluster.nodes.includes(name)) return
+    this.options.onGone(name, why)
+    if (this.processes === undefined && this.nodes.running.length === 0) this.gone(ALL_GONE)
+  }
+
+  private async hurt(body: Uint8Array): Promise<Page> {
+    if (this.processes !== undefined) return jsonPage(await hurtOf(() => this.hurtable, body))
+    throw new BedplateError('NOT_SUPPORTED', 'these nodes are threads of one process, and cannot be hurt', {
+      hint: 'start the cluster with --processes',
     })
+  }
+
+  /** Nodes that are started again hear of those that have come meanwhile. */
+  private get hurtable(): Hurtable<string> | undefined {
+    const local = this.processes?.local
+    if (local === undefined) return undefined
+    return {
+      states: () => local.states(),
+      start: async (name) => {
+        if (local.states().some(({ id, state }) => id === name && state === 'down')) await this.startNode(name)
+        else await local.start(name) // which says why not
+      },
+      kill: (name) => local.kill(name),
+      pause: (name) => local.pause(name),
+      resume: (name) => local.resume(name),
+      partition: (groups) => local.partition(groups),
+      heal: () => local.heal(),
+    }
   }
 
   // ---- Changes of the ring
 
   private async change(path: string, body: Uint8Array): Promise<Page | undefined> {
+    if (path === '/faults') return this.hurt(body)
+    if (path.startsWith('/api/')) return this.hasConsole ? this.console.change(path, body) : undefined
     if (path === '/repair') return this.ofAnyNode('/repair', {})
     const wanted = jsonOf(body)
     if (path === '/change') return this.changeUnderWay(wanted)
@@ -229,7 +320,7 @@ export class LocalCluster implements Server {
 
   /** @throws CONFLICT for one that is said to be lost and runs, and one that does not run and is not said to be lost */
   private checkLost(name: string, isLost: boolean): void {
-    const isRunning = this.nodes.some((node) => node.name === name)
+    const isRunning = this.nodes.running.includes(name)
     if (isLost && isRunning) {
       throw new BedplateError('CONFLICT', `"${name}" runs here, so it is not lost`, {
         hint: 'end its process first; one that runs can be removed and replaced as it is, without --lost',
@@ -244,10 +335,11 @@ export class LocalCluster implements Server {
 
   /** @returns Where it is reached. */
   private async startNewcomer(name: string): Promise<string> {
-    if (!this.nodes.some((node) => node.name === name)) {
+    if (!this.nodes.running.includes(name)) {
       const { nodes, joined, clusterId } = this.cluster
       const { host } = this.options
-      this.addresses = { ...this.addresses, [name]: { host, port: await this.freePort() } }
+      const address = this.addresses[name] ?? { host, port: await this.freePort() }
+      this.addresses = { ...this.addresses, [name]: address }
       this.cluster = { clusterId, nodes: [...new Set([...nodes, name])], joined: [...new Set([...joined, name])] }
       writeCluster(this.options.directory, this.cluster)
       await this.startNode(name)
@@ -289,7 +381,7 @@ export class LocalCluster implements Server {
       const others = (names: readonly string[]): string[] => names.filter((each) => each !== name)
       this.cluster = { clusterId, nodes: others(nodes), joined: others(joined) }
       writeCluster(this.options.directory, this.cluster)
-      await this.nodes.find((node) => node.name === name)?.end()
+      await this.nodes.end(name)
       this.addresses = Object.fromEntries(Object.entries(this.addresses).filter(([each]) => each !== name))
     }
   }
@@ -332,7 +424,12 @@ export class LocalCluster implements Server {
   private async page(path: string): Promise<Page | undefined> {
     if (path === '/ring') return this.ofAnyNode('/ring')
     if (path === '/status') return jsonPage(Object.fromEntries(await this.statuses()))
-    return adminPage(this, path)
+    return adminPage(this, path) ?? (this.hasConsole ? this.console.pages(path) : undefined)
+  }
+
+  /** A browser has no way to tell the secret. */
+  private get hasConsole(): boolean {
+    return this.options.shared.secret === ''
   }
 
   private async statuses(): Promise<[string, unknown][]> {
@@ -346,21 +443,20 @@ export class LocalCluster implements Server {
 
   /** @param body - To be sent by POST. @param but - Is asked last: it may not be of the ring. */
   private async ofAnyNode(path: string, body?: unknown, but?: string): Promise<Answer> {
-    const names = this.nodes.map(({ name }) => name).sort((a, b) => Number(a === but) - Number(b === but))
+    const names = this.nodes.running.toSorted((a, b) => Number(a === but) - Number(b === but))
+    const asked = body === undefined ? {} : { method: 'POST' as const, body: Buffer.from(JSON.stringify(body)) }
     for (const name of names) {
-      const page = await this.ofNode(name, path, body).catch(() => undefined)
+      const page = await this.ofNode(name, path, asked).catch(() => undefined)
       if (page !== undefined && page.status !== 503) return page
     }
     throw new BedplateError('UNAVAILABLE', 'no node of the cluster answers', { hint: 'are enough of them up?' })
   }
 
-  private async ofNode(name: string, path: string, body?: unknown): Promise<Answer> {
+  private async ofNode(name: string, path: string, request: Omit<HttpAsk, 'url'> = {}): Promise<Answer> {
     const { tls, secret } = this.options.shared
     const url = `${tls === undefined ? 'http' : 'https'}://${showAddress(this.addresses[name] as Address)}${path}`
-    const headers = bearer(secret)
-    const asked = body === undefined ? {} : { method: 'POST' as const, body: Buffer.from(JSON.stringify(body)) }
-    const { status, body: answer } = await this.http.ask({ url, headers, timeoutMs: ASK_MS, ...asked })
-    return { status, type: 'application/json', body: Buffer.from(answer).toString() }
+    const { status, body } = await this.http.ask({ url, headers: bearer(secret), timeoutMs: ASK_MS, ...request })
+    return { status, type: 'application/json', body: Buffer.from(body).toString() }
   }
 }
 

@@ -1,10 +1,13 @@
 // The command line of partitioned-kv: a cluster, one node of it, and what is asked of it.
 import type { Command } from 'commander'
+import { bearer } from '../../distributed/link/index.ts'
+import { checkName } from '../../distributed/ring/store/host.ts'
 import { variableOf } from '../../service/index.ts'
-import { runProgram } from '../kit/program.ts'
-import { addSettings } from '../kit/server-command.ts'
+import { runProgram, UsageError } from '../kit/program.ts'
+import { addSettings, asUsage } from '../kit/server-command.ts'
+import { addFaults, type FaultsCommand } from '../local-cluster/faults-command.ts'
 import type { RemoveArguments } from './change.ts'
-import { type ConnectionArguments, defaultUrl } from './connection.ts'
+import { type ConnectionArguments, clientSecret, defaultUrl } from './connection.ts'
 import type { ReadArguments, WriteArguments } from './keys.ts'
 import { CLUSTER_SETTINGS, NODE_SETTINGS, SYSTEM } from './settings.ts'
 
@@ -19,6 +22,7 @@ Examples:
   $ partitioned-kv replace-node node3 node5 --lost      its disk is gone; without --lost it hands over what it has
   $ partitioned-kv ring
   $ partitioned-kv status
+  $ partitioned-kv faults kill node2                    as a crash does, if it was started with --processes; then: start node2
   $ curl http://127.0.0.1:7101/kv/user:1                any node takes any request
   $ partitioned-kv node --name=node1 --peers=node1=10.0.0.1:7101,node2=10.0.0.2:7101,node3=10.0.0.3:7101 \\
       --host=10.0.0.1 --secret-file=secret               one node of a cluster of several machines
@@ -35,7 +39,7 @@ export function run(args: readonly string[]): Promise<number> {
       .addHelpText('after', EXAMPLES)
       .enablePositionalOptions()
     addServer(program, CLUSTER_SETTINGS)
-      .option('--processes', 'run each node as a process of its own, not as a thread')
+      .option('--processes', 'run each node as a process of its own, to be hurt by faults, not as a thread')
       .action(async (options) => {
         const { serveCluster } = await import('./serve.ts')
         await serveCluster(options)
@@ -112,7 +116,32 @@ export function run(args: readonly string[]): Promise<number> {
       const { status } = await import('./look.ts')
       await status(out, options)
     })
+    addFaults(program, out, FAULTS)
   })
+}
+
+const FAULTS: FaultsCommand = {
+  up: 'partitioned-kv --processes',
+  hint: 'partitioned-kv --nodes=node1,node2,node3 --processes starts one; --url or PARTITIONED_KV_URL says where it is',
+  sides: 'node1 node2,node3',
+  addOptions: (command) =>
+    command
+      .option('--url <url>', 'the control port', defaultUrl())
+      .option('--secret-file <file>', 'the secret of the cluster'),
+  where: ({ url = '', secretFile }) => {
+    if (!/^http:\/\/[^\s/?#]+\/?$/.test(url)) {
+      throw new UsageError(`--url must be the control port, like http://127.0.0.1:7100, got ${JSON.stringify(url)}`)
+    }
+    return { url: `${url.replace(/\/$/, '')}/faults`, headers: bearer(clientSecret(secretFile)) }
+  },
+  nodeOf: (word) => {
+    try {
+      checkName(word)
+    } catch (error) {
+      throw asUsage(error)
+    }
+    return word
+  },
 }
 
 function addServer(command: Command, settings: Parameters<typeof addSettings>[1]): Command {

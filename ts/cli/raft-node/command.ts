@@ -10,6 +10,7 @@ import { createLogger, runServer, variableOf } from '../../service/index.ts'
 import { tlsFilesOf } from '../kit/files.ts'
 import { addressOf } from '../kit/node-settings.ts'
 import { complain } from '../kit/output.ts'
+import { endWithParent } from '../kit/parent.ts'
 import { runProgram } from '../kit/program.ts'
 import { addSettings, type GivenOptions, settingsOf } from '../kit/server-command.ts'
 import { raftOptionsOf, SETTINGS, SYSTEM } from './settings.ts'
@@ -66,6 +67,7 @@ async function serve(options: GivenOptions): Promise<void> {
     maxClients: values['max-clients'],
     onEvent: tell,
   })
+  endWithParent()
   await runServer({
     ...{ server, logger, clock: realClock, signals: process, failed: server.failed },
     exit: (status) => process.exit(status),

@@ -1,7 +1,7 @@
 // What is seen of a cluster of processes from outside: what its nodes say of themselves, and what they say to each other.
 import type { Message, NodeId } from '../../distributed/raft/index.ts'
-import type { Cluster, NodeState } from './cluster.ts'
-import { isHeartbeat, wordsOf } from './words.ts'
+import type { NodeState } from '../local-cluster/nodes.ts'
+import { contentOf, isHeartbeat, textOf, wordsOf } from './words.ts'
 
 /** A message that was seen on its way. */
 export interface Seen {
@@ -23,22 +23,37 @@ export interface Traffic {
 }
 
 /** What `inspect` of a node says, as far as it is used here. */
-interface NodeReport {
+export interface NodeReport {
   readonly role: string
   readonly term: number
   readonly leader: number | null
-  readonly commit: number
   readonly log: readonly { readonly index: number; readonly term: number | null }[]
 }
 
+/** What differs between systems on Raft. */
+export interface WatchOptions<Report extends NodeReport> {
+  /** A command of the log in words. */
+  readonly commandWords: (command: Uint8Array) => string
+  /** What is shown of a node, beside its log; undefined: nothing is known of it yet. */
+  readonly viewOf: (report: Report | undefined) => object
+}
+
 const MESSAGES_KEPT = 500
+const ENTRIES_KEPT = 200
 const REPORT_MS = 1000
 
-export class Watch {
+export class Watch<Report extends NodeReport> {
+  private readonly options: WatchOptions<Report>
   private readonly messages: Seen[] = []
   private readonly traffic = new Map<string, Traffic>()
-  private readonly reports = new Map<NodeId, NodeReport>()
+  private readonly reports = new Map<NodeId, Report>()
+  /** What was in the entries that were sent, by index and term. */
+  private readonly contents = new Map<string, string>()
   private nextNumber = 1
+
+  constructor(options: WatchOptions<Report>) {
+    this.options = options
+  }
 
   saw(from: NodeId, to: NodeId, message: Message, isLost: boolean): void {
     const way = `${from}-${to}`
@@ -46,13 +61,23 @@ export class Watch {
     this.traffic.set(way, traffic)
     if (!isLost) traffic.count++
     if (isHeartbeat(message)) return
-    this.messages.push({ number: this.nextNumber++, atMs: Date.now(), from, to, text: wordsOf(message), isLost })
+    const { commandWords } = this.options
+    const text = wordsOf(message, commandWords)
+    this.messages.push({ number: this.nextNumber++, atMs: Date.now(), from, to, text, isLost })
+    if (message.kind === 'append') {
+      for (const entry of message.entries) {
+        this.contents.set(`${entry.index}-${entry.term}`, contentOf(entry, commandWords))
+      }
+      for (const name of this.contents.keys()) {
+        if (this.contents.size <= ENTRIES_KEPT) break
+        this.contents.delete(name)
+      }
+    }
     if (this.messages.length > 2 * MESSAGES_KEPT) this.messages.splice(0, MESSAGES_KEPT)
   }
 
   /** How the cluster is, and the messages from `number` on, as far as they are kept. Nodes that do not answer are as they were. */
-  async view(cluster: Cluster, number: number): Promise<unknown> {
-    const states = cluster.states()
+  async view(states: readonly NodeState<NodeId>[], number: number): Promise<object> {
     await Promise.all(states.map((state) => this.report(state)))
     return {
       nodes: states.map(({ id, state, port, cutFrom }) => ({
@@ -60,24 +85,37 @@ export class Watch {
         state,
         port,
         cutFrom,
-        ...viewOf(this.reports.get(id)),
+        ...this.viewOf(id),
       })),
       messages: this.messages.filter((message) => message.number >= number),
       next: this.nextNumber,
       traffic: [...this.traffic.values()],
+      contents: Object.fromEntries(this.contents),
     }
   }
 
-  private async report({ id, port, state }: NodeState): Promise<void> {
+  private viewOf(id: NodeId): object {
+    const report = this.reports.get(id)
+    const { role = 'follower', term = 0, leader = null, log = [] } = report ?? {}
+    const terms = log.map((entry) => entry.term)
+    return { role, term, leader, first: log[0]?.index ?? 1, terms, ...this.options.viewOf(report) }
+  }
+
+  private async report({ id, port, state }: NodeState<NodeId>): Promise<void> {
     if (state !== 'running') return
     const signal = AbortSignal.timeout(REPORT_MS)
     const response = await fetch(`http://127.0.0.1:${port}/inspect`, { signal }).catch(() => undefined)
-    const report = (await response?.json().catch(() => undefined)) as Partial<NodeReport> | undefined
-    if (report?.role !== undefined) this.reports.set(id, report as NodeReport)
+    const report = (await response?.json().catch(() => undefined)) as Partial<Report> | undefined
+    if (report?.role !== undefined) this.reports.set(id, report as Report)
   }
 }
 
-function viewOf(report: NodeReport | undefined): object {
-  const { role = 'follower', term = 0, leader = null, commit = 0, log = [] } = report ?? {}
-  return { role, term, leader, commit, first: log[0]?.index ?? 1, terms: log.map((entry) => entry.term) }
+type RaftReport = NodeReport & { readonly commit: number }
+
+/** Of `raft up`. */
+export type RaftWatch = Watch<RaftReport>
+
+export const RAFT_WATCH: WatchOptions<RaftReport> = {
+  commandWords: textOf,
+  viewOf: (report) => ({ commit: report?.commit ?? 0 }),
 }

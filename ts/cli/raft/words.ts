@@ -1,16 +1,24 @@
 // What nodes of Raft say to each other, in words.
+import type { Aside } from '../../distributed/link/index.ts'
 import type { Message } from '../../distributed/raft/index.ts'
+import { shorten } from '../kit/text.ts'
 
 const COMMAND_CHARACTERS = 24
 const COMMANDS_SHOWN = 3
+const TEXT_BYTES = 100
+
+/** Whether it is of the protocol, and none of the streams that carry it. */
+export function isMessage(message: Message | Aside): message is Message {
+  return 'term' in message
+}
 
 /** Heartbeats go to everybody all the time: they would hide everything else. */
 export function isHeartbeat({ kind }: Message): boolean {
   return kind === 'heartbeat' || kind === 'heartbeatAck'
 }
 
-/** A message as a short sentence of its sender. */
-export function wordsOf(message: Message): string {
+/** A message as a short sentence of its sender. @param commandWords - A command in words. */
+export function wordsOf(message: Message, commandWords: (command: Uint8Array) => string = textOf): string {
   switch (message.kind) {
     case 'requestVote': {
       const { isPre, term, lastIndex, lastTerm } = message
@@ -20,7 +28,7 @@ export function wordsOf(message: Message): string {
     case 'vote':
       return `${message.granted ? 'yes' : 'no'}${message.isPre && message.granted ? ', I would' : ''}`
     case 'append':
-      return appendOf(message)
+      return appendOf(message, commandWords)
     case 'appended':
       return `my log is yours up to ${message.match}`
     case 'refused':
@@ -42,19 +50,29 @@ export function wordsOf(message: Message): string {
   }
 }
 
-function appendOf({ prevIndex, prevTerm, entries, commit }: Message & { kind: 'append' }): string {
+type Append = Message & { kind: 'append' }
+
+function appendOf(
+  { prevIndex, prevTerm, entries, commit }: Append,
+  commandWords: (command: Uint8Array) => string,
+): string {
   const after = `after ${prevIndex}, term ${prevTerm}; committed up to ${commit}`
   if (entries.length === 0) return `nothing new ${after}`
-  const shown = entries.slice(0, COMMANDS_SHOWN).map((entry) => `${entry.index}: ${contentOf(entry)}`)
+  const shown = entries.slice(0, COMMANDS_SHOWN).map((entry) => `${entry.index}: ${contentOf(entry, commandWords)}`)
   const more = entries.length > COMMANDS_SHOWN ? ` and ${entries.length - COMMANDS_SHOWN} more` : ''
   return `${shown.join(', ')}${more} ${after}`
 }
 
-function contentOf(entry: (Message & { kind: 'append' })['entries'][number]): string {
+/** What is in an entry. */
+export function contentOf(entry: Append['entries'][number], commandWords: (command: Uint8Array) => string): string {
   if (entry.kind === 'membership') return `members ${entry.membership.voters.join(' ')}`
   if (entry.kind === 'empty') return `begin of term ${entry.term}`
-  const text = Buffer.from(entry.command)
+  return shorten(commandWords(entry.command), COMMAND_CHARACTERS)
+}
+
+/** A command that is text. */
+export function textOf(command: Uint8Array): string {
+  return Buffer.from(command.subarray(0, TEXT_BYTES))
     .toString()
     .replaceAll(/[^ -~]+/g, '')
-  return text.length <= COMMAND_CHARACTERS ? text : `${text.slice(0, COMMAND_CHARACTERS - 1)}…`
 }

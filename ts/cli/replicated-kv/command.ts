@@ -24,7 +24,7 @@ Examples:
   $ curl 'http://localhost:8001/set?key=user:1&value=Alice'
   $ curl 'http://localhost:8002/get?key=user:1'
   $ redis-cli -p 8002 get user:1                            the same, by any client of Redis
-  $ replicated-kv up --nodes 3                              all of them at once
+  $ replicated-kv up --nodes 3                              all of them at once, to be hurt by replicated-kv faults
 
 On any node: /set?key=&value=, /get?key=, /delete?key=, /range?prefix=, POST /batch, /status, /members, POST /promote, /health, /ready,
 /metrics. Reads take ?consistency=linearizable|stale|session, ?session= and ?max-staleness-ms=; those that take none are what
@@ -42,7 +42,7 @@ const FOREVER_MS = 2 ** 31 - 1
 
 /** Runs `replicated-kv ...args` and gives its exit status. */
 export async function run(args: readonly string[]): Promise<number> {
-  return runProgram(args, 'replicated-kv', (program) => {
+  return runProgram(args, 'replicated-kv', (program, out) => {
     program
       .description('A node of a key-value store with one leader and followers that take over when it fails.')
       .addHelpText('after', EXAMPLES)
@@ -53,7 +53,7 @@ export async function run(args: readonly string[]): Promise<number> {
       .option('--insecure', 'let everybody who reaches the port change everything')
       .option('--json', 'say what happens as lines of JSON')
       .action(serve)
-    addUp(program)
+    addUp(program, out)
   })
 }
 

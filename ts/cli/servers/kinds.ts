@@ -19,6 +19,8 @@ export interface Made {
   readonly failed: Promise<never>
   /** False for one that keeps nothing, whatever its kind could. */
   readonly keepsData?: boolean
+  /** Ways to connect, where they are others than those of its kind. */
+  readonly connections?: (address: Address) => readonly string[]
   /** Pages of the console, by the path after the server's name. */
   readonly pages?: (path: string) => MaybePage
   /** What the console may ask of it by POST, likewise. */
@@ -41,4 +43,14 @@ export interface ServerKind {
   readonly variables: (address: Address) => Readonly<Record<string, string>>
   /** Ways to connect, to be copied. */
   readonly connections: (address: Address) => readonly string[]
+}
+
+/** Ways to connect to a server that has started. */
+export function connectionsOf({ kind, address, connections = kind.connections }: StartedServer): readonly string[] {
+  return connections(address as Address)
+}
+
+interface StartedServer extends Pick<Made, 'connections'> {
+  readonly kind: ServerKind
+  readonly address: Address | undefined
 }

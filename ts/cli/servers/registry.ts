@@ -4,6 +4,7 @@ import { UsageError } from '../kit/program.ts'
 import { makeCache } from './cache.ts'
 import type { ServerKind } from './kinds.ts'
 import { makeLocks } from './locks.ts'
+import { makePartitioned } from './partitioned.ts'
 import { makeReplicated } from './replicated.ts'
 
 const SERVERS: readonly ServerKind[] = [
@@ -48,7 +49,25 @@ const SERVERS: readonly ServerKind[] = [
       `replicated-kv --node-id=2 --port=${address.port + 1} --follower --leader-addr=${showAddress(address)}`,
     ],
   },
+  {
+    name: 'partitioned-kv',
+    summary: 'partitioned key-value store',
+    port: 7100,
+    isOnRequest: true,
+    keepsData: true,
+    make: makePartitioned,
+    variables: (address) => ({ PARTITIONED_KV_URL: `http://${showAddress(address)}` }),
+    connections: (address) => [
+      `PARTITIONED_KV_URL=http://${showAddress(address)}`,
+      `partitioned-kv status --url http://${showAddress(address)}`,
+    ],
+  },
 ]
+
+/** What --only takes. */
+export function serverNames(): readonly string[] {
+  return SERVERS.map(({ name }) => name)
+}
 
 /**
  * The servers that --only names, in the order of the registry; all that are not there on request, if it is not given.
@@ -57,7 +76,7 @@ const SERVERS: readonly ServerKind[] = [
 export function chosenServers(only: string | undefined): readonly ServerKind[] {
   if (only === undefined) return SERVERS.filter(({ isOnRequest = false }) => !isOnRequest)
   const names = only.split(',').map((name) => name.trim())
-  const known = SERVERS.map(({ name }) => name)
+  const known = serverNames()
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined) {
     throw new UsageError(`there is no server ${JSON.stringify(unknown)}`, `--only takes ${known.join(', ')}`)

@@ -8,7 +8,8 @@ import { consoleOf } from '../console/pages.ts'
 import { complain, Output } from '../kit/output.ts'
 import { runProgram, UsageError } from '../kit/program.ts'
 import { ServerGroup } from '../servers/group.ts'
-import { chosenServers } from '../servers/registry.ts'
+import { connectionsOf } from '../servers/kinds.ts'
+import { chosenServers, serverNames } from '../servers/registry.ts'
 
 const CONSOLE_PORT = 7070
 const MAX_OFFSET = 65_535 - CONSOLE_PORT
@@ -19,9 +20,11 @@ Examples:
   $ bedplate up
   $ bedplate up --only cache --port-offset 1000
   $ bedplate up --cluster --memory
+  $ bedplate up --only replicated-kv,partitioned-kv --cluster
   $ bedplate up --json
 
-Servers listen on this machine alone, at the ports of the systems that they mirror; the console is at port ${CONSOLE_PORT}.
+Servers listen on this machine alone, at the ports of the systems that they mirror; the console is at port ${CONSOLE_PORT}. replicated-kv and
+partitioned-kv start on request alone; partitioned-kv is three nodes, a process each.
 Exit status: 0 stopped by a signal, 1 failed, 2 wrong usage.`
 
 interface UpOptions {
@@ -38,11 +41,11 @@ export async function run(args: readonly string[]): Promise<number> {
   return runProgram(args, 'bedplate up', (program) => {
     program
       .description('Start every server there is, and a web console. Stays until it is stopped.')
-      .option('--only <servers>', 'start these alone, with commas between them')
+      .option('--only <servers>', `start these alone, with commas between them: ${serverNames().join(', ')}`)
       .option('--memory', 'keep nothing')
       .option(
         '--cluster',
-        'the cache as three masters with a replica each, in memory, that the console can pause and kill',
+        'the cache as three masters with a replica each, replicated-kv as three nodes, in memory, to be hurt on the console',
       )
       .option('--data-dir <directory>', 'where servers keep their data', 'bedplate-data')
       .option('--port-offset <n>', 'add it to every port; "any" takes any that are free', '0')
@@ -91,8 +94,9 @@ async function tell(
     await out.line(JSON.stringify({ event: 'ready', pid: process.pid, console: consoleUrl, servers }))
   } else {
     const width = Math.max('console'.length, ...members.map(({ kind }) => kind.name.length))
-    for (const { kind, address, keepsData = true } of members) {
-      const [first = '', ...more] = kind.connections(address as Address)
+    for (const member of members) {
+      const { kind, keepsData = true } = member
+      const [first = '', ...more] = connectionsOf(member)
       const kept = kind.keepsData && keepsData && !memory ? '' : '   (in memory: nothing is kept)'
       await out.line(`${kind.name.padEnd(width)}  ${first}${kept}`)
       for (const connection of more) await out.line(`${''.padEnd(width)}  ${connection}`)

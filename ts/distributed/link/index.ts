@@ -8,6 +8,7 @@ export {
   type Frame,
   FrameDecoder,
   type Greeting,
+  type LinkId,
   MAX_CLUSTER_ID_BYTES,
   MAX_INCARNATION_BYTES,
 } from './frame.ts'

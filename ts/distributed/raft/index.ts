@@ -13,6 +13,7 @@ export * from './engine.ts'
 export type { HostSeams } from './host.ts'
 export { type Journal, openJournal } from './journal.ts'
 export { sizeOf } from './log.ts'
+export { logTail } from './log-tail.ts'
 export {
   beginsLikeRaft,
   checkHello,

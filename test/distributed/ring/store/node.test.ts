@@ -117,10 +117,14 @@ describe('a get', () => {
     const told = bed.get(first, 3)
     bed.settle()
     expect(valuesOf(told())).toEqual(['one', 'two'])
+    const siblings = (): number[] => bed.list.map((name) => bed.node(name).status.siblings)
+    bed.tick(REQUEST_TICKS) // the trees, which count them, are built
+    expect(siblings()).toEqual([1, 1, 1])
     const outcome = told() as Outcome & { kind: 'found' }
     bed.put(second, 'both', { context: outcome.versions.context })
     bed.settle()
     for (const name of bed.list) expect(bed.values(name)).toEqual(['both'])
+    expect(siblings()).toEqual([0, 0, 0])
   })
 })
 
@@ -133,13 +137,13 @@ describe('a hint', () => {
     bed.put(first, 'one')
     bed.settle()
     bed.tick(REQUEST_TICKS)
-    expect(bed.node(keeper).status.hints).toBe(1)
+    expect(bed.node(keeper).status).toMatchObject({ hints: 1, hintsFor: { [third]: 1 } })
     bed.crash(keeper) // it is on disk
     expect(bed.node(keeper).status.hints).toBe(1)
     bed.down.delete(third)
     bed.tick(2 * REQUEST_TICKS)
     expect(bed.values(third)).toEqual(['one'])
-    expect(bed.node(keeper).status).toMatchObject({ hints: 0, requests: 0 })
+    expect(bed.node(keeper).status).toMatchObject({ hints: 0, hintsFor: {}, requests: 0 })
   })
 })
 

@@ -110,6 +110,30 @@ export function confirmed(question, word) {
   })
 }
 
+// ---- What has happened
+
+const HAPPENINGS = 100
+
+/** A list of what has happened since the page was opened, the last of it first. */
+export class Happenings {
+  constructor(list) {
+    this.list = list
+    this.before = new Map()
+  }
+
+  add(text, isBad = false) {
+    const line = element('li', new Date().toLocaleTimeString() + '  ' + text, [], isBad ? { class: 'fault' } : {})
+    this.list.prepend(line)
+    while (this.list.childNodes.length > HAPPENINGS) this.list.lastChild.remove()
+  }
+
+  /** Adds what is said otherwise than the last time; at first all is as it was. */
+  compare(now) {
+    for (const [key, text] of now) if (this.before.get(key) !== text && this.before.size > 0) this.add(text)
+    this.before = now
+  }
+}
+
 // ---- Pages: each is a section, chosen by the part of the address behind #.
 
 const shownPage = () => {

@@ -37,7 +37,7 @@ export const CACHE_HTML = `<section data-page="keys" aria-label="Keys">
 </div>
 </section>`
 
-export const CACHE_JS = `import { ask, attempt, button, byId, change, confirmed, element, facts, inBytes, inTime, lookAgain, say, table, update, whileShown } from './base.js'
+export const CACHE_JS = `import { ask, attempt, button, byId, change, confirmed, element, facts, Happenings, inBytes, inTime, lookAgain, say, table, update, whileShown } from './base.js'
 
 let node = '0'
 let database = '0'
@@ -184,16 +184,10 @@ whileShown('slowlog', 1000, async () => {
 const SIDE = 128
 const BUTTONS = { running: [['pause', 'Pause'], ['kill', 'Kill']], paused: [['resume', 'Resume'], ['kill', 'Kill']], down: [['start', 'Start']] }
 let owners = []
-let before = new Map()
-
-function happened(text, isBad = false) {
-  const line = element('li', new Date().toLocaleTimeString() + '  ' + text, [], isBad ? { class: 'fault' } : {})
-  byId('cluster-log').prepend(line)
-  while (byId('cluster-log').childNodes.length > 100) byId('cluster-log').lastChild.remove()
-}
+const happenings = new Happenings(byId('cluster-log'))
 
 async function hurt(each, fault) {
-  happened(each.name + ': ' + fault, true)
+  happenings.add(each.name + ': ' + fault, true)
   await change('/api/cache/fault', { fault, node: each.node })
   lookAgain()
 }
@@ -212,8 +206,7 @@ function slotCount(each) {
 function compare(nodes, state) {
   const now = new Map([['', 'the state of the cluster is ' + state]])
   for (const each of nodes) now.set(each.address, each.name + ' is a ' + each.role + ' with ' + slotCount(each) + ' slots; ' + stateOf(each))
-  for (const [key, text] of now) if (before.get(key) !== text && before.size > 0) happened(text)
-  before = now
+  happenings.compare(now)
 }
 
 function draw(nodes) {

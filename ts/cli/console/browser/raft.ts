@@ -1,88 +1,5 @@
-// The pages of Raft: a cluster of processes as it runs, with its faults, and a simulated one that is played step by step.
-
-export const RAFT_DRAWING_JS = `import { element, shape, table, update } from './base.js'
-
-// A cluster is {nodes: [{id, state, role, term, leader, commit, first, terms}], cuts: [[a, b]], messages: [{from, to, isLost}]}.
-
-const CENTRE = [210, 175]
-const RADIUS = 130
-const SIZE = 34
-
-function placeOf(i, count) {
-  const angle = (2 * Math.PI * i) / count - Math.PI / 2
-  return [CENTRE[0] + RADIUS * Math.cos(angle), CENTRE[1] + RADIUS * Math.sin(angle)]
-}
-
-/** A line from the edge of one circle to that of another, a little to its right, so that two ways do not cover each other. */
-function wayOf(from, to, aside) {
-  const [dx, dy] = [to[0] - from[0], to[1] - from[1]]
-  const length = Math.hypot(dx, dy) || 1
-  const [ux, uy] = [dx / length, dy / length]
-  const [ox, oy] = [-uy * aside, ux * aside]
-  const gap = SIZE + 4
-  return { x1: from[0] + ux * gap + ox, y1: from[1] + uy * gap + oy, x2: to[0] - ux * gap + ox, y2: to[1] - uy * gap + oy }
-}
-
-export function drawRing(place, { nodes, cuts, messages }) {
-  const at = new Map(nodes.map(({ id }, i) => [id, placeOf(i, nodes.length)]))
-  const parts = [
-    shape('defs', {}, [
-      shape('marker', { id: 'arrow', viewBox: '0 0 8 8', refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: 'auto' }, [shape('path', { d: 'M0 0 L8 4 L0 8 z' })]),
-    ]),
-  ]
-  const isCut = (a, b) => cuts.some(([x, y]) => (x === a && y === b) || (x === b && y === a))
-  nodes.forEach(({ id: a }, i) => {
-    for (const { id: b } of nodes.slice(i + 1)) {
-      parts.push(shape('line', { ...wayOf(at.get(a), at.get(b), 0), class: isCut(a, b) ? 'way cut' : 'way' }))
-    }
-  })
-  for (const { from, to, isLost } of messages) {
-    if (!at.has(from) || !at.has(to)) continue
-    parts.push(shape('line', { ...wayOf(at.get(from), at.get(to), 5), class: isLost ? 'message lost' : 'message' }))
-  }
-  for (const { id, role, term, state } of nodes) {
-    const [x, y] = at.get(id)
-    const line = (text, dy, name = '') => {
-      const made = shape('text', { x, y: y + dy, class: name })
-      made.textContent = text
-      return made
-    }
-    const isUp = state === 'running'
-    parts.push(
-      shape('g', { class: (isUp ? role : state) + ' node-' + id }, [
-        shape('circle', { cx: x, cy: y, r: SIZE }),
-        line('node ' + id, -8, 'name'),
-        line(isUp ? role : state, 6),
-        line('term ' + term, 20),
-      ]),
-    )
-  }
-  const words = nodes.map(({ id, role, term, state }) => 'node ' + id + ' ' + (state === 'running' ? role : state) + ' in term ' + term)
-  place.setAttribute('aria-label', words.join(', '))
-  place.replaceChildren(...parts)
-}
-
-const SHOWN = 24
-
-/** The terms of the entries of each log; those that are not known to be committed are open. */
-export function drawLogs(place, nodes) {
-  const last = Math.max(0, ...nodes.map(({ first, terms }) => first + terms.length - 1))
-  const from = Math.max(1, last - SHOWN + 1)
-  const rows = nodes.map(({ id, state, role, term, commit, first, terms }) => {
-    const cells = []
-    for (let index = from; index <= Math.min(last, first + terms.length - 1); index++) {
-      const value = terms[index - first]
-      const isCommitted = index <= commit
-      const title = 'entry ' + index + ', term ' + (value ?? '?') + (isCommitted ? ', committed' : '')
-      cells.push(element('span', String(value ?? '?'), [], { class: isCommitted ? 'hue-' + ((value ?? 7) % 8) : 'open', title }))
-    }
-    const log = element('div', '', cells, { class: 'entries', 'data-log': String(id) })
-    return [id, state === 'running' ? role : state, term, commit, log]
-  })
-  const head = ['#Node', 'Role', '#Term', '#Committed', 'Log from ' + from + ': the term of each entry; dashed if it does not know it to be committed']
-  update(place, table(head, rows))
-}
-`
+// The pages of Raft: a cluster of processes as it runs, with its faults, and a simulated one that is played step by step. What is drawn is
+// in raft-drawing.ts.
 
 export const RAFT_HTML = `<section data-page="raft" aria-label="Raft">
 <div class="columns">
@@ -102,37 +19,17 @@ export const RAFT_HTML = `<section data-page="raft" aria-label="Raft">
 <ol class="log card" id="live-messages" reversed></ol>
 </section>`
 
-export const RAFT_JS = `import { ask, attempt, button, byId, change, element, lookAgain, table, update, whileShown } from './base.js'
-import { drawLogs, drawRing } from './raft-drawing.js'
+export const RAFT_JS = `import { ask, attempt, byId, change, table, update, whileShown } from './base.js'
+import { Faults, stateOf } from './faults.js'
+import { drawLogs, drawRing, Talk } from './raft-drawing.js'
 
-const LISTED = 300
-const BUTTONS = { running: [['pause', 'Pause'], ['kill', 'Kill']], paused: [['resume', 'Resume'], ['kill', 'Kill']], down: [['start', 'Start']] }
-let next = 1
-let traffic = new Map()
-const otherSide = new Set()
-
-async function fault(request) {
-  await change('/faults', request)
-  lookAgain()
-}
+const faults = new Faults('/api/raft/faults', byId('sides'))
+const talk = new Talk(byId('live-messages'), byId('heartbeats'))
 
 function showNodes(nodes) {
-  const rows = nodes.map(({ id, state, role, port, cutFrom }) => {
-    const tools = BUTTONS[state].map(([name, word]) => {
-      return button(word, () => fault({ fault: name, node: id }), { 'data-fault': name, 'data-node': String(id), 'aria-label': word + ' node ' + id })
-    })
-    const cut = cutFrom.length === 0 ? '' : ', cut from ' + cutFrom.join(', ')
-    return [id, (state === 'running' ? role : state) + cut, port, element('span', '', tools, { class: 'keep' })]
-  })
+  const rows = nodes.map((node) => [node.id, stateOf(node, node.role), node.port, faults.tools(node)])
   update(byId('live-nodes'), table(['#Node', 'State', '?Port', ''], rows))
-  if (byId('sides').childNodes.length > 0) return
-  const boxes = nodes.map(({ id }) => {
-    const box = element('input', '', [], { type: 'checkbox', value: String(id), 'data-side': String(id) })
-    box.addEventListener('change', () => (box.checked ? otherSide.add(id) : otherSide.delete(id)))
-    return element('label', '', [box, ' ' + id])
-  })
-  const cut = button('Partition', () => fault({ fault: 'partition', groups: [[...otherSide]] }), { id: 'partition' })
-  byId('sides').append('One side:', ...boxes, cut, button('Heal', () => fault({ fault: 'heal' }), { id: 'heal' }))
+  faults.showSides(nodes)
 }
 
 byId('append').addEventListener('submit', (event) => {
@@ -150,28 +47,10 @@ byId('append').addEventListener('submit', (event) => {
 })
 
 whileShown('raft', 300, async () => {
-  const view = await ask('raft', 'since', String(next))
-  next = view.next
-  const cuts = view.nodes.flatMap(({ id, cutFrom }) => cutFrom.map((other) => [id, other]))
-  let quiet = 0
-  const spoke = view.traffic.filter(({ from, to, count }) => {
-    const key = from + '-' + to
-    const grew = count - (traffic.get(key) ?? count)
-    traffic.set(key, count)
-    quiet += grew
-    return grew > 0
-  })
-  const fresh = view.messages.slice(-40)
-  const lost = fresh.filter(({ isLost }) => isLost)
-  drawRing(byId('live-ring'), { nodes: view.nodes, cuts, messages: [...spoke, ...lost] })
-  drawLogs(byId('live-logs'), view.nodes)
+  const view = await ask('raft', 'since', String(talk.next))
+  drawRing(byId('live-ring'), { nodes: view.nodes, cuts: faults.cutsOf(view.nodes), messages: talk.heard(view) })
+  drawLogs(byId('live-logs'), view.nodes, view.contents)
   showNodes(view.nodes)
-  byId('heartbeats').textContent = 'Since the last look ' + quiet + ' messages arrived; heartbeats are not listed.'
-  for (const { atMs, from, to, text, isLost } of view.messages) {
-    const line = new Date(atMs).toISOString().slice(11, 23) + '  ' + from + ' to ' + to + '  ' + text
-    byId('live-messages').prepend(element('li', line, [], { class: isLost ? 'lost' : 'fresh' }))
-  }
-  while (byId('live-messages').childNodes.length > LISTED) byId('live-messages').lastChild.remove()
 })
 `
 

@@ -24,7 +24,7 @@ nav a:hover { background: var(--line); }
 nav a[aria-current] { background: var(--accent); color: var(--card); }
 #state { margin: 0 0 0 auto; color: var(--soft); }
 #state[data-bad] { color: var(--bad); }
-main { padding: 0 1.2rem 2rem; max-width: 82rem; margin: 0 auto; }
+main { padding: .8rem 1.2rem 2rem; max-width: 82rem; margin: 0 auto; }
 a:focus-visible, button:focus-visible, input:focus-visible, select:focus-visible, [tabindex]:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 code, .mono { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere; }
 .soft { color: var(--soft); }
@@ -53,6 +53,7 @@ button:disabled { opacity: .5; cursor: default; }
 button.danger { color: var(--bad); }
 button.link { border: 0; background: none; padding: 0; text-align: left; color: var(--accent); overflow-wrap: anywhere; }
 input[type=text], input:not([type]) { width: 16rem; max-width: 60vw; }
+input.short { width: 8rem; }
 input[type=range] { flex: 1 1 12rem; padding: 0; }
 .columns { display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 1rem; align-items: start; }
 .scroll { overflow: auto; max-height: 32rem; }
@@ -63,6 +64,8 @@ td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; wh
 td { overflow-wrap: break-word; }
 #value td, #largest td, #slow-commands td { overflow-wrap: anywhere; }
 td button + button { margin-left: .3rem; }
+.tools button { margin: 0 .3rem .2rem 0; }
+td .tools button + button { margin-left: 0; }
 .keep { white-space: nowrap; }
 tr[aria-current] td { background: color-mix(in srgb, var(--accent) 15%, transparent); }
 dl { display: grid; grid-template-columns: auto 1fr; gap: .1rem 1rem; margin: 0 0 .6rem; }
@@ -79,6 +82,11 @@ canvas { display: block; width: 100%; max-width: 512px; aspect-ratio: 1; image-r
 .log li.fault { color: var(--bad); }
 .log li[aria-current] { background: color-mix(in srgb, var(--accent) 18%, transparent); }
 .ring { width: 100%; max-width: 34rem; margin: 0 auto; display: block; }
+${Array.from({ length: 8 }, (_, i) => `.ring .arc-${i} { fill: var(--hue-${i}); }`).join('\n')}
+.ring .away { fill-opacity: .25; stroke: var(--bad); stroke-width: .5; }
+.ring .coming { fill-opacity: .3; }
+.ring line.key-at { stroke: var(--text); stroke-width: 2; }
+.ring circle.key-at { fill: var(--text); stroke: none; }
 .ring text { font: 11px ui-monospace, monospace; fill: var(--text); text-anchor: middle; }
 .ring text.name { font-weight: 700; font-size: 13px; }
 .ring .way { stroke: var(--line); stroke-width: 1; }
@@ -98,7 +106,7 @@ canvas { display: block; width: 100%; max-width: 512px; aspect-ratio: 1; image-r
 .entries span.open { background: none; color: var(--text); outline: 1px dashed var(--soft); outline-offset: -1px; }
 @media (max-width: 52rem) {
   .columns { grid-template-columns: minmax(0, 1fr); }
-  main { padding: 0 .7rem 2rem; }
+  main { padding: .7rem .7rem 2rem; }
   header { padding: .5rem .7rem; }
   #state { margin: 0; width: 100%; }
   th, td { padding-right: .5rem; }

@@ -6,6 +6,7 @@ import { type Address, showAddress } from '../../../io/network.ts'
 import { adminPage, type Logger, type Metric, metric, type Server } from '../../../service/index.ts'
 import type { GroupOptions, OpenRaftOptions } from '../door.ts'
 import type { HostSeams } from '../host.ts'
+import { logTail } from '../log-tail.ts'
 import { openRaftWith } from '../open-raft-with.ts'
 import { CommandLog } from './command-log.ts'
 import { answerRequest, failure, type Node, statusOf } from './http-api.ts'
@@ -33,7 +34,6 @@ const MAX_BODY_BYTES = 2 * 1024 * 1024
 /** How long a node that stops waits for another one to take over. */
 const HAND_OVER_MS = 1000
 const ANNOUNCE_MS = 1000
-const INSPECTED_ENTRIES = 32
 
 /**
  * A server of `raft-node` in this process.
@@ -137,12 +137,7 @@ export class RaftNodeServer implements Server {
   inspect(): unknown {
     if (this.node === undefined) return {}
     const { group } = this.node
-    const { membership, lastIndex } = group.status
-    const first = Math.max(1, lastIndex - INSPECTED_ENTRIES + 1)
-    const log = Array.from({ length: lastIndex - first + 1 }, (_, i) => {
-      return { index: first + i, term: group.termAt(first + i) ?? null }
-    })
-    return { ...statusOf(this.node), membership, log }
+    return { ...statusOf(this.node), membership: group.status.membership, log: logTail(group) }
   }
 
   private async answer(request: HttpRequest): Promise<Page> {

@@ -11,6 +11,7 @@ import {
   type Applied,
   type GroupStatus,
   type HostSeams,
+  logTail,
   openRaftWith,
   type Position,
   type RaftGroup,
@@ -177,6 +178,11 @@ export class Replica {
 
   get status(): ReplicationStatus {
     return this.#group.status as ReplicationStatus & GroupStatus // its engine is ours
+  }
+
+  /** The terms of the last entries of its log, the oldest first. */
+  get logTail(): ReturnType<typeof logTail> {
+    return logTail(this.#group)
   }
 
   get tickMs(): number {

@@ -134,8 +134,11 @@ export class ReplicaServer implements Server {
     ]
   }
 
+  /** Also its role as Raft knows it, which may be that of a candidate, and the terms of the last entries of its log. */
   inspect(): unknown {
-    return this.#replica === undefined ? {} : describeStatus(this.#replica)
+    if (this.#replica === undefined) return {}
+    const { status, logTail } = this.#replica
+    return { ...describeStatus(this.#replica), role: status.role, log: logTail }
   }
 
   /** Nodes have been told from others already: here the first byte tells who speaks what. */

@@ -32,6 +32,11 @@ export class Hinting extends Replica {
     return this.offers.size
   }
 
+  /** How many hints wait for each node. */
+  protected get hintsFor(): Readonly<Record<string, number>> {
+    return Object.fromEntries([...this.hints].map(([target, kept]) => [target, kept.size]))
+  }
+
   /** Another node asks to keep a hint. */
   protected keepHint(from: string, message: MessageBody & { kind: 'store' }, target: string): void {
     const { request, key, versions } = message

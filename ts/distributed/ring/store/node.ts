@@ -20,6 +20,8 @@ export class StoreNode extends Deciding {
       isSwept: state.epoch > 0 && this.gossip.factsOf(name)?.swept === state.epoch,
       requests: this.requestCount + this.offerCount,
       hints: this.hintCount,
+      hintsFor: this.hintsFor,
+      siblings: this.trees.siblingCount,
       moves: legs.length === 0 ? undefined : { moves: legs.length, done: this.doneLegs, keys, bytes },
       repairs: { ...this.repairs },
       tombstones: { kept: this.trees.tombstoneCount, ended: this.endedTombstones },

@@ -24,6 +24,8 @@ export interface HeldTree extends HeldRange {
   /** The key up to which it was built; undefined if nothing was yet. */
   builtTo: string | undefined
   isBuilt: boolean
+  /** Keys in it that have several values. */
+  siblings: number
   readonly tombstones: Map<string, Tombstone>
 }
 
@@ -57,7 +59,14 @@ export class Trees {
         this.tombstones += kept.tombstones.size
         return kept
       }
-      return { ...range, tree: undefined, builtTo: undefined, isBuilt: false, tombstones: new Map<string, Tombstone>() }
+      return {
+        ...range,
+        tree: undefined,
+        builtTo: undefined,
+        isBuilt: false,
+        siblings: 0,
+        tombstones: new Map<string, Tombstone>(),
+      }
     })
     this.holders = new Set(this.held.flatMap(({ holders }) => holders))
     this.byStart = new Map(this.held.map((held) => [held.start, held]))
@@ -71,6 +80,11 @@ export class Trees {
   /** Tombstones that are known now: at most `MAX_TOMBSTONES`; the others stay for good, or until the node starts anew. */
   get tombstoneCount(): number {
     return this.tombstones
+  }
+
+  /** Keys that have several values, as far as the trees are built. */
+  get siblingCount(): number {
+    return this.held.reduce((sum, { siblings }) => sum + siblings, 0)
   }
 
   /** A tombstone that is made from now on has at least this number. */
@@ -160,11 +174,18 @@ export class Trees {
   ): void {
     const digests = [before, after].map((versions) => versions && digestOf({ key, versions }))
     tree.change(positionOf(key), digests[0], digests[1])
+    held.siblings += Number(hasSeveral(after)) - Number(hasSeveral(before))
     if (held.tombstones.delete(key)) this.tombstones--
     if (after === undefined || !isTombstone(after) || this.tombstones >= MAX_TOMBSTONES) return
     held.tombstones.set(key, { number: this.count++, agreed: new Set(), settledEra: undefined })
     this.tombstones++
   }
+}
+
+/** Whether a read would show more than one value. */
+function hasSeveral(versions: Versions | undefined): boolean {
+  if (versions === undefined || versions.siblings.length < 2) return false
+  return versions.siblings.filter(({ value }) => value !== undefined).length > 1
 }
 
 function isSameList(a: readonly string[], b: readonly string[]): boolean {

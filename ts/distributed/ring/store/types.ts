@@ -338,6 +338,10 @@ export interface StoreStatus {
   readonly requests: number
   /** Writes that wait for the node they are for. */
   readonly hints: number
+  /** How many of them each node is owed. */
+  readonly hintsFor: Readonly<Record<string, number>>
+  /** Keys with several values, of those that it holds; not all of them yet while it has just begun. */
+  readonly siblings: number
   /** What it copies in this epoch, range by range and source by source; undefined if it copies nothing. */
   readonly moves:
     | { readonly moves: number; readonly done: number; readonly keys: number; readonly bytes: number }

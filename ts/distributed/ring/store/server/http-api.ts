@@ -142,11 +142,11 @@ function valueAsJson(value: Uint8Array): unknown {
   return Buffer.from(text).equals(bytes) ? text : { base64: bytes.toString('base64') }
 }
 
-/** What clients need to find the nodes of a key by themselves. */
+/** What clients need to find the nodes of a key by themselves; with what the ring becomes, if it changes. */
 function ringOf(node: PartitionedNode): unknown {
-  const { epoch, phase, replicas, ring } = node.record
+  const { epoch, phase, replicas, ring, next, lost } = node.record
   const { reads, writes, clusterId } = node.status
-  return { clusterId, epoch, phase, replicas, reads, writes, nodes: node.addresses, ring }
+  return { clusterId, epoch, phase, replicas, reads, writes, nodes: node.addresses, ring, next, lost }
 }
 
 function keyOf(text: string): string {

@@ -84,13 +84,14 @@ export class PartitionedServer implements Server {
 
   metrics(): readonly Metric[] {
     if (this.node === undefined) return []
-    const { epoch, share, connected, requests, hints } = this.node.status
+    const { epoch, share, connected, requests, hints, siblings } = this.node.status
     return [
       metric('gauge', 'bedplate_partitioned_ring_epoch', 'How often the ring has changed, from 1.', epoch),
       metric('gauge', 'bedplate_partitioned_ring_share', 'The part of the ring that this node holds first.', share),
       metric('gauge', 'bedplate_partitioned_peers_connected', 'Nodes that there is a connection to.', connected.length),
       metric('gauge', 'bedplate_partitioned_requests', 'Requests that are under way.', requests),
       metric('gauge', 'bedplate_partitioned_hints', 'Writes that wait for a node to come back.', hints),
+      metric('gauge', 'bedplate_partitioned_siblings', 'Keys with several values, of those it holds.', siblings),
       metric(
         'counter',
         'bedplate_partitioned_http_requests_total',
