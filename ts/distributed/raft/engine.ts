@@ -2,7 +2,7 @@
 export { type EngineFactory, RaftNode } from './node.ts'
 export { encodeCommand, type SessionCommand } from './session-codec.ts'
 export { SessionMachine, type SessionOptions, type SessionResult } from './sessions.ts'
-export type { StateMachine } from './state-machine.ts'
+export type { PiecewiseState, SnapshotPieces, StateMachine } from './state-machine.ts'
 export type {
   Coverage,
   Effect,

@@ -14,9 +14,8 @@ import type {
   RequestOptions,
 } from './door.ts'
 import { Driver, type DriverOptions } from './driver.ts'
-import { addressCommand, addressesIn, checkCommand, HostedMachine, wrapCommand } from './hosted-machine.ts'
+import { addressCommand, addressesIn, checkCommand, type HostedMachine, wrapCommand } from './hosted-machine.ts'
 import { type Applied, RaftError } from './raft-error.ts'
-import type { StateMachine } from './state-machine.ts'
 import type { Coverage, LogIndex, Message, NodeId, Position, RaftOptions, Refusal, Term } from './types.ts'
 
 /** What a group needs of its host. */
@@ -24,7 +23,7 @@ export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | '
   readonly id: NodeId
   readonly clock: Clock
   readonly random: RaftOptions['random']
-  readonly machine: StateMachine
+  readonly machine: HostedMachine
   readonly send: (to: NodeId, message: Message) => void
   readonly call: (to: NodeId, request: Uint8Array) => Promise<CallOutcome>
   readonly learned: (addresses: Addresses) => void
@@ -65,7 +64,7 @@ export class Group implements RaftGroup {
   /** @throws INVALID_INPUT for options that cannot work, CORRUPTION */
   constructor(seams: GroupSeams, options: GroupOptions = {}) {
     checkOptions(options, TYPES, 'openGroup')
-    const { group, founding, journal, snapshots, engine, clock, id, random, machine, learned, send } = seams
+    const { group, founding, journal, snapshots, engine, clock, id, random, machine, send } = seams
     const {
       tickMs,
       snapshotBytes,
@@ -83,7 +82,7 @@ export class Group implements RaftGroup {
       ...{ group, founding, journal, snapshots, engine, clock, send, onFailure },
       ...(tickMs === undefined ? {} : { tickMs }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
-      machine: new HostedMachine(machine, learned),
+      machine,
       raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + 1 },
       onAppended: (entries) => {
         for (const entry of entries) this.learn(entry)

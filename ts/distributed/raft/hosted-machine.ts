@@ -9,7 +9,8 @@ import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import type { Address } from '../../io/network.ts'
 import type { Addresses } from './door.ts'
-import type { StateMachine } from './state-machine.ts'
+import { PieceReader } from './piece-reader.ts'
+import type { PiecewiseState, StateMachine } from './state-machine.ts'
 import type { Entry, LogIndex, NodeId, Term } from './types.ts'
 
 const COMMAND = 0
@@ -62,6 +63,8 @@ export class HostedMachine implements StateMachine {
   private readonly inner: StateMachine
   private readonly learned: (addresses: Addresses) => void
   private readonly addresses = new Map<NodeId, Address>()
+  /** Of a snapshot that came in pieces and is not adopted yet. */
+  private taken: Addresses = new Map()
 
   /** @param learned - Is told of addresses as they become certain. */
   constructor(inner: StateMachine, learned: (addresses: Addresses) => void) {
@@ -95,28 +98,61 @@ export class HostedMachine implements StateMachine {
     this.inner.hide(from)
   }
 
+  /** Of the user's state machine, if it has any; addresses are before its first piece. */
+  get pieces(): PiecewiseState | undefined {
+    const inner = this.inner.pieces
+    if (inner === undefined) return undefined
+    return {
+      snapshot: () => {
+        const head = this.head().finish()
+        const { pieces, close } = inner.snapshot()
+        return { pieces: chained(head, pieces), close }
+      },
+      take: async (pieces, index) => {
+        const reader = new PieceReader(pieces, 'snapshot')
+        checkVersion(await reader.u8())
+        this.taken = await takeAddressPieces(reader)
+        await inner.take(reader.rest(), index)
+      },
+      adopt: () => {
+        this.addresses.clear()
+        this.merge(this.taken)
+        inner.adopt()
+      },
+    }
+  }
+
+  /** @throws NOT_SUPPORTED if the user's state machine has none */
   snapshot(): Uint8Array {
-    return putAddresses(new ByteWriter().u8(VERSION), this.addresses).raw(this.inner.snapshot()).finish()
+    if (this.inner.snapshot === undefined) throw hasNoSnapshots()
+    return this.head().raw(this.inner.snapshot()).finish()
   }
 
   /** @throws CORRUPTION, INCOMPATIBLE */
   restore(snapshot: Uint8Array, index: LogIndex): void {
     const reader = new ByteReader(snapshot, 'snapshot')
-    const version = reader.u8()
-    if (version !== VERSION) {
-      throw new BedplateError('INCOMPATIBLE', `a snapshot has version ${version}, and ${VERSION} is known`, {
-        hint: 'update bedplate',
-      })
-    }
+    checkVersion(reader.u8())
+    if (this.inner.restore === undefined) throw hasNoSnapshots()
     this.addresses.clear()
     this.merge(takeAddresses(reader))
     this.inner.restore(reader.rest(), index)
+  }
+
+  private head(): ByteWriter {
+    return putAddresses(new ByteWriter().u8(VERSION), this.addresses)
   }
 
   private merge(addresses: Addresses): void {
     for (const [id, address] of addresses) this.addresses.set(id, address)
     if (addresses.size > 0) this.learned(addresses)
   }
+}
+
+/** What a state machine is told that has neither snapshots in one piece nor in several. */
+export function hasNoSnapshots(): BedplateError {
+  return new BedplateError('NOT_SUPPORTED', 'the state machine gives and takes no snapshots', {
+    hint: 'implement snapshot and restore, or pieces',
+  })
 }
 
 /** What a state machine is told that must show entries and cannot. */
@@ -135,12 +171,37 @@ function putAddresses(writer: ByteWriter, addresses: Addresses): ByteWriter {
 }
 
 function takeAddresses(reader: ByteReader): Addresses {
-  const pairs = reader.list({ most: MAX_ADDRESSES, itemBytes: ADDRESS_MIN_BYTES }, (): [NodeId, Address] => {
-    const id = reader.u53()
-    const host = reader.text(MAX_HOST_BYTES)
-    const port = reader.u32()
-    if (id < 1 || host === '' || port < 1 || port > MAX_PORT) throw reader.corrupt('has an address that cannot be')
-    return [id, { host, port }]
+  const pairs = reader.list({ most: MAX_ADDRESSES, itemBytes: ADDRESS_MIN_BYTES }, () => {
+    return checkedAddress(reader, { id: reader.u53(), host: reader.text(MAX_HOST_BYTES), port: reader.u32() })
   })
   return new Map(pairs)
+}
+
+async function takeAddressPieces(reader: PieceReader): Promise<Addresses> {
+  const pairs = await reader.list(MAX_ADDRESSES, async () => {
+    const id = await reader.u53()
+    const host = await reader.text(MAX_HOST_BYTES)
+    return checkedAddress(reader, { id, host, port: await reader.u32() })
+  })
+  return new Map(pairs)
+}
+
+function checkedAddress(
+  reader: Pick<ByteReader, 'corrupt'>,
+  { id, host, port }: { id: NodeId; host: string; port: number },
+): [NodeId, Address] {
+  if (id < 1 || host === '' || port < 1 || port > MAX_PORT) throw reader.corrupt('has an address that cannot be')
+  return [id, { host, port }]
+}
+
+function checkVersion(version: number): void {
+  if (version === VERSION) return
+  throw new BedplateError('INCOMPATIBLE', `a snapshot has version ${version}, and ${VERSION} is known`, {
+    hint: 'update bedplate',
+  })
+}
+
+function* chained(head: Uint8Array, pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield head
+  yield* pieces
 }

@@ -14,7 +14,7 @@ import {
   MAX_RESULTS,
   type SessionRecord,
 } from './session-codec.ts'
-import type { StateMachine } from './state-machine.ts'
+import type { WholeStateMachine } from './state-machine.ts'
 import type { LogIndex, Term } from './types.ts'
 
 /** What became of a command. The same on every replica. */
@@ -62,7 +62,7 @@ const DEFAULT_MAX_RESULT_BYTES = 256 * 1024 * 1024
  * machine.apply(add, 3) // gives the same result; the counter stays at 1
  */
 export class SessionMachine {
-  private readonly inner: StateMachine
+  private readonly inner: WholeStateMachine
   private readonly maxSessions: number
   private readonly maxResultBytes: number
   private readonly mutant: Mutant | undefined
@@ -71,7 +71,7 @@ export class SessionMachine {
   /** Of all results. */
   private bytes = 0
 
-  constructor(inner: StateMachine, options: SessionOptions = {}) {
+  constructor(inner: WholeStateMachine, options: SessionOptions = {}) {
     this.inner = inner
     this.maxSessions = wholeFrom1('maxSessions', options.maxSessions ?? DEFAULT_MAX_SESSIONS)
     this.maxResultBytes = wholeFrom1('maxResultBytes', options.maxResultBytes ?? DEFAULT_MAX_RESULT_BYTES)

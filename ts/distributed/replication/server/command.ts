@@ -4,11 +4,11 @@
 //              u8 1 delete | key, to the end
 //              u8 2 member | u53 id | u32 length, join id | u8 1 if it has left for good
 //              u8 3 batch  | u32 count; each: u8 0, blob key, blob value, or u8 1, blob key
-//   snapshot   u8 version = 1 | u53 index | members: u32 count; each: u53 id, text join id, flag
-//              | u32 count; each: blob key, blob value
+//   snapshot   u8 version = 2 | u53 index | members: u32 count; each: u53 id, text join id, flag
+//              | entries, each: u8 1, blob key, blob value | u8 0
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
-import type { NodeId } from '../../raft/index.ts'
+import type { NodeId, PieceReader } from '../../raft/index.ts'
 
 /** The same on all members, whatever the pages of their stores. */
 export const MAX_KEY_BYTES = 1024
@@ -21,7 +21,10 @@ export const MAX_COMMAND_BYTES = MAX_BATCH_BYTES + 12 * MAX_BATCH_WRITES
 const MAX_JOIN_ID_BYTES = 64
 /** Ids are never used again, so this many nodes a cluster has in its life. */
 const MAX_MEMBER_RECORDS = 4096
-const SNAPSHOT_VERSION = 1
+const SNAPSHOT_VERSION = 2
+const SNAPSHOT_PIECE_BYTES = 256 * 1024
+const ENTRY = 1
+const END = 0
 
 /** A change of a key; `value` undefined deletes it. */
 export interface Write {
@@ -88,40 +91,55 @@ export function decodeCommand(bytes: Uint8Array): Command {
   }
 }
 
-/** All of a store: what `decodeSnapshot` reads. */
-export function encodeSnapshot(
-  index: number,
-  members: readonly MemberRecord[],
-  entries: readonly (readonly [Uint8Array, Uint8Array])[],
-): Uint8Array {
-  const writer = new ByteWriter().u8(SNAPSHOT_VERSION).u53(index)
-  writer.list(members, ({ id, joinId, hasLeft }) => writer.u53(id).text(joinId).u8(Number(hasLeft)))
-  return writer.list(entries, ([key, value]) => writer.blob(key).blob(value)).finish()
-}
-
-/** What a snapshot has in it. Entries are views of the bytes. */
-export interface SnapshotContent {
+/** What a snapshot has before its entries. */
+export interface SnapshotHead {
+  /** The last entry of the log that is in it. */
   readonly index: number
   readonly members: readonly MemberRecord[]
-  readonly entries: readonly (readonly [Uint8Array, Uint8Array])[]
+}
+
+/** All of a store, in pieces of about `SNAPSHOT_PIECE_BYTES`. Entries are taken as pieces are. */
+export function* encodeSnapshot(
+  { index, members }: SnapshotHead,
+  entries: Iterable<readonly [Uint8Array, Uint8Array]>,
+): Generator<Uint8Array> {
+  let writer = new ByteWriter().u8(SNAPSHOT_VERSION).u53(index)
+  writer.list(members, ({ id, joinId, hasLeft }) => writer.u53(id).text(joinId).u8(Number(hasLeft)))
+  let bytes = 0
+  for (const [key, value] of entries) {
+    writer.u8(ENTRY).blob(key).blob(value)
+    bytes += key.length + value.length
+    if (bytes < SNAPSHOT_PIECE_BYTES) continue
+    yield writer.finish()
+    writer = new ByteWriter()
+    bytes = 0
+  }
+  yield writer.u8(END).finish()
 }
 
 /** @throws CORRUPTION, INCOMPATIBLE */
-export function decodeSnapshot(bytes: Uint8Array): SnapshotContent {
-  const reader = new ByteReader(bytes, 'snapshot of a replicated store')
-  const version = reader.u8()
+export async function takeSnapshotHead(reader: PieceReader): Promise<SnapshotHead> {
+  const version = await reader.u8()
   if (version !== SNAPSHOT_VERSION) {
     throw new BedplateError('INCOMPATIBLE', `a snapshot has version ${version}, and ${SNAPSHOT_VERSION} is known`, {
       hint: 'update bedplate',
     })
   }
-  const index = reader.u53()
-  const members = reader.list({ most: MAX_MEMBER_RECORDS, itemBytes: 13 }, () => takeMember(reader))
-  const entries = reader.list({ most: Number.POSITIVE_INFINITY, itemBytes: 8 }, () => {
-    return [reader.blob(MAX_KEY_BYTES), reader.blob(MAX_VALUE_BYTES)] as const
+  const index = await reader.u53()
+  const members = await reader.list(MAX_MEMBER_RECORDS, async (): Promise<MemberRecord> => {
+    const [id, joinId] = [await reader.u53(), await reader.text(MAX_JOIN_ID_BYTES)]
+    return { id, joinId, hasLeft: (await reader.choice(2)) === 1 }
   })
-  reader.end()
-  return { index, members, entries }
+  return { index, members }
+}
+
+/** What follows. Keys and values are views of pieces. @throws CORRUPTION */
+export async function* takeSnapshotEntries(reader: PieceReader): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+  while ((await reader.choice(2)) === ENTRY) {
+    const key = await reader.blob(MAX_KEY_BYTES)
+    yield [key, await reader.blob(MAX_VALUE_BYTES)]
+  }
+  await reader.end()
 }
 
 /** @throws INVALID_INPUT */
