@@ -1,5 +1,5 @@
-// The lock service beside Debian's etcd 3.4, one member each and three, through the same client in the same run, turn by turn; and one
-// without gRPC. Then the leaders of the three are killed, and it is measured how long nobody is answered.
+// The lock service beside Debian's etcd 3.4, one member each and three, through the same client in the same run, turn by turn; one
+// without gRPC; and gRPC without one, which is as fast as a server in JavaScript can be. Then the leaders of the three are killed, and it is measured how long nobody is answered.
 //
 //   npm run bench -- locks                                  5 s for each task and server, 10 kills: about four minutes
 //   npm run bench -- locks --members 3 --kills 50           the clusters alone
@@ -13,12 +13,13 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { temporaryDirectory } from './leftovers.ts'
 import { checkPerf, type PerfFigures } from './locks/check-perf.ts'
-import { type Servers, startEtcd, startOurs } from './locks/servers.ts'
+import { type Servers, startBare, startEtcd, startOurs } from './locks/servers.ts'
 import {
   inProcess,
   measure,
   measureFailover,
   type Sample,
+  TASKS,
   type Target,
   type Task,
   throughEtcd3,
@@ -67,11 +68,11 @@ interface Figures {
   readonly p99: number
 }
 
+type TargetName = 'bedplate' | 'etcd' | 'inProcess' | 'bare'
+
 interface Row {
   readonly case: (typeof CASES)[number]
-  readonly bedplate: Figures
-  readonly etcd: Figures | undefined
-  readonly inProcess: Figures | undefined
+  readonly figures: Readonly<Partial<Record<TargetName, Figures>>>
 }
 
 /** What was measured of so many members. */
@@ -98,7 +99,8 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
     const about = [
       `Values of 100 bytes, ${seconds} s a task and server in ${ROUNDS} turns, ${describeDisk(directory)}.`,
       `bedplate: fsync before every answer. etcd ${etcdVersion ?? '(not installed)'}: as it comes, which is the same.`,
-      'In process: the node without gRPC, as durable. A lock: acquired and released, with a lease of its own.',
+      'gRPC alone: a server in JavaScript that answers at once and keeps nothing, by the same library. In process: the node',
+      'without gRPC, as durable. A lock: acquired and released, with a lease of its own.',
     ]
     console.log(about.join('\n'))
     const results: Result[] = []
@@ -160,30 +162,36 @@ interface Contest {
 
 async function measureAll({ directory, bedplate, etcd, seconds }: Contest): Promise<Row[]> {
   const isAlone = bedplate.addresses.length === 1
-  const targets: Target[] = [throughEtcd3(bedplate.addresses)]
-  if (etcd !== undefined) targets.push(throughEtcd3(etcd.addresses))
-  if (isAlone) targets.push(await inProcess(directory))
-  for (const target of targets) await warmUp(target)
+  const targets: Partial<Record<TargetName, Target>> = {
+    bedplate: throughEtcd3(bedplate.addresses),
+    ...(etcd === undefined ? {} : { etcd: throughEtcd3(etcd.addresses) }),
+    ...(isAlone ? { inProcess: await inProcess(directory), bare: throughEtcd3([await startBare()]) } : {}),
+  }
+  const entries = Object.entries(targets) as [TargetName, Target][]
+  for (const [name, target] of entries) await warmUp(target, tasksOf(name))
   const rows: Row[] = []
   for (const each of CASES) {
-    const samples: Sample[][] = targets.map(() => [])
+    const rivals = entries.filter(([name]) => tasksOf(name).includes(each.task))
+    const samples = new Map<TargetName, Sample[]>(rivals.map(([name]) => [name, []]))
     for (let round = 0; round < ROUNDS; round++) {
-      for (const [i, target] of targets.entries()) {
-        samples[i]?.push(await measure(target, each.task, each.inFlight, seconds / ROUNDS))
+      for (const [name, target] of rivals) {
+        samples.get(name)?.push(await measure(target, each.task, each.inFlight, seconds / ROUNDS))
       }
     }
-    const figures = samples.map(figuresOf)
-    const inside = isAlone ? figures.pop() : undefined
-    const [ours, theirs] = figures
     const { wanted, ...about } = each
     const due = isAlone ? wanted : WANTED_OF_CLUSTERS
     rows.push({
       case: { ...about, ...(due === undefined ? {} : { wanted: due }) },
-      ...{ bedplate: ours as Figures, inProcess: inside, etcd: theirs },
+      figures: Object.fromEntries([...samples].map(([name, taken]) => [name, figuresOf(taken)])),
     })
   }
-  for (const target of targets) await target.close()
+  for (const [, target] of entries) await target.close()
   return rows
+}
+
+/** The bare server knows no leases. */
+function tasksOf(name: TargetName): readonly Task[] {
+  return name === 'bare' ? ['put', 'get'] : TASKS
 }
 
 function figuresOf(samples: readonly Sample[]): Figures {
@@ -211,11 +219,11 @@ function versionOfEtcd(): string | undefined {
 }
 
 const HEAD = ['', 'in flight', 'bedplate/s', 'p50', 'p99', 'etcd/s', 'p50', 'p99', 'ratio']
-const HEAD_IN_PROCESS = ['in process/s', 'to etcd']
+const HEAD_ALONE = ['gRPC alone/s', 'p50', 'in process/s', 'to etcd']
 
 function linesOf({ members, rows }: Result): string[][] {
   const [first = '', ...rest] = HEAD
-  const head = [members === 1 ? first : `${members} members`, ...rest, ...(members === 1 ? HEAD_IN_PROCESS : [])]
+  const head = [members === 1 ? first : `${members} members`, ...rest, ...(members === 1 ? HEAD_ALONE : [])]
   return [head, ...rows.map(lineOf)]
 }
 
@@ -236,30 +244,30 @@ function remarksOf({ outside, failoversMs }: Result): string[] {
   return [...outside.map(showPerf), ...failovers]
 }
 
-function lineOf({
-  case: { task, inFlight, wanted, wantedInProcess },
-  bedplate,
-  etcd,
-  inProcess: inside,
-}: Row): string[] {
+function lineOf({ case: { task, inFlight, wanted, wantedInProcess }, figures }: Row): string[] {
   const names = { put: 'puts', get: 'gets', lock: 'locks' }
+  const { bedplate, etcd, inProcess: inside, bare } = figures
+  const [bareRate = '', bareHalf = ''] = cellsOf(bare)
   return [
     names[task],
     String(inFlight),
     ...cellsOf(bedplate),
-    ...(etcd === undefined ? ['', '', ''] : cellsOf(etcd)),
+    ...cellsOf(etcd),
     ratioOf(bedplate, etcd, wanted),
-    ...(inside === undefined ? [] : [cellsOf(inside)[0] as string, ratioOf(inside, etcd, wantedInProcess)]),
+    ...(inside === undefined
+      ? []
+      : [bareRate, bareHalf, cellsOf(inside)[0] ?? '', ratioOf(inside, etcd, wantedInProcess)]),
   ]
 }
 
-function cellsOf({ rate, p50, p99 }: Figures): string[] {
+function cellsOf(figures: Figures | undefined): string[] {
+  if (figures === undefined) return ['', '', '']
   const ms = (value: number): string => `${value.toPrecision(3)} ms`
-  return [Math.round(rate).toLocaleString('en-US'), ms(p50), ms(p99)]
+  return [Math.round(figures.rate).toLocaleString('en-US'), ms(figures.p50), ms(figures.p99)]
 }
 
-function ratioOf(ours: Figures, theirs: Figures | undefined, wanted: number | undefined): string {
-  if (theirs === undefined) return ''
+function ratioOf(ours: Figures | undefined, theirs: Figures | undefined, wanted: number | undefined): string {
+  if (ours === undefined || theirs === undefined) return ''
   const reached = (ours.rate / theirs.rate).toFixed(2)
   return wanted === undefined ? reached : `${reached} (>= ${wanted})`
 }

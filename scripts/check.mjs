@@ -4,7 +4,7 @@
 // The clang tools come from the system. Where one is missing, its step says which Debian package holds it and counts
 // as not run: a failure under CI=true, elsewhere a line at the end that cannot be overlooked.
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeCache } from './lib/cache.mjs'
@@ -17,15 +17,15 @@ const CLANG_TIDY = { program: 'clang-tidy-16', aptPackage: 'clang-tidy-16' }
 /** Its data flow does not end in functions with loops of GoogleTest's macros; a test that takes a value that is not there fails. */
 const NOT_FOR_TESTS = ['bugprone-unchecked-optional-access']
 
-/** Every step returns what is wrong as text; the empty string means nothing is. */
+/** The longest first. Every step returns what is wrong as text; the empty string means nothing is. */
 const STEPS = [
+  { name: 'clang-tidy', run: checkNativeCode, needs: [CLANG_TIDY] },
   { name: 'types', run: () => complaints(bin('tsc'), ['-p', 'tsconfig.test.json']) },
   { name: 'biome', run: () => complaints(bin('biome'), ['check', '--error-on-warnings', '.']) },
   { name: 'floors', run: checkFloors },
   { name: 'unused', run: () => complaints(bin('knip'), ['--no-progress']) },
   { name: 'package', run: checkPackage },
   { name: 'clang-format', run: checkNativeFormat, needs: [CLANG_FORMAT] },
-  { name: 'clang-tidy', run: checkNativeCode, needs: [CLANG_TIDY] },
   // Takes minutes: asked for by name, and before a release.
   { name: 'clang-analyzer', run: analyseNativeCode, needs: [CLANG_TIDY], onlyByName: true },
 ]
@@ -108,65 +108,59 @@ async function checkNativeFormat() {
 }
 
 /**
- * Each folder of native/ as one unit, so that the system's headers are read once a folder and not once a file; names in
- * anonymous namespaces are therefore unique in their folder. Fuzzers have one entry each and stay alone. The
- * path-sensitive analysis takes five times as long as the rest and is a step of its own.
+ * The product and its fuzzers as one unit, its tests as another: clang-tidy takes ten seconds for the headers of the system,
+ * once a unit. Names in anonymous namespaces are therefore unique in theirs. The path-sensitive analysis takes five times as
+ * long as the rest and is a step of its own.
  */
 function checkNativeCode() {
-  return tidyNative(nativeUnits().filter(isDueToday), '-clang-analyzer-*')
+  const { product, fuzzers, tests } = nativeSources()
+  const units = [
+    { name: 'product', includes: [...product.map(inclusion), ...fuzzers.map(fuzzerInclusion)], unwanted: [] },
+    { name: 'tests', includes: tests.map(inclusion), unwanted: NOT_FOR_TESTS },
+  ]
+  return tidyNative(units, '-clang-analyzer-*')
 }
 
-/** In CI a third of the tests and fuzzers a day: they take most of the time, and are compiled with all warnings anyway. */
-function isDueToday({ folder }, index) {
-  if (process.env.CI !== 'true' || (folder !== 'test' && folder !== 'fuzz')) return true
-  return (index + Math.floor(Date.now() / 86_400_000)) % 3 === 0
-}
-
+/** Of the product alone: GoogleTest's macros would take most of the time. */
 function analyseNativeCode() {
-  const isProduct = (folder) => folder !== 'test' && folder !== 'fuzz' // GoogleTest's macros would take most of the time
-  return tidyNative(
-    nativeUnits().filter(({ folder }) => isProduct(folder)),
-    '-*,clang-analyzer-*',
-  )
+  const { product } = nativeSources()
+  return tidyNative([{ name: 'product', includes: product.map(inclusion), unwanted: [] }], '-*,clang-analyzer-*')
 }
 
 async function tidyNative(units, checks) {
-  if (units.length === 0) return 'no sources below native/'
   mkdirSync(join(ROOT, TIDY_BUILD), { recursive: true })
   const defines = ['NAPI_VERSION=9', 'NODE_ADDON_API_DISABLE_DEPRECATED', 'NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS']
   const folders = ['node_modules/node-addon-api', 'node_modules/node-api-headers/include', 'native/third_party/lz4']
   const headers = folders.flatMap((folder) => ['-isystem', folder])
   const flags = ['-std=c++20', '-fno-exceptions', '-Inative', ...defines.map((define) => `-D${define}`), ...headers]
-  const found = []
-  const lane = async () => {
-    for (let unit = units.shift(); unit !== undefined; unit = units.shift()) {
-      const { name, folder, sources } = unit
-      const unwanted = ['bugprone-suspicious-include', ...(folder === 'test' ? NOT_FOR_TESTS : [])]
+  const found = await Promise.all(
+    units.map(({ name, includes, unwanted }) => {
+      if (includes.length === 0) return `no sources below native/ for the unit ${name}`
       const file = join(TIDY_BUILD, `${name}.cc`)
-      writeFileSync(join(ROOT, file), sources.map((source) => `#include "${join(ROOT, source)}"\n`).join(''))
-      const options = ['--quiet', '--config-file=.clang-tidy', `--checks=${[checks, ...unwanted].join(',-')}`]
-      found.push(await complaints(CLANG_TIDY.program, [...options, file, '--', ...flags]))
-    }
-  }
-  await Promise.all([lane(), lane()])
+      writeFileSync(join(ROOT, file), includes.join(''))
+      const chosen = [checks, 'bugprone-suspicious-include', ...unwanted].join(',-')
+      const options = ['--quiet', '--config-file=.clang-tidy', `--checks=${chosen}`]
+      return complaints(CLANG_TIDY.program, [...options, file, '--', ...flags])
+    }),
+  )
   return found.join('')
 }
 
-/** What clang-tidy looks at in one go, the largest first. */
-function nativeUnits() {
-  const folders = new Map()
-  for (const source of filesBelow('native', '.cc')) {
-    const [, folder, file] = source.split(sep)
-    // Tests take the longest: those of a store are a unit of their own, so that two are looked at at once.
-    const [store] = file.split('_')
-    const isOfStore = folder === 'test' && (store === 'btree' || store === 'lsm')
-    const name = folder === 'fuzz' ? `fuzz-${file.replace('.cc', '')}` : isOfStore ? `test-${store}` : folder
-    const unit = folders.get(name) ?? { name, folder, sources: [], bytes: 0 }
-    unit.sources.push(source)
-    unit.bytes += statSync(join(ROOT, source)).size
-    folders.set(name, unit)
-  }
-  return [...folders.values()].sort((a, b) => b.bytes - a.bytes)
+/** What of native/ is whose; all of it is somebody's. */
+function nativeSources() {
+  const sources = filesBelow('native', '.cc')
+  const isIn = (folder) => (source) => source.startsWith(join('native', folder) + sep)
+  const [tests, fuzzers] = [sources.filter(isIn('test')), sources.filter(isIn('fuzz'))]
+  return { product: sources.filter((source) => !tests.includes(source) && !fuzzers.includes(source)), fuzzers, tests }
+}
+
+function inclusion(source) {
+  return `#include "${join(ROOT, source)}"\n`
+}
+
+/** Each fuzzer has the same entry. */
+function fuzzerInclusion(source, index) {
+  return `#undef LLVMFuzzerTestOneInput\n#define LLVMFuzzerTestOneInput FuzzerEntry${index}\n${inclusion(source)}`
 }
 
 // ---- Helpers ----

@@ -12,6 +12,7 @@ import { StatusResponse } from '../../ts/wire/etcd/messages.ts'
 import { owned } from '../leftovers.ts'
 
 const COMMAND = fileURLToPath(new URL('../../bin/lock-service', import.meta.url))
+const BARE_SERVER = fileURLToPath(new URL('bare-server.mjs', import.meta.url))
 const HOST = '127.0.0.1'
 const POLL_MS = 20
 const STATUS_MS = 1000
@@ -117,6 +118,13 @@ export async function startOurs(directory: string, members: number, nodeArgs: re
     isReady: /"event":"ready"/,
   }
   return Servers.start(program, ports.slice(0, members))
+}
+
+/** Starts a server that answers puts and gets at once by the same library for gRPC. @returns Its address; it ends with this process. */
+export async function startBare(): Promise<string> {
+  const child = owned(spawn(process.execPath, [BARE_SERVER], { stdio: ['ignore', 'pipe', 'inherit'] }))
+  for await (const line of createInterface({ input: child.stdout })) return `${HOST}:${line}`
+  throw new Error('the bare server ended instead of serving')
 }
 
 /** Starts Debian's etcd as it comes: every put synced to disk before its answer. */

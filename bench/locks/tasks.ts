@@ -111,7 +111,7 @@ export async function measure(target: Target, task: Task, inFlight: number, seco
 }
 
 /** Makes the keys that gets ask for, and lets compilers see everything once. */
-export async function warmUp(target: Target): Promise<void> {
+export async function warmUp(target: Target, tasks: readonly Task[]): Promise<void> {
   for (let i = 0; i < KEYS; i += 64) {
     await Promise.all(Array.from({ length: 64 }, (_, j) => target.put(i + j)))
   }
@@ -119,6 +119,7 @@ export async function warmUp(target: Target): Promise<void> {
     await target.put(i)
     await target.get(i)
   }
+  if (!tasks.includes('lock')) return
   for (let i = 0; i < WARMUP_CALLS / 10; i++) await target.lock(i)
 }
 

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "fuzz/fuzz_support.h"
 #include "log/frame.h"
 #include "log/log.h"
 #include "log/segment.h"
@@ -17,14 +17,11 @@ namespace {
 
 using bedplate::Bytes;
 using bedplate::Status;
+using bedplate::fuzz::Require;
 using bedplate::log::Log;
 using bedplate::log::Uuid;
 
 constexpr size_t kMaxFrames = 8;
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
 
 // Every other input gets its checksums right, else nothing behind them would ever be reached: the
 // first byte says how many frames follow each other, as long as they say they are.

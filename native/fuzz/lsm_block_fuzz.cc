@@ -1,11 +1,11 @@
 // A data block of any bytes, packed or not: what opens is safe to search and to read.
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "fuzz/fuzz_support.h"
 #include "lsm/block.h"
 #include "lsm/data_block.h"
 #include "lsm/lz4.h"
@@ -14,22 +14,13 @@ namespace {
 
 using bedplate::Bytes;
 using bedplate::Status;
+using bedplate::fuzz::Read;
+using bedplate::fuzz::Require;
 using bedplate::lsm::BlockType;
 using bedplate::lsm::DataBlock;
 using bedplate::lsm::Entry;
 
 constexpr size_t kMaxSoughtBytes = 24;
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
-
-// Touches every byte.
-void Read(Bytes bytes) {
-  volatile uint8_t seen = 0;
-  for (const uint8_t byte : bytes) seen = byte;
-  (void)seen;
-}
 
 void Use(const DataBlock& block, Bytes sought) {
   DataBlock::KeyBuffer key;

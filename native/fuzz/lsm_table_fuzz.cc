@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "fuzz/fuzz_support.h"
 #include "lsm/block.h"
 #include "lsm/table_format.h"
 #include "lsm/table_meta.h"
@@ -15,6 +15,7 @@
 namespace {
 
 using bedplate::Bytes;
+using bedplate::fuzz::Require;
 using bedplate::lsm::BlockHandle;
 using bedplate::lsm::BlockType;
 using bedplate::lsm::TableMeta;
@@ -22,10 +23,6 @@ using bedplate::lsm::TailMemory;
 
 // As if so much data stood before it.
 constexpr uint64_t kDataBytes = 1 << 20;
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
 
 void Use(const TableMeta& meta, Bytes key) {
   const uint32_t found = meta.index().Find(key);

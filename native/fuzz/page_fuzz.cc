@@ -2,31 +2,22 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <vector>
 
 #include "btree/meta.h"
 #include "btree/page.h"
 #include "core/little_endian.h"
+#include "fuzz/fuzz_support.h"
 
 namespace {
 
 using bedplate::Bytes;
 using bedplate::btree::Page;
+using bedplate::fuzz::Read;
+using bedplate::fuzz::Require;
 
 constexpr uint32_t kPageBytes = 512;
 constexpr size_t kMaxKey = 24;
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
-
-// Touches every byte.
-void Read(Bytes bytes) {
-  volatile uint8_t seen = 0;
-  for (const uint8_t byte : bytes) seen = byte;
-  (void)seen;
-}
 
 // Reads all that can be reached.
 void Use(const Page& page, Bytes key) {

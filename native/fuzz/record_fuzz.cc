@@ -1,11 +1,11 @@
 // A log record of any bytes: reading it ends, hands out only bytes of it, and what was handed out,
 // written down again, reads the same.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "fuzz/fuzz_support.h"
 #include "ordered/record.h"
 
 namespace {
@@ -13,10 +13,7 @@ namespace {
 using bedplate::Bytes;
 using bedplate::KeyRange;
 using bedplate::Status;
-
-void Require(bool holds) {
-  if (!holds) std::abort();
-}
+using bedplate::fuzz::Require;
 
 // Writes down what it is told.
 class Copier final : public bedplate::ordered::RecordVisitor {

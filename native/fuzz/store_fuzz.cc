@@ -18,26 +18,26 @@ using bedplate::Status;
 using bedplate::btree::Engine;
 using bedplate::btree::Page;
 
-constexpr uint32_t kPageBytes = 512;
+constexpr uint32_t kStorePageBytes = 512;
 constexpr uint64_t kMaxEntries = 2000;
 
 // Each page says what its place demands, so that what lies behind these checks is reached.
 std::vector<uint8_t> MakeDataFile(Bytes input) {
-  const size_t pages = input.size() / kPageBytes;
+  const size_t pages = input.size() / kStorePageBytes;
   bedplate::btree::Meta meta;
-  meta.page_size_bytes = kPageBytes;
+  meta.page_size_bytes = kStorePageBytes;
   meta.epoch = 9;
   meta.page_count = bedplate::btree::kFirstPage + pages;
   meta.next_tree_id = 3;
   if (pages > 0) meta.catalogue = {bedplate::btree::kFirstPage, 1};
-  std::vector<uint8_t> file(2 * size_t{kPageBytes});
+  std::vector<uint8_t> file(2 * size_t{kStorePageBytes});
   const auto block = bedplate::btree::EncodeMeta(meta);
   std::copy(block.begin(), block.end(), file.begin());
   file.insert(file.end(), input.begin(),
-              input.begin() + static_cast<ptrdiff_t>(pages * kPageBytes));
+              input.begin() + static_cast<ptrdiff_t>(pages * kStorePageBytes));
   for (size_t i = 0; i < pages; i++) {
     const uint64_t number = bedplate::btree::kFirstPage + i;
-    const Page page(file.data() + number * kPageBytes, kPageBytes);
+    const Page page(file.data() + number * kStorePageBytes, kStorePageBytes);
     page.Identify({number, 1});
     page.Seal();
   }

@@ -8,13 +8,17 @@ import { readCache, writeCache } from './cache.mjs'
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const STAMP = 'build.json'
 
-/** What each product is made from, and one file that is there if it was made. */
+/** What each product is made from, what of that is not for it, and one file that is there if it was made. */
 const PRODUCTS = {
   typescript: {
     sources: ['ts', 'tsconfig.json', 'package-lock.json', 'scripts/lib/bundle-commands.mjs'],
     made: 'dist/index.js',
   },
-  native: { sources: ['native', 'binding.gyp', 'package-lock.json'], made: 'build/Release/bedplate.node' },
+  native: {
+    sources: ['native', 'binding.gyp', 'package-lock.json'],
+    without: ['native/test', 'native/fuzz'],
+    made: 'build/Release/bedplate.node',
+  },
 }
 
 /**
@@ -50,13 +54,15 @@ export function recordOutcome(product, sources, outcome) {
 
 /** A short text that changes whenever a source of `product` is edited, added, removed or renamed. */
 export function fingerprint(product) {
+  const { sources, without = [] } = PRODUCTS[product]
   let hash = 0x811c9dc5
   const add = (path) => {
+    if (without.includes(path)) return
     const stats = statSync(ROOT + path, { throwIfNoEntry: false })
     hash = addToHash(hash, `${path}:${stats?.mtimeMs}:${stats?.size};`)
     if (stats?.isDirectory()) for (const name of readdirSync(ROOT + path).sort()) add(`${path}/${name}`)
   }
-  PRODUCTS[product].sources.forEach(add)
+  sources.forEach(add)
   return `${process.platform}-${process.arch}-${hash.toString(16)}`
 }
 

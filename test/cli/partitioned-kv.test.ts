@@ -55,6 +55,29 @@ function ask(url: string, ...words: string[]): Ended {
   return runCommand('partitioned-kv', words, { cwd: home.path, env: { PARTITIONED_KV_URL: url } })
 }
 
+/** Why the control port refuses what it is sent. */
+async function refusalOf(url: string, body: object): Promise<string | undefined> {
+  const answer = await fetch(url, { method: 'POST', body: JSON.stringify(body) })
+  return ((await answer.json()) as { error?: { message: string } }).error?.message
+}
+
+/** A command whose end is waited for later. */
+async function begin(url: string, ...words: string[]): Promise<Ended> {
+  const environment = { ...process.env, PARTITIONED_KV_URL: url }
+  const child = spawn(process.execPath, [binary('partitioned-kv'), ...words], { cwd: home.path, env: environment })
+  children.add(child)
+  const said = { stdout: '', stderr: '' }
+  child.stdout.on('data', (bytes: Buffer) => {
+    said.stdout += bytes
+  })
+  child.stderr.on('data', (bytes: Buffer) => {
+    said.stderr += bytes
+  })
+  const [status] = (await once(child, 'close')) as [number]
+  children.delete(child)
+  return { status, ...said }
+}
+
 describe('partitioned-kv', () => {
   it('prints what the transcript shows, and keeps its data for the next start', async () => {
     const steps = readFileSync(new URL('transcripts/partitioned-kv.txt', import.meta.url), 'utf8')
@@ -122,8 +145,87 @@ describe('partitioned-kv', () => {
     expect(ask(control, 'get', 'k').stdout).toBe('v\n')
     expect(ask(control, 'set', 'k', 'w').status).toBe(0)
     expect(ask(control, 'status').stdout).toContain(' does not answer\n')
+
+    const [other = ''] = ['a', 'b', 'c', 'd'].filter((name) => name !== node)
+    expect(ask(control, 'replace-node', 'z', 'e')).toEqual({
+      ...{ status: 1, stdout: '' },
+      stderr: 'partitioned-kv: there is no node "z"\nhint: the ring has a, b, c, d\n',
+    })
+    const refusals = [
+      ['/replace-node', { name: node, by: 'e' }, `"${node}" does not run, so nothing can be copied from it`],
+      ['/remove-node', { name: node }, `"${node}" does not run, so nothing can be copied from it`],
+      ['/remove-node', { name: other, lost: true }, `"${other}" runs here, so it is not lost`],
+      ['/replace-node', { name: node, by: other, lost: true }, `there is a node "${other}" in the ring already`],
+      ['/replace-node', { name: node, by: '../e', lost: true }, '"../e" is no name of a node'],
+      ['/replace-node', { name: node }, '/replace-node wants {"name":"node2","by":"node5"}'],
+    ] as const
+    for (const [path, body, message] of refusals) expect(await refusalOf(control + path, body)).toBe(message)
+    expect(ask(control, 'replace-node', node, 'e', '--lost')).toEqual({
+      ...{ status: 0, stderr: '' },
+      stdout: `Node replaced. Rebalancing...\nMoved 25% of keys from ${node} to e\n`,
+    })
+    expect(ask(control, 'get', 'k').stdout).toBe('w\n')
+    expect(Object.keys(JSON.parse(ask(control, 'ring', '--json').stdout).nodes)).toHaveLength(4)
     expect(await end(cluster)).toEqual([0, null])
     for (const each of nodes) expect(() => process.kill(each.pid, 0)).toThrow('ESRCH')
+  })
+
+  it('gives up a change, and lets one go on without a node that it waits for', async () => {
+    // What is copied is bounded so that the changes do not end by themselves.
+    const flags = [
+      '--nodes=a,b,c',
+      '--processes',
+      '--data-dir=slow',
+      '--json',
+      '--tick-ms=20',
+      '--vnodes=8',
+      '--copy-kib=1',
+    ]
+    const cluster = await start(flags, 1)
+    const { control, nodes } = JSON.parse(cluster.lines[0]!)
+    for (let key = 0; key < 30; key++) {
+      const body = 'v'.repeat(10_000)
+      expect((await fetch(`http://127.0.0.1:${nodes[0].port}/kv/k${key}`, { method: 'PUT', body })).status).toBe(200)
+    }
+    const asJson = async (path: string) => (await (await fetch(control + path)).json()) as Record<string, unknown>
+    const until = async (isSo: () => Promise<boolean>): Promise<void> => {
+      while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    const streams = async (): Promise<boolean> => (await asJson('/ring'))['phase'] === 'streaming'
+    const refusals = [
+      ['/change', { kind: 'abort' }, 'the ring was not changed: there is no change that could be given up'],
+      [
+        '/change',
+        { kind: 'lose', name: 'd' },
+        'the ring was not changed: no change is under way that would wait for a node',
+      ],
+      ['/change', { kind: 'lose', name: 'a' }, '"a" runs here, so it is not lost'],
+      [
+        '/change',
+        { kind: 'add', name: 'd' },
+        'the control port takes {"kind":"abort"} and {"kind":"lose","name":"node4"}',
+      ],
+      ['/remove-node', { name: 'a' }, '3 replicas need as many nodes, and 2 would be left'],
+    ] as const
+    for (const [path, body, message] of refusals) expect(await refusalOf(control + path, body)).toBe(message)
+
+    const adding = begin(control, 'add-node', 'd')
+    await until(streams)
+    expect(ask(control, 'abort').stdout).toBe('Change given up: the nodes hold what they held before\n')
+    expect(await adding).toEqual({
+      ...{ status: 1, stdout: 'Node added. Rebalancing...\n' },
+      stderr: 'partitioned-kv: the change was given up: the nodes hold what they held before\n',
+    })
+    await until(async () => !Object.hasOwn(await asJson('/status'), 'd')) // it ends by itself
+
+    const again = begin(control, 'add-node', 'e', '--json')
+    await until(streams)
+    const members = (await asJson('/inspect')) as unknown as { name: string; pid: number }[]
+    process.kill(members.find(({ name }) => name === 'e')!.pid, 'SIGKILL')
+    while (cluster.lines.length < 2) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect(ask(control, 'lose-node', 'e').stdout).toBe('The change goes on without e\n')
+    expect(await again).toMatchObject({ status: 0, stderr: '' })
+    expect(await end(cluster)).toEqual([0, null])
   })
 
   it('with a secret tells and does nothing for those who do not know it, the control port included', async () => {

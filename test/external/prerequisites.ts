@@ -4,9 +4,11 @@ import { delimiter, join } from 'node:path'
 /** The Debian package that holds each program used by the external tests. */
 const PACKAGES = {
   chromium: 'chromium',
+  curl: 'curl',
   etcd: 'etcd-server',
   etcdctl: 'etcd-client',
   ip: 'iproute2',
+  openssl: 'openssl',
   python3: 'python3',
   'redis-cli': 'redis-tools',
   'redis-server': 'redis-server',

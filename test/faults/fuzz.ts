@@ -1,4 +1,4 @@
-// Bytes that nobody wrote, for everything that reads from disk: test/support/fuzz. Runs as far as the time goes.
+// Bytes that nobody wrote, for everything that reads from disk and from other nodes: test/support/fuzz. Runs as far as the time goes.
 //
 //   target=page seed=17    one case
 
@@ -8,7 +8,7 @@ import type { HeavyContext, HeavyFailure, HeavyResult, HeavySuite } from '../sup
 
 /** Cases of each target in a row. */
 const CASES_A_ROUND = 20
-/** Of those that go through a whole LSM store, which takes as long as a hundred of the others. */
+/** Of those that go through a whole LSM store, or a cluster, which takes as long as a hundred of the others. */
 const SLOW_CASES_A_ROUND = 2
 const ENOUGH_FAILURES = 10
 
@@ -46,7 +46,7 @@ function leastOf(soak: boolean): Record<string, number> {
 }
 
 function casesARound(name: TargetName): number {
-  return name.startsWith('lsm store') ? SLOW_CASES_A_ROUND : CASES_A_ROUND
+  return /^(lsm store|ring node) /.test(name) ? SLOW_CASES_A_ROUND : CASES_A_ROUND
 }
 
 function goesOn(context: HeavyContext, counts: Record<string, number>, failures: HeavyFailure[]): boolean {

@@ -1,4 +1,4 @@
-// What reads from disk, given bytes that nobody wrote: a little of what test/faults/fuzz.ts does for as long as it may.
+// What reads from disk and from other nodes, given bytes that nobody wrote: a little of what test/faults/fuzz.ts does for as long as it may.
 import { beforeAll, describe, expect, it } from 'vitest'
 import { withAllocationLimit } from '../support/fuzz/allocation.ts'
 import { makeSample, type Sample } from '../support/fuzz/sample.ts'
@@ -31,5 +31,6 @@ it('a try to allocate too much is noticed, also if it is caught', async () => {
 })
 
 function casesOf(name: TargetName): number {
-  return /^(store|log|lsm store) |^FORMAT$/.test(name) ? 25 : 300
+  if (name === 'ring node peers') return 10
+  return /^(store|log|lsm store|ring node) |^FORMAT$/.test(name) ? 25 : 300
 }

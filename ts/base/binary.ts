@@ -1,14 +1,21 @@
 // Bytes as records and messages have them: little-endian, whole numbers of 53 bits in eight bytes, lists with their length.
 import { assert, BedplateError } from './errors.ts'
+import { decodeUtf8 } from './utf8.ts'
 
 const WORD = 2 ** 32
 const FIRST_BYTES = 256
 
 /** Puts values behind one another. */
 export class ByteWriter {
-  private bytes = new Uint8Array(FIRST_BYTES)
-  private view = new DataView(this.bytes.buffer)
+  private bytes: Uint8Array
+  private view: DataView
   private at = 0
+
+  /** @param sizeBytes - About what will be put: with less it grows, by copying. */
+  constructor(sizeBytes = FIRST_BYTES) {
+    this.bytes = new Uint8Array(sizeBytes)
+    this.view = new DataView(this.bytes.buffer)
+  }
 
   u8(value: number): this {
     this.grow(1)
@@ -51,7 +58,17 @@ export class ByteWriter {
     return this
   }
 
-  /** What was put, as a view; the writer is not used any more. */
+  /** Begins anew in the same memory, unless that is larger than `keptBytes`: what was taken from it is overwritten. */
+  restart(keptBytes: number): this {
+    if (this.bytes.length > keptBytes) {
+      this.bytes = new Uint8Array(FIRST_BYTES)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    this.at = 0
+    return this
+  }
+
+  /** What was put, as a view; the writer is not used any more, or begun anew. */
   finish(): Uint8Array {
     return this.bytes.subarray(0, this.at)
   }
@@ -114,8 +131,11 @@ export class ByteReader {
     return this.bytes.subarray(start, start + length)
   }
 
+  /** What is no UTF-8 is refused: read tolerantly it would be longer, and another text, when it is written again. */
   text(mostBytes: number): string {
-    return Buffer.from(this.blob(mostBytes)).toString('utf8')
+    const text = decodeUtf8(this.blob(mostBytes))
+    if (text === undefined) throw this.corrupt('has text that is no UTF-8')
+    return text
   }
 
   /** @param itemBytes - What an item has at least: a length that cannot be true allocates nothing. */

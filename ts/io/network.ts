@@ -46,8 +46,17 @@ export interface TlsFiles {
   readonly ca?: Uint8Array | undefined
 }
 
+/** How bytes leave. */
+export interface Gathering {
+  /**
+   * What is written in one turn of the event loop leaves at its end as one, since a call of the operating system costs more than all
+   * that is around it. For those who write much in small pieces. Default: at once.
+   */
+  readonly gathers?: boolean
+}
+
 /** Where to listen; port 0 lets the operating system choose one. */
-export interface ListenOptions extends Address {
+export interface ListenOptions extends Address, Gathering {
   /** Undefined: bytes go over the wire as they are. */
   readonly tls?: TlsFiles | undefined
 }
@@ -61,7 +70,7 @@ export interface TlsTrust {
 }
 
 /** Whom to connect to. */
-export interface ConnectOptions extends Address {
+export interface ConnectOptions extends Address, Gathering {
   /** Undefined: bytes go over the wire as they are. */
   readonly tls?: TlsTrust | undefined
   /** Gives up after so long; default: when the operating system does, which may take minutes. */
@@ -98,14 +107,14 @@ const HANDSHAKE_MS = 10_000
 export const realNetwork: Network = {
   listen(options, accept) {
     const serve = (socket: net.Socket): void => {
-      attach(socket, accept)
+      attach(socket, accept, options)
     }
     const server =
       options.tls === undefined ? net.createServer({ noDelay: true }, serve) : tlsServer(options.tls, serve)
     return listening(server, options)
   },
 
-  connect({ host, port, tls: trust, timeoutMs }, accept) {
+  connect({ host, port, tls: trust, timeoutMs, gathers = false }, accept) {
     return new Promise((resolve, reject) => {
       const socket =
         trust === undefined ? net.connect({ host, port, noDelay: true }) : connectTls({ host, port }, trust)
@@ -118,7 +127,7 @@ export const realNetwork: Network = {
         socket.removeAllListeners('error')
         socket.setTimeout(0)
         socket.off('timeout', giveUp)
-        resolve(attach(socket, accept))
+        resolve(attach(socket, accept, { gathers }))
       })
     })
   },
@@ -192,7 +201,16 @@ function tlsServer({ cert, key, ca }: TlsFiles, serve: (socket: net.Socket) => v
   return server
 }
 
-function attach(socket: net.Socket, accept: (connection: Connection) => ConnectionEvents): Connection {
+function attach(
+  socket: net.Socket,
+  accept: (connection: Connection) => ConnectionEvents,
+  { gathers = false }: Gathering,
+): Connection {
+  let isGathering = false
+  const send = (): void => {
+    isGathering = false
+    socket.uncork()
+  }
   const connection: Connection = {
     remote: showAddress({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 }),
     local: showAddress({ host: socket.localAddress ?? '?', port: socket.localPort ?? 0 }),
@@ -200,7 +218,13 @@ function attach(socket: net.Socket, accept: (connection: Connection) => Connecti
       return socket.writableLength
     },
     write(bytes) {
-      if (socket.writable) socket.write(bytes)
+      if (!socket.writable) return
+      if (gathers && !isGathering) {
+        isGathering = true
+        socket.cork()
+        process.nextTick(send)
+      }
+      socket.write(bytes)
     },
     pause() {
       socket.pause()
@@ -212,6 +236,7 @@ function attach(socket: net.Socket, accept: (connection: Connection) => Connecti
       socket.end()
     },
     destroy() {
+      socket.uncork() // what the operating system takes at once is not lost
       socket.destroy()
     },
   }

@@ -8,6 +8,7 @@ import { LocksMachine } from '../../../ts/distributed/locks/replicated/index.ts'
 import { ReplicatedNode } from '../../../ts/distributed/locks/replicated/node.ts'
 import { executeFor } from '../../../ts/distributed/locks/server/service.ts'
 import type { RaftHost, StateMachine } from '../../../ts/distributed/raft/index.ts'
+import { realClock } from '../../../ts/io/clock.ts'
 import { connectGrpc } from '../../../ts/io/grpc.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
 import {
@@ -115,6 +116,41 @@ describe('what somebody may do', () => {
     client.close()
     const changes = commands.filter(({ grant }) => grant === undefined)
     expect(changes.map(({ from }) => from)).toEqual(Array.from({ length: 5 }, () => ({ user: 'ann' })))
+  })
+
+  it('leaves no lease of a lock behind that is refused, or that nobody waits for any more', async () => {
+    await using service = await startLocks()
+    const { node, address } = service
+    for (const command of SETUP) await node.execute(command)
+    // She may look at the queue of z, and not stand in it.
+    await node.execute(auth(grantPermission, { role: 'r', permission: { type: 0, key: 'z', rangeEnd: 'zz' } }))
+    node.sessions.admit('token of ann', 'ann')
+    let grants = 0
+    const grant = node.grant.bind(node)
+    node.grant = (...lease) => {
+      grants++
+      return grant(...lease)
+    }
+    const client = connectGrpc(address)
+    const metadata = { token: 'token of ann' }
+    const value = Buffer.from('v')
+    for (const name of ['y', 'z']) {
+      const lock = client.unary('/v3lockpb.Lock/Lock', LockRequest.encode({ name, lease: 0n }), { metadata })
+      await expect(lock).rejects.toThrow('etcdserver: permission denied')
+      const request = CampaignRequest.encode({ name, lease: 0n, value })
+      const campaign = client.unary('/v3electionpb.Election/Campaign', request, { metadata })
+      await expect(campaign).rejects.toThrow('etcdserver: permission denied')
+    }
+    expect(grants).toBe(0)
+    const lock = LockRequest.encode({ name: 'a', lease: 0n })
+    await client.unary('/v3lockpb.Lock/Lock', lock, { metadata })
+    const impatient = new AbortController()
+    const late = client.unary('/v3lockpb.Lock/Lock', lock, { metadata, signal: impatient.signal })
+    while ([...node.state.leases.all()].length < 2) await realClock.turn()
+    impatient.abort()
+    await expect(late).rejects.toThrow()
+    while ([...node.state.leases.all()].length > 1) await realClock.turn()
+    client.close()
   })
 
   it('with users counts from when it was asked for, not from when the password is hashed', async () => {

@@ -9,7 +9,7 @@ import {
   type Reply,
   type Request,
 } from '../../../ts/distributed/raft/calls.ts'
-import { addressCommand, checkCommand } from '../../../ts/distributed/raft/hosted-machine.ts'
+import { addressCommand, checkCommand, wrapSession } from '../../../ts/distributed/raft/hosted-machine.ts'
 import {
   beginsLikeRaft,
   checkHello,
@@ -17,55 +17,15 @@ import {
   encodeMessage,
   type Frame,
   FrameDecoder,
-  type Hello,
-  type Message,
   PREAMBLE,
 } from '../../../ts/distributed/raft/index.ts'
 import { encodeAside } from '../../../ts/distributed/raft/message-codec.ts'
+import { decodeResult, encodeResult } from '../../../ts/distributed/raft/session-codec.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
 import { crc32c } from '../../../ts/storage/crc32c/index.ts'
+import { BIG, HELLO, MESSAGES } from '../../support/raft/messages.ts'
 
-const HELLO: Hello = {
-  ...{ clusterId: 'orders', from: 2, to: 1, members: [1, 2, 3], basePort: 8000, incarnation: 'a1' },
-  nonce: new Uint8Array(16).fill(9),
-}
 const PROOF: Aside = { kind: 'proof', bytes: new Uint8Array(32).fill(7) }
-const MEMBERSHIP = { voters: [1, 2, 3], outgoing: [1], learners: [9] }
-const BIG = 2 ** 53 - 1
-
-const MESSAGES: readonly Message[] = [
-  { kind: 'requestVote', term: 7, isPre: true, lastIndex: BIG, lastTerm: 6, isTransfer: false },
-  { kind: 'requestVote', term: 7, isPre: false, lastIndex: 5, lastTerm: 6, isTransfer: true },
-  { kind: 'vote', term: 7, isPre: false, granted: true },
-  {
-    kind: 'append',
-    term: 7,
-    prevIndex: 3,
-    prevTerm: 2,
-    commit: 2,
-    entries: [
-      { kind: 'command', index: 4, term: 7, command: Uint8Array.of(0, 255, 1) },
-      { kind: 'empty', index: 5, term: 7 },
-      { kind: 'membership', index: 6, term: 7, membership: MEMBERSHIP },
-    ],
-  },
-  { kind: 'append', term: 7, prevIndex: 3, prevTerm: 2, commit: 2, entries: [] },
-  { kind: 'appended', term: 7, match: 6 },
-  { kind: 'refused', term: 7, prevIndex: 9, hintIndex: 8, hintTerm: 1 },
-  { kind: 'heartbeat', term: 7, commit: 4, round: 12 },
-  { kind: 'heartbeatAck', term: 7, round: 12 },
-  {
-    kind: 'snapshotChunk',
-    term: 7,
-    snapshot: { index: 4, term: 3, membership: MEMBERSHIP, sizeBytes: 10 },
-    offset: 2,
-    data: Uint8Array.of(5, 6, 7),
-    lengthBytes: 3,
-  },
-  { kind: 'chunkReceived', term: 7, index: 4, offset: 5, chunkOffset: 2 },
-  { kind: 'timeoutNow', term: 7 },
-  { kind: 'stale', term: 8 },
-]
 
 describe('a stream of frames', () => {
   it('gives every message as it was sent, however the bytes are cut', () => {
@@ -192,6 +152,7 @@ describe('calls, answers and pings', () => {
     { kind: 'propose', command: Uint8Array.of(0, 1, 2) },
     { kind: 'read' },
     { kind: 'change', voters: [1, 2, 3], learners: [9] },
+    { kind: 'change', voters: [1], learners: [], replaces: { voters: [1, 2, 3], learners: [9] } },
     { kind: 'transfer', to: 7 },
     { kind: 'query', query: Uint8Array.of(2, 1) },
   ])('say what is asked: $kind', (request) => {
@@ -214,11 +175,13 @@ describe('calls, answers and pings', () => {
       encodeRequest({ kind: 'change', voters: [1, 2, 3], learners: [9] }),
       encodeReply({ kind: 'refused', reason: 'busy', leader: 3 }),
       addressCommand(new Map([[4, { host: 'node-4', port: 8004 }]])),
+      wrapSession({ kind: 'run', session: 9, sequence: 2, acknowledged: 1, command: Uint8Array.of(1) }),
+      encodeResult({ kind: 'opened', session: BIG }),
     ]
     let refused = 0
     for (let i = 0; i < 3000; i++) {
       const bytes = damaged(whole[i % whole.length]!, random)
-      for (const decode of [decodeRequest, decodeReply, checkCommand]) {
+      for (const decode of [decodeRequest, decodeReply, checkCommand, decodeResult]) {
         try {
           decode(bytes)
         } catch (error) {

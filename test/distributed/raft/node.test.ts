@@ -49,6 +49,24 @@ describe('durability', () => {
     expect(only(again, 'send')).toMatchObject([{ after: 0, message: { kind: 'appended', match: 2 } }])
   })
 
+  it('of a majority is told to whoever has nothing under way, and wants no answer', () => {
+    const { step, from } = play(leader(), 20)
+    for (const id of [2, 3]) from(id, { kind: 'appended', term: 1, match: 1 })
+    step({ kind: 'propose', proposals: [{ id: 7, command: Uint8Array.of(1) }] })
+    step({ kind: 'persisted', write: 3 })
+    const told: Message = { kind: 'heartbeat', term: 1, commit: 2, round: 0 }
+    // Node 3 has not acknowledged the entry: it could not commit it.
+    expect(only(from(2, { kind: 'appended', term: 1, match: 2 }), 'send')).toEqual([
+      { kind: 'send', to: 2, after: 0, message: told },
+    ])
+    const follower = nodeWith({ hardState: { term: 1, votedFor: 2 }, entries: [command(1, 1), command(2, 1)] })
+    const effects = play(follower).from(2, told)
+    expect([only(effects, 'send'), only(effects, 'apply')]).toMatchObject([
+      [],
+      [{ entries: [{ index: 1 }, { index: 2 }] }],
+    ])
+  })
+
   it('of a leader is not waited for by what it sends, and counts when it is there', () => {
     const node = leader()
     const { step, from } = play(node, 20)

@@ -106,6 +106,38 @@ describe('a cluster of hosts', () => {
     expect(await group.read(() => machine.commands)).toEqual(['a', 'b'])
   })
 
+  it('executes commands of sessions once, while leaders go and come back', async () => {
+    const cluster = await Cluster.found(3)
+    const { group } = cluster.member(await cluster.follower())
+    const own = [...cluster.running.keys()].find((id) => cluster.member(id).group === group) as number
+    let isOver = false
+    const client = async (): Promise<number> => {
+      const session = await group.openSession()
+      let count = 0
+      for (; !isOver; count++) await session.propose(Buffer.from(`${session.id}.${count}`), { timeoutMs: 60_000 })
+      return count
+    }
+    const clients = [client(), client(), client()]
+    for (let kills = 0; kills < 3; ) {
+      const leader = await cluster.leader()
+      if (leader === own) {
+        const heir = [...cluster.running.keys()].find((id) => id !== own) as number
+        await group.transfer(heir).catch(() => {}) // one that is behind refuses, and another one may be elected
+        continue
+      }
+      const before = cluster.member(own).machine.commands.length
+      await until(() => cluster.member(own).machine.commands.length > before + 20)
+      await cluster.stop(leader)
+      await cluster.start(leader)
+      kills++
+    }
+    isOver = true
+    const count = (await Promise.all(clients)).reduce((sum, each) => sum + each)
+    const commands = await group.read(() => cluster.member(own).machine.commands)
+    expect(new Set(commands).size).toBe(count)
+    expect(commands).toHaveLength(count)
+  })
+
   it('asks what was asked, whatever becomes of the bytes meanwhile', async () => {
     const cluster = await Cluster.found(1)
     const { host } = cluster.member(await cluster.leader())
@@ -163,6 +195,38 @@ describe('a cluster of hosts', () => {
     const again = await cluster.start(1) // from a snapshot that has the address, and no entry
     expect(again.host.addresses.get(3)).toEqual(address)
     expect(again.group.status.membership.voters).toEqual([1, 2, 3])
+  })
+
+  it('loses no change of membership that is made while another one is', async () => {
+    const cluster = await Cluster.found(3)
+    const groups = [...cluster.running.values()].map(({ group }) => group)
+    const asks = groups.map((group, i) =>
+      group.reviseMembership(({ voters, learners }) => ({ voters, learners: [...learners, 10 + i] })),
+    )
+    await Promise.all(asks)
+    const [group] = groups as [RaftGroup]
+    const learners = await group.read(() => group.status.membership.learners)
+    expect([...learners].sort()).toEqual([10, 11, 12])
+    // What was made for the membership before is refused, and what the caller does to its arrays later is its own affair.
+    const replaces = { voters: [1, 2, 3], learners: [] as number[] }
+    await expect(group.changeMembership({ ...replaces, replaces })).rejects.toMatchObject({
+      code: 'CONFLICT',
+      outcome: 'refused',
+      reason: 'other membership',
+    })
+    const voters = [1, 2, 3]
+    const addresses = new Map([[10, { host: '127.0.0.1', port: 1 }]])
+    const change = group.changeMembership({ voters, learners: [10], addresses })
+    voters.length = 0
+    await change
+    expect(await group.read(() => group.status.membership)).toMatchObject({ voters: [1, 2, 3], learners: [10] })
+    await expect(group.changeMembership({ voters: 3 as never })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    const no = new Error('not now')
+    await expect(
+      group.reviseMembership(() => {
+        throw no
+      }),
+    ).rejects.toBe(no)
   })
 
   it('does not take a node back that has lost its directory: it may have voted', async () => {

@@ -23,6 +23,7 @@ import {
   snapshotOfTwoLeaders,
   stalledLeader,
   twoChanges,
+  twoOperators,
   waitFor,
   zombieRead,
 } from '../../support/raft/scenarios.ts'
@@ -318,6 +319,23 @@ describe('membership (§6, dissertation §4)', () => {
 
   it('does not change again before a change is committed, whoever asks (§6)', () => twoChanges())
 
+  it('is not changed for a membership that another change has replaced', () => {
+    expect(twoOperators()).toBe(false)
+    const cluster = new Cluster({ seed: 2, nodeCount: 4 })
+    const leader = cluster.elect()
+    cluster.simulation.runFor(100)
+    const before = { voters: [4, 3, 2, 1], learners: [] }
+    const change = (voters: number[], replaces: { voters: number[]; learners: number[] }): number =>
+      cluster.ask(leader, (id) => ({ kind: 'change', id, voters, learners: [], replaces }))
+    const voters = [leader, ...others(cluster, leader).slice(1)]
+    expect(outcomeOf(cluster, change(voters, before)).kind).toBe('done')
+    const late = change([1, 2, 3, 4], before)
+    expect(cluster.outcomes.get(late)).toMatchObject({ kind: 'refused', reason: 'other membership' })
+    const asLearner = change([1, 2, 3, 4], { voters: voters.slice(1), learners: [leader] })
+    expect(cluster.outcomes.get(asLearner)).toMatchObject({ kind: 'refused', reason: 'other membership' })
+    expect(outcomeOf(cluster, change([1, 2, 3, 4], { voters, learners: [] })).kind).toBe('done')
+  })
+
   it('brings learners the log and no vote', () => {
     const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
     const cluster = new Cluster({ seed: 2, nodeCount: 5, founding })
@@ -388,7 +406,8 @@ describe('membership (§6, dissertation §4)', () => {
     heal()
     cluster.simulation.runFor(10_000)
     expect([cluster.leader, cluster.status(leader).term]).toEqual([leader, term])
-    expect(['follower', 'preCandidate']).toContain(cluster.status(left).role)
+    // It is told, and asks no more.
+    expect([cluster.host(left).node.isRemoved, cluster.status(left).role]).toEqual([true, 'follower'])
     // Nor by one that takes a term of its own, as one without pre-vote would.
     const request = {
       kind: 'requestVote',
@@ -401,6 +420,45 @@ describe('membership (§6, dissertation §4)', () => {
     for (const to of others(cluster, left)) cluster.simulation.send(left, to, request as Message)
     cluster.simulation.runFor(1000)
     expect([cluster.leader, cluster.status(leader).term]).toEqual([leader, term])
+  })
+
+  it('lets those who leave know, the leader included, and takes them in again', () => {
+    const cluster = new Cluster({ seed: 7, nodeCount: 5 })
+    const leader = cluster.elect()
+    cluster.simulation.runFor(100)
+    const [voter, learner, ...rest] = others(cluster, leader) as [NodeId, NodeId, ...NodeId[]]
+    const isRemoved = (id: NodeId): boolean => cluster.host(id).node.isRemoved
+    const change = (voters: NodeId[], learners: NodeId[]): void => {
+      const at = cluster.leader as NodeId
+      const asked = cluster.ask(at, (id) => ({ kind: 'change', id, voters, learners }))
+      expect(outcomeOf(cluster, asked).kind).toBe('done')
+    }
+    change([leader, voter, ...rest], [learner])
+    expect(cluster.nodeIds.some(isRemoved)).toBe(false)
+    change([leader, ...rest], [])
+    waitFor(cluster, 'both know', () => isRemoved(voter) && isRemoved(learner), 50)
+    change([leader, voter, ...rest], [])
+    waitFor(cluster, 'it is back', () => !isRemoved(voter), 50)
+    change([voter, ...rest], [leader])
+    expect(isRemoved(leader)).toBe(false)
+    waitFor(cluster, 'another one leads', () => cluster.leader !== undefined && cluster.leader !== leader)
+    cluster.converge(5000)
+    change([leader, voter, ...rest], [])
+    const back = cluster.ask(cluster.leader as NodeId, (id) => ({ kind: 'transfer', id, to: leader }))
+    expect(outcomeOf(cluster, back).kind).toBe('done')
+    waitFor(cluster, 'it leads', () => cluster.leader === leader)
+    cluster.simulation.runFor(100)
+    change([voter, ...rest], [])
+    expect(isRemoved(leader)).toBe(true)
+    waitFor(cluster, 'another one leads', () => cluster.leader !== undefined && cluster.leader !== leader)
+    // One that was down, and has the entry that leaves it out, learns by asking that it is committed.
+    cluster.simulation.crash(leader)
+    cluster.simulation.restart(leader)
+    waitFor(cluster, 'it is told again', () => isRemoved(leader))
+    // What was true once, and comes late, is not believed.
+    cluster.host(voter).step({ kind: 'message', from: leader, message: { kind: 'removed', term: 1, index: 2 } })
+    expect(isRemoved(voter)).toBe(false)
+    cluster.converge(5000)
   })
 
   it('goes on while leadership is handed over', () => {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { BedplateError } from '../../../ts/base/errors.ts'
 import { openBTree } from '../../../ts/storage/btree/index.ts'
+import { PackedOperations } from '../../../ts/storage/ordered/packed-operations.ts'
 import { MAX_TREE_NAME_BYTES, MAX_VALUE_BYTES, type TreeOptions } from '../../../ts/storage/ordered/types.ts'
 import { BEDS, type StoreBed } from '../../support/store-bed.ts'
 
@@ -462,6 +463,7 @@ describe.each(BEDS)('what callers get wrong (the $name engine)', ({ make }) => {
       'async range': (store) => store.range()[Symbol.asyncIterator]().next(),
       scan: (store) => [...store.scan()],
       batch: (store) => store.batch([{ type: 'delete', key: 'a' }]),
+      applyPacked: (store) => store.applyPacked(['other'], packed),
       clear: (store) => store.clear(),
       compareAndSwap: (store) => store.compareAndSwap('a', 'first', 'next'),
       bulkLoad: (store) => store.tree('new').bulkLoad([['a', 'b']]),
@@ -479,6 +481,8 @@ describe.each(BEDS)('what callers get wrong (the $name engine)', ({ make }) => {
       compact: (store) => store.compact(),
       inspectPage: (store) => store.inspectPage(0),
     }
+    const packed = new PackedOperations(Buffer.alloc(64))
+    packed.putPair(0, Buffer.from('a'), Buffer.from('packed'))
     /** What needs no open store. */
     const ALWAYS = [
       'close',

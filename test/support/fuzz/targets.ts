@@ -1,5 +1,5 @@
-// Everything that is read from disk, given bytes that nobody wrote. A target takes a value out of them or says CORRUPTION or
-// INCOMPATIBLE; it never ends otherwise, asks for no more memory than the files have bytes, and ends.
+// Everything that is read from disk or comes from other nodes, given bytes that nobody wrote. A target takes a value out of them or says
+// CORRUPTION or INCOMPATIBLE; it never ends otherwise, asks for no more memory than the files have bytes, and ends.
 import { isCode } from '../../../ts/base/errors.ts'
 import type { DiskImage } from '../../../ts/io/disk-image.ts'
 import { type Random, seededRandom } from '../../../ts/io/random.ts'
@@ -30,6 +30,7 @@ import { openStore, STORE_PATH } from '../btree-crash/store.ts'
 import { below, pick } from '../btree-crash/workload.ts'
 import { withAllocationLimit } from './allocation.ts'
 import { fuzzLogRead, fuzzLogWritten, fuzzStart, fuzzWatermark } from './append-log-targets.ts'
+import { fuzzHandshake, fuzzRaftMessage, fuzzStoreMessage } from './link-targets.ts'
 import {
   fuzzBloom,
   fuzzDataBlock,
@@ -41,6 +42,9 @@ import {
   fuzzTableTail,
 } from './lsm-targets.ts'
 import { mutate, mutateInPlace } from './mutate.ts'
+import { fuzzClusterFile, fuzzReplicatedCommand, fuzzReplicatedSnapshot, fuzzSession } from './replication-targets.ts'
+import { fuzzRespClient } from './resp-client-target.ts'
+import { fuzzNotes, fuzzPeers, fuzzRingRecord, fuzzRows, fuzzVersions } from './ring-targets.ts'
 import { frameOffsets, pageAt, type Sample, SETTINGS, sealFrame, sealPage, sealSegmentHeader } from './sample.ts'
 
 type Target = (sample: Sample, random: Random) => void | Promise<void>
@@ -53,7 +57,7 @@ const MOST_PAGES = 100_000
 /** What reading needs beside the files, at once. */
 const SPARE_BYTES = 4 * 1024 * 1024
 
-/** What reads bytes from disk. */
+/** What reads bytes from disk, and from other nodes. */
 export const TARGETS = {
   meta: fuzzMeta,
   page: fuzzPage,
@@ -76,6 +80,19 @@ export const TARGETS = {
   'lsm store read': ({ lsm }, random) => fuzzLsmRead(lsm, random),
   'lsm store written': ({ lsm }, random) => fuzzLsmWritten(lsm, random),
   'lsm store repaired': ({ lsm }, random) => fuzzLsmRepair(lsm, random),
+  'link handshake': (_, random) => fuzzHandshake(random),
+  'Raft message': (_, random) => fuzzRaftMessage(random),
+  'replicated command': (_, random) => fuzzReplicatedCommand(random),
+  'client of replicated-kv': (_, random) => fuzzRespClient(random),
+  'replicated snapshot': (_, random) => fuzzReplicatedSnapshot(random),
+  'cluster file': (_, random) => fuzzClusterFile(random),
+  'session token': (_, random) => fuzzSession(random),
+  'ring message': (_, random) => fuzzStoreMessage(random),
+  'ring versions': (_, random) => fuzzVersions(random),
+  'ring record': (_, random) => fuzzRingRecord(random),
+  'ring rows': (_, random) => fuzzRows(random),
+  'ring node notes': (_, random) => fuzzNotes(random),
+  'ring node peers': (_, random) => fuzzPeers(random),
 } satisfies Record<string, Target>
 
 export type TargetName = keyof typeof TARGETS

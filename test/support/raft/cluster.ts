@@ -8,6 +8,7 @@ import type {
   Outcome,
   RaftOptions,
   Role,
+  SettledMembership,
 } from '../../../ts/distributed/raft/index.ts'
 import {
   checkLinearizable,
@@ -54,6 +55,8 @@ export class Cluster {
   filter: (from: NodeId, to: NodeId, message: Message) => boolean = () => true
   private readonly hosts = new Map<NodeId, Host>()
   private readonly disks = new Map<NodeId, Durable>()
+  /** What changes of membership that were asked for say that they replace. */
+  private readonly replaced = new Map<number, SettledMembership>()
   private nextRequest = -1
 
   constructor(options: ClusterOptions) {
@@ -97,7 +100,13 @@ export class Cluster {
               if (this.hosts.get(id) === host) this.simulation.crash(id)
             })
           },
-          ended: (request, outcome) => this.outcomes.set(request, outcome),
+          ended: (request, outcome) => {
+            this.outcomes.set(request, outcome)
+            const replaced = this.replaced.get(request)
+            if (replaced !== undefined && outcome.kind === 'done') {
+              this.invariants.changed(outcome.index, replaced, founding)
+            }
+          },
         })
         this.hosts.set(id, host)
         return host
@@ -186,7 +195,9 @@ export class Cluster {
   /** Gives a node an event of the test. @returns The id under which `outcomes` will have its end. */
   ask(id: NodeId, make: (request: number) => Event): number {
     const request = this.nextRequest--
-    this.host(id).step(make(request))
+    const event = make(request)
+    if (event.kind === 'change' && event.replaces !== undefined) this.replaced.set(request, event.replaces)
+    this.host(id).step(event)
     return request
   }
 

@@ -1,5 +1,14 @@
 // What must be true after every event in a cluster (paper, figure 3). Each check looks at what the event has changed.
-import type { Entry, LogIndex, Message, NodeId, RaftNode, Term } from '../../../ts/distributed/raft/index.ts'
+import type {
+  Entry,
+  LogIndex,
+  Message,
+  NodeId,
+  RaftNode,
+  SettledMembership,
+  Term,
+} from '../../../ts/distributed/raft/index.ts'
+import { hasSameMembers } from '../../../ts/distributed/raft/membership.ts'
 import type { Durable } from './durable.ts'
 
 interface Committed {
@@ -139,6 +148,16 @@ export class Invariants {
     if (known.digest !== digest) {
       throw new Violation('state machine safety', `the snapshot of ${node.id} at ${index} is not the state of others`)
     }
+  }
+
+  /** A change of membership is done that says what it has replaced. @param founding - In force before the first entry. */
+  changed(index: LogIndex, replaced: SettledMembership, founding: SettledMembership): void {
+    const before = this.committed.findLast(
+      (each, at) => at < index && each?.entry?.kind === 'membership' && each.entry.membership.outgoing.length === 0,
+    )
+    const membership = before?.entry?.kind === 'membership' ? before.entry.membership : founding
+    if (hasSameMembers(membership, replaced)) return
+    throw new Violation('membership', `the change at ${index} undoes ${JSON.stringify(membership)}`)
   }
 
   private isCompacted(node: RaftNode, index: LogIndex): boolean {

@@ -19,6 +19,7 @@ import {
   stalledLeader,
   truncatedWrite,
   twoChanges,
+  twoOperators,
   zombieRead,
 } from './scenarios.ts'
 
@@ -32,6 +33,7 @@ const STORIES: Readonly<Partial<Record<Rule, Story>>> = {
   'commit own terms only': figure8,
   'joint phase': disjointMajorities,
   'one change at a time': twoChanges,
+  'changes of what they replace': twoOperators,
   'commit what agrees': commitBehindEntries,
   'truncation voids writes': truncatedWrite,
   'sessions in snapshots': delayedDuplicate,
@@ -55,6 +57,7 @@ const IS_RULE: Readonly<Record<Rule, true>> = {
   'heartbeats commit what agrees': true,
   'truncation voids writes': true,
   'one change at a time': true,
+  'changes of what they replace': true,
   'pre-vote': true,
   'truncate conflicts only': true,
   'votes for the up-to-date': true,

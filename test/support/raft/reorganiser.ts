@@ -59,7 +59,10 @@ export class Reorganiser {
     const voters = sample(this.random, nodeIds, wholeBetween(this.random, 1, Math.min(MAX_VOTERS, nodeIds.length)))
     const others = nodeIds.filter((id) => !voters.includes(id))
     const learners = sample(this.random, others, wholeBetween(this.random, 0, others.length))
-    this.ask(leader, `voters ${voters.join(' ')}, learners ${learners.join(' ')}`, { voters, learners })
+    // Every other operator has looked at some node, which may be far behind, before it asked.
+    const seen = nodeIds[(this.changes + 1) % nodeIds.length] as NodeId
+    const replaces = this.changes % 2 === 1 ? this.group.membership(seen) : undefined
+    this.ask(leader, `voters ${voters.join(' ')}, learners ${learners.join(' ')}`, { voters, learners, replaces })
   }
 
   /** Puts a new node, whose disk is empty, in the place of one that is lost. The old one never comes back. */
@@ -73,7 +76,7 @@ export class Reorganiser {
     this.ask(leader, `${spare} in the place of ${lost}`, { voters: next, learners: [] })
   }
 
-  private ask(leader: NodeId, what: string, change: { voters: readonly NodeId[]; learners: readonly NodeId[] }): void {
+  private ask(leader: NodeId, what: string, change: Omit<Event & { kind: 'change' }, 'kind' | 'id'>): void {
     this.group.simulation.note(`${leader} is asked for ${what}`)
     this.changes++
     this.group.hand(leader, (id) => ({ kind: 'change', id, ...change }))

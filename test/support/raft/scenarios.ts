@@ -266,6 +266,26 @@ export function twoChanges(mutant?: Mutant): void {
 }
 
 /**
+ * Two operators look who is a member, each through a node of its own, and each adds one. @returns Whether the later one undoes what
+ * the earlier one did.
+ */
+export function twoOperators(mutant?: Mutant): boolean {
+  const founding = { voters: [1, 2, 3], outgoing: [], learners: [] }
+  const cluster = new Cluster({ seed: 5, nodeCount: 5, founding, raft: { mutant } })
+  const leader = cluster.elect()
+  cluster.simulation.runFor(100)
+  for (const newcomer of [4, 5]) {
+    const replaces = { voters: [3, 2, 1], learners: [] }
+    const change = { voters: founding.voters, learners: [newcomer], replaces }
+    outcomeOf(
+      cluster,
+      cluster.ask(leader, (id) => ({ kind: 'change', id, ...change })),
+    )
+  }
+  return !cluster.status(leader).membership.learners.includes(4)
+}
+
+/**
  * Paper, figure 2, AppendEntries, receiver, 5: the leader has compared entry 1 and says that it has committed three; what the
  * follower has behind entry 1 is another leader's. @returns Whether that counts as committed.
  */

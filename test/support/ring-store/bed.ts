@@ -1,6 +1,7 @@
 // Nodes of a store whose messages arrive when the test says so, on disks that sync when it says so.
 import { buildRing } from '../../../ts/distributed/ring/index.ts'
 import {
+  type Effect,
   type Event,
   foundingRecord,
   type Hint,
@@ -37,6 +38,11 @@ export interface BedOptions {
   /** Replicas compare their ranges so often; hardly ever unless told. */
   readonly syncTicks?: number
   readonly entriesPerTick?: number
+  readonly streamBytesPerTick?: number
+  /** What becomes of a message on its way; undefined if it is lost. */
+  readonly wire?: (message: Message) => Message | undefined
+  /** Is shown what nodes do. */
+  readonly look?: (effect: Effect) => void
 }
 
 /** What a request may be told. */
@@ -128,6 +134,7 @@ export class Bed {
 
   take(name: string, event: Event): void {
     for (const effect of this.node(name).step(event)) {
+      this.options.look?.(effect)
       if (effect.kind === 'reply') this.outcomes.set(effect.id, effect.outcome)
       else if (effect.kind === 'send') {
         this.sentKinds.push(effect.message.kind)
@@ -152,8 +159,10 @@ export class Bed {
   deliver(may: (kind: Message['kind']) => boolean = () => true): void {
     for (let next = this.messages.shift(); next !== undefined; next = this.messages.shift()) {
       const { from, to, message } = next
-      const arrives = this.nodes.has(to) && !this.down.has(to) && may(message.kind)
-      if (arrives) this.take(to, { kind: 'message', from, message })
+      if (!this.nodes.has(to) || this.down.has(to) || !may(message.kind)) continue
+      const { wire } = this.options
+      const arrived = wire === undefined ? message : wire(message)
+      if (arrived !== undefined) this.take(to, { kind: 'message', from, message: arrived })
     }
   }
 
@@ -195,14 +204,14 @@ export class Bed {
     this.unsynced.set(name, [])
     const store = new MapStore(disk.versions)
     this.visible.set(name, store)
-    const { mutant, syncTicks = 1e9, entriesPerTick = 256 } = this.options
+    const { mutant, syncTicks = 1e9, entriesPerTick = 256, streamBytesPerTick = 1e6 } = this.options
     const { hints, notes, lives } = disk
     this.nodes.set(
       name,
       new StoreNode({
         ...{ name, clusterId: 'bed', life: lives, store, hints, notes, mutant, random: seededRandom(lives) },
         ...{ seeds: this.members, requestTicks: REQUEST_TICKS, hintTicks: 5, offerTicks: 10, gossipTicks: 2 },
-        ...{ syncTicks, entriesPerTick, eraTicks: 4 },
+        ...{ syncTicks, entriesPerTick, streamBytesPerTick, eraTicks: 4 },
       }),
     )
   }

@@ -56,6 +56,47 @@ describe('a decoder of commands', () => {
     expect(decoder.next()).toBeUndefined()
   })
 
+  it('finds a command of two arguments where it lies, and gives the same commands whether it is asked for or not', () => {
+    const random = seededRandom(3)
+    const below = (count: number): number => Math.floor(random.next() * count)
+    const words = ['SET', 'set', 'GET', '', 'k', 'key:000000000001', 'v'.repeat(300), '*3\r\n$3\r\nSET\r\n']
+    for (let round = 0; round < 200; round++) {
+      const commands = Array.from({ length: 1 + below(8) }, () => {
+        const count = below(3) > 0 ? 3 : 1 + below(4)
+        const args = Array.from({ length: count }, () => words[below(words.length)] as string)
+        return below(2) > 0 ? ['SET', ...args.slice(1)] : args
+      })
+      const bytes = Buffer.from(commands.map(encode).join(''), 'latin1')
+      const decoder = new CommandDecoder()
+      const found: string[][] = []
+      let pairs = 0
+      for (const piece of below(2) > 0 ? [bytes] : pieces(bytes, random)) {
+        decoder.push(piece)
+        for (;;) {
+          const pair = decoder.peekPair(Buffer.from('*3\r\n$3\r\nSET\r\n'))
+          if (pair !== undefined) {
+            const { bytes: own, keyAt, keyBytes, valueAt, valueBytes } = pair
+            const [key, value] = [own.subarray(keyAt, keyAt + keyBytes), own.subarray(valueAt, valueAt + valueBytes)]
+            found.push(['SET', key.toString('latin1'), value.toString('latin1')])
+            decoder.takePair(pair)
+            pairs++
+            continue
+          }
+          const args = decoder.next()
+          if (args === undefined) break
+          found.push(args)
+        }
+      }
+      expect(found).toEqual(commands)
+      expect(pairs).toBeLessThanOrEqual(
+        commands.filter(([name, ...args]) => name === 'SET' && args.length === 2).length,
+      )
+    }
+    const whole = new CommandDecoder()
+    whole.push(Buffer.from(encode(['SET', 'k', 'v'])))
+    expect(whole.peekPair(Buffer.from('*3\r\n$3\r\nSET\r\n'))).toMatchObject({ keyBytes: 1, valueBytes: 1 })
+  })
+
   it('takes no memory for what is only announced', () => {
     const decoder = new CommandDecoder()
     decoder.push(Buffer.from('*2000000000\r\n$500000000\r\nabc'))

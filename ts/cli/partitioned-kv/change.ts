@@ -1,4 +1,5 @@
-// partitioned-kv add-node, remove-node, repair: what changes the cluster. The control port is asked, which starts and ends nodes.
+// partitioned-kv add-node, remove-node, replace-node, lose-node, abort, repair: what changes the cluster. The control port is asked,
+// which starts and ends nodes; for what needs neither, any node will do.
 import { BedplateError, type ErrorCode } from '../../base/errors.ts'
 import { bearer } from '../../distributed/link/index.ts'
 import { type MovementPlan, planMovement } from '../../distributed/ring/movement.ts'
@@ -7,7 +8,7 @@ import { HttpClient } from '../../io/http-client.ts'
 import type { Output } from '../kit/output.ts'
 import { startProgress } from '../kit/progress.ts'
 import { plural } from '../kit/text.ts'
-import { type ConnectionArguments, clientSecret, withClient } from './connection.ts'
+import { type ConnectionArguments, clientSecret, trustOf, withClient } from './connection.ts'
 
 export interface RemoveArguments extends ConnectionArguments {
   readonly lost?: boolean
@@ -23,7 +24,8 @@ export function addNode(out: Output, name: string, options: ConnectionArguments)
   return change(out, options, {
     ask: ['/add-node', { name }],
     begun: 'Node added. Rebalancing...',
-    done: ({ movedShare }) => `Moved ${Math.round(100 * movedShare)}% of keys to ${name}`,
+    isDone: ({ ring }) => ring.node(name) !== undefined,
+    done: ({ movedShare }) => `Moved ${percent(movedShare)} of keys to ${name}`,
   })
 }
 
@@ -32,8 +34,33 @@ export function removeNode(out: Output, name: string, options: RemoveArguments):
   return change(out, options, {
     ask: ['/remove-node', { name, lost: options.lost === true }],
     begun: 'Node removed. Rebalancing...',
+    isDone: ({ ring }) => ring.node(name) === undefined,
     done: ({ moves }) => `Moved keys to ${listOf([...new Set(moves.map(({ to }) => to))].sort())}`,
   })
+}
+
+/** Starts a node, waits until it holds what another one had, and ends that one. */
+export function replaceNode(out: Output, name: string, by: string, options: RemoveArguments): Promise<void> {
+  return change(out, options, {
+    ask: ['/replace-node', { name, by, lost: options.lost === true }],
+    begun: 'Node replaced. Rebalancing...',
+    isDone: ({ ring }) => ring.node(by) !== undefined,
+    done: ({ movedShare }) => `Moved ${percent(movedShare)} of keys from ${name} to ${by}`,
+  })
+}
+
+/** Lets a change go on without a node that it waits for. */
+export async function loseNode(out: Output, name: string, options: ConnectionArguments): Promise<void> {
+  const { epoch } = (await post(options, '/change', { kind: 'lose', name })) as { epoch: number }
+  if (options.json === true) await out.line(JSON.stringify({ epoch, lost: name }))
+  else await out.line(`The change goes on without ${name}`)
+}
+
+/** Gives up a change that streams. */
+export async function abort(out: Output, options: ConnectionArguments): Promise<void> {
+  const { epoch } = (await post(options, '/change', { kind: 'abort' })) as { epoch: number }
+  if (options.json === true) await out.line(JSON.stringify({ epoch }))
+  else await out.line('Change given up: the nodes hold what they held before')
 }
 
 /** Compares replicas now. */
@@ -46,10 +73,12 @@ export async function repair(out: Output, options: ConnectionArguments): Promise
 interface Wanted {
   readonly ask: readonly [path: string, body: unknown]
   readonly begun: string
+  /** Whether that came of it: a change can be given up. */
+  readonly isDone: (after: ClusterRing) => boolean
   readonly done: (plan: MovementPlan) => string
 }
 
-function change(out: Output, options: ConnectionArguments, { ask, begun, done }: Wanted): Promise<void> {
+function change(out: Output, options: ConnectionArguments, { ask, begun, isDone, done }: Wanted): Promise<void> {
   return withClient(options, async (client) => {
     const before = client.cluster
     const { epoch } = (await post(options, ...ask)) as { epoch: number }
@@ -58,6 +87,9 @@ function change(out: Output, options: ConnectionArguments, { ask, begun, done }:
       await out.flush()
     }
     const after = await settled(client, epoch)
+    if (!isDone(after)) {
+      throw new BedplateError('CONFLICT', 'the change was given up: the nodes hold what they held before')
+    }
     // What is said of keys is said of their first nodes; who else got copies of a node that left is among those it names.
     const first = planMovement(before.ring, after.ring, { replicaCount: 1 })
     const copies = planMovement(before.ring, after.ring, {
@@ -98,8 +130,9 @@ async function shareDone(client: PartitionedClient): Promise<number> {
   return all === 0 ? 0 : done / all
 }
 
-async function post({ url, secretFile }: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
-  const http = new HttpClient()
+async function post(options: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
+  const { url, secretFile } = options
+  const http = new HttpClient({ tls: trustOf(options) })
   try {
     const base = (url.split(',')[0] as string).trim().replace(/\/$/, '')
     const reply = await http.ask({
@@ -117,7 +150,7 @@ async function post({ url, secretFile }: ConnectionArguments, path: string, body
       throw new BedplateError(code as ErrorCode, message, hint === undefined ? {} : { hint })
     }
     throw new BedplateError('NOT_SUPPORTED', `${base} is no control port, and cannot start or end nodes`, {
-      hint: 'start the new node yourself with --joins, then: curl NODE/change -d \'{"kind":"add","name":"node4","address":"host:port"}\'',
+      hint: 'start a new node yourself with --joins; then curl NODE/change -d \'{"kind":"add","name":"node4","address":"host:port"}\'',
     })
   } finally {
     http.close()
@@ -130,6 +163,10 @@ function answerOf(body: Uint8Array): { error?: { code?: string; message?: string
   } catch {
     return {}
   }
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)}%`
 }
 
 /** `a`, `a and b`, `a, b and c`. */

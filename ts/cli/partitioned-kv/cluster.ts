@@ -35,7 +35,7 @@ export interface LocalClusterOptions {
 }
 
 /** What the nodes tell and do for those alone who know the secret, if there is one. */
-const OF_CLUSTER = new Set(['/ring', '/status', '/add-node', '/remove-node', '/repair', '/abort'])
+const OF_CLUSTER = new Set(['/ring', '/status', '/add-node', '/remove-node', '/replace-node', '/repair', '/change'])
 /** How long a node may take to answer a question of the control port. */
 const ASK_MS = 5000
 /** How often a node that leaves is asked whether it has anything left. */
@@ -44,6 +44,8 @@ const GONE_MS = 300
 const HEARD_MS = 20_000
 /** What a node answers while the time of a change has not come. */
 const CONFLICT = 409
+/** Asking a node that has not heard yet of a ring that holds. */
+const RING_TRIES = 50
 
 /** The nodes and the control port, as one server. */
 export class LocalCluster implements Server {
@@ -57,6 +59,8 @@ export class LocalCluster implements Server {
   /** Changes of the ring are asked for one after the other. */
   private changing: Promise<unknown> = Promise.resolve()
   private nodes: LocalNode[] = []
+  /** Those who end once they have nothing left, and whether they are lost. */
+  private readonly leaving = new Map<string, boolean>()
   private listener: Listener | undefined
   private isStopped = false
 
@@ -144,28 +148,102 @@ export class LocalCluster implements Server {
   // ---- Changes of the ring
 
   private async change(path: string, body: Uint8Array): Promise<Page | undefined> {
-    const { name, lost } = jsonOf(body)
     if (path === '/repair') return this.ofAnyNode('/repair', {})
-    if (path === '/abort') return this.ofAnyNode('/change', { kind: 'abort' })
-    if (typeof name !== 'string') throw new BedplateError('INVALID_INPUT', `${path} wants {"name": "node4"}`)
+    const wanted = jsonOf(body)
+    if (path === '/change') return this.changeUnderWay(wanted)
+    const name = nameOf(path, wanted, 'name')
+    const isLost = wanted['lost'] === true
     const turn = this.changing.then(() => {
       if (path === '/add-node') return this.addNode(name)
-      if (path === '/remove-node') return this.removeNode(name, lost === true)
-      return undefined
+      if (path === '/remove-node') return this.removeNode(name, isLost)
+      return path === '/replace-node' ? this.replaceNode(name, nameOf(path, wanted, 'by'), isLost) : undefined
     })
     this.changing = turn.catch(() => {})
     return turn
   }
 
+  /** What concerns a change that is under way waits for nothing. */
+  private async changeUnderWay({ kind, name }: Record<string, unknown>): Promise<Page> {
+    if (kind === 'abort') {
+      const page = await this.ofAnyNode('/change', { kind })
+      if (page.status < 300) await this.stayAsBefore((JSON.parse(page.body) as { epoch: number }).epoch)
+      return page
+    }
+    if (kind !== 'lose' || typeof name !== 'string') {
+      throw new BedplateError(
+        'INVALID_INPUT',
+        'the control port takes {"kind":"abort"} and {"kind":"lose","name":"node4"}',
+      )
+    }
+    this.checkLost(name, true)
+    return this.ofAnyNode('/change', { kind, name }, name)
+  }
+
   /** Starts a node, if it does not run, and asks for it to be added. Asked again after a failure, it goes on. */
   private async addNode(name: string): Promise<Page> {
+    await this.checkNew(name)
+    return this.askForChange({ kind: 'add', name, address: await this.startNewcomer(name) }, name)
+  }
+
+  /** Asks for a node to be removed; it ends once it has nothing left. @param isLost - It does not run, and will not come back. */
+  private async removeNode(name: string, isLost: boolean): Promise<Page> {
+    await this.checkKnown(name)
+    this.checkLost(name, isLost)
+    const page = await this.askForChange({ kind: 'remove', name, ...(isLost ? { lost: [name] } : {}) }, name)
+    if (page.status < 300) this.leave(name, isLost)
+    return page
+  }
+
+  /** Starts a node and asks for it to take the place of another one, which ends once it has nothing left. */
+  private async replaceNode(name: string, by: string, isLost: boolean): Promise<Page> {
+    await this.checkKnown(name)
+    this.checkLost(name, isLost)
+    await this.checkNew(by)
+    const change = {
+      kind: 'replace',
+      name,
+      by,
+      address: await this.startNewcomer(by),
+      ...(isLost ? { lost: [name] } : {}),
+    }
+    const page = await this.askForChange(change, by)
+    if (page.status < 300) this.leave(name, isLost)
+    return page
+  }
+
+  /** @throws INVALID_INPUT, ALREADY_EXISTS */
+  private async checkNew(name: string): Promise<void> {
     checkName(name)
+    if (!(await this.ring()).includes(name)) return
+    throw new BedplateError('ALREADY_EXISTS', `there is a node "${name}" in the ring already`, {
+      hint: 'names are unique: give the new one another name',
+    })
+  }
+
+  /** @throws NOT_FOUND */
+  private async checkKnown(name: string): Promise<void> {
     const known = await this.ring()
-    if (known.includes(name)) {
-      throw new BedplateError('ALREADY_EXISTS', `there is a node "${name}" in the ring already`, {
-        hint: 'names are unique: give the new one another name',
+    if (known.includes(name)) return
+    throw new BedplateError('NOT_FOUND', `there is no node "${name}"`, { hint: `the ring has ${known.join(', ')}` })
+  }
+
+  /** @throws CONFLICT for one that is said to be lost and runs, and one that does not run and is not said to be lost */
+  private checkLost(name: string, isLost: boolean): void {
+    const isRunning = this.nodes.some((node) => node.name === name)
+    if (isLost && isRunning) {
+      throw new BedplateError('CONFLICT', `"${name}" runs here, so it is not lost`, {
+        hint: 'end its process first; one that runs can be removed and replaced as it is, without --lost',
       })
     }
+    if (!isLost && !isRunning) {
+      throw new BedplateError('CONFLICT', `"${name}" does not run, so nothing can be copied from it`, {
+        hint: 'start the cluster again to have it back; if its disk is gone, say so with --lost',
+      })
+    }
+  }
+
+  /** @returns Where it is reached. */
+  private async startNewcomer(name: string): Promise<string> {
     if (!this.nodes.some((node) => node.name === name)) {
       const { nodes, joined, clusterId } = this.cluster
       const { host } = this.options
@@ -174,8 +252,7 @@ export class LocalCluster implements Server {
       writeCluster(this.options.directory, this.cluster)
       await this.startNode(name)
     }
-    const address = showAddress(this.addresses[name] as Address)
-    return this.askForChange({ kind: 'add', name, address }, name)
+    return showAddress(this.addresses[name] as Address)
   }
 
   /** Asks until it is taken: nodes have to be heard, and to know the ring, which takes a few heartbeats of those that have just begun. */
@@ -188,35 +265,40 @@ export class LocalCluster implements Server {
     }
   }
 
-  /** Asks for a node to be removed; it ends once it has nothing left. @param isLost - It does not run, and will not come back. */
-  private async removeNode(name: string, isLost: boolean): Promise<Page> {
-    const known = await this.ring()
-    if (!known.includes(name)) {
-      throw new BedplateError('NOT_FOUND', `there is no node "${name}"`, { hint: `the ring has ${known.join(', ')}` })
-    }
-    const page = await this.askForChange({ kind: 'remove', name, ...(isLost ? { lost: [name] } : {}) }, name)
-    if (page.status < 300) this.endOnceGone(name, isLost)
-    return page
+  // ---- Nodes that leave
+
+  private leave(name: string, isLost: boolean): void {
+    this.leaving.set(name, isLost)
+    if (this.leaving.size === 1) this.dismissLater()
   }
 
-  private endOnceGone(name: string, isLost: boolean): void {
+  private dismissLater(): void {
     realClock.timer(GONE_MS, () => {
-      void this.isGone(name, isLost)
-        .catch(() => false)
-        .then(async (isGone) => {
-          if (this.isStopped) return
-          if (!isGone) {
-            this.endOnceGone(name, isLost)
-            return
-          }
-          const { clusterId, nodes, joined } = this.cluster
-          const others = (names: readonly string[]): string[] => names.filter((each) => each !== name)
-          this.cluster = { clusterId, nodes: others(nodes), joined: others(joined) }
-          writeCluster(this.options.directory, this.cluster)
-          await this.nodes.find((node) => node.name === name)?.end()
-          this.addresses = Object.fromEntries(Object.entries(this.addresses).filter(([each]) => each !== name))
-        })
+      void this.dismissGone().finally(() => {
+        if (this.leaving.size > 0 && !this.isStopped) this.dismissLater()
+      })
     })
+  }
+
+  private async dismissGone(): Promise<void> {
+    for (const [name, isLost] of [...this.leaving]) {
+      const isGone = await this.isGone(name, isLost).catch(() => false)
+      if (!isGone || this.isStopped) continue
+      this.leaving.delete(name)
+      const { clusterId, nodes, joined } = this.cluster
+      const others = (names: readonly string[]): string[] => names.filter((each) => each !== name)
+      this.cluster = { clusterId, nodes: others(nodes), joined: others(joined) }
+      writeCluster(this.options.directory, this.cluster)
+      await this.nodes.find((node) => node.name === name)?.end()
+      this.addresses = Object.fromEntries(Object.entries(this.addresses).filter(([each]) => each !== name))
+    }
+  }
+
+  /** A change was given up, as of that epoch: those stay who were to leave, and those leave who were to come. */
+  private async stayAsBefore(epoch: number): Promise<void> {
+    const known = await this.ring(epoch)
+    for (const name of known) this.leaving.delete(name)
+    for (const name of this.cluster.nodes) if (!known.includes(name) && !this.leaving.has(name)) this.leave(name, false)
   }
 
   private async isGone(name: string, isLost: boolean): Promise<boolean> {
@@ -225,10 +307,16 @@ export class LocalCluster implements Server {
     return isMember === false && isSwept === true
   }
 
-  /** The names of the nodes of the ring. */
-  private async ring(): Promise<string[]> {
-    const { nodes } = JSON.parse((await this.ofAnyNode('/ring')).body) as { nodes: Record<string, string> }
-    return Object.keys(nodes)
+  /** The names of the nodes of the ring, and of the one that it becomes. @param since - As of that epoch, or a later one. */
+  private async ring(since = 0): Promise<string[]> {
+    for (let tries = 0; ; tries++) {
+      const { epoch, nodes } = JSON.parse((await this.ofAnyNode('/ring')).body) as {
+        epoch: number
+        nodes: Record<string, string>
+      }
+      if (epoch >= since || tries === RING_TRIES) return Object.keys(nodes)
+      await new Promise<void>((resolve) => void setTimeout(resolve, GONE_MS / 10))
+    }
   }
 
   /** The first one behind the others'; any, if theirs were any. */
@@ -274,4 +362,14 @@ export class LocalCluster implements Server {
     const { status, body: answer } = await this.http.ask({ url, headers, timeoutMs: ASK_MS, ...asked })
     return { status, type: 'application/json', body: Buffer.from(answer).toString() }
   }
+}
+
+/** A name among what was asked. @throws INVALID_INPUT */
+function nameOf(path: string, wanted: Record<string, unknown>, which: 'name' | 'by'): string {
+  const name = wanted[which]
+  if (typeof name === 'string') return name
+  throw new BedplateError(
+    'INVALID_INPUT',
+    `${path} wants ${path === '/replace-node' ? '{"name":"node2","by":"node5"}' : '{"name":"node4"}'}`,
+  )
 }

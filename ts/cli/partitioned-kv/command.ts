@@ -16,6 +16,7 @@ Examples:
   $ partitioned-kv get user:1 --r 3 --json
   $ partitioned-kv add-node node4
   $ partitioned-kv remove-node node2
+  $ partitioned-kv replace-node node3 node5 --lost      its disk is gone; without --lost it hands over what it has
   $ partitioned-kv ring
   $ partitioned-kv status
   $ curl http://127.0.0.1:7101/kv/user:1                any node takes any request
@@ -81,6 +82,22 @@ export function run(args: readonly string[]): Promise<number> {
         const { removeNode } = await import('./change.ts')
         await removeNode(out, name, options)
       })
+    add(program, 'replace-node <name> <by>', 'start a node that takes the place of another one, which ends then')
+      .option('--lost', 'the other one does not run, and its disk is gone')
+      .action(async (name: string, by: string, options: RemoveArguments) => {
+        const { replaceNode } = await import('./change.ts')
+        await replaceNode(out, name, by, options)
+      })
+    add(program, 'lose-node <name>', 'say of a node that a change waits for that it will not come back').action(
+      async (name: string, options: ConnectionArguments) => {
+        const { loseNode } = await import('./change.ts')
+        await loseNode(out, name, options)
+      },
+    )
+    add(program, 'abort', 'give up a change that still copies keys').action(async (options: ConnectionArguments) => {
+      const { abort } = await import('./change.ts')
+      await abort(out, options)
+    })
     add(program, 'repair', 'compare all replicas of a node now, and exchange what differs').action(
       async (options: ConnectionArguments) => {
         const { repair } = await import('./change.ts')

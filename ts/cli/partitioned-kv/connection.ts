@@ -49,7 +49,8 @@ export function countOf(flag: string, text: string | undefined): number | undefi
   throw new UsageError(`${flag} must be a whole number of at least 1, got ${JSON.stringify(text.slice(0, 40))}`)
 }
 
-function trustOf({ tlsCa, tlsCert, tlsKey }: ConnectionArguments): TlsTrust | undefined {
+/** How to trust nodes that speak TLS; undefined for those that do not. @throws NOT_FOUND */
+export function trustOf({ tlsCa, tlsCert, tlsKey }: ConnectionArguments): TlsTrust | undefined {
   if (tlsCa === undefined && tlsCert === undefined && tlsKey === undefined) return undefined
   const read = (flag: string, path: string | undefined): Uint8Array | undefined =>
     path === undefined ? undefined : readNamedFile(flag, path)

@@ -78,7 +78,11 @@ export async function startProcess(data: NodeData, { files }: ProcessOptions): P
       ...[`--host=${data.listen.host}`, `--data-dir=${data.path}`, `--cluster-id=${data.clusterId}`],
       ...[`--replicas=${data.replicas}`, `--read-quorum=${data.reads}`, `--write-quorum=${data.writes}`],
       ...[`--vnodes=${data.virtualNodes}`, `--tick-ms=${data.tickMs}`, `--memory-bytes=${data.memoryBytes}`],
-      ...[`--max-clients=${data.maxClients}`, `--log-level=${data.logLevel}`],
+      ...[
+        `--copy-kib=${Math.ceil(data.copyBytesPerSecond / 1024)}`,
+        `--max-clients=${data.maxClients}`,
+        `--log-level=${data.logLevel}`,
+      ],
       ...[...files, ...(data.isInsecure ? ['--insecure'] : []), ...(data.joins ? ['--joins'] : []), '--json'],
     ],
     {

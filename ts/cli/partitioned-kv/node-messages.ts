@@ -16,6 +16,7 @@ export interface NodeData {
   readonly writes: number
   readonly virtualNodes: number
   readonly tickMs: number
+  readonly copyBytesPerSecond: number
   readonly memoryBytes: number
   readonly tls: TlsFiles | undefined
   /** '' for none. */

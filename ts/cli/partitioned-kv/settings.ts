@@ -22,6 +22,9 @@ const SHARED = {
   ),
   vnodes: numberSetting('virtual nodes of each node', 128, { low: 1, high: 4096 }),
   'tick-ms': numberSetting('a tick: a request ends after 20, a node that is down gets a hint after 5', 100, { low: 5 }),
+  'copy-kib': numberSetting('what a node copies at most while the ring changes, in KiB a second', 16 * 1024, {
+    low: 1,
+  }),
   'memory-bytes': numberSetting('memory of the store of each node', 48 * 1024 * 1024, { low: 1024 * 1024 }),
   'secret-file': SECRET_SETTING,
   host: { ...host, summary: HOST_SUMMARY },
@@ -92,6 +95,7 @@ export function sharedData(values: SharedValues, count: number, isInsecure: bool
     writes: writes === 0 ? majority : writes,
     virtualNodes: values.vnodes,
     tickMs: values['tick-ms'],
+    copyBytesPerSecond: 1024 * values['copy-kib'],
     memoryBytes: values['memory-bytes'],
     tls: tlsFilesOf(values) as TlsFiles | undefined,
     secret: secretOf(values['secret-file']),

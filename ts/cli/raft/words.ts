@@ -37,6 +37,8 @@ export function wordsOf(message: Message): string {
       return 'campaign now'
     case 'stale':
       return `it is term ${message.term} already`
+    case 'removed':
+      return `you were removed at ${message.index}`
   }
 }
 

@@ -4,6 +4,7 @@
 //   preamble   four bytes of magic | u8 version | three zeros: what tells a protocol from HTTP on a shared port
 //   frame      u32 length of the body | u32 CRC32C of the body | body
 //   body       the protocol's own; the first one is a hello
+import { ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import { crc32c } from '../../storage/crc32c/index.ts'
 
@@ -50,6 +51,7 @@ export interface FrameLimits {
 export const MAX_CLUSTER_ID_BYTES = 255
 export const MAX_INCARNATION_BYTES = 64
 const HEADER_BYTES = 8
+const HEADER_ROOM = new Uint8Array(HEADER_BYTES)
 /** So many frames it takes to say who one is: the hello and the proof. */
 const HELLO_FRAMES = 2
 const MAGIC_BYTES = 4
@@ -78,18 +80,23 @@ export function checkClusterId(clusterId: string): void {
   throw new BedplateError('INVALID_INPUT', `a cluster id has at most ${MAX_CLUSTER_ID_BYTES} bytes`)
 }
 
-/** @param hint - How to have smaller ones. @throws INVALID_INPUT for more bytes than a receiver takes. */
-export function encodeFrame(body: Uint8Array, maxBytes: number, hint: string): Uint8Array {
+/** A frame in the making: what is put into it is its body. @param bodyBytes - About how long that will be. */
+export function beginFrame(bodyBytes = 256): ByteWriter {
+  return new ByteWriter(HEADER_BYTES + bodyBytes).raw(HEADER_ROOM)
+}
+
+/** Ends what `beginFrame` began. @param hint - How to have smaller ones. @throws INVALID_INPUT for more bytes than a receiver takes. */
+export function endFrame(writer: ByteWriter, maxBytes: number, hint: string): Uint8Array {
+  const bytes = writer.finish()
+  const body = bytes.subarray(HEADER_BYTES)
   if (body.length > maxBytes) {
     throw new BedplateError('INVALID_INPUT', `a message has ${body.length} bytes, and ${maxBytes} are allowed`, {
       hint,
     })
   }
-  const bytes = new Uint8Array(HEADER_BYTES + body.length)
-  const view = new DataView(bytes.buffer)
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
   view.setUint32(0, body.length, true)
   view.setUint32(4, crc32c(body), true)
-  bytes.set(body, HEADER_BYTES)
   return bytes
 }
 
@@ -118,7 +125,7 @@ export class FrameDecoder<F> {
     this.parts.push(bytes)
     this.size += bytes.length
     if (this.size < this.needed) return frames
-    const buffer = this.parts.length === 1 ? bytes : new Uint8Array(Buffer.concat(this.parts))
+    const buffer = this.parts.length === 1 ? bytes : Buffer.concat(this.parts)
     const view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     let at = 0
     this.needed = HEADER_BYTES

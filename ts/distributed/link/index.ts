@@ -1,9 +1,10 @@
 // Streams between the nodes of a cluster, for the systems that have one.
 export {
   type Aside,
+  beginFrame,
   beginsLike,
   checkClusterId,
-  encodeFrame,
+  endFrame,
   type Frame,
   FrameDecoder,
   type Greeting,

@@ -148,7 +148,9 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
 
   async open(): Promise<void> {
     const { listen, tls, peers } = this.options
-    this.listener = await this.network.listen({ ...listen, tls }, (connection) => this.accept(connection))
+    this.listener = await this.network.listen({ ...listen, tls, gathers: true }, (connection) =>
+      this.accept(connection),
+    )
     this.beatLater()
     for (const [id, address] of peers) this.addAddress(id, address)
   }
@@ -251,7 +253,7 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
       connection.write(protocol.encodeHello(stream.own))
       return this.eventsOf(stream, again)
     }
-    this.network.connect({ ...address, tls, timeoutMs: CONNECT_MS }, accept).catch(again)
+    this.network.connect({ ...address, tls, timeoutMs: CONNECT_MS, gathers: true }, accept).catch(again)
   }
 
   private connectLater(id: Id): void {

@@ -106,7 +106,7 @@ export class LocksNode implements ServingNode {
 
   /** Grants a lease. @param id - 0 to have one chosen. @throws Refusal */
   async grant(id: bigint, ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }> {
-    const { grant } = await this.execute({ grant: { id: id === 0n ? this.#newLeaseId() : id, ttlSeconds } })
+    const { grant } = await this.execute({ grant: { id: id === 0n ? this.newLeaseId() : id, ttlSeconds } })
     return grant as { id: bigint; ttlSeconds: number }
   }
 
@@ -249,7 +249,7 @@ export class LocksNode implements ServingNode {
   }
 
   /** Positive, as etcd's are, and not one that exists. */
-  #newLeaseId(): bigint {
+  newLeaseId(): bigint {
     for (;;) {
       const bytes = Buffer.from(this.#options.random.bytes(8))
       const id = BigInt.asUintN(63, bytes.readBigUInt64BE())

@@ -75,6 +75,8 @@ export interface ServingNode {
   execute(command: Command): Promise<Result>
   /** Reads something. @returns What `read` returned, once everything it can have seen is durable. @throws what `read` throws */
   read<T>(read: (state: LocksState) => T, mode?: ReadMode): Promise<T>
+  /** An id that no lease has here; one that somebody else has chosen as well is refused when it is granted. */
+  newLeaseId(): bigint
   /** Grants a lease. @param id - 0 to have one chosen. @throws Refusal */
   grant(id: bigint, ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }>
   /** Gives a lease its whole time from now on. @returns That time in seconds; 0 if there is no such lease. */

@@ -2,7 +2,7 @@
 //
 //   request   u8 0 propose | the command, to the end
 //             u8 1 read: asks for an index that a read has to wait for
-//             u8 2 change | two lists: voters, learners; each u32 count, then u53 each
+//             u8 2 change | two lists: voters, learners; each u32 count, then u53 each | u8 0, or 1 and two more of what it replaces
 //             u8 3 transfer | u53 to
 //             u8 4 query | what the leader is asked, to the end
 //   answer    u8 0 done | u53 index | u53 term | the result, to the end
@@ -10,13 +10,13 @@
 //             u8 2 unknown | u53 leader | list: whose confirmation is missing
 import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import type { Applied } from './raft-error.ts'
-import { MAX_MEMBERS, type NodeId, type Outcome, type Refusal } from './types.ts'
+import { MAX_MEMBERS, type NodeId, type Outcome, type Refusal, type SettledMembership } from './types.ts'
 
 /** What only a leader can do. */
 export type Request =
   | { readonly kind: 'propose'; readonly command: Uint8Array }
   | { readonly kind: 'read' }
-  | { readonly kind: 'change'; readonly voters: readonly NodeId[]; readonly learners: readonly NodeId[] }
+  | ({ readonly kind: 'change'; readonly replaces?: SettledMembership | undefined } & SettledMembership)
   | { readonly kind: 'transfer'; readonly to: NodeId }
   | { readonly kind: 'query'; readonly query: Uint8Array }
 
@@ -36,6 +36,7 @@ const REFUSAL_NUMBERS: Readonly<Record<Refusal, number>> = {
   'heir behind': 6,
   'too large': 7,
   'voter behind': 8,
+  'other membership': 9,
 }
 const REFUSALS = new Map(Object.entries(REFUSAL_NUMBERS).map(([name, number]) => [number, name as Refusal]))
 
@@ -44,7 +45,9 @@ export function encodeRequest(request: Request): Uint8Array {
   if (request.kind === 'propose') writer.raw(request.command)
   if (request.kind === 'query') writer.raw(request.query)
   if (request.kind === 'change') {
-    for (const ids of [request.voters, request.learners]) writer.list(ids, (id) => writer.u53(id))
+    const { replaces } = request
+    putMembers(writer, request).u8(replaces === undefined ? 0 : 1)
+    if (replaces !== undefined) putMembers(writer, replaces)
   }
   if (request.kind === 'transfer') writer.u53(request.to)
   return writer.finish()
@@ -56,10 +59,9 @@ export function decodeRequest(bytes: Uint8Array): Request {
   const kind = REQUESTS[reader.choice(REQUESTS.length)]
   if (kind === 'propose') return { kind, command: reader.rest() }
   if (kind === 'query') return { kind, query: reader.rest() }
-  const ids = (): NodeId[] => takeIds(reader)
   const request: Request =
     kind === 'change'
-      ? { kind, voters: ids(), learners: ids() }
+      ? { kind, ...takeMembers(reader), ...(reader.flag() ? { replaces: takeMembers(reader) } : {}) }
       : kind === 'transfer'
         ? { kind, to: reader.u53() }
         : { kind: 'read' }
@@ -97,6 +99,15 @@ function unknownFrom(reader: ByteReader): Reply {
   const leader = reader.u53() || undefined
   const missing = takeIds(reader)
   return { kind: 'unknown', leader, ...(missing.length > 0 ? { missing } : {}) }
+}
+
+function putMembers(writer: ByteWriter, { voters, learners }: SettledMembership): ByteWriter {
+  for (const ids of [voters, learners]) writer.list(ids, (id) => writer.u53(id))
+  return writer
+}
+
+function takeMembers(reader: ByteReader): SettledMembership {
+  return { voters: takeIds(reader), learners: takeIds(reader) }
 }
 
 function takeIds(reader: ByteReader): NodeId[] {

@@ -2,17 +2,20 @@
 import { lacks } from '../../storage/mutant.ts'
 import { Electing } from './electing.ts'
 import type { CatchUp, Leadership } from './leadership.ts'
-import { isJoint, isUsable, isVoter } from './membership.ts'
-import type { Membership, NodeId, Refusal } from './types.ts'
+import { hasSameMembers, isJoint, isUsable, isVoter, membersOf } from './membership.ts'
+import type { Event, Membership, NodeId, Refusal } from './types.ts'
+
+type Change = Event & { kind: 'change' }
 
 /** A new voter that needs more rounds is too slow (dissertation, §4.2.1). */
 const MAX_ROUNDS = 10
 
 /** A node whose cluster can change. */
 export class Changing extends Electing {
-  protected change(id: number, voters: readonly NodeId[], learners: readonly NodeId[]): void {
+  protected change(change: Change): void {
     const { leadership, log } = this
-    const refusal = this.refusalOfChange(voters, learners)
+    const { id, voters, learners } = change
+    const refusal = this.refusalOfChange(change)
     if (leadership === undefined || refusal !== undefined) {
       this.refuse(id, refusal ?? 'not leader')
       return
@@ -64,12 +67,14 @@ export class Changing extends Electing {
     const isAtOnce = lacks(this.options.mutant, 'joint phase')
     const outgoing = isAtOnce ? [] : this.log.membership.voters
     leadership.catchUp = undefined
-    leadership.change = { id, index: Number.POSITIVE_INFINITY }
+    const staying = [this.id, ...voters, ...learners]
+    const leaving = membersOf(this.log.membership).filter((each) => !staying.includes(each))
+    leadership.change = { id, index: Number.POSITIVE_INFINITY, leaving }
     this.appendMembership({ voters, outgoing, learners })
     this.replicate(leadership)
   }
 
-  private refusalOfChange(voters: readonly NodeId[], learners: readonly NodeId[]): Refusal | undefined {
+  private refusalOfChange({ voters, learners, replaces }: Change): Refusal | undefined {
     const { leadership, log } = this
     if (leadership === undefined) return 'not leader'
     if (leadership.transfer !== undefined) return 'transferring'
@@ -79,7 +84,10 @@ export class Changing extends Electing {
     const isSettled = log.membershipIndex <= this.commitIndex && !isJoint(log.membership) && this.hasCommittedOwn()
     const isFree = leadership.change === undefined && leadership.catchUp === undefined
     const mayBegin = (isSettled && isFree) || lacks(this.options.mutant, 'one change at a time')
-    return mayBegin ? undefined : 'change under way'
+    if (!mayBegin) return 'change under way'
+    // Nothing is under way, so this membership is the last one that was ever in force.
+    const isOutdone = replaces !== undefined && !hasSameMembers(replaces, log.membership)
+    return isOutdone && !lacks(this.options.mutant, 'changes of what they replace') ? 'other membership' : undefined
   }
 
   /** Goes on with a change whose last step is committed, also one that an earlier leader has begun. */
@@ -93,11 +101,17 @@ export class Changing extends Electing {
       this.replicate(leadership)
       return
     }
-    if (leadership.change !== undefined) leadership.change.index = membershipIndex
+    const { change } = leadership
+    if (change !== undefined && change.index !== membershipIndex) {
+      change.index = membershipIndex
+      // They get no entries any more, not even this one. Whom that does not reach learns it when it campaigns.
+      for (const id of change.leaving) this.tellRemoved(id)
+    }
     // A leader that is no voter leads until it has committed that it is none (§4.2.2).
     if (isVoter(membership, this.id)) return
     this.applyCommitted()
     this.retire(leadership.bestOf(membership.voters))
+    if (!membersOf(membership).includes(this.id)) this.hearRemoval(membershipIndex)
   }
 
   private appendMembership(membership: Membership): void {

@@ -2,7 +2,7 @@
 import type { Address, TlsFiles } from '../../io/network.ts'
 import type { Applied, RoleChange } from './raft-error.ts'
 import type { StateMachine } from './state-machine.ts'
-import type { Coverage, LogIndex, NodeId, NodeStatus, Position, Term } from './types.ts'
+import type { Coverage, LogIndex, NodeId, NodeStatus, Position, SettledMembership, Term } from './types.ts'
 
 /** Where nodes are reached. */
 export type Addresses = ReadonlyMap<NodeId, Address>
@@ -58,7 +58,10 @@ export interface GroupOptions {
   readonly onQuery?: ((query: Uint8Array) => Uint8Array) | undefined
   /** Is told who leads, as far as this node knows, whenever that changes. */
   readonly onRole?: ((change: RoleChange) => void) | undefined
-  /** Is told once if the group has ended by itself: its disk or its state machine failed. Open the host again. */
+  /**
+   * Is told once if the group has ended by itself: its disk or its state machine failed, and the host is to be opened again; or with
+   * the code CLOSED this node was removed, and is to be done with.
+   */
   readonly onFailure?: ((error: Error) => void) | undefined
 }
 
@@ -83,6 +86,11 @@ export interface MembershipChange {
   readonly learners?: readonly NodeId[]
   /** Where members are reached that are new, or that have moved. */
   readonly addresses?: Addresses
+  /**
+   * The membership that this one was made for: if another one is in force by then, the change is refused with CONFLICT. Default:
+   * whatever is in force. `reviseMembership` sees to it.
+   */
+  readonly replaces?: SettledMembership
 }
 
 /** What a node knows of its group. */
@@ -112,6 +120,36 @@ export interface RaftHost extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Which command of which session: from 1, in no order, each number for one command. */
+export interface SessionPlace {
+  readonly session: number
+  readonly sequence: number
+  /** The client has the results of all commands up to this one, or does not want them. Default: all before `sequence`. */
+  readonly acknowledged?: number
+}
+
+/**
+ * A client's commands, each of which is executed exactly once: every member remembers what they have come to, also in snapshots and after
+ * restarts (dissertation, §6.3). Made by `RaftGroup.openSession`. Of 10,000 sessions, or 64 MiB of results that were not
+ * acknowledged, those that were used longest ago are forgotten. There is nothing to close.
+ */
+export interface RaftSession {
+  /** The place in the log at which it was opened. */
+  readonly id: number
+  /**
+   * As `RaftGroup.propose`, but asks again when it is not known what became of the command, until `timeoutMs` are over. Several may
+   * be under way, up to 512; they are executed in any order.
+   * @returns What the command came to the one time that it was executed. `index` and `term` are those of the entry that was answered.
+   * @throws RaftError: `unknown` when the time is over: it was executed once, or will be, or never. CONFLICT, also `unknown`, if the
+   *   session was forgotten. CLOSED, or what ended the group: unknown, too.
+   *
+   * @example
+   * const session = await group.openSession()
+   * await session.propose(Buffer.from('5')) // also over a change of leaders: 5 is added once
+   */
+  propose(command: Uint8Array, options?: RequestOptions): Promise<Applied>
+}
+
 /**
  * A member of a group. Made by `RaftHost.openGroup`.
  *
@@ -132,6 +170,16 @@ export interface RaftGroup extends AsyncDisposable {
    *   or what ended the group: then it is unknown, too.
    */
   propose(command: Uint8Array, options?: RequestOptions): Promise<Applied>
+  /**
+   * Begins a session: its commands are executed exactly once, however often they had to be asked until an answer came.
+   * @throws RaftError; NOT_SUPPORTED where commands are shown before a majority has them; CLOSED
+   */
+  openSession(options?: RequestOptions): Promise<RaftSession>
+  /**
+   * For servers whose clients count the commands of their session themselves: `propose` in a session, once.
+   * @throws as `RaftSession.propose`; CONFLICT if the command was executed and its result acknowledged.
+   */
+  proposeIn(place: SessionPlace, command: Uint8Array, options?: RequestOptions): Promise<Applied>
   /**
    * Reads from the state machine of this node.
    * @param query - Is called, once, as soon as the state machine may answer; must not wait for anything.
@@ -167,9 +215,22 @@ export interface RaftGroup extends AsyncDisposable {
    * Changes who is a member. Addresses of those who come are made known first, by an entry of their own; new voters are sent the
    * log before anything else changes, for which there are 60 s unless `timeoutMs` says otherwise.
    * @returns When the membership is in force and committed: its place in the log.
-   * @throws RaftError; INVALID_INPUT for an address that cannot be.
+   * @param change - Names all members that there are to be; copied. Two such changes at once: the later one undoes the earlier,
+   *   unless they say what they replace.
+   * @throws RaftError, with the code CONFLICT if there are other members than `replaces` names; INVALID_INPUT for an address that
+   *   cannot be.
    */
   changeMembership(change: MembershipChange, options?: RequestOptions): Promise<LogIndex>
+  /**
+   * Changes the membership that is in force, whatever others do in the same moment: looks, and looks again if another change came
+   * first, for as long as `timeoutMs` says.
+   * @param revise - Is told who is a member and says who is to be; called once or more often, and what it throws ends this.
+   * @throws as `changeMembership`
+   *
+   * @example
+   * await group.reviseMembership(({ voters, learners }) => ({ voters, learners: [...learners, 4] }))
+   */
+  reviseMembership(revise: (now: SettledMembership) => MembershipChange, options?: RequestOptions): Promise<LogIndex>
   /** Makes known where members are reached, to all members and for good. @throws as `propose`; INVALID_INPUT */
   announce(addresses: Addresses, options?: RequestOptions): Promise<void>
   /** Hands leadership over. Resolves when the heir campaigns. @throws RaftError */

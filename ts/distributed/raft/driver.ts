@@ -69,6 +69,8 @@ const DEFAULT_SNAPSHOT_BYTES = 16 * 1024 * 1024
 const TIMER_SLACK_MS = 0.1
 /** What snapshots take of a turn of the event loop. */
 const SLICE_MS = 4
+/** A node that was removed ends after so long. */
+const FAREWELL_MS = 300
 /** What an applied entry counts, beside its command, towards the next snapshot. */
 const ENTRY_BYTES = 64
 const NO_RESULT = new Uint8Array(0)
@@ -102,6 +104,7 @@ export class Driver {
   /** Nodes that a snapshot is looked through for, before its first piece leaves. */
   private readonly checking = new Set<NodeId>()
   private cancelTimer: Cancel | undefined
+  private cancelLeaving: Cancel | undefined
   private ended: Error | undefined
 
   /**
@@ -186,8 +189,8 @@ export class Driver {
   }
 
   /** Changes who is a member; whoever is in neither list leaves. @throws RaftError */
-  async changeMembership(voters: readonly NodeId[], learners: readonly NodeId[] = []): Promise<LogIndex> {
-    const { index } = await this.ask((id) => this.step({ kind: 'change', id, voters, learners }))
+  async changeMembership(change: Omit<Event & { kind: 'change' }, 'kind' | 'id'>): Promise<LogIndex> {
+    const { index } = await this.ask((id) => this.step({ ...change, kind: 'change', id }))
     return index
   }
 
@@ -295,6 +298,9 @@ export class Driver {
           break
         case 'timer':
           this.setTimer(effect.atTick)
+          break
+        case 'removed':
+          this.leaveSoon()
           break
         case 'role':
           this.options.onRole?.({ role: effect.role, term: effect.term, leader: effect.leader })
@@ -455,6 +461,14 @@ export class Driver {
     if (this.ended !== undefined) throw this.ended
   }
 
+  /** Ends after a while, in which those who asked for the removal get their answers, unless it is taken in again. */
+  private leaveSoon(): void {
+    this.cancelLeaving?.()
+    this.cancelLeaving = this.options.clock.timer(FAREWELL_MS, () => {
+      if (this.node.isRemoved) this.fail(removed(this.node.id))
+    })
+  }
+
   /** What a disk or a state machine has done wrong cannot be undone: the node ends, and starts again from its disk. */
   private fail(error: unknown): void {
     if (this.ended !== undefined) return
@@ -466,6 +480,7 @@ export class Driver {
   private end(reason: Error): void {
     this.ended ??= reason
     this.cancelTimer?.()
+    this.cancelLeaving?.()
     this.unsent = []
     for (const { reject } of this.pending.values()) reject(this.ended)
     this.pending.clear()
@@ -520,4 +535,10 @@ function snapshotOf(machine: StateMachine): SnapshotPieces {
   if (machine.pieces !== undefined) return machine.pieces.snapshot()
   if (machine.snapshot === undefined) throw hasNoSnapshots()
   return { pieces: [machine.snapshot()], close() {} }
+}
+
+function removed(id: NodeId): BedplateError {
+  return new BedplateError('CLOSED', `node ${id} was removed from the cluster`, {
+    hint: 'its directory is of no more use; to have a node again, add one with a new id and an empty directory',
+  })
 }

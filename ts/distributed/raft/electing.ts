@@ -2,9 +2,9 @@
 import { lacks } from '../../storage/mutant.ts'
 import type { KnownOptions } from './check-options.ts'
 import { Leadership } from './leadership.ts'
-import { countVotes, isVoter, reachedByMajority, votersOf } from './membership.ts'
+import { countVotes, isJoint, isVoter, membersOf, reachedByMajority, votersOf } from './membership.ts'
 import { Reading } from './reading.ts'
-import type { NodeId, RaftStart, RequestVote, Term, Tick, Vote } from './types.ts'
+import type { LogIndex, NodeId, RaftStart, RequestVote, Term, Tick, Vote } from './types.ts'
 
 const NO_VOTES: ReadonlyMap<NodeId, boolean> = new Map()
 
@@ -16,6 +16,8 @@ export class Electing extends Reading {
   protected electionAtTick: Tick
   /** When this node last heard from a leader, or started; it helps nobody to depose one soon after (§4.2.3). */
   private contactAtTick: Tick
+  /** The membership that is committed there leaves this node out, as somebody has told who has it. */
+  private removedAt: LogIndex | undefined
 
   constructor(options: KnownOptions, start: RaftStart) {
     super(options, start)
@@ -76,7 +78,7 @@ export class Electing extends Reading {
    * the entry and that those before cannot do without (dissertation, §4.2.2).
    */
   protected mayCampaign(): boolean {
-    if (this.isDiskStalled) return false
+    if (this.isDiskStalled || this.removedAt !== undefined) return false
     const { membership, membershipBefore, membershipIndex } = this.log
     if (isVoter(membership, this.id)) return true
     return membershipIndex > this.commitIndex && isVoter(membershipBefore, this.id)
@@ -163,13 +165,14 @@ export class Electing extends Reading {
     if (this.role === 'leader') return false
     if (this.role !== 'follower') this.becomeFollower(this.term, from)
     this.leader = from
+    this.removedAt = undefined // it was taken in again
     this.contactAtTick = this.now
     this.restartElectionTimer()
     return true
   }
 
   /**
-   * A node that was removed, or that heard nothing, must not depose a leader that works: it gets not even an answer. Also not
+   * A node that was removed, or that heard nothing, must not depose a leader that works: it gets no vote, and no answer. Also not
    * in the term that this node is in already: what took it there may have come before the leader was heard again, whose lease
    * counts on this node's silence.
    */
@@ -178,6 +181,31 @@ export class Electing extends Reading {
     if (!hearsLeader || term < this.term) return false
     if (term === this.term) return !lacks(this.options.mutant, 'promises of any term')
     return !lacks(this.options.mutant, 'leader stickiness')
+  }
+
+  /** Others have said that this node is no member any more. */
+  get isRemoved(): boolean {
+    return this.removedAt !== undefined
+  }
+
+  /**
+   * Tells a node that was removed, so that it need not ask for votes for ever. What is committed decides: a majority goes on without
+   * it, and nobody lacks its log or its vote.
+   */
+  protected tellRemoved(to: NodeId): void {
+    const { membership, membershipIndex } = this.log
+    if (membershipIndex > this.commitIndex || isJoint(membership) || membersOf(membership).includes(to)) return
+    this.send(to, { kind: 'removed', term: this.term, index: membershipIndex })
+  }
+
+  /** This node was removed, unless it knows of a later membership that has it. */
+  protected hearRemoval(index: LogIndex): void {
+    const { membership, membershipIndex } = this.log
+    const isBack = membershipIndex > index && membersOf(membership).includes(this.id)
+    if (isBack || this.removedAt !== undefined || this.leadership !== undefined) return
+    this.removedAt = index
+    if (this.role !== 'follower') this.becomeFollower(this.term, undefined)
+    this.effects.push({ kind: 'removed' })
   }
 
   /** A leader that a majority does not answer is none: clients had better look elsewhere (dissertation, §6.2). */

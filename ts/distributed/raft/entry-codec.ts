@@ -11,7 +11,16 @@ import { type Entry, MAX_MEMBERS, type Membership, type NodeId, type SnapshotMet
 export const LARGEST_COMMAND_BYTES: number = 64 * 1024 * 1024
 
 const ENTRY_MIN_BYTES = 17
+/** Of one with a command, beside that. */
+const ENTRY_BYTES = 21
 const KINDS = ['command', 'empty', 'membership'] as const
+
+/** About what they take as bytes. */
+export function entriesSize(entries: readonly Entry[]): number {
+  let bytes = 0
+  for (const entry of entries) bytes += ENTRY_BYTES + (entry.kind === 'command' ? entry.command.length : 0)
+  return bytes
+}
 
 export function putEntries(writer: ByteWriter, entries: readonly Entry[]): void {
   writer.list(entries, (entry) => {

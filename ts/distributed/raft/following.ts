@@ -47,7 +47,7 @@ export class Following extends Replica {
 
   protected heartbeat(from: NodeId, { commit, round }: Heartbeat): void {
     this.commitTo(Math.min(commit, this.log.lastIndex))
-    this.send(from, { kind: 'heartbeatAck', term: this.term, round })
+    if (round > 0) this.send(from, { kind: 'heartbeatAck', term: this.term, round })
   }
 
   /** Says up to where the log is the leader's, once it is durable. */

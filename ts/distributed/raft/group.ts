@@ -1,6 +1,6 @@
 // One group of a host, as its user has it: requests may be made on any member, which asks the leader.
 import { BedplateError } from '../../base/errors.ts'
-import { checkOptions } from '../../base/options.ts'
+import { checkArray, checkFunction, checkOptions } from '../../base/options.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import type { CallOutcome } from '../link/index.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, type Reply, type Request } from './calls.ts'
@@ -10,13 +10,36 @@ import type {
   GroupStatus,
   MembershipChange,
   RaftGroup,
+  RaftSession,
   ReadOptions,
   RequestOptions,
+  SessionPlace,
 } from './door.ts'
 import { Driver, type DriverOptions } from './driver.ts'
-import { addressCommand, addressesIn, checkCommand, type HostedMachine, wrapCommand } from './hosted-machine.ts'
+import {
+  addressCommand,
+  addressesIn,
+  checkCommand,
+  type HostedMachine,
+  isOfSession,
+  WRAPPING_BYTES,
+  wrapCommand,
+  wrapSession,
+} from './hosted-machine.ts'
 import { type Applied, RaftError } from './raft-error.ts'
-import type { Coverage, LogIndex, Message, NodeId, Position, RaftOptions, Refusal, Term } from './types.ts'
+import { failureOf, Session } from './session.ts'
+import { decodeResult, type SessionCommand } from './session-codec.ts'
+import type {
+  Coverage,
+  LogIndex,
+  Message,
+  NodeId,
+  Position,
+  RaftOptions,
+  Refusal,
+  SettledMembership,
+  Term,
+} from './types.ts'
 
 /** What a group needs of its host. */
 export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | 'journal' | 'snapshots' | 'engine'> {
@@ -51,12 +74,15 @@ const CHANGE_TIMEOUT_MS = 60_000
 const RETRY_MS = 30
 /** What passes by itself, after which the same request may succeed. */
 const PASSING: ReadonlySet<Refusal> = new Set(['not leader', 'transferring'])
+/** Another change of membership came first. */
+const OUTDONE: ReadonlySet<Refusal | undefined> = new Set(['change under way', 'other membership'] as const)
 
 /** The group behind the interface. */
 export class Group implements RaftGroup {
   private readonly driver: Driver
   private readonly seams: GroupSeams
   private readonly onQuery: GroupOptions['onQuery']
+  private readonly maxCommandBytes: number
   private readonly roleWaiters = new Set<() => void>()
   private readonly readableWaiters = new Set<() => void>()
   private isClosed = false
@@ -76,6 +102,7 @@ export class Group implements RaftGroup {
     } = options
     this.seams = seams
     this.onQuery = onQuery
+    this.maxCommandBytes = maxCommandBytes
     // Addresses count as soon as they are in the log, like memberships: an election may need them before they are committed.
     for (const entry of journal.state(group).entries) this.learn(entry)
     this.driver = new Driver({
@@ -83,7 +110,7 @@ export class Group implements RaftGroup {
       ...(tickMs === undefined ? {} : { tickMs }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
       machine,
-      raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + 1 },
+      raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + WRAPPING_BYTES },
       onAppended: (entries) => {
         for (const entry of entries) this.learn(entry)
       },
@@ -118,7 +145,23 @@ export class Group implements RaftGroup {
   }
 
   async propose(command: Uint8Array, options: RequestOptions = {}): Promise<Applied> {
+    this.checkSize(command)
     return this.atLeader({ kind: 'propose', command: wrapCommand(command) }, options)
+  }
+
+  async openSession(options: RequestOptions = {}): Promise<RaftSession> {
+    const { result } = await this.ofSession({ kind: 'open' }, options)
+    if (result.kind === 'opened') return new Session(result.session, this, this.seams.clock)
+    throw new BedplateError('INTERNAL', `opening a session gave "${result.kind}"`)
+  }
+
+  async proposeIn(place: SessionPlace, command: Uint8Array, options: RequestOptions = {}): Promise<Applied> {
+    checkOptions(place, { session: 'number', sequence: 'number', acknowledged: 'number' }, 'proposeIn')
+    this.checkSize(command)
+    const { session, sequence, acknowledged = sequence - 1 } = place
+    const { result, ...at } = await this.ofSession({ kind: 'run', session, sequence, acknowledged, command }, options)
+    if (result.kind === 'done') return { ...at, result: result.result }
+    throw failureOf(result, place)
   }
 
   async read<T>(query: () => T, options: ReadOptions = {}): Promise<T> {
@@ -155,12 +198,39 @@ export class Group implements RaftGroup {
   }
 
   async changeMembership(change: MembershipChange, options: RequestOptions = {}): Promise<LogIndex> {
-    checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any' }, 'changeMembership')
-    const { voters, learners = [], addresses = new Map() } = change
+    const call = 'changeMembership'
+    checkOptions(change, { voters: 'any', learners: 'any', addresses: 'any', replaces: 'any' }, call)
+    const { learners = [], addresses = new Map() } = change
+    // Copied now: the caller may go on with its arrays while addresses are made known.
+    const members = copyOf({ voters: change.voters, learners }, call)
+    const replaces = change.replaces && copyOf(change.replaces, `${call}: replaces`)
     if (addresses.size > 0) await this.announce(addresses, options)
     const { timeoutMs = CHANGE_TIMEOUT_MS } = options
-    const { index } = await this.atLeader({ kind: 'change', voters, learners }, { timeoutMs })
+    const { index } = await this.atLeader({ kind: 'change', ...members, replaces }, { timeoutMs })
     return index
+  }
+
+  async reviseMembership(
+    revise: (now: SettledMembership) => MembershipChange,
+    { timeoutMs = CHANGE_TIMEOUT_MS }: RequestOptions = {},
+  ): Promise<LogIndex> {
+    checkFunction(revise, 'reviseMembership')
+    const deadline = this.nowMs + timeoutMs
+    for (;;) {
+      const leftMs = Math.max(0, deadline - this.nowMs)
+      const membership = await this.read(() => this.driver.status.membership, {
+        timeoutMs: Math.min(leftMs, DEFAULT_TIMEOUT_MS),
+      })
+      // Of a change that is under way, what is to come of it.
+      const replaces = copyOf(membership, 'reviseMembership')
+      try {
+        return await this.changeMembership({ ...revise(replaces), replaces }, { timeoutMs: leftMs })
+      } catch (error) {
+        const isOutdone = error instanceof RaftError && OUTDONE.has(error.reason)
+        if (!isOutdone || this.nowMs >= deadline) throw error
+      }
+      await this.untilRole(Math.min(RETRY_MS, deadline - this.nowMs))
+    }
   }
 
   async announce(addresses: Addresses, options: RequestOptions = {}): Promise<void> {
@@ -210,16 +280,35 @@ export class Group implements RaftGroup {
     if (addresses !== undefined) this.seams.learned(addresses)
   }
 
+  private async ofSession(command: SessionCommand, options: RequestOptions) {
+    if (this.seams.engine !== undefined) {
+      throw new BedplateError(
+        'NOT_SUPPORTED',
+        'there are no sessions where commands are shown before a majority has them',
+      )
+    }
+    const { index, term, result } = await this.atLeader({ kind: 'propose', command: wrapSession(command) }, options)
+    return { index, term, result: decodeResult(result) }
+  }
+
+  private checkSize({ length }: Uint8Array): void {
+    if (length > this.maxCommandBytes) throw new RaftError({ kind: 'refused', reason: 'too large', leader: undefined })
+  }
+
   private async atLeader(
     request: Request,
     { timeoutMs = DEFAULT_TIMEOUT_MS }: RequestOptions,
   ): Promise<Reply & { kind: 'done' }> {
     const deadline = this.nowMs + timeoutMs
+    let isUncertain = false
     for (;;) {
       const reply = await this.attempt(request, deadline)
       if (reply.kind === 'done') return reply
-      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) : changesNothing(request)
-      if (!isPassing || this.nowMs >= deadline) throw new RaftError(reply)
+      if (reply.kind === 'unknown') isUncertain = !changesNothing(request)
+      const isPassing = reply.kind === 'refused' ? PASSING.has(reply.reason) || isUncertain : isRepeatable(request)
+      if (!isPassing || this.nowMs >= deadline) {
+        throw new RaftError(isUncertain ? { kind: 'unknown', leader: reply.leader, ...missingOf(reply) } : reply)
+      }
       await this.untilRole(Math.min(RETRY_MS, deadline - this.nowMs))
     }
   }
@@ -227,7 +316,7 @@ export class Group implements RaftGroup {
   private async attempt(request: Request, deadline: number): Promise<Reply> {
     const { role, leader } = this.driver.standing
     if (role === 'leader' || leader === undefined || this.driver.failure !== undefined) return this.perform(request)
-    const isMoot = (): boolean => changesNothing(request) && this.driver.standing.leader !== leader
+    const isMoot = (): boolean => isRepeatable(request) && this.driver.standing.leader !== leader
     const outcome = await this.whileOf(deadline, this.seams.call(leader, encodeRequest(request)), isMoot)
     if (outcome === 'unsent') return { kind: 'refused', reason: 'not leader', leader: undefined }
     return outcome === 'lost' ? { kind: 'unknown', leader: undefined } : decodeReply(outcome)
@@ -258,7 +347,7 @@ export class Group implements RaftGroup {
         return { ...position, result: this.onQuery?.(request.query) ?? result }
       }
       case 'change': {
-        const index = await this.driver.changeMembership(request.voters, request.learners)
+        const index = await this.driver.changeMembership(request)
         return { index, term: this.termAt(index) ?? 0, result }
       }
       default:
@@ -268,8 +357,8 @@ export class Group implements RaftGroup {
   }
 
   /**
-   * A call that is not answered in time is lost. So is a read as soon as somebody else leads: it is better asked there than
-   * waited for where nobody may be. What was proposed may still be answered, and only that answer is certain.
+   * A call that is not answered in time is lost. So is one that may be repeated, as soon as somebody else leads: it is better
+   * asked there than waited for where nobody may be. Anything else may still be answered, and only that answer is certain.
    */
   private whileOf(deadline: number, call: Promise<CallOutcome>, isMoot: () => boolean): Promise<CallOutcome> {
     return new Promise((resolve) => {
@@ -329,7 +418,23 @@ export class Group implements RaftGroup {
   }
 }
 
-/** One that got no answer has done nothing, and may be made again. */
+/** @throws INVALID_INPUT for what are no arrays; what is in them is for the leader to judge. */
+function copyOf({ voters, learners }: SettledMembership, where: string): SettledMembership {
+  checkArray(voters, where, 'voters')
+  checkArray(learners, where, 'learners')
+  return { voters: [...voters], learners: [...learners] }
+}
+
+/** One that got no answer has done nothing. */
 function changesNothing({ kind }: Request): boolean {
   return kind === 'read' || kind === 'query'
+}
+
+/** One that got no answer may be made again: it has done nothing, or is of a session, which remembers what it has done. */
+function isRepeatable(request: Request): boolean {
+  return changesNothing(request) || (request.kind === 'propose' && isOfSession(request.command))
+}
+
+function missingOf(reply: Reply): { missing?: readonly NodeId[] } {
+  return reply.kind === 'unknown' && reply.missing !== undefined ? { missing: reply.missing } : {}
 }

@@ -26,7 +26,7 @@ export {
 export { openRaft } from './open-raft.ts'
 export { openRaftWith } from './open-raft-with.ts'
 export { PieceReader } from './piece-reader.ts'
-export { RaftError, type RoleChange } from './raft-error.ts'
+export { type Applied, RaftError, type RoleChange } from './raft-error.ts'
 export { type NodeEvent, RaftNodeServer } from './server/server.ts'
 export { SnapshotFiles } from './snapshot-files.ts'
 export { openTransport, type Transport } from './transport.ts'

@@ -19,7 +19,7 @@ import type { Random } from '../../io/random.ts'
 import { openWritableLog } from '../../storage/append-log/open.ts'
 import type { WritableLog } from '../../storage/append-log/writable-log.ts'
 import { type Mutant as AnyMutant, lacks } from '../../storage/mutant.ts'
-import { putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
+import { entriesSize, putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
 import { sizeOf } from './log.ts'
 import type { Entry, HardState, LogIndex, SnapshotMeta } from './types.ts'
 
@@ -59,11 +59,15 @@ export interface JournalOptions {
 }
 
 const VERSION = 1
+/** Room for everything of a record but its entries and a long membership. */
+const HEADER_BYTES = 128
 const HARD_STATE = 1
 const SNAPSHOT = 2
 const RESETS = 4
 const TRUNCATE = 8
 const ENTRIES = 16
+/** What is kept of the memory that records are made in. */
+const KEPT_BYTES = 1024 * 1024
 const COMPACT_BYTES = 16 * 1024 * 1024
 /** Entries of one record when all are written anew. */
 const BATCH_ENTRIES = 1024
@@ -97,6 +101,7 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
 export class Journal {
   private readonly log: WritableLog
   private readonly groups: Map<number, GroupState>
+  private readonly writer = new ByteWriter()
   private readonly compactBytes: number
   private readonly mutant: AnyMutant<JournalRule> | undefined
   private bytes: number
@@ -127,7 +132,7 @@ export class Journal {
    * @throws DISK_FULL, or what ended the journal.
    */
   append(record: JournalRecord): Promise<unknown> {
-    const bytes = encodeRecord(record)
+    const bytes = encodeRecord(record, this.writer.restart(KEPT_BYTES)) // the log copies it
     const done = this.log.append(bytes)
     this.bytes += bytes.length
     applyRecord(stateOf(this.groups, record.group), record)
@@ -220,8 +225,10 @@ function cutFrom(state: GroupState, index: LogIndex): void {
   state.entries.length = Math.max(0, Math.min(state.entries.length, index - first))
 }
 
-export function encodeRecord({ group, hardState, snapshot, resets, truncateFrom, entries }: JournalRecord): Uint8Array {
-  const writer = new ByteWriter()
+export function encodeRecord(
+  { group, hardState, snapshot, resets, truncateFrom, entries }: JournalRecord,
+  writer: ByteWriter = new ByteWriter(HEADER_BYTES + entriesSize(entries)),
+): Uint8Array {
   let parts = 0
   if (hardState !== undefined) parts |= HARD_STATE
   if (snapshot !== undefined) parts |= SNAPSHOT

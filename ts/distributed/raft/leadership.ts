@@ -54,7 +54,7 @@ export class Leadership {
   /** Followers that have said nothing between the last two checks of the quorum. */
   readonly silent = new Set<NodeId>()
   /** A change of membership that is to be answered, once `index` is applied: its last entry, Infinity until that is committed. */
-  change: { readonly id: number; index: LogIndex } | undefined
+  change: { readonly id: number; index: LogIndex; readonly leaving: readonly NodeId[] } | undefined
   /** Commands to be answered, in the order of their entries; those before `answered` are. */
   private pending: Pending[] = []
   private answered = 0

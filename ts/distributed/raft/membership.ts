@@ -1,5 +1,5 @@
 // Who is in a cluster, and what a majority of it is. In a joint membership both sets of voters must agree (paper, §6).
-import { MAX_MEMBERS, type Membership, type NodeId } from './types.ts'
+import { MAX_MEMBERS, type Membership, type NodeId, type SettledMembership } from './types.ts'
 
 /** Room for one value a member. */
 const VALUES = new Float64Array(MAX_MEMBERS)
@@ -21,6 +21,11 @@ export function votersOf({ voters, outgoing }: Membership): NodeId[] {
 /** Everybody who receives the log, once each. */
 export function membersOf({ voters, outgoing, learners }: Membership): NodeId[] {
   return [...new Set([...voters, ...outgoing, ...learners])]
+}
+
+/** Says whether two memberships have the same voters and the same learners, in whatever order. */
+export function hasSameMembers(one: SettledMembership, other: SettledMembership): boolean {
+  return isSameSet(one.voters, other.voters) && isSameSet(one.learners, other.learners)
 }
 
 /**
@@ -55,6 +60,10 @@ export function isUsable(voters: readonly NodeId[], learners: readonly NodeId[])
 /** Says whether a membership can be that of a log. */
 export function isPossible({ voters, outgoing, learners }: Membership): boolean {
   return isUsable(voters, learners) && (outgoing.length === 0 || isUsable(outgoing, []))
+}
+
+function isSameSet(one: readonly NodeId[], other: readonly NodeId[]): boolean {
+  return one.length === other.length && one.every((id) => other.includes(id))
 }
 
 function reachedBy(voters: readonly NodeId[], valueAt: (id: NodeId) => number): number {

@@ -8,13 +8,15 @@
 //         1 requestVote  2 vote  3 append  4 appended  5 refused  6 heartbeat  7 heartbeatAck
 //         8 snapshotChunk  9 chunkReceived  10 timeoutNow  11 stale
 //         12 call: u53 id | u32 length, bytes   13 answer: the same   14 ping   15 proof: u32 length, bytes
-import { ByteReader, ByteWriter } from '../../base/binary.ts'
+//         16 removed
+import { ByteReader, type ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import {
   type Aside,
+  beginFrame,
   beginsLike,
   checkClusterId,
-  encodeFrame,
+  endFrame,
   type Greeting,
   type Frame as LinkFrame,
   FrameDecoder as LinkFrameDecoder,
@@ -23,7 +25,14 @@ import {
   MAX_PROOF_BYTES,
   takeNonce,
 } from '../link/index.ts'
-import { LARGEST_COMMAND_BYTES, putEntries, putSnapshotMeta, takeEntries, takeSnapshotMeta } from './entry-codec.ts'
+import {
+  entriesSize,
+  LARGEST_COMMAND_BYTES,
+  putEntries,
+  putSnapshotMeta,
+  takeEntries,
+  takeSnapshotMeta,
+} from './entry-codec.ts'
 import { MAX_MEMBERS, type Message, type NodeId } from './types.ts'
 
 /** What the two ends of a connection tell each other first. */
@@ -43,9 +52,12 @@ export const PREAMBLE: Uint8Array = Uint8Array.of(0x42, 0x50, 0x52, 0x46, 3, 0, 
 /** Room for one command of the largest size, or a batch of others. */
 const MAX_FRAME_BYTES = LARGEST_COMMAND_BYTES + 1024 * 1024
 const MAX_HELLO_BYTES = 4096
+/** Room for everything of a message but its entries and a snapshot's data. */
+const HEADER_BYTES = 128
 
 const HELLO = 0
 const FIRST_ASIDE = 12
+const LAST_ASIDE = 15
 const TYPES = [
   'hello',
   'requestVote',
@@ -63,34 +75,37 @@ const TYPES = [
   'answer',
   'ping',
   'proof',
+  'removed',
 ] as const
 
 /** @throws INVALID_INPUT for a cluster id that is too long. */
 export function encodeHello(hello: Hello): Uint8Array {
   const { clusterId, from, to, members, basePort, incarnation, nonce } = hello
   checkClusterId(clusterId)
-  const body = new ByteWriter().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
+  const body = beginFrame().u8(HELLO).u32(0).text(clusterId).u53(from).u53(to)
   body
     .list(members, (id) => body.u53(id))
     .u53(basePort)
     .text(incarnation)
     .blob(nonce)
-  return frame(body.finish())
+  return frame(body)
 }
 
 /** @throws INVALID_INPUT for a message that no receiver would take: batches are smaller than 64 MiB. */
 export function encodeMessage(group: number, message: Message): Uint8Array {
-  const body = new ByteWriter().u8(TYPES.indexOf(message.kind)).u32(group).u53(message.term)
+  const size = message.kind === 'append' ? entriesSize(message.entries) : 0
+  const body = beginFrame(HEADER_BYTES + size)
+  body.u8(TYPES.indexOf(message.kind)).u32(group).u53(message.term)
   put(body, message)
-  return frame(body.finish())
+  return frame(body)
 }
 
 /** @throws INVALID_INPUT for more bytes than a receiver takes. */
 export function encodeAside(group: number, aside: Aside): Uint8Array {
-  const body = new ByteWriter().u8(TYPES.indexOf(aside.kind)).u32(group)
+  const body = beginFrame().u8(TYPES.indexOf(aside.kind)).u32(group)
   if (aside.kind === 'call' || aside.kind === 'answer') body.u53(aside.id)
   if (aside.kind !== 'ping') body.blob(aside.bytes)
-  return frame(body.finish())
+  return frame(body)
 }
 
 /** Says whether a stream is one of Raft's nodes: see `beginsLike`. @throws INCOMPATIBLE for another version. */
@@ -129,8 +144,8 @@ function decode(body: Uint8Array, isFirst: boolean): Frame {
   const type = reader.choice(TYPES.length)
   if ((type === HELLO) !== isFirst) throw reader.corrupt('is out of place: a hello comes first, and once')
   const group = reader.u32()
-  const message =
-    type === HELLO ? takeHello(reader) : type < FIRST_ASIDE ? takeMessage(reader, type) : takeAside(reader, type)
+  const isAside = type >= FIRST_ASIDE && type <= LAST_ASIDE
+  const message = type === HELLO ? takeHello(reader) : isAside ? takeAside(reader, type) : takeMessage(reader, type)
   reader.end()
   return { group, message }
 }
@@ -165,6 +180,9 @@ function put(body: ByteWriter, message: Message): void {
       return
     case 'chunkReceived':
       body.u53(message.index).u53(message.offset).u53(message.chunkOffset)
+      return
+    case 'removed':
+      body.u53(message.index)
       return
     default: // timeoutNow and stale have nothing but their term
   }
@@ -201,6 +219,8 @@ function takeMessage(reader: ByteReader, type: number): Message {
     }
     case 'chunkReceived':
       return { kind, term, index: reader.u53(), offset: reader.u53(), chunkOffset: reader.u53() }
+    case 'removed':
+      return { kind, term, index: reader.u53() }
     default:
       return { kind, term }
   }
@@ -222,6 +242,6 @@ function takeHello(reader: ByteReader): Hello {
   return { clusterId, from, to, members, basePort, incarnation, nonce: takeNonce(reader) }
 }
 
-function frame(body: Uint8Array): Uint8Array {
-  return encodeFrame(body, MAX_FRAME_BYTES, 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes')
+function frame(body: ByteWriter): Uint8Array {
+  return endFrame(body, MAX_FRAME_BYTES, 'choose smaller maxBatchBytes, maxCommandBytes or chunkBytes')
 }

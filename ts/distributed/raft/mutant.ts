@@ -19,6 +19,7 @@ export type Rule =
   | 'sessions in snapshots' // whoever starts from a snapshot knows which commands it has executed
   | 'joint phase' // memberships that could decide without each other are never in force together (paper, §6)
   | 'one change at a time' // a change begins when the one before is committed (paper, §6)
+  | 'changes of what they replace' // two changes that were made for the same membership do not undo each other
   | 'new voters catch up' // a voter that lacks the log does not hold up what is committed (dissertation, §4.2.1)
   | 'stalled disks do not lead' // a leader that cannot write lets others lead
   | 'reads ask a quorum' // a leader that was replaced does not answer from the past (dissertation, §6.4)

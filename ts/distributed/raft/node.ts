@@ -119,7 +119,7 @@ export class RaftNode extends Changing {
         this.read(event.ids)
         return
       case 'change':
-        this.change(event.id, event.voters, event.learners)
+        this.change(event)
         return
       case 'transfer':
         this.transfer(event.id, event.to)
@@ -184,7 +184,14 @@ export class RaftNode extends Changing {
 
   private receive(from: NodeId, message: Message): void {
     if (from === this.id) return
-    if (message.kind === 'requestVote' && !message.isTransfer && this.keepsLeader(message)) return
+    if (message.kind === 'removed') {
+      this.hearRemoval(message.index) // true in whatever term
+      return
+    }
+    if (message.kind === 'requestVote' && !message.isTransfer && this.keepsLeader(message)) {
+      this.tellRemoved(from)
+      return
+    }
     if (message.term > this.term) {
       // A term that is only thought of begins for nobody.
       const isThought =
@@ -273,8 +280,7 @@ export class RaftNode extends Changing {
     this.commitTo(index)
     this.continueChange(leadership)
     if (this.leadership !== leadership) return
-    // Whoever has something under way hears of it with what follows.
-    for (const [id, progress] of leadership.followers) if (progress.isQuiet) this.sendAppend(id, progress)
+    this.tellCommit(leadership)
     this.beginReadRound(leadership)
   }
 

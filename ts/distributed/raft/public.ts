@@ -9,8 +9,10 @@ export type {
   OpenRaftOptions,
   RaftGroup,
   RaftHost,
+  RaftSession,
   ReadOptions,
   RequestOptions,
+  SessionPlace,
 } from './door.ts'
 export { openRaft } from './open-raft.ts'
 export { type Applied, RaftError, type RoleChange } from './raft-error.ts'
@@ -24,6 +26,7 @@ export type {
   Position,
   Refusal,
   Role,
+  SettledMembership,
   Term,
   Tick,
 } from './types.ts'

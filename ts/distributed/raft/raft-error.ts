@@ -29,8 +29,9 @@ export class RaftError extends BedplateError {
   /** Whose confirmation has not come in time; empty where nobody's in particular is wanted. */
   readonly missing: readonly NodeId[]
 
-  constructor(outcome: Exclude<Outcome, { kind: 'done' }>) {
-    super(...describeOutcome(outcome))
+  /** @param description - What to say instead of what `outcome` says. */
+  constructor(outcome: Exclude<Outcome, { kind: 'done' }>, description: Description = describeOutcome(outcome)) {
+    super(description.code, description.message, { hint: description.hint })
     this.outcome = outcome.kind
     this.reason = outcome.kind === 'refused' ? outcome.reason : undefined
     this.leader = outcome.leader
@@ -38,28 +39,48 @@ export class RaftError extends BedplateError {
   }
 }
 
-function describeOutcome(
-  outcome: Exclude<Outcome, { kind: 'done' }>,
-): [code: 'INVALID_INPUT' | 'UNAVAILABLE', message: string, details: { hint: string }] {
+interface Description {
+  readonly code: 'INVALID_INPUT' | 'UNAVAILABLE' | 'CONFLICT'
+  readonly message: string
+  readonly hint: string
+}
+
+function describeOutcome(outcome: Exclude<Outcome, { kind: 'done' }>): Description {
   const leader = outcome.leader === undefined ? 'nobody is known to lead' : `node ${outcome.leader} leads`
   if (outcome.kind === 'unknown') {
     const { missing = [] } = outcome
     if (missing.length > 0) {
       const nodes = `node${missing.length > 1 ? 's' : ''} ${missing.join(', ')}`
       const hint = `see what ails ${nodes}, or take them out of the membership: in this mode every voter must confirm a write`
-      return ['UNAVAILABLE', `no confirmation from ${nodes} in time; the others may have the write`, { hint }]
+      return unavailable(`no confirmation from ${nodes} in time; the others may have the write`, hint)
     }
-    const hint = 'it may still be executed: look, or repeat it in a session'
-    return ['UNAVAILABLE', `leadership was lost before the answer; ${leader}`, { hint }]
+    return unavailable(
+      `leadership was lost before the answer; ${leader}`,
+      'it may still be executed: look, or ask in a session, where asking again is safe',
+    )
   }
   switch (outcome.reason) {
     case 'not leader':
-      return ['UNAVAILABLE', `this node does not lead; ${leader}`, { hint: 'ask the leader, or wait for an election' }]
+      return unavailable(`this node does not lead; ${leader}`, 'ask the leader, or wait for an election')
+    case 'other membership':
+      return {
+        code: 'CONFLICT',
+        message: 'the members are others than the change was made for',
+        hint: 'look who is a member now, and ask again',
+      }
     case 'bad membership':
     case 'not a voter':
     case 'too large':
-      return ['INVALID_INPUT', `refused: ${outcome.reason}`, { hint: 'the request can never succeed as it is' }]
+      return {
+        code: 'INVALID_INPUT',
+        message: `refused: ${outcome.reason}`,
+        hint: 'the request can never succeed as it is',
+      }
     default:
-      return ['UNAVAILABLE', `refused: ${outcome.reason}`, { hint: 'nothing has happened: try again a little later' }]
+      return unavailable(`refused: ${outcome.reason}`, 'nothing has happened: try again a little later')
   }
+}
+
+function unavailable(message: string, hint: string): Description {
+  return { code: 'UNAVAILABLE', message, hint }
 }

@@ -18,6 +18,15 @@ export class Reading extends Replicating {
     this.confirmReads(leadership)
   }
 
+  /** Whoever has something under way hears of it with what follows. It is lost like any other message: heartbeats say it again. */
+  protected tellCommit(leadership: Leadership): void {
+    for (const [id, progress] of leadership.followers) {
+      if (!progress.isQuiet) continue
+      if (progress.next <= this.log.lastIndex) this.sendAppend(id, progress)
+      else this.send(id, { kind: 'heartbeat', term: this.term, commit: this.commitFor(progress.match), round: 0 })
+    }
+  }
+
   /** What a follower may commit that is known to have the log up to `match`: what it has behind may be of somebody else. */
   private commitFor(match: LogIndex): LogIndex {
     const isMore = this.commitIndex > match

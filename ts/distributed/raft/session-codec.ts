@@ -8,10 +8,14 @@
 //             13     4     the client has the results of all commands up to this one, which is below `sequence`
 //             17     ...   the command of the state machine
 //
+//   result    0      1     0 opened | 1 done | 2 expired | 3 forgotten | 4 too many results | 5 malformed
+//             1      ...   opened: 8, the session; done: the result of the state machine
+//
 //   snapshot  0      4     "BPS1"
 //             4      4     sessions, those that were used longest ago first; each:
 //                            8 session, 4 acknowledged, 4 results; each: 4 sequence, 4 length, bytes
 //             ...          the snapshot of the state machine, to the end
+import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 
 /** A client's request, as it is proposed and logged. */
@@ -26,6 +30,19 @@ export type SessionCommand =
       readonly command: Uint8Array
     }
 
+/** What became of a command. The same on every replica. */
+export type SessionResult =
+  | { readonly kind: 'opened'; readonly session: number }
+  /** The result of the one time that the command was executed. */
+  | { readonly kind: 'done'; readonly result: Uint8Array }
+  /** The session is not known: it was not used for long, or never opened. Whether the command was executed is not known either. */
+  | { readonly kind: 'expired' }
+  /** The command was executed and its result acknowledged: it is kept no longer. */
+  | { readonly kind: 'forgotten' }
+  /** The client must first acknowledge results, which are too many or too large; the command was not executed. */
+  | { readonly kind: 'too many results' }
+  | { readonly kind: 'malformed' }
+
 /** What a snapshot keeps of one session. */
 export interface SessionRecord {
   readonly session: number
@@ -33,11 +50,14 @@ export interface SessionRecord {
   readonly results: ReadonlyMap<number, Uint8Array>
 }
 
-const RUN_HEADER_BYTES = 17
+/** What a session adds to a command. */
+export const RUN_HEADER_BYTES = 17
 /** Commands of one session whose results the client has not acknowledged. */
 export const MAX_RESULTS = 1024
 /** And their bytes: when there are so many, the client must acknowledge before it goes on. One result may be larger. */
 export const MAX_RESULT_BYTES: number = 1024 * 1024
+
+const RESULTS = ['opened', 'done', 'expired', 'forgotten', 'too many results', 'malformed'] as const
 
 const OPEN = 1
 const RUN = 2
@@ -77,6 +97,24 @@ export function decodeCommand(bytes: Uint8Array): SessionCommand | undefined {
   const acknowledged = view.getUint32(13, true)
   if (!isSession(session) || !isSequence(sequence) || acknowledged >= sequence) return undefined
   return { kind: 'run', session, sequence, acknowledged, command: bytes.subarray(RUN_HEADER_BYTES) }
+}
+
+/** A result as it is answered to the member that asks. */
+export function encodeResult(result: SessionResult): Uint8Array {
+  const writer = new ByteWriter().u8(RESULTS.indexOf(result.kind))
+  if (result.kind === 'opened') writer.u53(result.session)
+  if (result.kind === 'done') writer.raw(result.result)
+  return writer.finish()
+}
+
+/** A result of the machine is a view of the bytes. @throws CORRUPTION */
+export function decodeResult(bytes: Uint8Array): SessionResult {
+  const reader = new ByteReader(bytes, 'result of a session')
+  const kind = RESULTS[reader.choice(RESULTS.length)] as (typeof RESULTS)[number]
+  if (kind === 'done') return { kind, result: reader.rest() }
+  const result: SessionResult = kind === 'opened' ? { kind, session: reader.u53() } : { kind }
+  reader.end()
+  return result
 }
 
 export function encodeSnapshot(sessions: readonly SessionRecord[], state: Uint8Array): Uint8Array {

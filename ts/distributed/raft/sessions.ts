@@ -13,22 +13,10 @@ import {
   MAX_RESULT_BYTES,
   MAX_RESULTS,
   type SessionRecord,
+  type SessionResult,
 } from './session-codec.ts'
 import type { WholeStateMachine } from './state-machine.ts'
 import type { LogIndex, Term } from './types.ts'
-
-/** What became of a command. The same on every replica. */
-export type SessionResult =
-  | { readonly kind: 'opened'; readonly session: number }
-  /** The result of the one time that the command was executed. */
-  | { readonly kind: 'done'; readonly result: Uint8Array }
-  /** The session is not known: it was not used for long, or never opened. Whether the command was executed is not known either. */
-  | { readonly kind: 'expired' }
-  /** The command was executed and its result acknowledged: it is kept no longer. */
-  | { readonly kind: 'forgotten' }
-  /** The client must first acknowledge results, which are too many or too large; the command was not executed. */
-  | { readonly kind: 'too many results' }
-  | { readonly kind: 'malformed' }
 
 export interface SessionOptions {
   /** When one more is opened, the one that was used longest ago expires. Equal on all replicas. Default 10,000. */
@@ -51,18 +39,8 @@ interface Session extends SessionRecord {
 const DEFAULT_MAX_SESSIONS = 10_000
 const DEFAULT_MAX_RESULT_BYTES = 256 * 1024 * 1024
 
-/**
- * Puts sessions in front of a state machine.
- *
- * @example
- * const machine = new SessionMachine(counter)
- * const { session } = machine.apply(encodeCommand({ kind: 'open' }), 1) as { session: number }
- * const add = encodeCommand({ kind: 'run', session, sequence: 1, acknowledged: 0, command: ADD_ONE })
- * machine.apply(add, 2)
- * machine.apply(add, 3) // gives the same result; the counter stays at 1
- */
-export class SessionMachine {
-  private readonly inner: WholeStateMachine
+/** What is remembered of sessions, on one replica. */
+export class SessionTable {
   private readonly maxSessions: number
   private readonly maxResultBytes: number
   private readonly mutant: Mutant | undefined
@@ -71,8 +49,7 @@ export class SessionMachine {
   /** Of all results. */
   private bytes = 0
 
-  constructor(inner: WholeStateMachine, options: SessionOptions = {}) {
-    this.inner = inner
+  constructor(options: SessionOptions = {}) {
     this.maxSessions = wholeFrom1('maxSessions', options.maxSessions ?? DEFAULT_MAX_SESSIONS)
     this.maxResultBytes = wholeFrom1('maxResultBytes', options.maxResultBytes ?? DEFAULT_MAX_RESULT_BYTES)
     this.mutant = options.mutant
@@ -87,8 +64,12 @@ export class SessionMachine {
     return this.bytes
   }
 
-  /** Executes what `encodeCommand` made, unless it was executed before. O(1) beside the command itself. */
-  apply(bytes: Uint8Array, index: LogIndex, term: Term = 0): SessionResult {
+  /**
+   * Has a command executed, unless it was executed before. O(1) beside the command itself.
+   * @param bytes - What `encodeCommand` made.
+   * @param index - Its place in the log, which becomes the number of a session that it opens.
+   */
+  apply(bytes: Uint8Array, index: LogIndex, execute: (command: Uint8Array) => Uint8Array): SessionResult {
     const command = decodeCommand(bytes)
     if (command === undefined) return { kind: 'malformed' }
     if (command.kind === 'open') return this.open(index)
@@ -101,7 +82,7 @@ export class SessionMachine {
     const known = session.results.get(command.sequence)
     if (known !== undefined) return { kind: 'done', result: known }
     if (session.results.size >= MAX_RESULTS || session.bytes >= MAX_RESULT_BYTES) return { kind: 'too many results' }
-    const result = this.inner.apply(command.command, index, term)
+    const result = execute(command.command)
     session.results.set(command.sequence, result)
     session.bytes += result.length
     this.bytes += result.length
@@ -109,26 +90,34 @@ export class SessionMachine {
     return { kind: 'done', result }
   }
 
-  snapshot(): Uint8Array {
+  /** All that is remembered, with the state of the machine behind it: what `decodeSnapshot` takes apart. */
+  snapshot(state: Uint8Array): Uint8Array {
     const isLost = this.sessions.size > 0 && lacks(this.mutant, 'sessions in snapshots')
     const kept = [...this.sessions.values()].map((session) =>
       isLost ? { ...session, results: new Map<number, Uint8Array>() } : session,
     )
-    return encodeSnapshot(kept, this.inner.snapshot())
+    return encodeSnapshot(kept, state)
   }
 
-  /** @throws CORRUPTION; then nothing has changed, unless the inner state machine has. */
-  restore(snapshot: Uint8Array, index: LogIndex = 0): void {
+  /**
+   * Remembers what a snapshot has of sessions, and nothing else.
+   * @returns The state of the machine, a view of the snapshot. @throws CORRUPTION; then nothing has changed.
+   */
+  restore(snapshot: Uint8Array): Uint8Array {
     const { sessions, state } = decodeSnapshot(snapshot, this.maxSessions)
-    this.inner.restore(state, index)
-    this.sessions = new Map()
-    this.bytes = 0
+    this.forgetAll()
     for (const [id, { session, acknowledged, results: views }] of sessions) {
       const results = new Map([...views].map(([sequence, result]) => [sequence, result.slice()]))
       const bytes = [...results.values()].reduce((sum, { length }) => sum + length, 0)
       this.sessions.set(id, { session, acknowledged, results, bytes })
       this.bytes += bytes
     }
+    return state
+  }
+
+  forgetAll(): void {
+    this.sessions = new Map()
+    this.bytes = 0
   }
 
   private open(session: LogIndex): SessionResult {
@@ -158,9 +147,50 @@ export class SessionMachine {
   }
 }
 
+/**
+ * Puts sessions in front of a state machine: all of its commands are those of sessions.
+ *
+ * @example
+ * const machine = new SessionMachine(counter)
+ * const { session } = machine.apply(encodeCommand({ kind: 'open' }), 1) as { session: number }
+ * const add = encodeCommand({ kind: 'run', session, sequence: 1, acknowledged: 0, command: ADD_ONE })
+ * machine.apply(add, 2)
+ * machine.apply(add, 3) // gives the same result; the counter stays at 1
+ */
+export class SessionMachine {
+  private readonly inner: WholeStateMachine
+  private readonly table: SessionTable
+
+  constructor(inner: WholeStateMachine, options: SessionOptions = {}) {
+    this.inner = inner
+    this.table = new SessionTable(options)
+  }
+
+  get sessionCount(): number {
+    return this.table.sessionCount
+  }
+
+  get resultBytes(): number {
+    return this.table.resultBytes
+  }
+
+  apply(bytes: Uint8Array, index: LogIndex, term: Term = 0): SessionResult {
+    return this.table.apply(bytes, index, (command) => this.inner.apply(command, index, term))
+  }
+
+  snapshot(): Uint8Array {
+    return this.table.snapshot(this.inner.snapshot())
+  }
+
+  /** @throws CORRUPTION; then nothing has changed, unless the inner state machine has. */
+  restore(snapshot: Uint8Array, index: LogIndex = 0): void {
+    this.inner.restore(this.table.restore(snapshot), index)
+  }
+}
+
 function wholeFrom1(name: string, value: number): number {
   if (!Number.isSafeInteger(value) || value < 1) {
-    throw new BedplateError('INVALID_INPUT', `SessionMachine: ${name} must be a whole number >= 1, got ${value}`)
+    throw new BedplateError('INVALID_INPUT', `sessions: ${name} must be a whole number >= 1, got ${value}`)
   }
   return value
 }

@@ -24,6 +24,9 @@ export interface Membership {
   readonly learners: readonly NodeId[]
 }
 
+/** A membership without a change under way. The order of its members says nothing. */
+export type SettledMembership = Pick<Membership, 'voters' | 'learners'>
+
 /** Names one entry among all that leaders have ever made: two logs that both have it are equal up to there (paper, §5.3). */
 export interface Position {
   readonly index: LogIndex
@@ -106,7 +109,7 @@ export interface Heartbeat {
   readonly term: Term
   /** Not above what the receiver is known to have. */
   readonly commit: LogIndex
-  /** Rounds of one term rise; the answer to one answers all before it (dissertation, §6.4). */
+  /** Rounds of one term rise from 1; the answer to one answers all before it (dissertation, §6.4). 0 wants no answer. */
   readonly round: number
 }
 
@@ -149,6 +152,13 @@ export interface Stale {
   readonly term: Term
 }
 
+/** Tells a node that asks for votes that it is no member any more, since the membership that is committed at `index`. */
+export interface Removed {
+  readonly kind: 'removed'
+  readonly term: Term
+  readonly index: LogIndex
+}
+
 export type Message =
   | RequestVote
   | Vote
@@ -161,6 +171,7 @@ export type Message =
   | ChunkReceived
   | TimeoutNow
   | Stale
+  | Removed
 
 /** A command, and what its answer is to be called. Ids are the caller's; a node never compares them. */
 export interface Proposal {
@@ -179,13 +190,15 @@ export type Event =
   | { readonly kind: 'read'; readonly ids: readonly number[] }
   /**
    * Asks for another membership. Whoever is in neither list leaves the cluster. New voters are sent the log first; until they
-   * have it nothing changes.
+   * have it nothing changes. One that names what it `replaces` is refused if another membership is in force: two that were
+   * made for the same one, each naming all members, would else undo each other.
    */
   | {
       readonly kind: 'change'
       readonly id: number
       readonly voters: readonly NodeId[]
       readonly learners: readonly NodeId[]
+      readonly replaces?: SettledMembership | undefined
     }
   | { readonly kind: 'transfer'; readonly id: number; readonly to: NodeId }
   /** The driver has made a snapshot and it is durable; `snapshot` is what `describeSnapshot` said of it. */
@@ -212,6 +225,7 @@ export type Refusal =
   | 'transferring' // leadership is about to go over
   | 'busy' // too much is not committed yet
   | 'change under way' // one membership after the other
+  | 'other membership' // another one is in force than the change was made for
   | 'bad membership' // no voters, somebody twice, or an id that is none
   | 'voter behind' // a new voter did not answer, or did not get the log in reasonable time; nothing was changed
   | 'not a voter' // leadership goes to voters only
@@ -260,6 +274,8 @@ export type Effect =
   | { readonly kind: 'discard'; readonly upTo: LogIndex; readonly snapshotsBelow: LogIndex }
   /** Give the node a `tick` at `atTick`. Takes the place of the one before. */
   | { readonly kind: 'timer'; readonly atTick: Tick }
+  /** This node was removed from the group, for good unless it is taken in again; it campaigns no more. Said once. */
+  | { readonly kind: 'removed' }
   /** For people and statistics. */
   | { readonly kind: 'role'; readonly role: Role; readonly term: Term; readonly leader: NodeId | undefined }
 

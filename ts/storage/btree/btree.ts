@@ -2,6 +2,7 @@
 import { checkEntries, checkEntry, keyCheck } from '../ordered/arguments.ts'
 import { PinnedMoment, type PinnedState, WatchedAttempt } from '../ordered/moment.ts'
 import type { ByteOperation } from '../ordered/operation.ts'
+import type { PackedOperations } from '../ordered/packed-operations.ts'
 import type { Codecs } from '../ordered/reader.ts'
 import type { Attempt, Moment } from '../ordered/store-engine.ts'
 import { TreeHandle, type TreeOwner } from '../ordered/tree-handle.ts'
@@ -101,6 +102,10 @@ class TypeScriptEngine implements BTreeEngine {
 
   apply(operations: readonly ByteOperation[]): Promise<void> {
     return this.engine.apply(operations)
+  }
+
+  applyPacked(trees: readonly string[], packed: PackedOperations): Promise<void> {
+    return this.engine.apply([...packed.unpack(trees)])
   }
 
   openMoment(): Moment {

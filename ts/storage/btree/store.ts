@@ -2,6 +2,7 @@
 import { checkTreeName, codecsOf } from '../ordered/arguments.ts'
 import { checkTreeOptions } from '../ordered/check-options.ts'
 import { DEFAULT_TREE } from '../ordered/operation.ts'
+import type { PackedOperations } from '../ordered/packed-operations.ts'
 import type { Codecs } from '../ordered/reader.ts'
 import { StoreHandle } from '../ordered/store.ts'
 import type { TreeOptions } from '../ordered/types.ts'
@@ -29,6 +30,11 @@ export class BTreeHandle<K, V> extends StoreHandle<K, V, BTreeTree<K, V>> implem
 
   override tree<K2, V2>(name: string, options: TreeOptions = {}): BTreeTree<K2, V2> {
     return this.engine.tree(checkTreeName(name), codecsOf<K2, V2>(checkTreeOptions(options)))
+  }
+
+  /** `batch` for systems of the house that have keys and values in one piece of memory: see `BTreeEngine`. */
+  applyPacked(trees: readonly string[], packed: PackedOperations): Promise<void> {
+    return this.engine.applyPacked(trees, packed)
   }
 
   checkpoint(): Promise<void> {

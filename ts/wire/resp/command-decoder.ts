@@ -6,7 +6,7 @@
 // Redis's own reader (networking.c, processMultibulkBuffer and processInlineBuffer) takes the two bytes after a line's \r
 // and after a bulk string for granted; so does this one, to refuse exactly what Redis refuses.
 import { splitInline } from './inline.ts'
-import { parseLength, ReceiveBuffer } from './receive-buffer.ts'
+import { type Pair, parseLength, ReceiveBuffer } from './receive-buffer.ts'
 import { DEFAULT_LIMITS, type RespLimits, RespProtocolError } from './types.ts'
 
 const STAR = 0x2a
@@ -73,6 +73,23 @@ export class CommandDecoder {
       if (error instanceof RespProtocolError) this.#failure = error
       throw error
     }
+  }
+
+  /**
+   * Looks whether a command of three arguments is next that begins with `head`, as a whole and in the plainest form, within the
+   * limits; for those who copy much and want no strings. It is taken by `takePair`, or comes from `next` as well.
+   * @param head - Such as `*3\r\n$3\r\nSET\r\n`. @returns Where its arguments lie; until the next call of anything here.
+   */
+  peekPair(head: Uint8Array): Pair | undefined {
+    if (this.#missing > 0 || this.#failure !== undefined) return undefined
+    const pair = this.#input.findPair(head)
+    const { bulkBytes } = this.limits
+    return pair !== undefined && pair.keyBytes <= bulkBytes && pair.valueBytes <= bulkBytes ? pair : undefined
+  }
+
+  /** Takes what `peekPair` has just found. */
+  takePair({ end }: Pair): void {
+    this.#input.skip(end)
   }
 
   #take(): string[] {

@@ -19,6 +19,8 @@ export class ReceiveBuffer {
   /** How far `#searched` was looked for, counted from `#start`, so that a line that comes byte by byte is searched once. */
   #searchedBytes = 0
   #searched = -1
+  /** What `#lengthAt` has read. */
+  #number = 0
 
   get length(): number {
     return this.#end - this.#start
@@ -105,11 +107,55 @@ export class ReceiveBuffer {
       const digit = (bytes[at] as number) - 0x30
       if (digit < 0 || digit > 9) break
       value = value * 10 + digit
-      if (value > 99_999_999) return -1
+      if (value > MAX_NUMBER) return -1
     }
     if (at + 1 >= end || bytes[at] !== 0x0d) return -1
     this.skip(at + 2 - this.#start)
     return value
+  }
+
+  /**
+   * Finds a command of three arguments, `head` and two more, if all of it is in one piece at the start.
+   * @param head - The count and the first argument as they are sent.
+   * @returns Nothing is taken: `pair.end` bytes are its. Undefined for anything else, and where lengths have leading zeros.
+   */
+  findPair(head: Uint8Array): Pair | undefined {
+    const bytes = this.#bytes
+    const start = this.#start
+    const firstAt = start + head.length
+    if (firstAt >= this.#end) return undefined
+    for (let i = 0; i < head.length; i++) if (bytes[start + i] !== head[i]) return undefined
+    const keyLine = this.#lengthAt(firstAt)
+    if (keyLine === -1) return undefined
+    pair.keyBytes = this.#number
+    pair.keyAt = keyLine
+    const valueLine = this.#lengthAt(keyLine + pair.keyBytes + 2)
+    if (valueLine === -1) return undefined
+    pair.valueBytes = this.#number
+    pair.valueAt = valueLine
+    const end = valueLine + pair.valueBytes + 2
+    if (end > this.#end) return undefined
+    pair.end = end - start
+    pair.bytes = bytes
+    return pair
+  }
+
+  /** Reads `$<digits>\r\n` at `at` into `#number`. @returns Where it ends; -1 if it is not there as a whole. */
+  #lengthAt(at: number): number {
+    const bytes = this.#bytes
+    if (at + 3 >= this.#end || bytes[at] !== 0x24) return -1
+    let value = (bytes[at + 1] as number) - 0x30
+    if (value < 1 || value > 9) return -1
+    let i = at + 2
+    for (; i < this.#end; i++) {
+      const digit = (bytes[i] as number) - 0x30
+      if (digit < 0 || digit > 9) break
+      value = value * 10 + digit
+      if (value > MAX_NUMBER) return -1
+    }
+    if (i + 1 >= this.#end || bytes[i] !== 0x0d) return -1
+    this.#number = value
+    return i + 2
   }
 
   /** Forgets the first `count` bytes. */
@@ -128,6 +174,21 @@ export class ReceiveBuffer {
 }
 
 const EMPTY = Buffer.alloc(0)
+const MAX_NUMBER = 99_999_999
+
+/** Where the second and the third argument of a command lie. */
+export interface Pair {
+  bytes: Buffer
+  keyAt: number
+  keyBytes: number
+  valueAt: number
+  valueBytes: number
+  /** Of the whole command. */
+  end: number
+}
+
+/** One for all: it is looked at before the next call. */
+const pair: Pair = { bytes: EMPTY, keyAt: 0, keyBytes: 0, valueAt: 0, valueBytes: 0, end: 0 }
 
 /** A power of two. */
 const RECENT_TEXTS = 1024

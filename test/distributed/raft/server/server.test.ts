@@ -82,6 +82,28 @@ describe('a node of one', () => {
     expect(again.events).toContainEqual({ event: 'recovered', from: 5, to: 5 }) // by the log behind it
   })
 
+  it('executes a command of a session once, however often it is asked, also from a snapshot', async () => {
+    const { members, nodes } = await founders(1)
+    const [node] = nodes as [NodeBed]
+    const { session } = (await ask(node, '/session', {})).body as { session: number }
+    const append = async (to: NodeBed, sequence: number): Promise<unknown> =>
+      (await ask(to, '/append', { command: `SET a ${sequence}`, session, sequence })).body
+    expect(await append(node, 1)).toEqual({ success: true, index: 1 })
+    expect(await append(node, 2)).toEqual({ success: true, index: 2 })
+    expect(await append(node, 2)).toEqual({ success: true, index: 2 })
+    await ask(node, '/snapshot', {})
+    await node.server.stop()
+    running.delete(node)
+    nextPath--
+    const again = await start({ id: 1, members })
+    expect(await append(again, 2)).toEqual({ success: true, index: 2 })
+    expect(await append(again, 3)).toEqual({ success: true, index: 3 })
+    expect(await append(again, 2)).toMatchObject({
+      error: { code: 'CONFLICT', hint: 'give each command the next number' },
+    })
+    expect((await ask(again, '/log')).body).toHaveLength(3)
+  })
+
   it('refuses what cannot be, and says how it should be', async () => {
     const [node] = (await founders(1)).nodes as [NodeBed]
     const refused = async (path: string, body?: unknown): Promise<[number, string]> => {
@@ -93,6 +115,15 @@ describe('a node of one', () => {
     expect(await refused('/append', {})).toEqual([400, '/append wants {"command": "..."}'])
     expect(await refused('/append', { command: 1 })).toEqual([400, '/append: command must be a string, got 1'])
     expect(await refused('/append', { command: 'x'.repeat(2 ** 20 + 1) })).toEqual([400, 'refused: too large'])
+    expect(await refused('/append', { command: 'a', session: 1 })).toEqual([400, expect.stringContaining('wants both')])
+    expect(await refused('/append', { command: 'a', session: 1, sequence: 0.5 })).toEqual([
+      400,
+      expect.stringContaining('a sequence from 1'),
+    ])
+    expect(await refused('/append', { command: 'a', session: 77, sequence: 1 })).toEqual([
+      409,
+      expect.stringContaining('session 77 is not known'),
+    ])
     expect(await refused('/append')).toEqual([405, '/append takes POST, not GET'])
     expect(await refused('/status', {})).toEqual([405, '/status takes GET, not POST'])
     expect(await refused('/get')).toEqual([400, '/get wants ?key='])

@@ -1,14 +1,10 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import {
-  decodeCommand,
-  encodeMember,
-  encodeWrites,
-  MAX_KEY_BYTES,
-  MAX_VALUE_BYTES,
-  type Write,
-} from '../../../../ts/distributed/replication/server/command.ts'
+import { decodeCommand, encodeMember, encodeWrites } from '../../../../ts/distributed/replication/server/command.ts'
+import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../../../../ts/distributed/replication/server/command-layout.ts'
 import { KvMachine } from '../../../../ts/distributed/replication/server/machine.ts'
 import { type KeyRange, openRecords } from '../../../../ts/distributed/replication/server/records.ts'
+import { WriteBatch } from '../../../../ts/distributed/replication/server/write-batch.ts'
+import type { Write, WriteList } from '../../../../ts/distributed/replication/server/write-list.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
 import { directoryInMemory } from '../../../support/temporary-directory.ts'
 
@@ -140,6 +136,31 @@ async function runSeed(seed: number): Promise<void> {
 describe('the state machine', () => {
   it.each([1, 2, 3])('shows, executes, takes back and restores as a model does (seed %i)', runSeed)
 
+  it('says of each delete whether the key was there, when it shows the command and when it applies it', async () => {
+    const machine = await open()
+    const remove = (...keys: string[]): Uint8Array =>
+      encodeWrites(keys.map((key) => ({ key: bytes(key), value: undefined })))
+    const commands: [Uint8Array, number[]][] = [
+      [set('a', '1'), []],
+      [remove('a'), [1]],
+      [remove('a', 'b'), [0, 0]],
+      [
+        encodeWrites([
+          { key: bytes('b'), value: bytes('1') },
+          { key: bytes('b'), value: undefined },
+          { key: bytes('b'), value: undefined },
+        ]),
+        [1, 0],
+      ],
+      [set('c', '1'), []],
+      [remove('c', 'c', 'd'), [1, 0, 0]],
+    ]
+    for (const [i, [command, found]] of commands.entries()) expect([...machine.show(command, i + 1)]).toEqual(found)
+    for (const [i, [command, found]] of commands.entries()) expect([...machine.apply(command, i + 1)]).toEqual(found)
+    expect(contentOf(machine)).toEqual([])
+    await machine.close()
+  })
+
   it('executes nothing twice, also after a restart', async () => {
     const path = `${home.path}/${++opened}`
     const first = await open(path)
@@ -237,9 +258,44 @@ describe('commands', () => {
     for (const some of [writes, writes.slice(0, 1), writes.slice(1)]) {
       const command = decodeCommand(encodeWrites(some))
       const plain = JSON.stringify(some.map(({ key, value }) => [[...key], value && [...value]]))
-      const found = command.kind === 'write' ? command.writes : []
+      const found = command.kind === 'write' ? [...command.writes] : []
       expect(JSON.stringify(found.map(({ key, value }) => [[...key], value && [...value]]))).toBe(plain)
     }
+  })
+
+  it('made as they come are the same as those made at once', () => {
+    const writes = [
+      { key: bytes('a'), value: bytes('x'.repeat(50)) },
+      { key: bytes('key of more than thirty bytes in all'), value: undefined },
+      { key: bytes('b'), value: bytes('') },
+    ]
+    const batch = new WriteBatch()
+    for (const { key, value } of writes) {
+      const name = Buffer.from(key).toString('latin1')
+      if (value === undefined) batch.delete(name)
+      else batch.set(name, Buffer.from(value).toString('latin1'))
+    }
+    expect([batch.count, batch.deleteCount]).toEqual([3, 1])
+    expect(Buffer.from(batch.finish())).toEqual(Buffer.from(encodeWrites(writes)))
+    const parts = Buffer.from('..a..xyz..')
+    const other = new WriteBatch()
+    for (let i = 0; i < 2000; i++) other.setParts(parts, 2, 1, 5, 3)
+    const same = encodeWrites(Array.from({ length: 2000 }, () => ({ key: bytes('a'), value: bytes('xyz') })))
+    expect(Buffer.from(other.finish())).toEqual(Buffer.from(same))
+    expect(other.restart(1)).toBe(false)
+    other.delete('a')
+    expect([...(decodeCommand(other.finish()) as { writes: WriteList }).writes]).toHaveLength(1)
+  })
+
+  it('are refused wherever they end too early', () => {
+    const whole = encodeWrites([
+      { key: bytes('a'), value: bytes('1') },
+      { key: bytes('b'), value: undefined },
+    ])
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => decodeCommand(whole.subarray(0, length))).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
+    }
+    expect(() => decodeCommand(Buffer.concat([whole, bytes('.')]))).toThrow(/is none that was written/)
   })
 
   it('are bounded', () => {
@@ -251,7 +307,17 @@ describe('commands', () => {
     expect(() => encodeWrites([{ key: bytes('a'), value: large }])).toThrow(/a value has at most 1048576 bytes/)
     const many = Array.from({ length: 10_001 }, () => ({ key: bytes('a'), value }))
     expect(() => encodeWrites(many)).toThrow(/a batch of 10001 writes/)
-    for (const text of ['', '\u0004', '\u0000\xff\xff\xff\xff', '\u0003\xff\xff\xff\xff', '\u0002\u0001']) {
+    const long = `\u0001${'k'.repeat(MAX_KEY_BYTES + 1)}`
+    for (const text of [
+      '',
+      '\u0001',
+      long,
+      '\u0000\0\0\0\0v',
+      '\u0004',
+      '\u0000\xff\xff\xff\xff',
+      '\u0003\xff\xff\xff\xff',
+      '\u0002\u0001',
+    ]) {
       expect(() => decodeCommand(Buffer.from(text, 'latin1'))).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
     }
   })

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { restoreRing } from '../../../../ts/distributed/ring/index.ts'
 import type { Mutant } from '../../../../ts/distributed/ring/store/mutant.ts'
+import { MAX_PULLS } from '../../../../ts/distributed/ring/store/types.ts'
 import { codeOf } from '../../../support/errors.ts'
 import { Bed, valuesOf } from '../../../support/ring-store/bed.ts'
 
@@ -52,9 +53,12 @@ describe('a node that joins', () => {
     const bed = filled(new Bed(4, { spares: 1, entriesPerTick: 1 }))
     bed.change('n1', { kind: 'add', node: { name: 'n5' } })
     bed.tickUntil(() => (bed.node('n5').status.moves?.keys ?? 0) >= 5)
-    const before = bed.node('n5').status.moves
+    const before = bed.node('n5').status.moves!
     bed.crash('n5')
-    expect(bed.node('n5').status.moves).toEqual(before)
+    const after = bed.node('n5').status.moves!
+    expect(after).toEqual({ ...before, done: after.done })
+    expect(after.done).toBeGreaterThan(0)
+    expect(after.done).toBeGreaterThan(before.done - MAX_PULLS) // what is whole behind a range that is not comes once more
     bed.tickUntil(() => (bed.node('n5').status.moves?.keys ?? 0) >= 8)
     bed.down.add('n2')
     bed.tick(60)
@@ -63,6 +67,31 @@ describe('a node that joins', () => {
     bed.crash('n2')
     bed.tickUntil(() => isAtRest(bed, 4))
     expectPlaced(bed, 'n1')
+  })
+
+  it('copies some ranges at once, and all of them in their turn', () => {
+    const bed = filled(new Bed(4, { spares: 1 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => bed.node('n5').status.phase === 'streaming')
+    const before = bed.sent('pull')
+    bed.take('n5', { kind: 'tick' })
+    bed.take('n5', { kind: 'tick' })
+    expect(bed.sent('pull')).toBe(before + MAX_PULLS)
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n5')
+  })
+
+  it('copies no more a tick than it may', () => {
+    const bed = filled(new Bed(4, { spares: 1, streamBytesPerTick: 10 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => (bed.node('n5').status.moves?.bytes ?? 0) > 0)
+    const bytes = (): number => bed.node('n5').status.moves?.bytes ?? 0
+    const [begun, ticks] = [bytes(), 20]
+    bed.tick(ticks)
+    const page = 200
+    expect(bytes()).toBeLessThanOrEqual(begun + 10 * ticks + MAX_PULLS * page) // what came too early is waited off
+    bed.tickUntil(() => isAtRest(bed, 4), 2000)
+    expectPlaced(bed, 'n5')
   })
 
   it('can be given up while it copies', () => {

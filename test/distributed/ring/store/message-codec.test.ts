@@ -1,103 +1,29 @@
 import { describe, expect, it } from 'vitest'
 import { isCode } from '../../../../ts/base/errors.ts'
-import type { Aside } from '../../../../ts/distributed/link/index.ts'
-import { buildRing } from '../../../../ts/distributed/ring/index.ts'
-import {
-  foundingRecord,
-  type Message,
-  type RingRecord,
-  type Versions,
-} from '../../../../ts/distributed/ring/store/index.ts'
+import { beginFrame, endFrame } from '../../../../ts/distributed/link/index.ts'
 import {
   encodeAside,
   encodeHello,
   encodeMessage,
-  type Hello,
   newDecoder,
   type StoreFrame,
 } from '../../../../ts/distributed/ring/store/message-codec.ts'
 import type { MessageBody } from '../../../../ts/distributed/ring/store/types.ts'
+import { merge, write } from '../../../../ts/distributed/ring/store/versions.ts'
 import { decodeVersions, encodeVersions } from '../../../../ts/distributed/ring/store/versions-codec.ts'
 import { type Random, seededRandom } from '../../../../ts/io/random.ts'
 import { crc32c } from '../../../../ts/storage/crc32c/index.ts'
+import {
+  ASIDES,
+  ENTRY,
+  HELLO,
+  MESSAGES,
+  NOTHING,
+  PUT,
+  REQUEST,
+  VERSIONS,
+} from '../../../support/ring-store/messages.ts'
 
-const NONCE = new Uint8Array(16).fill(7)
-const HELLO: Hello = { clusterId: 'shop', from: 'node2', to: 'node1', incarnation: 'a1', nonce: NONCE }
-const BIG = 2 ** 53 - 1
-const REQUEST = { life: 3, number: BIG }
-const CONTEXT = new Map([
-  ['node1', 2],
-  ['nöde2', 2 ** 52],
-])
-const VERSIONS: Versions = {
-  context: CONTEXT,
-  siblings: [
-    { dot: { node: 'node1', count: 1 }, value: Uint8Array.of(0, 255), writtenMs: 1 },
-    { dot: { node: 'node1', count: 2 }, value: undefined, writtenMs: 0 },
-    { dot: { node: 'nöde2', count: 5 }, value: new Uint8Array(0), writtenMs: BIG },
-  ],
-}
-const NOTHING: Versions = { context: new Map(), siblings: [] }
-const PUT = {
-  key: 'user:1',
-  value: Uint8Array.of(1),
-  context: CONTEXT,
-  replicas: 3,
-  acks: 2,
-  writtenMs: 1_795_000_000_000,
-}
-
-const ENTRY = { key: 'user:1', versions: VERSIONS }
-const BALLOT = { number: 4, node: 'node2' }
-const RECORD = JSON.parse(
-  JSON.stringify(foundingRecord(buildRing([{ name: 'node1' }, { name: 'node2' }]), 2)),
-) as RingRecord
-const STATE = {
-  ...{ name: 'node1', life: 3, beat: 4 },
-  facts: { address: '10.0.0.1:7101', epoch: 1, filled: 2, swept: 3, era: 4, floor: 5 },
-}
-
-const BODIES: readonly MessageBody[] = [
-  { kind: 'put', request: REQUEST, put: PUT },
-  { kind: 'put', request: REQUEST, put: { ...PUT, value: undefined, context: new Map() } },
-  { kind: 'putEnded', request: REQUEST, outcome: { kind: 'written', dot: { node: 'n', count: 1 }, context: CONTEXT } },
-  { kind: 'putEnded', request: REQUEST, outcome: { kind: 'found', versions: VERSIONS } },
-  { kind: 'putEnded', request: REQUEST, outcome: { kind: 'unavailable', answered: 1, wanted: 2 } },
-  { kind: 'putEnded', request: REQUEST, outcome: { kind: 'refused', reason: 'the node has another ring' } },
-  { kind: 'store', request: REQUEST, key: 'ключ', versions: VERSIONS, hintFor: undefined },
-  { kind: 'store', request: REQUEST, key: 'k', versions: NOTHING, hintFor: 'node3' },
-  { kind: 'stored', request: REQUEST, hintFor: undefined },
-  { kind: 'stored', request: REQUEST, hintFor: 'node3' },
-  { kind: 'fetch', request: REQUEST, key: 'k' },
-  { kind: 'fetched', request: REQUEST, versions: VERSIONS },
-  { kind: 'otherRing', request: REQUEST },
-  { kind: 'otherRing', request: undefined },
-  { kind: 'askRing' },
-  { kind: 'ring', record: RECORD },
-  { kind: 'askRoots', starts: [0, BIG] },
-  { kind: 'roots', starts: [5], digests: Uint32Array.of(1, 2 ** 32 - 1) },
-  { kind: 'askDigests', start: 7, nodes: [1, 2, 3] },
-  { kind: 'digests', start: 7, nodes: [9], digests: Uint32Array.of(0, 3) },
-  { kind: 'pull', start: 0, end: 2 ** 53, after: undefined },
-  { kind: 'page', start: 1, end: 9, after: 'k', entries: [{ ...ENTRY, isSettled: true }], isLast: false },
-  { kind: 'push', entries: [ENTRY, ENTRY] },
-  { kind: 'prepare', ballot: BALLOT },
-  { kind: 'promised', ballot: BALLOT, accepted: undefined },
-  { kind: 'promised', ballot: BALLOT, accepted: { ballot: BALLOT, record: RECORD } },
-  { kind: 'accept', ballot: BALLOT, record: RECORD },
-  { kind: 'accepted', ballot: BALLOT },
-  { kind: 'rejected', ballot: BALLOT, promised: { number: 0, node: '' } },
-  { kind: 'gossip', gossip: { clusterId: 'shop', kind: 'digest', digests: [{ name: 'node1', life: 1, beat: 2 }] } },
-  { kind: 'gossip', gossip: { clusterId: 'shop', kind: 'answer', states: [STATE], wanted: ['node2'] } },
-  { kind: 'gossip', gossip: { clusterId: 'shop', kind: 'states', states: [] } },
-]
-const MESSAGES: readonly Message[] = BODIES.map((body, index) => ({ epoch: index, era: BIG - index, ...body }))
-const ASIDES: readonly Aside[] = [
-  { kind: 'proof', bytes: new Uint8Array(32).fill(9) },
-  { kind: 'call', id: 5, bytes: Uint8Array.of(1) },
-  { kind: 'answer', id: BIG, bytes: new Uint8Array(0) },
-  { kind: 'ping' },
-]
 const STREAM = [
   encodeHello(HELLO),
   ...ASIDES.map((each) => encodeAside(0, each)),
@@ -178,7 +104,7 @@ describe('a stream between nodes of the store', () => {
       { kind: 'fetched', request: REQUEST, versions: { context: new Map([['n', 2 ** 52 + 1]]), siblings: [] } },
       { kind: 'fetched', request: REQUEST, versions: { ...VERSIONS, context: new Map() } },
       { kind: 'fetched', request: REQUEST, versions: { ...VERSIONS, siblings: [...VERSIONS.siblings].reverse() } },
-      { kind: 'fetched', request: REQUEST, versions: { ...NOTHING, context: new Map(manyNodes(257)) } },
+      { kind: 'fetched', request: REQUEST, versions: { ...NOTHING, context: new Map(manyNodes(64 * 256 + 1)) } },
       { kind: 'roots', starts: [1, 2], digests: Uint32Array.of(1, 2) },
       { kind: 'askRoots', starts: Array.from({ length: 513 }, (_, i) => i) },
       { kind: 'push', entries: Array.from({ length: 257 }, () => ENTRY) },
@@ -192,7 +118,28 @@ describe('a stream between nodes of the store', () => {
   })
 })
 
+describe('a stream between nodes of the store', () => {
+  it('has no text that would be another one when it is sent on', () => {
+    const frame = encodeMessage(0, { epoch: 1, era: 0, kind: 'fetch', request: REQUEST, key: 'kkk' })
+    const body = new Uint8Array(frame.subarray(8))
+    body[body.length - 1] = 0xff
+    const decoder = newDecoder()
+    decoder.push(Buffer.concat([encodeHello(HELLO), encodeAside(0, ASIDES[0]!)]))
+    expect(() => decoder.push(endFrame(beginFrame().raw(body), 1000, ''))).toThrow(/no UTF-8/)
+  })
+})
+
 describe('a record', () => {
+  it('has room for what replicas have taken at once from clients who know many nodes each', () => {
+    const contexts = ['a', 'b', 'c'].map((node) => new Map(manyNodes(255).map(([name]) => [`${name}${node}`, 7])))
+    const apart = contexts.map((context, index) => {
+      return write(NOTHING, { node: `node${index}`, value: undefined, context, writtenMs: 0 }).versions
+    })
+    const together = apart.reduce(merge)
+    expect(together.context.size).toBe(3 * 256)
+    expect(decodeVersions(encodeVersions(together))).toEqual(together)
+  })
+
   it('comes back as it was', () => {
     for (const versions of [VERSIONS, NOTHING]) expect(decodeVersions(encodeVersions(versions))).toEqual(versions)
   })

@@ -157,6 +157,19 @@ describe('a write that is not on the disk of who named it', () => {
 })
 
 describe('a crash', () => {
+  it('that leaves notes which no node writes is told, and not built upon', () => {
+    const notes: Record<string, unknown> = {
+      ...{ ring: null, era: -1, writer: '', purged: 0.5, progress: { epoch: 1 } },
+      register: { epoch: 2, promised: { number: '1', node: 'n1' } },
+    }
+    for (const [name, note] of Object.entries(notes)) {
+      const bed = new Bed(3)
+      const disk = bed.disk('n1')
+      disk.notes = { ...disk.notes, [name]: note } as object
+      expect(codeOf(() => bed.crash('n1'))).toBe('CORRUPTION')
+    }
+  })
+
   it('lets answers to an earlier life go to nobody', () => {
     const bed = new Bed(3)
     const [first, second] = bed.list as [string, string]

@@ -3,6 +3,7 @@ import { positionOf } from '../../../../ts/distributed/ring/index.ts'
 import { beginLife, claim } from '../../../../ts/distributed/ring/store/identity.ts'
 import { compareKeys, type Hint, type Versions } from '../../../../ts/distributed/ring/store/index.ts'
 import { NodeStorage } from '../../../../ts/distributed/ring/store/storage.ts'
+import { encodeVersions } from '../../../../ts/distributed/ring/store/versions-codec.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../../ts/io/simulated-disk.ts'
 import { openBytes } from '../../../support/ring-store/host-bed.ts'
@@ -62,10 +63,10 @@ describe('the disk of a node', () => {
   it('ends a hint, and knows notes as they were put', async () => {
     const storage = new NodeStorage(await openBytes(new SimulatedDisk(), '/node', true))
     await storage.putHint('node2', 'k', hintOf(1, 'a'))
-    await storage.putHint('nö', '', hintOf(2, 'b'))
+    await storage.putHint('nö', 'ключ', hintOf(2, 'b'))
     await storage.putHint('node2', 'k', undefined)
     expect([...storage.hints().keys()]).toEqual(['nö'])
-    expect(storage.hints().get('nö')?.get('')?.era).toBe(2)
+    expect(storage.hints().get('nö')?.get('ключ')?.era).toBe(2)
     await storage.putNote('a', { b: [1, null] })
     expect(storage.note('a')).toEqual({ b: [1, null] })
     expect(storage.note('other')).toBeUndefined()
@@ -89,6 +90,21 @@ describe('the disk of a node', () => {
     }
     expect(found).toEqual(keys.slice(5, 150).filter((key) => key !== keys[7]))
     expect(storage.scan({ start: 0, end: 2 ** 53 }, undefined, 1000)).toHaveLength(199)
+  })
+
+  it('takes no row for a key that does not belong there: a scan would come round to it again', async () => {
+    const lsm = await openBytes(new SimulatedDisk(), '/node', true)
+    const storage = new NodeStorage(lsm)
+    const everything = { start: 0, end: 2 ** 53 }
+    await lsm.put(Buffer.from([0, 0, 0, 0, 0, 0, 0, 1, 107, 0xff]), encodeVersions(versionsOf(1, 'a')))
+    expect(() => storage.scan(everything, undefined, 9)).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
+    await lsm
+      .tree('hints', { keyEncoding: 'buffer', valueEncoding: 'buffer' })
+      .put(Buffer.from([0, 9, 107]), Buffer.alloc(9))
+    expect(() => storage.hints()).toThrow(expect.objectContaining({ code: 'CORRUPTION' }))
+    await storage.putNote('identity', null)
+    const own = { clusterId: 'shop', name: 'node1', path: '/node', random: seededRandom(1) }
+    await expect(claim(storage, own)).rejects.toThrow('/node does not say whose it is')
   })
 
   it('counts lives, and belongs to one node of one cluster', async () => {

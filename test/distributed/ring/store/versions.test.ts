@@ -15,6 +15,7 @@ import {
   type Versions,
   write,
 } from '../../../../ts/distributed/ring/store/index.ts'
+import { decodeVersions, encodeVersions } from '../../../../ts/distributed/ring/store/versions-codec.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
 import { codeOf } from '../../../support/errors.ts'
 
@@ -34,6 +35,13 @@ describe('version vectors', () => {
 })
 
 describe('what a replica knows of a key', () => {
+  it('has no number that could not be read again, whatever context a client makes up', () => {
+    const context = new Map([['a', 2 ** 52]])
+    expect(codeOf(() => put(NO_VERSIONS, 'a', 'v', context))).toBe('INVALID_INPUT')
+    const { versions } = write(NO_VERSIONS, { node: 'b', value: undefined, context, writtenMs: 0 })
+    expect(decodeVersions(encodeVersions(versions))).toEqual(versions)
+  })
+
   it('is one value after another if each writer has read', () => {
     let known = NO_VERSIONS
     for (let i = 0; i < 10; i++) known = put(known, i % 2 === 0 ? 'a' : 'b', `v${i}`, known.context)

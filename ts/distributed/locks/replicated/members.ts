@@ -5,7 +5,7 @@
 // and the leader sees to it.
 import { BedplateError } from '../../../base/errors.ts'
 import { type Address, parseAddress, showAddress } from '../../../io/network.ts'
-import type { Membership, MembershipChange, RaftGroup, RaftHost } from '../../raft/index.ts'
+import type { Membership, MembershipChange, RaftGroup, RaftHost, SettledMembership } from '../../raft/index.ts'
 import type { Command, MemberRecord } from '../command.ts'
 import { isRefusal, Refusal, refusal } from '../errors.ts'
 import type { Members, MemberView } from '../serving.ts'
@@ -23,6 +23,7 @@ export interface GroupMembersOptions {
 
 /** A learner that cannot vote yet is told so, rather than that time is up. */
 const PROMOTE_MS = 3000
+const CHANGE_MS = 5000
 const TRANSFER_MS = 5000
 /** So many members may be added at once, as far as their ids go. */
 const CLAIM_ATTEMPTS = 32
@@ -32,7 +33,6 @@ export class GroupMembers implements Members {
   readonly #options: GroupMembersOptions
   #isPromoting = false
   #lastPromoted = 0
-  #lastChange: Promise<unknown> = Promise.resolve()
 
   constructor(options: GroupMembersOptions) {
     this.#options = options
@@ -55,10 +55,7 @@ export class GroupMembers implements Members {
     }
     const id = await this.#claimId([...members, ...known.map(([each]) => each)], !isLearner)
     await this.#refusing(this.#options.group.announce(new Map([[id, address]])))
-    await this.#changing(async () => {
-      const { voters, learners } = await this.#membership()
-      await this.#change({ voters, learners: [...learners, id] })
-    })
+    await this.#revise(({ voters, learners }) => ({ voters, learners: [...learners, id] }))
     return this.#view(id, true)
   }
 
@@ -77,26 +74,26 @@ export class GroupMembers implements Members {
   }
 
   async remove(id: bigint): Promise<void> {
-    await this.#changing(async () => {
-      const { voters, learners } = await this.#membershipOf(id)
+    await this.#revise((now) => {
+      mustHave(now, id)
       const others = (ids: readonly number[]): number[] => ids.filter((each) => BigInt(each) !== id)
-      await this.#change({ voters: others(voters), learners: others(learners) })
+      return { voters: others(now.voters), learners: others(now.learners) }
     })
   }
 
   async update(id: bigint, peerUrls: readonly string[]): Promise<void> {
     const address = addressIn(peerUrls)
-    await this.#membershipOf(id)
+    mustHave(await this.#membership(), id)
     await this.#refusing(this.#options.group.announce(new Map([[Number(id), address]])))
   }
 
   async promote(id: bigint): Promise<void> {
-    await this.#changing(async () => {
-      const { voters, learners } = await this.#membershipOf(id)
-      if (!learners.includes(Number(id))) throw refusal('notLearner')
-      const rest = learners.filter((each) => BigInt(each) !== id)
-      await this.#change({ voters: [...voters, Number(id)], learners: rest }, PROMOTE_MS)
-    })
+    await this.#revise((now) => {
+      mustHave(now, id)
+      if (!now.learners.includes(Number(id))) throw refusal('notLearner')
+      const learners = now.learners.filter((each) => BigInt(each) !== id)
+      return { voters: [...now.voters, Number(id)], learners }
+    }, PROMOTE_MS)
   }
 
   async moveLeader(to: bigint): Promise<void> {
@@ -147,27 +144,13 @@ export class GroupMembers implements Members {
     return this.#refusing(group.read(() => group.status.membership))
   }
 
-  async #membershipOf(id: bigint): Promise<Membership> {
-    const membership = await this.#membership()
-    const { voters, learners } = membership
-    if (![...voters, ...learners].some((each) => BigInt(each) === id)) throw refusal('memberNotFound')
-    return membership
-  }
-
-  /** One change after the other, as each begins with what the one before has left. */
-  #changing<T>(change: () => Promise<T>): Promise<T> {
-    const done = this.#lastChange.then(change)
-    this.#lastChange = done.catch(() => {})
-    return done
-  }
-
   #recordedIds(): number[] {
     return [...this.#options.records().keys()].map(Number)
   }
 
-  async #change(change: MembershipChange, timeoutMs?: number): Promise<void> {
-    const options = timeoutMs === undefined ? {} : { timeoutMs }
-    await this.#refusing(this.#options.group.changeMembership(change, options))
+  /** Others may change the membership through other members at this moment. */
+  async #revise(revise: (now: SettledMembership) => MembershipChange, timeoutMs = CHANGE_MS): Promise<void> {
+    await this.#refusing(this.#options.group.reviseMembership(revise, { timeoutMs }))
   }
 
   async #execute(command: Command): Promise<void> {
@@ -179,6 +162,11 @@ export class GroupMembers implements Members {
       throw asRefusal(error)
     })
   }
+}
+
+/** @throws Refusal */
+function mustHave({ voters, learners }: SettledMembership, id: bigint): void {
+  if (![...voters, ...learners].some((each) => BigInt(each) === id)) throw refusal('memberNotFound')
 }
 
 /** Where a member is reached: one URL, of which host and port count. @throws Refusal */

@@ -1,7 +1,7 @@
 // A member of a cluster: the same services as a node that serves alone, over a state that Raft replicates. Any member answers any
 // request. Commands go through the log, reads of the state as of now ask a majority first, and what only the leader's clock knows
 // is asked of the leader. Watches hear of what is applied here, which a majority has on disk.
-import { BedplateError } from '../../../base/errors.ts'
+import { BedplateError, isCode } from '../../../base/errors.ts'
 import type { Cancel, Clock } from '../../../io/clock.ts'
 import { loadCrypto, type Random } from '../../../io/random.ts'
 import type { Logger } from '../../../service/index.ts'
@@ -192,7 +192,7 @@ export class ReplicatedNode implements ServingNode {
   }
 
   async grant(id: bigint, ttlSeconds: number): Promise<{ id: bigint; ttlSeconds: number }> {
-    const { grant } = await this.execute({ grant: { id: id === 0n ? this.#newLeaseId() : id, ttlSeconds } })
+    const { grant } = await this.execute({ grant: { id: id === 0n ? this.newLeaseId() : id, ttlSeconds } })
     return grant as { id: bigint; ttlSeconds: number }
   }
 
@@ -343,7 +343,10 @@ export class ReplicatedNode implements ServingNode {
   #stop(error: unknown): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    this.#options.logger.error('this member cannot go on: it starts again from its disk', { error: String(error) })
+    // Who was removed is told by what `failed` rejects with, and has no more to do.
+    if (!isCode(error, 'CLOSED')) {
+      this.#options.logger.error('this member cannot go on: it starts again from its disk', { error: String(error) })
+    }
     this.#fail(error)
   }
 
@@ -359,7 +362,7 @@ export class ReplicatedNode implements ServingNode {
   }
 
   /** Positive, as etcd's are, and not one that is known here; another member's choice is refused when it is applied. */
-  #newLeaseId(): bigint {
+  newLeaseId(): bigint {
     for (;;) {
       const id = BigInt.asUintN(63, Buffer.from(this.#options.random.bytes(8)).readBigUInt64BE())
       if (id !== 0n && this.state.leases.get(id) === undefined) return id

@@ -25,6 +25,7 @@ function nameOf(error: unknown): RefusalName | undefined {
       return 'leaderChanged'
     case 'busy':
     case 'change under way':
+    case 'other membership':
       return 'tooManyRequests'
     case 'too large':
       return 'requestTooLarge'

@@ -15,7 +15,7 @@ import {
   SORT_TARGET,
   UnlockRequest,
 } from '../../../wire/etcd/messages.ts'
-import { requireRead } from '../auth/checks.ts'
+import { requireCommand, requireRead } from '../auth/checks.ts'
 import { Refusal, STATUS } from '../errors.ts'
 import { prefixEnd, queueKey } from '../queue-keys.ts'
 import type { Key } from '../types.ts'
@@ -106,15 +106,42 @@ export function lockMethods(context: ServiceContext): Methods {
   ]
 }
 
-/** Joins the queue of a name and waits for its turn. @returns The key, which holds until it is deleted or its lease ends. */
-async function stand(
-  { node }: ServiceContext,
-  { user, signal }: Caller,
-  { name, lease: given, value }: { name: Key; lease: bigint; value: Uint8Array },
-): Promise<{ key: Key; createRevision: number; lease: bigint }> {
-  const lease = given === 0n ? (await node.grant(0n, OWN_LEASE_SECONDS)).id : given
-  const { key, prefix } = queueKey(name, lease)
-  requireRead(node.state, user, { key: prefix, rangeEnd: prefixEnd(prefix) })
+/** Who stands in a queue, and for what. */
+interface Candidate {
+  readonly name: Key
+  readonly lease: bigint
+  readonly value: Uint8Array
+}
+
+/** What holds until it is deleted or its lease ends. */
+interface Place {
+  readonly key: Key
+  readonly createRevision: number
+  readonly lease: bigint
+}
+
+/** Joins the queue of a name and waits for its turn. Without a lease it gets one, which goes again if it is not to be. */
+async function stand(context: ServiceContext, caller: Caller, request: Candidate): Promise<Place> {
+  if (request.lease !== 0n) return standUnder(context, caller, request)
+  const { node } = context
+  const lease = node.newLeaseId()
+  // Whoever may not stand here is not to leave leases behind either.
+  const { key } = requireQueue(context, caller, { name: request.name, lease })
+  requireCommand(node.state, caller.user, { put: putRequest({ key, value: request.value }) })
+  await node.grant(lease, OWN_LEASE_SECONDS)
+  try {
+    return await standUnder(context, caller, { ...request, lease })
+  } catch (error) {
+    await node.execute({ revoke: { id: lease } }).catch(() => {}) // then it ends when its time is over
+    throw error
+  }
+}
+
+async function standUnder(context: ServiceContext, caller: Caller, request: Candidate): Promise<Place> {
+  const { node } = context
+  const { user, signal } = caller
+  const { lease, value } = request
+  const { key, prefix } = requireQueue(context, caller, request)
   const { kv, isNew } = await enqueue(node, user, { key, value, lease })
   const { createRevision } = kv
   if (!isNew && value.length > 0 && !Buffer.from(kv.value).equals(value)) {
@@ -129,6 +156,17 @@ async function stand(
     throw error
   }
   return { key, createRevision, lease }
+}
+
+/** The key to stand with; the queue must be readable. @throws Refusal */
+function requireQueue(
+  { node }: ServiceContext,
+  { user }: Caller,
+  { name, lease }: Pick<Candidate, 'name' | 'lease'>,
+): { key: Key; prefix: Key } {
+  const { key, prefix } = queueKey(name, lease)
+  requireRead(node.state, user, { key: prefix, rangeEnd: prefixEnd(prefix) })
+  return { key, prefix }
 }
 
 async function leaderOf({ node }: ServiceContext, name: Key): Promise<KeyValue | undefined> {

@@ -6,7 +6,7 @@ import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
 import { type Address, parseAddress, showAddress } from '../../../io/network.ts'
 import { jsonPage, statusOfError } from '../../../service/index.ts'
-import type { RaftGroup, RaftHost } from '../door.ts'
+import type { RaftGroup, RaftHost, SessionPlace } from '../door.ts'
 import { RaftError } from '../raft-error.ts'
 import type { NodeId } from '../types.ts'
 import { type CommandLog, numberOf } from './command-log.ts'
@@ -31,6 +31,7 @@ const MAX_LOG_BYTES = 4 * 1024 * 1024
 
 const ROUTES: Readonly<Record<string, readonly Route[]>> = {
   '/append': [{ method: 'POST', answer: append }],
+  '/session': [{ method: 'POST', answer: openSession }],
   '/get': [{ method: 'GET', answer: get }],
   '/log': [{ method: 'GET', answer: readLog }],
   '/status': [{ method: 'GET', answer: async (node) => statusOf(node) }],
@@ -61,10 +62,24 @@ export async function answerRequest(node: Node, request: HttpRequest): Promise<P
 }
 
 async function append({ group }: Node, request: HttpRequest): Promise<Json> {
-  const { command } = fieldsOf(request, { command: 'string' })
+  const fields = { command: 'string', session: 'number', sequence: 'number', acknowledged: 'number' } as const
+  const { command, ...place } = fieldsOf(request, fields) as { command?: string } & Partial<SessionPlace>
   if (command === undefined) throw refusal('/append wants {"command": "..."}')
-  const { result } = await group.propose(Buffer.from(command as string))
+  const bytes = Buffer.from(command)
+  const { result } = await (isPlace(place) ? group.proposeIn(place, bytes) : group.propose(bytes))
   return { success: true, index: numberOf(result) }
+}
+
+/** @throws INVALID_INPUT for half of one */
+function isPlace(place: Partial<SessionPlace>): place is SessionPlace {
+  if (Object.keys(place).length === 0) return false
+  if (place.session !== undefined && place.sequence !== undefined) return true
+  throw refusal('a command of a session wants both "session", which /session gives, and "sequence", from 1')
+}
+
+async function openSession({ group }: Node, request: HttpRequest): Promise<Json> {
+  fieldsOf(request, {})
+  return { success: true, session: (await group.openSession()).id }
 }
 
 async function get({ group, log }: Node, { query }: HttpRequest): Promise<Json> {
@@ -108,16 +123,16 @@ async function changeMembers({ group }: Node, request: HttpRequest): Promise<Jso
     throw refusal('/members wants one of {"add": 6, "address": "host:port"}, {"promote": 6} and {"remove": 6}')
   }
   const [id = 0] = given
-  const { voters, learners } = await group.read(() => group.status.membership) // not older than now
   const without = (ids: readonly NodeId[]): NodeId[] => ids.filter((each) => each !== id)
-  const isMember = voters.includes(id) || learners.includes(id)
-  if (add === undefined && !isMember) throw refusal(`node ${id} is no member`)
-  if (add !== undefined && isMember) throw refusal(`node ${id} is a member already`)
-  const addresses = new Map<NodeId, Address>(address === undefined ? [] : [[id, parseAddress(address)]])
-  const logIndex = await group.changeMembership({
-    voters: promote === undefined ? without(voters) : [...without(voters), id],
-    learners: add === undefined ? without(learners) : [...learners, id],
-    addresses,
+  const logIndex = await group.reviseMembership(({ voters, learners }) => {
+    const isMember = voters.includes(id) || learners.includes(id)
+    if (add === undefined && !isMember) throw refusal(`node ${id} is no member`)
+    if (add !== undefined && isMember) throw refusal(`node ${id} is a member already`)
+    return {
+      voters: promote === undefined ? without(voters) : [...without(voters), id],
+      learners: add === undefined ? without(learners) : [...learners, id],
+      addresses: new Map<NodeId, Address>(address === undefined ? [] : [[id, parseAddress(address)]]),
+    }
   })
   return { success: true, logIndex }
 }

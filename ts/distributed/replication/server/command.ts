@@ -1,23 +1,14 @@
 // What the log of a replicated store carries, and what a snapshot of the store is.
 //
-//   command    u8 0 set    | u32 length, key | value, to the end
-//              u8 1 delete | key, to the end
-//              u8 2 member | u53 id | u32 length, join id | u8 1 if it has left for good
-//              u8 3 batch  | u32 count; each: u8 0, blob key, blob value, or u8 1, blob key
+//   command    see command-layout.ts
 //   snapshot   u8 version = 2 | u53 index | members: u32 count; each: u53 id, text join id, flag
 //              | entries, each: u8 1, blob key, blob value | u8 0
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
 import type { NodeId, PieceReader } from '../../raft/index.ts'
+import { KINDS, MAX_BATCH_BYTES, MAX_BATCH_WRITES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './command-layout.ts'
+import { type Write, WriteList } from './write-list.ts'
 
-/** The same on all members, whatever the pages of their stores. */
-export const MAX_KEY_BYTES = 1024
-export const MAX_VALUE_BYTES = 1024 * 1024
-/** Writes of one batch, and what they have together. */
-const MAX_BATCH_WRITES = 10_000
-export const MAX_BATCH_BYTES = 4 * 1024 * 1024
-/** What a command may have in all. */
-export const MAX_COMMAND_BYTES = MAX_BATCH_BYTES + 12 * MAX_BATCH_WRITES
 const MAX_JOIN_ID_BYTES = 64
 /** Ids are never used again, so this many nodes a cluster has in its life. */
 const MAX_MEMBER_RECORDS = 4096
@@ -25,12 +16,6 @@ const SNAPSHOT_VERSION = 2
 const SNAPSHOT_PIECE_BYTES = 256 * 1024
 const ENTRY = 1
 const END = 0
-
-/** A change of a key; `value` undefined deletes it. */
-export interface Write {
-  readonly key: Uint8Array
-  readonly value: Uint8Array | undefined
-}
 
 /** What is known of a node that was ever let in. */
 export interface MemberRecord {
@@ -42,10 +27,8 @@ export interface MemberRecord {
 
 /** What a command does. */
 export type Command =
-  | { readonly kind: 'write'; readonly writes: readonly Write[] }
+  | { readonly kind: 'write'; readonly writes: WriteList }
   | { readonly kind: 'member'; readonly member: MemberRecord }
-
-const KINDS = { set: 0, delete: 1, member: 2, batch: 3 } as const
 
 /** @throws INVALID_INPUT for keys and values beyond the bounds */
 export function encodeWrites(writes: readonly Write[]): Uint8Array {
@@ -72,23 +55,12 @@ export function encodeMember({ id, joinId, hasLeft }: MemberRecord): Uint8Array 
 
 /** Keys and values are views of the bytes. @throws CORRUPTION */
 export function decodeCommand(bytes: Uint8Array): Command {
+  if (bytes[0] !== KINDS.member) return { kind: 'write', writes: new WriteList(bytes) }
   const reader = new ByteReader(bytes, 'command of a replicated store')
-  switch (reader.choice(4)) {
-    case KINDS.set:
-      return { kind: 'write', writes: [{ key: reader.blob(MAX_KEY_BYTES), value: reader.rest() }] }
-    case KINDS.delete:
-      return { kind: 'write', writes: [{ key: reader.rest(), value: undefined }] }
-    case KINDS.member: {
-      const member = takeMember(reader)
-      reader.end()
-      return { kind: 'member', member }
-    }
-    default: {
-      const writes = reader.list({ most: MAX_BATCH_WRITES, itemBytes: 5 }, () => takeWrite(reader))
-      reader.end()
-      return { kind: 'write', writes }
-    }
-  }
+  reader.u8()
+  const member = takeMember(reader)
+  reader.end()
+  return { kind: 'member', member }
 }
 
 /** What a snapshot has before its entries. */
@@ -137,6 +109,8 @@ export async function takeSnapshotHead(reader: PieceReader): Promise<SnapshotHea
 export async function* takeSnapshotEntries(reader: PieceReader): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
   while ((await reader.choice(2)) === ENTRY) {
     const key = await reader.blob(MAX_KEY_BYTES)
+    // What no node lets in would not go into the store, and all replicas would end.
+    if (key.length === 0) throw reader.corrupt('has a key of no bytes')
     yield [key, await reader.blob(MAX_VALUE_BYTES)]
   }
   await reader.end()
@@ -157,12 +131,6 @@ function checkWrite({ key, value }: Write): void {
 function putWrite(writer: ByteWriter, key: Uint8Array, value: Uint8Array | undefined): void {
   writer.u8(value === undefined ? KINDS.delete : KINDS.set).blob(key)
   if (value !== undefined) writer.blob(value)
-}
-
-function takeWrite(reader: ByteReader): Write {
-  const isDelete = reader.choice(2) === KINDS.delete
-  const key = reader.blob(MAX_KEY_BYTES)
-  return { key, value: isDelete ? undefined : reader.blob(MAX_VALUE_BYTES) }
 }
 
 function takeMember(reader: ByteReader): MemberRecord {

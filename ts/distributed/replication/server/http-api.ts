@@ -8,12 +8,12 @@ import { jsonPage, statusOfError } from '../../../service/index.ts'
 import { checkSecret } from '../../link/index.ts'
 import { RaftError } from '../../raft/index.ts'
 import { isDrawnId } from './cluster-file.ts'
-import type { Write } from './command.ts'
 import { JOIN_PATH } from './joining.ts'
 import type { KeyRange } from './records.ts'
 import type { Replica } from './replica.ts'
 import { describeStatus } from './status.ts'
 import { CONSISTENCIES, type ReadOptions } from './types.ts'
+import type { Write } from './write-list.ts'
 
 interface Route {
   readonly methods: readonly string[]

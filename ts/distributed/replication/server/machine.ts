@@ -3,6 +3,7 @@ import { PieceReader, type PiecewiseState, type StateMachine } from '../../raft/
 import { decodeCommand, encodeSnapshot, type MemberRecord, takeSnapshotEntries, takeSnapshotHead } from './command.ts'
 import { Overlay } from './overlay.ts'
 import type { KeyRange, Records } from './records.ts'
+import type { WriteList } from './write-list.ts'
 
 const NO_RESULT = new Uint8Array(0)
 
@@ -53,26 +54,37 @@ export class KvMachine implements StateMachine {
     this.#failure ??= error
   }
 
-  /** @throws CORRUPTION for bytes that are no command; what the records throw */
+  /**
+   * @returns For each delete among its writes, in order, 1 if there was such a key, and 0 if there was none.
+   * @throws CORRUPTION for bytes that are no command; what the records throw
+   */
   apply(bytes: Uint8Array, index: number): Uint8Array {
     if (this.#failure !== undefined) throw this.#failure
     // The records outlive the process, and may be ahead of what the driver has executed since its start.
     if (index > this.#records.appliedIndex) {
       const command = decodeCommand(bytes)
       if (command.kind === 'member') this.#records.putMember(index, command.member)
-      else this.#records.write(index, command.writes)
+      else return this.#execute(index, command.writes)
     }
     this.#overlay.pass(index)
     return NO_RESULT
   }
 
+  #execute(index: number, writes: WriteList): Uint8Array {
+    const result = foundBy(writes, (key) => this.#records.get(key) !== undefined)
+    this.#records.write(index, writes)
+    this.#overlay.pass(index)
+    return result
+  }
+
   /** Lets a command be read that is durable here and not committed. */
   show(bytes: Uint8Array, index: number): Uint8Array {
-    if (index > this.visibleIndex) {
-      const command = decodeCommand(bytes)
-      if (command.kind === 'write') this.#overlay.push(index, command.writes)
-    }
-    return NO_RESULT
+    if (index <= this.visibleIndex) return NO_RESULT
+    const command = decodeCommand(bytes)
+    if (command.kind !== 'write') return NO_RESULT
+    const result = foundBy(command.writes, (key) => this.get(key) !== undefined)
+    this.#overlay.push(index, command.writes)
+    return result
   }
 
   /** Shown entries from `index` on were cut back. */
@@ -102,4 +114,19 @@ export class KvMachine implements StateMachine {
   close(): Promise<void> {
     return this.#records.close()
   }
+}
+
+/** Which of the keys that `writes` delete are there just then. @param isThere - Before the first of the writes. */
+function foundBy(writes: WriteList, isThere: (key: Uint8Array) => boolean): Uint8Array {
+  if (writes.deleteCount === 0) return NO_RESULT
+  const found = new Uint8Array(writes.deleteCount)
+  /** What the writes before have made of keys, by their bytes as Latin-1. */
+  const changed = new Map<string, boolean>()
+  let at = 0
+  for (const { key, value } of writes) {
+    const name = Buffer.from(key).toString('latin1')
+    if (value === undefined) found[at++] = Number(changed.get(name) ?? isThere(key))
+    changed.set(name, value !== undefined)
+  }
+  return found
 }

@@ -1,8 +1,15 @@
 // Who is in the cluster, and how nodes come and go. A node that comes receives the log first and votes once it has it, so that a
 // wrong address, or much to copy, holds up nothing.
 import { BedplateError, isCode } from '../../../base/errors.ts'
-import { showAddress } from '../../../io/network.ts'
-import { type NodeId, RaftError, type RaftGroup, type RaftHost } from '../../raft/index.ts'
+import { type Address, showAddress } from '../../../io/network.ts'
+import {
+  type MembershipChange,
+  type NodeId,
+  RaftError,
+  type RaftGroup,
+  type RaftHost,
+  type SettledMembership,
+} from '../../raft/index.ts'
 import { encodeMember, type MemberRecord } from './command.ts'
 import type { JoinRequest } from './joining.ts'
 import type { KvMachine } from './machine.ts'
@@ -38,41 +45,36 @@ export class Members {
 
   /** Lets a node in. @throws CONFLICT if its id or its address is another one's; UNAVAILABLE */
   async admit({ id, joinId, address }: JoinRequest): Promise<void> {
-    const { voters, learners } = await this.#settled()
-    const members = [...voters, ...learners]
     const record = await this.#recorded({ id, joinId, hasLeft: false })
     if (record.joinId !== joinId) throw taken(id, `node ${id} is known with another directory`)
     if (record.hasLeft) throw taken(id, `node ${id} was removed from this cluster`)
-    if (members.includes(id)) {
-      await this.#group.announce(new Map([[id, address]]), { timeoutMs: CHANGE_MS })
+    const addresses = new Map([[id, address]])
+    if (hasMember(await this.#membership(), id)) {
+      await this.#group.announce(addresses, { timeoutMs: CHANGE_MS })
       return
     }
-    const neighbour = members.find((other) => {
-      const known = this.#host.addresses.get(other)
-      return known !== undefined && showAddress(known) === showAddress(address)
+    await this.#revise((now) => {
+      if (hasMember(now, id)) return now // the node has asked another member as well
+      this.#refuseNeighbour(now, address)
+      return { voters: now.voters, learners: [...now.learners, id], addresses }
     })
-    if (neighbour !== undefined) {
-      throw new BedplateError('CONFLICT', `node ${neighbour} is at ${showAddress(address)} already`, {
-        hint: 'each node has a --port of its own, and an --advertise of its own where there is one',
-      })
-    }
-    const addresses = new Map([[id, address]])
-    await this.#group.changeMembership({ voters, learners: [...learners, id], addresses }, { timeoutMs: CHANGE_MS })
   }
 
   /** Lets a node go, for good. @throws NOT_FOUND, INVALID_INPUT for the last one, UNAVAILABLE */
   async remove(id: NodeId): Promise<void> {
-    const { voters, learners } = await this.#settled()
-    if (![...voters, ...learners].includes(id)) {
-      throw new BedplateError('NOT_FOUND', `node ${id} is no member`, { hint: 'GET /members lists them' })
-    }
-    const others = (ids: readonly NodeId[]): NodeId[] => ids.filter((each) => each !== id)
-    if (others(voters).length === 0) {
+    const without = (now: SettledMembership): SettledMembership => {
+      const others = (ids: readonly NodeId[]): NodeId[] => ids.filter((each) => each !== id)
+      if (others(now.voters).length > 0) return { voters: others(now.voters), learners: others(now.learners) }
       throw new BedplateError('INVALID_INPUT', `node ${id} is the last one that votes`, { hint: 'stop it instead' })
     }
+    const now = await this.#membership()
+    if (!hasMember(now, id)) {
+      throw new BedplateError('NOT_FOUND', `node ${id} is no member`, { hint: 'GET /members lists them' })
+    }
+    without(now)
     const joinId = this.#machine.members.get(id)?.joinId ?? ''
     await this.#recorded({ id, joinId, hasLeft: true })
-    await this.#group.changeMembership({ voters: others(voters), learners: others(learners) }, { timeoutMs: CHANGE_MS })
+    await this.#revise(without)
   }
 
   /** On the leader, now and then: lets a node vote that receives the log and has connected. One at a time. */
@@ -85,18 +87,32 @@ export class Members {
     this.#isPromoting = true
     const change = { voters: [...voters, next], learners: learners.filter((id) => id !== next) }
     this.#group
-      .changeMembership(change, { timeoutMs: PROMOTE_MS })
+      .changeMembership({ ...change, replaces: { voters, learners } }, { timeoutMs: PROMOTE_MS })
       .catch(() => {}) // it is tried again
       .finally(() => {
         this.#isPromoting = false
       })
   }
 
-  /** The membership as of now, between two changes. */
-  async #settled() {
-    const { membership } = await this.#group.read(() => this.#group.status)
-    if (membership.outgoing.length === 0) return membership
-    throw new BedplateError('UNAVAILABLE', 'the members are just changing', { hint: 'try again' })
+  /** As of now. */
+  #membership(): Promise<SettledMembership> {
+    return this.#group.read(() => this.#group.status.membership)
+  }
+
+  /** Others may change the membership through other nodes at this moment. */
+  async #revise(revise: (now: SettledMembership) => MembershipChange): Promise<void> {
+    await this.#group.reviseMembership(revise, { timeoutMs: CHANGE_MS })
+  }
+
+  #refuseNeighbour({ voters, learners }: SettledMembership, address: Address): void {
+    const neighbour = [...voters, ...learners].find((other) => {
+      const known = this.#host.addresses.get(other)
+      return known !== undefined && showAddress(known) === showAddress(address)
+    })
+    if (neighbour === undefined) return
+    throw new BedplateError('CONFLICT', `node ${neighbour} is at ${showAddress(address)} already`, {
+      hint: 'each node has a --port of its own, and an --advertise of its own where there is one',
+    })
   }
 
   /** Has a record kept unless there is one of another directory. @returns The one that counts */
@@ -106,6 +122,10 @@ export class Members {
     await this.#group.propose(encodeMember(record), { timeoutMs: CHANGE_MS })
     return (await this.#group.read(() => this.#machine.members.get(record.id))) ?? record
   }
+}
+
+function hasMember({ voters, learners }: SettledMembership, id: NodeId): boolean {
+  return voters.includes(id) || learners.includes(id)
 }
 
 /** Whether a node that asks to be let in should ask again. */

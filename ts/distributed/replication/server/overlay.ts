@@ -1,11 +1,11 @@
 // Entries that may be read before they are committed, over what is on disk: in the mode `async` a node shows what is on its own
 // disk, and a new leader may cut it back. Then the overlay loses its end, and what was executed for good is as it was.
-import type { Write } from './command.ts'
 import type { KeyRange } from './records.ts'
+import type { Write, WriteList } from './write-list.ts'
 
 interface Shown {
   readonly index: number
-  readonly writes: readonly Write[]
+  readonly writes: WriteList
 }
 
 /** The newest shown write of a key. */
@@ -16,6 +16,8 @@ interface Latest extends Write {
 /** Its size is bounded by the commands that a leader has uncommitted: see `maxUncommittedBytes` of Raft. */
 export class Overlay {
   #shown: Shown[] = []
+  /** Those of `#shown` that are in `#latest`: the others are looked at when somebody reads. Most are executed before that. */
+  #indexedCount = 0
   /** By key, as Latin-1: its order is that of the bytes. */
   readonly #latest = new Map<string, Latest>()
   #sorted: string[] | undefined
@@ -32,13 +34,13 @@ export class Overlay {
 
   /** The newest write of a key; undefined if no shown entry has one. */
   find(key: Uint8Array): Write | undefined {
+    this.#index()
     return this.#latest.size === 0 ? undefined : this.#latest.get(nameOf(key))
   }
 
   /** Shows one entry more. */
-  push(index: number, writes: readonly Write[]): void {
+  push(index: number, writes: WriteList): void {
     this.#shown.push({ index, writes })
-    this.#put(index, writes)
   }
 
   /** Entries up to `index` are executed: what is on disk has them. */
@@ -47,6 +49,7 @@ export class Overlay {
     for (const entry of this.#shown) {
       if (entry.index > index) break
       count++
+      if (count > this.#indexedCount) continue
       for (const { key } of entry.writes) {
         const name = nameOf(key)
         if ((this.#latest.get(name)?.index ?? Number.POSITIVE_INFINITY) > index) continue
@@ -54,7 +57,9 @@ export class Overlay {
         this.#sorted = undefined
       }
     }
-    if (count > 0) this.#shown = this.#shown.slice(count)
+    if (count === 0) return
+    this.#shown = this.#shown.slice(count)
+    this.#indexedCount = Math.max(0, this.#indexedCount - count)
   }
 
   /** Entries from `index` on were cut back: they are as if they had never been. */
@@ -62,7 +67,7 @@ export class Overlay {
     this.#shown = this.#shown.filter((entry) => entry.index < index)
     this.#latest.clear()
     this.#sorted = undefined
-    for (const { index: at, writes } of this.#shown) this.#put(at, writes)
+    this.#indexedCount = 0
   }
 
   /** Lays the shown writes in a range over `entries`, which are in order and in that range. */
@@ -88,6 +93,7 @@ export class Overlay {
   }
 
   *#writesIn({ gt, gte, lt, lte, prefix }: KeyRange): Generator<Write> {
+    this.#index()
     this.#sorted ??= [...this.#latest.keys()].sort()
     for (const name of this.#sorted) {
       if (prefix !== undefined && !name.startsWith(nameOf(prefix))) continue
@@ -99,7 +105,12 @@ export class Overlay {
     }
   }
 
-  #put(index: number, writes: readonly Write[]): void {
+  #index(): void {
+    for (const { index, writes } of this.#shown.slice(this.#indexedCount)) this.#put(index, writes)
+    this.#indexedCount = this.#shown.length
+  }
+
+  #put(index: number, writes: WriteList): void {
     for (const { key, value } of writes) {
       const name = nameOf(key)
       if (!this.#latest.has(name)) this.#sorted = undefined

@@ -5,20 +5,33 @@
 //   tree `members`             id, u53 LE -> join id and whether it has left, as in a command
 //   tree `local`               applied: u53 LE, the last entry that was executed; data: which of the two trees it is
 //
-// What is applied in one turn of the event loop becomes one batch. The store syncs when it likes: what it loses, the log has.
+// What is applied in one turn of the event loop becomes one batch. The store writes when it likes: what it loses, the log has.
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
-import { BedplateError } from '../../../base/errors.ts'
-import { type BTree, type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
+import { assert, BedplateError } from '../../../base/errors.ts'
+import { type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
+import { BTreeHandle } from '../../../storage/btree/store.ts'
+import { PackedOperations } from '../../../storage/ordered/packed-operations.ts'
 import type { NodeId } from '../../raft/index.ts'
-import type { MemberRecord, SnapshotHead, Write } from './command.ts'
+import type { MemberRecord, SnapshotHead } from './command.ts'
 import { decodeCommand, encodeMember } from './command.ts'
+import type { WriteList } from './write-list.ts'
 
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const APPLIED = Buffer.from('applied')
-const DATA = Buffer.from('data')
-const TREES = ['data', 'data.2'] as const
+const CURRENT = Buffer.from('data')
+/** One of them has the data. */
+const DATA_TREES = ['data', 'data.2'] as const
 /** A snapshot is taken over in batches of about so much. */
 const BATCH_BYTES = 1024 * 1024
+/** So many of them are under way before the disk has to have them. */
+const BATCHES_A_FLUSH = 4
+
+/** What operations are packed for, in the order of `#flush`. */
+const DATA = 0
+const MEMBERS = 1
+const LOCAL = 2
+/** One huge batch is no reason to keep its memory. */
+const KEPT_BYTES = 1024 * 1024
 
 type Tree = BTreeTree<Uint8Array, Uint8Array>
 type Operation = Parameters<Tree['batch']>[0][number]
@@ -40,23 +53,23 @@ export interface KeyRange {
 
 /** What a replica has on disk. Made by `openRecords`. */
 export class Records {
-  readonly #store: BTree<Uint8Array, Uint8Array>
+  readonly #store: BTreeHandle<Uint8Array, Uint8Array>
   readonly #local: Tree
   #data: Tree
   readonly #members = new Map<NodeId, MemberRecord>()
   readonly #failed: (error: unknown) => void
-  #unwritten: Operation[] = []
+  readonly #unwritten = new PackedOperations(Buffer.allocUnsafeSlow(KEPT_BYTES / 16))
   #isWritePlanned = false
   #appliedIndex = 0
   /** A snapshot that has come in, beside what is there. */
   #taken: SnapshotHead | undefined
 
-  constructor(store: BTree<Uint8Array, Uint8Array>, failed: (error: unknown) => void) {
+  constructor(store: BTreeHandle<Uint8Array, Uint8Array>, failed: (error: unknown) => void) {
     this.#store = store
     this.#local = store.tree<Uint8Array, Uint8Array>('local', BYTES)
-    const current = this.#local.get(DATA)
+    const current = this.#local.get(CURRENT)
     this.#data = store.tree<Uint8Array, Uint8Array>(
-      current === undefined ? TREES[0] : Buffer.from(current).toString(),
+      current === undefined ? DATA_TREES[0] : Buffer.from(current).toString(),
       BYTES,
     )
     this.#failed = failed
@@ -100,12 +113,14 @@ export class Records {
   }
 
   /** Executes the writes of an entry. They are seen at once. */
-  write(index: number, writes: readonly Write[]): void {
+  write(index: number, writes: WriteList): void {
     this.#enter(index)
-    const tree = this.#data.name
-    for (const { key, value } of writes) {
-      this.#unwritten.push(value === undefined ? { type: 'delete', key, tree } : { type: 'put', key, value, tree })
-    }
+    const unwritten = this.#unwritten
+    const { bytes } = writes
+    writes.visit((isDelete, keyAt, keyBytes, valueAt, valueBytes) => {
+      if (isDelete) unwritten.delete(DATA, bytes, keyAt, keyBytes)
+      else unwritten.put(DATA, bytes, keyAt, keyBytes, valueAt, valueBytes)
+    })
   }
 
   /** Keeps what is known of a node. The first directory that comes with an id has it for good. */
@@ -114,7 +129,8 @@ export class Records {
     const known = this.#members.get(member.id)
     if (known !== undefined && known.joinId !== member.joinId) return
     this.#members.set(member.id, member)
-    this.#unwritten.push(memberPut(member))
+    const { key, value } = memberPut(member)
+    this.#unwritten.putPair(MEMBERS, key, value)
   }
 
   freeze(): Frozen {
@@ -134,11 +150,13 @@ export class Records {
     const tree = this.#spareName
     let batch: Operation[] = []
     let bytes = 0
+    let batches = 0
     for await (const [key, value] of entries) {
       batch.push({ type: 'put', key, value, tree })
       bytes += key.length + value.length
       if (bytes < BATCH_BYTES) continue
-      await this.#store.batch(batch) // no more is under way than one batch
+      await this.#store.batch(batch)
+      if (++batches % BATCHES_A_FLUSH === 0) await this.#store.flushed() // memory is for a few batches
       batch = []
       bytes = 0
     }
@@ -157,7 +175,7 @@ export class Records {
     this.#members.clear()
     for (const member of members) this.#members.set(member.id, member)
     // Nodes are never forgotten, so those of the snapshot are all there are.
-    const put: Operation = { type: 'put', key: DATA, value: Buffer.from(name), tree: 'local' }
+    const put: Operation = { type: 'put', key: CURRENT, value: Buffer.from(name), tree: 'local' }
     this.#send([...members.map(memberPut), put, appliedPut(index)])
     this.#appliedIndex = index
     this.#data = this.#store.tree<Uint8Array, Uint8Array>(name, BYTES)
@@ -179,14 +197,15 @@ export class Records {
   #flush(): void {
     if (!this.#isWritePlanned) return
     this.#isWritePlanned = false
-    const operations = this.#unwritten
-    this.#unwritten = []
-    operations.push(appliedPut(this.#appliedIndex))
-    this.#send(operations)
+    const unwritten = this.#unwritten
+    const { key, value } = appliedPut(this.#appliedIndex)
+    unwritten.putPair(LOCAL, key, value)
+    this.#attempt(() => this.#store.applyPacked([this.#data.name, 'members', 'local'], unwritten))
+    unwritten.restart(KEPT_BYTES)
   }
 
   get #spareName(): string {
-    return this.#data.name === TREES[0] ? TREES[1] : TREES[0]
+    return this.#data.name === DATA_TREES[0] ? DATA_TREES[1] : DATA_TREES[0]
   }
 
   #dropSpare(): Promise<void> {
@@ -197,8 +216,12 @@ export class Records {
   }
 
   #send(operations: readonly Operation[]): void {
+    this.#attempt(() => this.#store.batch(operations))
+  }
+
+  #attempt(write: () => Promise<void>): void {
     try {
-      this.#store.batch(operations).catch(this.#failed)
+      write().catch(this.#failed)
     } catch (error) {
       this.#failed(error)
       throw error
@@ -212,8 +235,9 @@ export class Records {
  * @throws LOCKED, CORRUPTION, INCOMPATIBLE, PERMISSION, DISK_FULL, IO
  */
 export async function openRecords(path: string, failed: (error: unknown) => void): Promise<Records> {
-  const store = await openBTree<Uint8Array, Uint8Array>(path, { create: true, durability: 'os', ...BYTES })
+  const store = await openBTree<Uint8Array, Uint8Array>(path, { create: true, durability: 'memory', ...BYTES })
   try {
+    assert(store instanceof BTreeHandle, 'a store is a handle on one of the two engines')
     return new Records(store, failed)
   } catch (error) {
     await store.close()
@@ -221,10 +245,10 @@ export async function openRecords(path: string, failed: (error: unknown) => void
   }
 }
 
-function memberPut(member: MemberRecord): Operation {
+function memberPut(member: MemberRecord): Operation & { readonly type: 'put' } {
   return { type: 'put', key: new ByteWriter().u53(member.id).finish(), value: encodeMember(member), tree: 'members' }
 }
 
-function appliedPut(index: number): Operation {
+function appliedPut(index: number): Operation & { readonly type: 'put' } {
   return { type: 'put', key: APPLIED, value: new ByteWriter().u53(index).finish(), tree: 'local' }
 }

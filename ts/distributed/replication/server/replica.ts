@@ -8,6 +8,7 @@ import type { Cancel, Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath, parentDirectory } from '../../../io/disk.ts'
 import { type Address, showAddress } from '../../../io/network.ts'
 import {
+  type Applied,
   type GroupStatus,
   type HostSeams,
   openRaftWith,
@@ -22,19 +23,27 @@ import { decodeSession, encodeSession, laterOf } from '../token.ts'
 import type { ReplicationStatus } from '../types.ts'
 import { checkReadOptions, checkReplicaOptions } from './check-options.ts'
 import { type ClusterFile, isUnused, readClusterFile, writeClusterFile } from './cluster-file.ts'
-import { checkKey, encodeMember, encodeWrites, MAX_COMMAND_BYTES, type MemberRecord, type Write } from './command.ts'
+import { checkKey, encodeMember, encodeWrites, type MemberRecord } from './command.ts'
+import { MAX_COMMAND_BYTES } from './command-layout.ts'
 import { DEFAULT_READS, type Wish, wishOf, withDefault } from './default-reads.ts'
 import { askCluster, askToJoin } from './joining.ts'
 import { KvMachine } from './machine.ts'
 import { isPassing, Members } from './members.ts'
 import { type KeyRange, openRecords } from './records.ts'
-import type { DefaultReads, JoinInfo, ReadOptions, ReplicaOptions, Seen } from './types.ts'
+import {
+  DEFAULT_REQUEST_MS,
+  type DefaultReads,
+  type JoinInfo,
+  type ReadOptions,
+  type ReplicaOptions,
+  type Seen,
+} from './types.ts'
+import type { Write } from './write-list.ts'
 
 const GROUP = 1
 const RAFT = 'raft'
 const STATE = 'state'
 const DEFAULT_TICK_MS = 30
-const DEFAULT_REQUEST_MS = 5000
 const DEFAULT_JOIN_MS = 30_000
 const DEFAULT_SNAPSHOT_BYTES = 64 * 1024 * 1024
 /** What cannot be done yet is tried again after this. */
@@ -214,6 +223,23 @@ export class Replica {
     this.#assertUsable()
     const applied = await this.#group.propose(encodeWrites(writes), { timeoutMs: this.#requestMs })
     return { session: encodeSession(applied) }
+  }
+
+  /** The same for bytes that are a command already. They must not be changed later. */
+  async execute(command: Uint8Array): Promise<Applied> {
+    this.#assertUsable()
+    return this.#group.propose(command, { timeoutMs: this.#requestMs })
+  }
+
+  /**
+   * Reads several keys at one moment. @param query - Is called once, and must not wait for anything.
+   * @throws RaftError; UNAVAILABLE
+   */
+  async read<T extends object>(
+    options: ReadOptions,
+    query: (get: (key: Uint8Array) => Uint8Array | undefined) => T,
+  ): Promise<Seen & T> {
+    return this.#read(options, () => query((key) => this.#machine.get(key)))
   }
 
   /** @throws RaftError; UNAVAILABLE; INVALID_INPUT for a key that cannot be */

@@ -1,15 +1,16 @@
-// A node of `replicated-kv`: Raft and HTTP on one port.
+// A node of `replicated-kv`: Raft, HTTP and Redis's protocol on one port.
 import { BedplateError } from '../../../base/errors.ts'
 import type { Page } from '../../../io/http.ts'
 import { HttpConnections, type HttpRequest } from '../../../io/http-connections.ts'
-import type { Address } from '../../../io/network.ts'
+import type { Address, Connection, ConnectionEvents } from '../../../io/network.ts'
 import { adminPage, type Metric, metric, type Server } from '../../../service/index.ts'
 import type { HostSeams } from '../../raft/index.ts'
-import { MAX_BATCH_BYTES } from './command.ts'
+import { MAX_BATCH_BYTES } from './command-layout.ts'
 import { answerRequest, failure } from './http-api.ts'
 import { Replica } from './replica.ts'
+import { beginsLikeResp, RespDoor } from './resp/door.ts'
 import { describeStatus, type LagView, viewOf } from './status.ts'
-import type { ReplicaOptions } from './types.ts'
+import { DEFAULT_REQUEST_MS, type ReplicaOptions } from './types.ts'
 
 const DEFAULT_MAX_CLIENTS = 10_000
 /** JSON may need more bytes than what it says. */
@@ -29,6 +30,7 @@ export class ReplicaServer implements Server {
   readonly #path: string
   readonly #options: ReplicaOptions
   readonly #http: HttpConnections
+  readonly #resp: RespDoor
   #fail: (error: unknown) => void = () => {}
   #replica: Replica | undefined
   #isStopped = false
@@ -38,8 +40,13 @@ export class ReplicaServer implements Server {
     this.#path = path
     this.#options = options
     const maxConnections = options.maxClients ?? DEFAULT_MAX_CLIENTS
-    const limits = { clock: seams.clock, maxBodyBytes: MAX_BODY_BYTES, maxConnections }
+    const { clock } = seams
+    const limits = { clock, maxBodyBytes: MAX_BODY_BYTES, maxConnections }
     this.#http = new HttpConnections(limits, (request) => this.#answer(request))
+    this.#resp = new RespDoor({
+      ...{ clock, maxClients: maxConnections, patienceMs: options.requestMs ?? DEFAULT_REQUEST_MS },
+      replica: () => this.replica,
+    })
     this.failed = new Promise((_resolve, reject) => {
       this.#fail = reject
     })
@@ -54,7 +61,7 @@ export class ReplicaServer implements Server {
 
   /** Listens; it serves once it is a member that knows its leader, of which `onEvent` tells. */
   async start(): Promise<Address> {
-    const seams: HostSeams = { ...this.#seams, onStranger: (connection) => this.#http.accept(connection) }
+    const seams: HostSeams = { ...this.#seams, onStranger: (connection) => this.#welcome(connection) }
     const replica = await Replica.open(seams, this.#path, this.#options)
     this.#replica = replica
     replica.failed.catch((error: unknown) => this.#fail(error))
@@ -72,12 +79,14 @@ export class ReplicaServer implements Server {
   /** Hands leadership over, if this node has it, and lets requests end. */
   async drain(): Promise<void> {
     await this.#replica?.handOver()
+    this.#resp.drain()
     await this.#http.drain()
   }
 
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#http.close()
+    this.#resp.close()
     await this.#replica?.close()
   }
 
@@ -114,11 +123,31 @@ export class ReplicaServer implements Server {
         'Requests that were answered.',
         this.#http.requestCount,
       ),
+      metric(
+        'counter',
+        'bedplate_replication_resp_commands_total',
+        "Commands of Redis's protocol that were answered.",
+        this.#resp.commandCount,
+      ),
+      gauge('resp_clients', "Connections that speak Redis's protocol.", this.#resp.clientCount),
     ]
   }
 
   inspect(): unknown {
     return this.#replica === undefined ? {} : describeStatus(this.#replica)
+  }
+
+  /** Nodes have been told from others already: here the first byte tells who speaks what. */
+  #welcome(connection: Connection): ConnectionEvents {
+    let owner: ConnectionEvents | undefined
+    return {
+      data: (bytes) => {
+        owner ??= beginsLikeResp(bytes) ? this.#resp.accept(connection) : this.#http.accept(connection)
+        owner.data(bytes)
+      },
+      drained: () => owner?.drained(),
+      closed: () => owner?.closed(),
+    }
   }
 
   async #answer(request: HttpRequest): Promise<Page> {

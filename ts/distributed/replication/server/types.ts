@@ -4,6 +4,8 @@ import type { Addresses, NodeId } from '../../raft/public.ts'
 import type { Mode } from '../types.ts'
 import type { ReplicaEvent } from './events.ts'
 
+export const DEFAULT_REQUEST_MS = 5000
+
 /** See `ReplicaOptions.reads`. */
 export type DefaultReads = 'linearizable' | 'stale' | `bounded:${number}`
 

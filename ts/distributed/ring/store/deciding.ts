@@ -7,6 +7,7 @@
 // the first member that is up, and what was accepted and not heard of since, by whoever accepted it.
 import { lacks } from '../../../storage/mutant.ts'
 import { Ending } from './ending.ts'
+import { MAX_COUNTED } from './limits.ts'
 import { advancedRecord, changedRecord, electorateOf, isBrokenRecord, membersOf, readRecord } from './ring-state.ts'
 import type {
   AcceptedRecord,
@@ -128,21 +129,24 @@ export class Deciding extends Ending {
 
   /** What follows by itself: what was accepted and not heard of since, and the next phase of a change. */
   private nextRecord(): RingRecord | undefined {
-    const { state, register } = this
-    const rank = this.electorate().indexOf(this.name)
+    const { state } = this
+    const accepted = this.acceptedRecord()
+    if (accepted === undefined && state.phase === 'stable') return undefined // as it is nearly always
+    const electorate = this.electorate()
+    const rank = electorate.indexOf(this.name)
     if (rank < 0) return undefined
-    if (register.epoch === state.epoch + 1 && register.accepted !== undefined) {
+    if (accepted !== undefined) {
       const patience = PATIENCE * this.options.requestTicks + rank * this.options.requestTicks
-      return this.nowTick - this.acceptedTick >= patience ? register.accepted.record : undefined
+      return this.nowTick - this.acceptedTick >= patience ? accepted.record : undefined
     }
-    const first = this.electorate().find((name) => this.gossip.isUp(name))
+    const first = electorate.find((name) => this.gossip.isUp(name))
     if (first !== this.name) return undefined
     if (state.phase === 'streaming') return this.isFilled() ? advancedRecord(state) : undefined
     return state.phase === 'switching' && this.allKnow() ? advancedRecord(state) : undefined
   }
 
   private isFilled(): boolean {
-    for (const name of this.layout.newcomers()) {
+    for (const name of this.layout.newcomers) {
       if ((this.gossip.factsOf(name)?.filled ?? 0) < this.state.epoch) return false
     }
     return true
@@ -177,7 +181,7 @@ export class Deciding extends Ending {
   }
 
   private attempt(proposal: Proposal, above: number): void {
-    proposal.ballot = { number: above + 1, node: this.name }
+    proposal.ballot = { number: Math.min(above + 1, MAX_COUNTED), node: this.name }
     proposal.promises.clear()
     proposal.acceptances.clear()
     proposal.record = undefined

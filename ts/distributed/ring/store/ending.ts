@@ -16,6 +16,7 @@
 import { lacks } from '../../../storage/mutant.ts'
 import type { TokenRange } from '../types.ts'
 import { Layout } from './layout.ts'
+import { MAX_COUNTED } from './limits.ts'
 import { membersOf } from './ring-state.ts'
 import { Streaming } from './streaming.ts'
 import type { StoreOptions } from './types.ts'
@@ -106,6 +107,7 @@ export class Ending extends Streaming {
     const isBehind = newest > this.era + 1
     if (!isReady && !isBehind) return
     const next = isBehind ? newest : this.era + 1
+    if (next > MAX_COUNTED) return
     if (isBehind) this.keepNothingBefore(next)
     this.isEraPersisting = true
     this.eraTick = this.nowTick

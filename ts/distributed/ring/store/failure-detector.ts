@@ -14,6 +14,8 @@ export class FailureDetector {
   private next = 0
   private lastTick: number
   private readonly leastDeviation: number
+  /** Of the silences; undefined while it is not known of the last ones. */
+  private rhythm: { readonly mean: number; readonly deviation: number } | undefined
 
   /** @param usualTicks - What a silence usually lasts, until some are known. @param nowTick - Counts as heard from now. */
   constructor(usualTicks: number, nowTick: number) {
@@ -36,10 +38,10 @@ export class FailureDetector {
 
   /** How sure it is that the node is down: above 8 it hardly ever is up. */
   phi(nowTick: number): number {
-    const { silences } = this
-    const mean = silences.reduce((sum, each) => sum + each, 0) / silences.length
-    const variance = silences.reduce((sum, each) => sum + (each - mean) ** 2, 0) / silences.length
-    const x = (this.silence(nowTick) - mean) / Math.max(this.leastDeviation, Math.sqrt(variance))
+    // It is asked far more often than somebody is heard.
+    this.rhythm ??= rhythmOf(this.silences)
+    const { mean, deviation } = this.rhythm
+    const x = (this.silence(nowTick) - mean) / Math.max(this.leastDeviation, deviation)
     const exponent = x * (1.5976 + 0.070566 * x * x)
     // log10(1 + e^exponent), which for a large one is the exponent itself.
     return exponent > 500 ? exponent / Math.LN10 : Math.log10(1 + Math.exp(exponent))
@@ -48,5 +50,12 @@ export class FailureDetector {
   private add(silence: number): void {
     this.silences[this.next] = silence
     this.next = (this.next + 1) % WINDOW
+    this.rhythm = undefined
   }
+}
+
+function rhythmOf(silences: readonly number[]): { readonly mean: number; readonly deviation: number } {
+  const mean = silences.reduce((sum, each) => sum + each, 0) / silences.length
+  const variance = silences.reduce((sum, each) => sum + (each - mean) ** 2, 0) / silences.length
+  return { mean, deviation: Math.sqrt(variance) }
 }

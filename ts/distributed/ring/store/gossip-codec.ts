@@ -8,7 +8,7 @@
 import type { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { MAX_CLUSTER_ID_BYTES } from '../../link/index.ts'
 import { type Digest, type GossipMessage, MAX_MEMBERS, type MemberState } from './types.ts'
-import { takeName } from './versions-codec.ts'
+import { takeCounted, takeName } from './versions-codec.ts'
 
 const KINDS = ['digest', 'answer', 'states'] as const
 /** `host:port`. */
@@ -56,6 +56,6 @@ function takeDigest(reader: ByteReader): Digest {
 function takeState(reader: ByteReader): MemberState {
   const digest = takeDigest(reader)
   const address = reader.text(MAX_ADDRESS_BYTES)
-  const [epoch, filled, swept, era, floor] = [reader.u53(), reader.u53(), reader.u53(), reader.u53(), reader.u53()]
-  return { ...digest, facts: { address, epoch, filled, swept, era, floor } }
+  const [epoch, filled, swept] = [reader.u53(), reader.u53(), reader.u53()]
+  return { ...digest, facts: { address, epoch, filled, swept, era: takeCounted(reader), floor: takeCounted(reader) } }
 }

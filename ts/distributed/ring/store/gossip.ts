@@ -78,8 +78,8 @@ export class Gossip {
     if (this.nowTick % intervalTicks !== 0) return []
     this.beat++
     this.forget()
-    const names = [...this.known.keys()]
-    const [up, down] = [names.filter((name) => this.hears(name)), names.filter((name) => !this.hears(name))]
+    const [up, down]: [string[], string[]] = [[], []]
+    for (const name of this.known.keys()) (this.hears(name) ? up : down).push(name)
     const targets: string[] = []
     if (up.length > 0) targets.push(up[Math.floor(random.next() * up.length)] as string)
     if (down.length > 0 && (up.length === 0 || random.next() < RETRY_RATE)) {
@@ -157,8 +157,12 @@ export class Gossip {
   }
 
   private answer(digests: readonly Digest[]): GossipMessage {
-    const theirs = new Map(digests.map((digest) => [digest.name, digest]))
-    const wanted = digests.filter((digest) => this.isNews(digest)).map(({ name }) => name)
+    const theirs = new Map<string, Digest>()
+    const wanted: string[] = []
+    for (const digest of digests) {
+      theirs.set(digest.name, digest)
+      if (this.isNews(digest)) wanted.push(digest.name)
+    }
     const states: MemberState[] = []
     for (const name of [this.options.name, ...this.known.keys()]) {
       const state = this.stateOf(name)

@@ -56,6 +56,8 @@ export interface PartitionedNodeOptions {
   readonly virtualNodes?: number
   /** The length of a tick in milliseconds: a request ends after 20. Default 100. */
   readonly tickMs?: number
+  /** What this node copies at most, a second, while the ring changes. Default 16 MiB. */
+  readonly copyBytesPerSecond?: number
   /** Memory of the store below. Default 48 MiB. */
   readonly memoryBytes?: number
   /** Is told of connections that were refused or broken, and why; for people. */
@@ -134,12 +136,13 @@ const TYPES = {
   writes: 'number',
   virtualNodes: 'number',
   tickMs: 'number',
+  copyBytesPerSecond: 'number',
   memoryBytes: 'number',
   onTrouble: 'function',
 } as const
 const DEFAULT_REPLICAS = 3
 const DEFAULT_TICK_MS = 100
-/** The engine copies a range a tick at most, so its own ticks are so much finer than those that requests are measured by. */
+/** The engine shares out its work among its ticks, so these are so much finer than those that requests are measured by. */
 const FINE = 10
 const TICKS = {
   requestTicks: 20 * FINE,
@@ -149,6 +152,7 @@ const TICKS = {
   syncTicks: 50 * FINE,
   eraTicks: 200 * FINE,
 }
+const DEFAULT_COPY_BYTES = 16 * 1024 * 1024
 const DEFAULT_MEMORY_BYTES = 48 * 1024 * 1024
 /** Values of writes that this node was asked for and that have not ended; more are refused. */
 const MAX_UNDER_WAY_BYTES = 64 * 1024 * 1024
@@ -206,6 +210,7 @@ export class PartitionedNode {
   constructor(seams: NodeSeams, options: PartitionedNodeOptions, parts: Parts) {
     const { storage, life } = parts
     const { name, nodes, clusterId = 'default', tickMs = DEFAULT_TICK_MS } = options
+    const { copyBytesPerSecond = DEFAULT_COPY_BYTES } = options
     this.seams = seams
     this.options = options
     this.parts = parts
@@ -217,6 +222,7 @@ export class PartitionedNode {
       ...{ storage, clock: seams.clock, tickMs: tickMs / FINE },
       engine: {
         ...{ name, clusterId, life, random: seams.random, notes: notesOf(storage), ...TICKS },
+        streamBytesPerTick: Math.max(1, Math.round((copyBytesPerSecond * tickMs) / FINE / 1000)),
         address: showAddress(nodes[name] as Address),
         seeds: Object.keys(nodes).filter((other) => other !== name),
       },

@@ -32,7 +32,7 @@ export async function claim(
     await storage.putNote('identity', { version: VERSION, cluster: clusterId, name, incarnation })
     return { clusterId, name, incarnation }
   }
-  const { version, cluster, name: theirs, incarnation } = found as Record<string, unknown>
+  const { version, cluster, name: theirs, incarnation } = (found ?? {}) as Record<string, unknown>
   if (typeof version === 'number' && version > VERSION) {
     throw new BedplateError('INCOMPATIBLE', `${path} has version ${version}, and ${VERSION} is known`, {
       hint: 'update bedplate',

@@ -20,6 +20,7 @@ export class Layout {
   /** In order, from 0 to the end of the ring; none without nodes. */
   readonly ranges: readonly HeldRange[]
   private readonly state: RingState
+  private knownNewcomers: readonly string[] | undefined
 
   constructor(state: RingState) {
     this.state = state
@@ -84,7 +85,12 @@ export class Layout {
   }
 
   /** Who has something to copy while the state streams. Of one that is lost nothing is expected: it is as if it were lost when it had all. */
-  newcomers(): string[] {
+  get newcomers(): readonly string[] {
+    this.knownNewcomers ??= this.findNewcomers()
+    return this.knownNewcomers
+  }
+
+  private findNewcomers(): string[] {
     const { ring, next, replicas, phase, lost } = this.state
     if (next === undefined || phase !== 'streaming') return []
     const { received } = planMovement(ring, next, { replicaCount: replicas })

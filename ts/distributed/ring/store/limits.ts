@@ -5,8 +5,14 @@ import { MAX_NAME_LENGTH } from '../types.ts'
 /** Of UTF-8. */
 export const MAX_KEY_BYTES = 1024
 export const MAX_VALUE_BYTES = 1024 * 1024
-/** A name of 255 characters has no more bytes of UTF-8. */
-export const MAX_NAME_BYTES = 3 * MAX_NAME_LENGTH
+/** Of a key: the largest N. */
+export const MAX_REPLICAS = 64
+/** Of the name under which a node takes writes: its own and an epoch. */
+export const MAX_WRITER_LENGTH: number = MAX_NAME_LENGTH + 20
+/** No such name has more bytes of UTF-8. */
+export const MAX_NAME_BYTES = 3 * MAX_WRITER_LENGTH
+/** Numbers that nodes count on: epochs, eras, ballots, lives. Sums of them lose nothing. */
+export const MAX_COUNTED: number = 2 ** 50
 /** What nodes tell each other of one key at most: keys with more of siblings are not copied until somebody has replaced them. */
 export const MAX_FRAME_BYTES = 66 * 1024 * 1024
 

@@ -24,11 +24,12 @@
 //   positions  list of u53    tree nodes    list of u32    digests    list of u32, two for each position or node
 //   outcome    u8 0 written: dot | vector     u8 1 found: versions     u8 2 changing: u53 epoch
 //              u8 3 repaired: u32 ranges | u32 keys     u8 4 unavailable: u32 answered | u32 wanted     u8 5 refused: text
-import { ByteReader, ByteWriter } from '../../../base/binary.ts'
+import { ByteReader, type ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
 import {
   type Aside,
-  encodeFrame,
+  beginFrame,
+  endFrame,
   type Frame,
   FrameDecoder,
   type Greeting,
@@ -59,6 +60,7 @@ import {
   putValue,
   putVector,
   putVersions,
+  takeCounted,
   takeDot,
   takeName,
   takeValue,
@@ -91,13 +93,13 @@ const OUTCOMES = ['written', 'found', 'changing', 'repaired', 'unavailable', 're
 const GROUP = 0
 
 export function encodeHello({ clusterId, from, to, incarnation, nonce }: Hello): Uint8Array {
-  const body = new ByteWriter().u8(HELLO).text(clusterId).text(from).text(to).text(incarnation).blob(nonce)
+  const body = beginFrame().u8(HELLO).text(clusterId).text(from).text(to).text(incarnation).blob(nonce)
   return frame(body)
 }
 
 /** @throws INVALID_INPUT for a message that no receiver would take. */
 export function encodeMessage(_group: number, message: Message): Uint8Array {
-  const body = new ByteWriter()
+  const body = beginFrame()
     .u8(1 + KINDS.indexOf(message.kind))
     .u53(message.epoch)
     .u53(message.era)
@@ -106,7 +108,7 @@ export function encodeMessage(_group: number, message: Message): Uint8Array {
 }
 
 export function encodeAside(_group: number, aside: Aside): Uint8Array {
-  const body = new ByteWriter().u8(FIRST_ASIDE + ASIDES.indexOf(aside.kind))
+  const body = beginFrame().u8(FIRST_ASIDE + ASIDES.indexOf(aside.kind))
   if (aside.kind === 'call' || aside.kind === 'answer') body.u53(aside.id)
   if (aside.kind !== 'ping') body.blob(aside.bytes)
   return frame(body)
@@ -279,7 +281,7 @@ function putOutcome(body: ByteWriter, outcome: Outcome): void {
 function take(reader: ByteReader, type: number): Message {
   const kind = KINDS[type - 1]
   if (kind === undefined) throw reader.corrupt(`has type ${type}, which is not known`)
-  return { epoch: reader.u53(), era: reader.u53(), ...takeBody(reader, kind) }
+  return { epoch: reader.u53(), era: takeCounted(reader), ...takeBody(reader, kind) }
 }
 
 /** Fields are read in the order in which they stand here, which is that of `put`. */
@@ -355,7 +357,7 @@ function takeRequest(reader: ByteReader): RequestId {
 
 function takeBallot(reader: ByteReader): Ballot {
   // A node that has promised nothing yet has the ballot of nobody.
-  return { number: reader.u53(), node: reader.text(MAX_NAME_BYTES) }
+  return { number: takeCounted(reader), node: reader.text(MAX_NAME_BYTES) }
 }
 
 function takeAccepted(reader: ByteReader): AcceptedRecord {
@@ -453,7 +455,7 @@ function takeHello(reader: ByteReader): Hello {
 }
 
 function frame(body: ByteWriter): Uint8Array {
-  return encodeFrame(body.finish(), MAX_FRAME_BYTES, 'read the key and write it again: that replaces its siblings')
+  return endFrame(body, MAX_FRAME_BYTES, 'read the key and write it again: that replaces its siblings')
 }
 
 /** Refuses somebody who means another cluster or another node; the text names both sides. @throws INVALID_INPUT */

@@ -13,14 +13,14 @@ import type { Effect, Event, MemberState, Message, RequestId, RingChange, RingRe
 export class StoreNode extends Deciding {
   get status(): StoreStatus {
     const { state, legs, progress, name } = this
-    const { leg, keys, bytes } = progress
+    const { keys, bytes } = progress
     return {
       ...{ epoch: state.epoch, phase: state.phase, problem: this.problem, era: this.era },
       isMember: [state.ring, state.next].some((ring) => ring?.node(name) !== undefined),
       isSwept: state.epoch > 0 && this.gossip.factsOf(name)?.swept === state.epoch,
       requests: this.requestCount + this.offerCount,
       hints: this.hintCount,
-      moves: legs.length === 0 ? undefined : { moves: legs.length, done: leg, keys, bytes },
+      moves: legs.length === 0 ? undefined : { moves: legs.length, done: this.doneLegs, keys, bytes },
       repairs: { ...this.repairs },
       tombstones: { kept: this.trees.tombstoneCount, ended: this.endedTombstones },
       strangers: this.gossip.strangerCount,

@@ -18,6 +18,7 @@ import { restoreRing } from '../description.ts'
 import { planMovement } from '../movement.ts'
 import { buildRing } from '../ring.ts'
 import { MAX_NODES, type Ring } from '../types.ts'
+import { MAX_COUNTED, MAX_REPLICAS } from './limits.ts'
 import type { RingChange, RingRecord } from './types.ts'
 
 /** A record that was checked, with rings to be asked. */
@@ -30,11 +31,6 @@ export interface RingState {
   readonly next: Ring | undefined
   readonly lost: ReadonlySet<string>
 }
-
-/** No number of a double loses its ones below. */
-const MAX_EPOCH = 2 ** 50
-/** Of the replicas of a key. */
-const MAX_REPLICAS = 64
 
 /** What a node knows before it knows a ring. */
 export const NO_RING: RingState = stateOf(
@@ -61,7 +57,7 @@ export function readRecord(given: unknown): RingState {
   if (typeof given !== 'object' || given === null) throw corrupt('it is no object')
   const { version, epoch, phase, replicas, ring, next, lost } = given as Partial<RingRecord>
   if (version !== 1) throw corrupt('its version is not 1')
-  if (!isWhole(epoch, 1, MAX_EPOCH)) throw corrupt('it has no epoch')
+  if (!isWhole(epoch, 1, MAX_COUNTED)) throw corrupt('it has no epoch')
   if (!isWhole(replicas, 1, MAX_REPLICAS)) throw corrupt('it has no number of replicas')
   if (phase !== 'stable' && phase !== 'streaming' && phase !== 'switching') throw corrupt('it has no phase')
   if ((next === undefined) !== (phase === 'stable')) throw corrupt('its phase needs another number of rings')

@@ -7,6 +7,7 @@
 // Positions come first so that a range of the ring is one scan.
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
+import { decodeUtf8 } from '../../../base/utf8.ts'
 import type { Lsm } from '../../../storage/lsm/index.ts'
 import { positionOf } from '../hash.ts'
 import type { Position, TokenRange } from '../types.ts'
@@ -44,7 +45,7 @@ export class NodeStorage implements VersionStore {
   scan({ start, end }: TokenRange, after: string | undefined, limit: number): Entry[] {
     const from = after === undefined ? { gte: placeOf(start) } : { gt: rowOf(after) }
     return Array.from(this.lsm.range({ ...from, lt: placeOf(end), limit }), ([row, bytes]) => ({
-      key: Buffer.from(row.subarray(POSITION_BYTES)).toString(),
+      key: keyAt(row),
       versions: decodeVersions(bytes),
     }))
   }
@@ -67,12 +68,12 @@ export class NodeStorage implements VersionStore {
   hints(): Map<string, Map<string, Hint>> {
     const hints = new Map<string, Map<string, Hint>>()
     for (const [row, bytes] of this.hintTree.range({ limit: MAX_HINTS })) {
-      const nameEnd = 2 + (((row[0] as number) << 8) | (row[1] as number))
-      const target = Buffer.from(row.subarray(2, nameEnd)).toString()
+      const nameEnd = 2 + (((row[0] ?? 0) << 8) | (row[1] ?? 0))
+      const target = keyOf(row.subarray(0, nameEnd), 2)
       const ofTarget = hints.get(target) ?? new Map<string, Hint>()
       const reader = new ByteReader(bytes, 'hint')
       const era = reader.u53()
-      ofTarget.set(Buffer.from(row.subarray(nameEnd)).toString(), { versions: decodeVersions(reader.rest()), era })
+      ofTarget.set(keyOf(row, nameEnd), { versions: decodeVersions(reader.rest()), era })
       hints.set(target, ofTarget)
     }
     return hints
@@ -127,6 +128,20 @@ function rowOf(key: string): Uint8Array {
   putPosition(row, positionOf(key))
   row.set(text, POSITION_BYTES)
   return row
+}
+
+/** The key of a row. @throws CORRUPTION for one that is not where its key belongs: a scan would not come past it. */
+function keyAt(row: Uint8Array): string {
+  const key = Buffer.from(row.subarray(POSITION_BYTES)).toString()
+  if (key !== '' && Buffer.compare(rowOf(key), row) === 0) return key
+  throw new BedplateError('CORRUPTION', 'a row of a node is not where its key belongs')
+}
+
+/** What is written behind the first bytes of a row. @throws CORRUPTION if that is no name of anything. */
+function keyOf(row: Uint8Array, behind: number): string {
+  const key = decodeUtf8(row.subarray(behind))
+  if (key === undefined || key === '') throw new BedplateError('CORRUPTION', 'a row of a node is of no key')
+  return key
 }
 
 function hintRowOf(target: string, key: string): Uint8Array {

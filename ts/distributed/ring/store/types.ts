@@ -213,9 +213,9 @@ export interface Notes {
 /** How far a node is with what it copies in an epoch. */
 export interface Progress {
   readonly epoch: number
-  /** Index of the leg that is under way; the number of all legs when it is done. */
+  /** Index of the first leg that is not whole; the number of all legs when it is done. */
   readonly leg: number
-  /** The last key of the leg that is on disk. */
+  /** The last key of that leg that is on disk. */
   readonly after: string | undefined
   /** What came so far. */
   readonly keys: number
@@ -298,6 +298,8 @@ export interface StoreOptions {
   readonly eraTicks?: number
   /** How many entries are read, copied or released a tick, of each; from 1 to `MAX_PAGE_ENTRIES`, which it is unless told. */
   readonly entriesPerTick?: number
+  /** Of values, keys and what is known of them: what a newcomer copies a tick, on average; 256 KiB unless told. */
+  readonly streamBytesPerTick?: number
   /** Every range has 2^treeDepth leaves; 6 unless told. */
   readonly treeDepth?: number
   readonly mutant?: Mutant | undefined
@@ -315,6 +317,8 @@ export const MAX_ROOTS = 512
 export const MAX_PAGE_ENTRIES = 256
 /** About what a page takes at most, unless it has one entry. */
 export const MAX_PAGE_BYTES = 256 * 1024
+/** Ranges that a newcomer copies at once. */
+export const MAX_PULLS = 8
 /** Nodes that gossip is about. */
 export const MAX_MEMBERS = 4096
 /** Tombstones whose end a node looks for at once. */

@@ -8,14 +8,22 @@
 //   record     u8 version = 1 | versions: what a store has under a key
 import { type ByteReader, ByteWriter, ByteReader as Reader } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
-import { MAX_NAME_BYTES, MAX_VALUE_BYTES } from './limits.ts'
-import { covers, type Dot, MAX_SIBLINGS, type Sibling, type Versions, type VersionVector } from './versions.ts'
+import { MAX_COUNTED, MAX_NAME_BYTES, MAX_REPLICAS, MAX_VALUE_BYTES } from './limits.ts'
+import {
+  covers,
+  type Dot,
+  MAX_COUNT,
+  MAX_SIBLINGS,
+  MAX_VECTOR_NODES,
+  type Sibling,
+  type Versions,
+  type VersionVector,
+} from './versions.ts'
 
 const VERSION = 1
-/** As many as `write` lets in. */
-const MAX_VECTOR_NODES = 256
-/** Each node that takes writes of a key lets so many in; merged, they may be more. */
-const MOST_SIBLINGS = 16 * MAX_SIBLINGS
+/** Each replica that takes writes of a key lets so many in; merged, they may be more. */
+const MOST_NODES = MAX_REPLICAS * MAX_VECTOR_NODES
+const MOST_SIBLINGS = MAX_REPLICAS * MAX_SIBLINGS
 const DOT_BYTES = 12
 
 export function putVector(body: ByteWriter, vector: VersionVector): void {
@@ -41,7 +49,7 @@ export function putVersions(body: ByteWriter, { context, siblings }: Versions): 
 }
 
 export function takeVector(reader: ByteReader): VersionVector {
-  const dots = reader.list({ most: MAX_VECTOR_NODES, itemBytes: DOT_BYTES }, () => takeDot(reader))
+  const dots = reader.list({ most: MOST_NODES, itemBytes: DOT_BYTES }, () => takeDot(reader))
   const vector = new Map(dots.map(({ node, count }) => [node, count]))
   if (vector.size < dots.length) throw reader.corrupt('names a node twice')
   return vector
@@ -49,8 +57,7 @@ export function takeVector(reader: ByteReader): VersionVector {
 
 export function takeDot(reader: ByteReader): Dot {
   const dot = { node: takeName(reader), count: reader.u53() }
-  // Not the largest numbers: the next write counts on.
-  if (dot.count < 1 || dot.count > 2 ** 52) throw reader.corrupt('has a write with a number that cannot be')
+  if (dot.count < 1 || dot.count > MAX_COUNT) throw reader.corrupt('has a write with a number that cannot be')
   return dot
 }
 
@@ -58,6 +65,13 @@ export function takeName(reader: ByteReader): string {
   const name = reader.text(MAX_NAME_BYTES)
   if (name === '') throw reader.corrupt('has a node without a name')
   return name
+}
+
+/** A number that nodes count on from: one more is still exact. */
+export function takeCounted(reader: ByteReader): number {
+  const number = reader.u53()
+  if (number > MAX_COUNTED) throw reader.corrupt('has a number that no node counts to')
+  return number
 }
 
 export function takeValue(reader: ByteReader): Uint8Array | undefined {

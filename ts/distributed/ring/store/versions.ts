@@ -9,7 +9,7 @@
 // Two rules are the caller's. A node never names two writes alike: it has a write on disk before anybody else hears of it, and
 // a node that has lost or forgotten what it had comes back under a new name. And a client's context is what it has read, nothing else.
 import { BedplateError } from '../../../base/errors.ts'
-import { MAX_NAME_LENGTH } from '../types.ts'
+import { MAX_WRITER_LENGTH } from './limits.ts'
 
 /** How many writes of each node to one key are known: all of them up to that count. Nodes that are not in it have none. */
 export type VersionVector = ReadonlyMap<string, number>
@@ -44,9 +44,9 @@ export type Order = 'equal' | 'before' | 'after' | 'concurrent'
 /** Writes that know of each other's neither: a client that never reads first makes one a write. */
 export const MAX_SIBLINGS = 64
 /** Nodes that have ever taken a write to one key. */
-const MAX_VECTOR_NODES = 256
-/** Of the name under which a node takes writes: its own and an epoch. */
-const MAX_WRITER_LENGTH = MAX_NAME_LENGTH + 20
+export const MAX_VECTOR_NODES = 256
+/** Writes of one node to one key. Far from the largest numbers: the next write counts on. */
+export const MAX_COUNT: number = 2 ** 52
 /** Of an encoded context. */
 const MAX_CONTEXT_LENGTH = 100_000
 
@@ -68,12 +68,14 @@ export interface Write {
 /**
  * Takes a write: it replaces the siblings that the client has read, and stands beside those that it has not.
  * @returns What the node knows then, and the name of the write.
- * @throws CONFLICT if there are `MAX_SIBLINGS` that the client has not read, INVALID_INPUT if too many nodes have written the key.
+ * @throws CONFLICT if there are `MAX_SIBLINGS` that the client has not read, INVALID_INPUT if too many nodes have written the key, or one too often.
  */
 export function write(known: Versions, wanted: Write): { versions: Versions; dot: Dot } {
   const { node, value, context, writtenMs, above = 0 } = wanted
   const all = join(known.context, context)
   const dot = { node, count: Math.max(all.get(node) ?? 0, above) + 1 }
+  // No node gets there by writing, but the context is what a client says.
+  if (dot.count > MAX_COUNT) throw new BedplateError('INVALID_INPUT', `"${node}" can write this key no more`)
   const siblings = known.siblings.filter((sibling) => !covers(context, sibling.dot))
   if (siblings.length >= MAX_SIBLINGS) {
     throw new BedplateError('CONFLICT', `the key has ${siblings.length} values that this write does not replace`, {
@@ -147,8 +149,7 @@ export function decodeContext(text: string): VersionVector {
     if (typeof node !== 'string' || node === '' || node.length > MAX_WRITER_LENGTH)
       throw notAContext('a node has no name')
     if (context.has(node)) throw notAContext('a node stands twice')
-    // Not the largest numbers: the next write counts on.
-    if (!Number.isInteger(count) || (count as number) < 1 || (count as number) > 2 ** 52)
+    if (!Number.isInteger(count) || (count as number) < 1 || (count as number) > MAX_COUNT)
       throw notAContext('a count is none')
     context.set(node, count as number)
   }

@@ -8,6 +8,7 @@ import { UUID_BYTES } from '../../log/segment.ts'
 import { NativeStoreEngine } from '../../ordered/native/engine.ts'
 import { NativeMoment } from '../../ordered/native/moment.ts'
 import { DEFAULT_TREE } from '../../ordered/operation.ts'
+import type { PackedOperations } from '../../ordered/packed-operations.ts'
 import type { Codecs } from '../../ordered/reader.ts'
 import { StatsFile } from '../../stats-file.ts'
 import type { BTreeEngine } from '../btree-engine.ts'
@@ -42,6 +43,18 @@ export class NativeEngine extends NativeStoreEngine<NativeBTree> implements BTre
 
   tree<K, V>(name: string, codecs: Codecs<K, V>): BTreeTree<K, V> {
     return new NativeBTreeHandle(this, name, codecs)
+  }
+
+  applyPacked(trees: readonly string[], { bytes, count }: PackedOperations): Promise<void> {
+    const { core } = this
+    core.assertWritable()
+    return core.written(
+      core.raw.apply(
+        bytes,
+        count,
+        trees.map((name) => core.tree(name).handle),
+      ),
+    )
   }
 
   checkpoint(): Promise<void> {

@@ -1,6 +1,6 @@
 // A bulk load: entries go to the core in packs, `keyLength u32 | valueLength u32 | key | value` behind each other.
 import type { NativeTreeHandle } from '../../../native/store.ts'
-import { larger } from '../../ordered/native/reader.ts'
+import { larger } from '../../ordered/packed-operations.ts'
 import type { BTreeCore } from './core.ts'
 
 const HEADER_BYTES = 8

@@ -4,6 +4,7 @@ import { ViewMemory } from '../../../io/view-memory.ts'
 import { ABSENT, type NativeTree, NOT_AT_HAND, SPILLED } from '../../../native/store.ts'
 import { resolveRange } from '../../compare.ts'
 import type { FlatBlock, OrderedReader, RangeIterable, RangeOptions } from '../../ordered-store.ts'
+import { larger } from '../packed-operations.ts'
 import type { WalkRange } from '../range.ts'
 import { type Codecs, checkTarget } from '../reader.ts'
 import type { NativeCore } from './core.ts'
@@ -205,12 +206,5 @@ const KEPT_COPY_BYTES = 8 * 1024
 function copyOf(bytes: Buffer, start: number, end: number): ViewMemory {
   const copy = new ViewMemory(Math.min(end, bytes.length) - start)
   bytes.copy(copy.bytes, 0, start, end)
-  return copy
-}
-
-/** A buffer of at least `bytes` with the first `used` of `buffer`; at least twice as large, so that copying stays rare. */
-export function larger(buffer: Buffer, used: number, bytes: number): Buffer {
-  const copy = Buffer.allocUnsafeSlow(Math.max(bytes, 2 * buffer.length))
-  buffer.copy(copy, 0, 0, used)
   return copy
 }

@@ -1,0 +1,102 @@
+// Connections of clients that speak Redis's protocol, on the port of the nodes: what begins with `*` is theirs.
+import type { Cancel, Clock } from '../../../../io/clock.ts'
+import type { Connection, ConnectionEvents } from '../../../../io/network.ts'
+import { WriteGatherer } from '../gatherer.ts'
+import type { Replica } from '../replica.ts'
+import { Client, type ClientSeams } from './client.ts'
+
+/** The first byte of what a client library sends; HTTP begins with a letter. */
+const STAR = 0x2a
+/** Whoever has begun a command and not ended it for one to two of these is let go. */
+const HALF_MS = 30_000
+
+export interface DoorOptions {
+  readonly clock: Clock
+  /** The node. @throws UNAVAILABLE while it is starting */
+  readonly replica: () => Replica
+  readonly maxClients: number
+  /** How long a write waits for room. */
+  readonly patienceMs: number
+}
+
+/** Whether a connection is one of Redis's protocol. @param first - What came first; at least a byte. */
+export function beginsLikeResp(first: Uint8Array): boolean {
+  return first[0] === STAR
+}
+
+/** See the top of this file. */
+export class RespDoor implements ClientSeams {
+  readonly clock: Clock
+  readonly gatherer: WriteGatherer
+  readonly #options: DoorOptions
+  readonly #clients = new Map<Client, { wasHalfWritten: boolean }>()
+  #nextId = 1
+  #goneCommands = 0
+  #isClosing = false
+  #cancelLook: Cancel | undefined
+
+  constructor(options: DoorOptions) {
+    const { clock, patienceMs } = options
+    this.#options = options
+    this.clock = clock
+    this.gatherer = new WriteGatherer({ clock, patienceMs, propose: async (command) => this.replica.execute(command) })
+  }
+
+  get replica(): Replica {
+    return this.#options.replica()
+  }
+
+  get clientCount(): number {
+    return this.#clients.size
+  }
+
+  /** Commands that were answered, ever. */
+  get commandCount(): number {
+    let count = this.#goneCommands
+    for (const client of this.#clients.keys()) count += client.commandCount
+    return count
+  }
+
+  accept(connection: Connection): ConnectionEvents {
+    const client = new Client(this.#nextId++, connection, this)
+    if (this.#clients.size >= this.#options.maxClients || this.#isClosing) {
+      client.reply.error('ERR max number of clients reached')
+      client.hangUp()
+    } else {
+      this.#clients.set(client, { wasHalfWritten: false })
+      if (this.#cancelLook === undefined) this.#lookLater()
+    }
+    return {
+      data: (bytes) => client.arrived(bytes),
+      drained: () => client.drained(),
+      closed: () => {
+        client.closed()
+        if (this.#clients.delete(client)) this.#goneCommands += client.commandCount
+      },
+    }
+  }
+
+  /** Clients get the answers to what is under way, and are let go. */
+  drain(): void {
+    this.#isClosing = true
+    for (const client of this.#clients.keys()) client.hangUp()
+  }
+
+  close(): void {
+    this.#isClosing = true
+    this.#cancelLook?.()
+    for (const client of this.#clients.keys()) client.destroy()
+  }
+
+  #lookLater(): void {
+    this.#cancelLook = this.clock.timer(HALF_MS, () => {
+      this.#cancelLook = undefined
+      for (const [client, state] of this.#clients) {
+        const { isHalfWritten } = client
+        if (isHalfWritten && state.wasHalfWritten) client.destroy()
+        state.wasHalfWritten = isHalfWritten
+      }
+      if (this.#clients.size > 0 && !this.#isClosing) this.#lookLater()
+    })
+  }
+}
