@@ -217,7 +217,7 @@ describe('a session', () => {
     const ahead = new LocksMachine({ maxTxnOps: 128, quotaBytes: 1e9 })
     for (const [i, command] of SETUP.entries()) ahead.apply(Command.encode(command), i + 1, 1)
     node.sessions.admit('token', 'somebody who was removed since')
-    machines[0]!.restore(ahead.snapshot(), SETUP.length)
+    machines[0]!.restore!(ahead.snapshot(), SETUP.length)
     expect(node.state.users.isEnabled).toBe(true)
     expect(() => node.sessions.userOf('token')).toThrow('etcdserver: invalid auth token')
     await node.close()

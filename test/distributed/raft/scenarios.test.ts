@@ -541,25 +541,28 @@ describe('clients (§8, dissertation §6.3)', () => {
 })
 
 describe('snapshots (§7)', () => {
-  it('bring back in pieces who was away for longer than the log goes back', () => {
-    const raft = { keptEntries: 5, chunkBytes: 10 }
-    const cluster = new Cluster({ seed: 1, nodeCount: 3, snapshotEvery: 20, raft })
-    const client = cluster.addClient({ thinkMs: 1 })
-    const leader = cluster.elect()
-    const away = others(cluster, leader)[0] as NodeId
-    cluster.simulation.crash(away)
-    waitFor(cluster, 'a hundred operations', () => client.completed > 100, 20_000)
-    cluster.simulation.restart(away)
-    let chunks = 0
-    cluster.filter = (_, to, { kind }) => {
-      if (to === away && kind === 'snapshotChunk') chunks++
-      return true
-    }
-    cluster.converge(5000)
-    expect(chunks).toBeGreaterThan(5)
-    expect(cluster.host(away).chain.digest).toBe(cluster.host(leader).chain.digest)
-    expect(cluster.checkHistory()).toBe(true)
-  })
+  it.each([{ keptEntries: 5 }, { keptBytes: 200 }])(
+    'bring back in pieces who was away for longer than the log goes back: %j',
+    (kept) => {
+      const raft = { ...kept, chunkBytes: 10 }
+      const cluster = new Cluster({ seed: 1, nodeCount: 3, snapshotEvery: 20, raft })
+      const client = cluster.addClient({ thinkMs: 1 })
+      const leader = cluster.elect()
+      const away = others(cluster, leader)[0] as NodeId
+      cluster.simulation.crash(away)
+      waitFor(cluster, 'a hundred operations', () => client.completed > 100, 20_000)
+      cluster.simulation.restart(away)
+      let chunks = 0
+      cluster.filter = (_, to, { kind }) => {
+        if (to === away && kind === 'snapshotChunk') chunks++
+        return true
+      }
+      cluster.converge(5000)
+      expect(chunks).toBeGreaterThan(5)
+      expect(cluster.host(away).chain.digest).toBe(cluster.host(leader).chain.digest)
+      expect(cluster.checkHistory()).toBe(true)
+    },
+  )
 
   it('of two leaders are not put together', () => snapshotOfTwoLeaders())
 

@@ -1,13 +1,15 @@
 // What reads what leader-follower replication keeps and sends, given bytes that no node writes.
 import { isCode } from '../../../ts/base/errors.ts'
+import { PieceReader } from '../../../ts/distributed/raft/index.ts'
 import { decodeSession, encodeSession } from '../../../ts/distributed/replication/index.ts'
 import { readClusterFile, writeClusterFile } from '../../../ts/distributed/replication/server/cluster-file.ts'
 import {
   decodeCommand,
-  decodeSnapshot,
   encodeMember,
   encodeSnapshot,
   encodeWrites,
+  takeSnapshotEntries,
+  takeSnapshotHead,
 } from '../../../ts/distributed/replication/server/command.ts'
 import type { Random } from '../../../ts/io/random.ts'
 import { SimulatedDisk } from '../../../ts/io/simulated-disk.ts'
@@ -27,14 +29,12 @@ const COMMANDS = [
   encodeWrites([PUT, DELETE, { key: key(1024), value: new Uint8Array(0) }]),
   encodeMember(MEMBER),
 ]
-const SNAPSHOT = encodeSnapshot(
-  2 ** 40,
-  [MEMBER, { ...MEMBER, id: 8 }],
-  [
+const SNAPSHOT = Buffer.concat([
+  ...encodeSnapshot({ index: 2 ** 40, members: [MEMBER, { ...MEMBER, id: 8 }] }, [
     [key(1), key(3)],
     [key(20), key(0)],
-  ],
-)
+  ]),
+])
 const CLUSTER = {
   ...{ version: 1, cluster: JOIN_ID, node: 2, joinId: JOIN_ID, mode: 'semi-sync', state: 'member' },
   founders: { 1: { host: 'localhost', port: 8001 }, 2: { host: '::1', port: 8002 } },
@@ -47,11 +47,24 @@ export function fuzzReplicatedCommand(random: Random): void {
   else if (command.writes.count > 0) encodeWrites([...command.writes])
 }
 
-export function fuzzReplicatedSnapshot(random: Random): void {
-  const { index, members, entries } = decodeSnapshot(mutate(SNAPSHOT, random))
-  const again = encodeSnapshot(index, members, entries)
-  must(decodeSnapshot(again).entries.length === entries.length, 'a snapshot that changes')
+export async function fuzzReplicatedSnapshot(random: Random): Promise<void> {
+  const { head, entries } = await readSnapshot(mutate(SNAPSHOT, random), 1 + below(random, 40))
+  const again = await readSnapshot(Buffer.concat([...encodeSnapshot(head, entries)]), 1000)
+  must(again.entries.length === entries.length, 'a snapshot that changes')
   for (const [key, value] of entries) encodeWrites([{ key, value }])
+}
+
+/** Takes a snapshot that comes in pieces of so many bytes. */
+async function readSnapshot(bytes: Uint8Array, pieceBytes: number) {
+  const reader = new PieceReader(inPieces(bytes, pieceBytes), 'snapshot')
+  const head = await takeSnapshotHead(reader)
+  const entries: (readonly [Uint8Array, Uint8Array])[] = []
+  for await (const entry of takeSnapshotEntries(reader)) entries.push(entry)
+  return { head, entries }
+}
+
+async function* inPieces(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes)
 }
 
 export async function fuzzClusterFile(random: Random): Promise<void> {

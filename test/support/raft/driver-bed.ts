@@ -1,6 +1,7 @@
 // Nodes as they run for real, drivers and all, in one thread: on simulated disks, a clock that is moved by hand and a network
 // that is an array.
 import {
+  bringUp,
   Driver,
   type EngineFactory,
   type Journal,
@@ -69,6 +70,7 @@ export async function openNode(options: NodeOptions): Promise<BedNode> {
   await disk.syncDirectory(directory === '' ? '/' : directory)
   const machine = options.machine?.() ?? new ListMachine()
   const founding = { voters: members, outgoing: [], learners: [] }
+  await bringUp({ group: 1, journal, snapshots, clock, machine })
   const driver = new Driver({
     ...{ group: 1, founding, machine, journal, snapshots, clock, send, engine },
     tickMs: TICK_MS,

@@ -19,6 +19,7 @@ const COUNTS = [
   'maxCommandBytes',
   'chunkBytes',
   'maxSnapshotBytes',
+  'keptBytes',
   'maxPendingReads',
   'leaseTicks',
 ] as const

@@ -49,7 +49,7 @@ export interface GroupOptions {
   readonly maxCommandBytes?: number
   /** A snapshot is made when commands of so many bytes were applied since the last. Default 16 MiB. */
   readonly snapshotBytes?: number
-  /** Entries that a snapshot covers and that are kept for followers that are only a little behind. Default 1000. */
+  /** Entries that a snapshot covers and that are kept for followers that are only a little behind, 16 MiB at most. Default 1000. */
   readonly keptEntries?: number
   /**
    * Answers what `ask` asks, on the member that leads: from the state machine, and from what only a leader knows. Asked twice is

@@ -9,12 +9,12 @@
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
-import { showsNothing } from './hosted-machine.ts'
+import { hasNoSnapshots, showsNothing } from './hosted-machine.ts'
 import type { Journal } from './journal.ts'
 import { type EngineFactory, RaftNode } from './node.ts'
 import { type Applied, RaftError, type RoleChange } from './raft-error.ts'
 import type { SnapshotFiles } from './snapshot-files.ts'
-import type { StateMachine } from './state-machine.ts'
+import type { SnapshotPieces, StateMachine } from './state-machine.ts'
 import type {
   Coverage,
   Effect,
@@ -29,6 +29,7 @@ import type {
   Position,
   Proposal,
   RaftOptions,
+  SnapshotChunk,
   SnapshotMeta,
   Term,
 } from './types.ts'
@@ -66,6 +67,8 @@ const DEFAULT_TICK_MS = 30
 const DEFAULT_SNAPSHOT_BYTES = 16 * 1024 * 1024
 /** A timer that fires a little early would only be set again. */
 const TIMER_SLACK_MS = 0.1
+/** What snapshots take of a turn of the event loop. */
+const SLICE_MS = 4
 /** A node that was removed ends after so long. */
 const FAREWELL_MS = 300
 /** What an applied entry counts, beside its command, towards the next snapshot. */
@@ -81,6 +84,7 @@ interface Pending {
 export class Driver {
   private readonly options: DriverOptions
   private readonly node: RaftNode
+  private readonly slices: Slices
   private readonly tickMs: number
   private readonly snapshotBytes: number
   private readonly pending = new Map<number, Pending>()
@@ -97,12 +101,14 @@ export class Driver {
   private lastSnapshot: LogIndex
   private discardedBelow: LogIndex = 0
   private appliedBytes = 0
+  /** Nodes that a snapshot is looked through for, before its first piece leaves. */
+  private readonly checking = new Set<NodeId>()
   private cancelTimer: Cancel | undefined
   private cancelLeaving: Cancel | undefined
   private ended: Error | undefined
 
   /**
-   * Starts from what is on disk.
+   * Starts from what is on disk. A machine that takes its state in pieces was brought up before: see `bringUp`.
    * @throws CORRUPTION if that cannot be what a node has left there; INVALID_INPUT for bad options.
    */
   constructor(options: DriverOptions) {
@@ -111,11 +117,12 @@ export class Driver {
       throw new BedplateError('INVALID_INPUT', `Driver: maxCommandBytes must be at most ${LARGEST_COMMAND_BYTES}`)
     }
     this.options = options
+    this.slices = new Slices(options.clock)
     this.tickMs = options.tickMs ?? DEFAULT_TICK_MS
     this.snapshotBytes = options.snapshotBytes ?? DEFAULT_SNAPSHOT_BYTES
     const { hardState, snapshot, entries } = journal.state(group)
     snapshots.clean(snapshot?.index)
-    if (snapshot !== undefined) machine.restore(snapshots.read(snapshot), snapshot.index)
+    if (snapshot !== undefined && machine.pieces === undefined) restoreWhole(machine, snapshots, snapshot)
     this.lastSnapshot = snapshot?.index ?? 0
     const make: EngineFactory = options.engine ?? ((given, start) => new RaftNode(given, start))
     this.node = make(raft, {
@@ -259,7 +266,9 @@ export class Driver {
           this.options.snapshots.storeChunk(effect.snapshot, effect.offset, effect.data)
           break
         case 'restore':
-          this.options.machine.restore(this.options.snapshots.read(effect.snapshot), effect.snapshot.index)
+          // One that takes pieces has it already: see `persist`.
+          if (this.options.machine.pieces !== undefined) this.options.machine.pieces.adopt()
+          else restoreWhole(this.options.machine, this.options.snapshots, effect.snapshot)
           this.lastSnapshot = effect.snapshot.index
           this.appliedBytes = 0
           hasMoved = true
@@ -318,6 +327,8 @@ export class Driver {
         await before
         await finish?.()
         await journal.append(record)
+        // The engine hears that the snapshot is there when the state is, and lets nothing be applied or acknowledged before.
+        if (snapshot !== undefined) await takePieces(this.options, snapshot, this.turn)
       })()
       this.finishing = done
     }
@@ -343,8 +354,27 @@ export class Driver {
       this.options.send(to, message)
       return
     }
+    if (message.offset > 0) this.sendChunk(to, message)
+    else this.sendFirstChunk(to, message)
+  }
+
+  /** Behind a look at all of the snapshot. Meanwhile it may be asked for again, which is as if that message was lost. */
+  private sendFirstChunk(to: NodeId, message: SnapshotChunk): void {
+    const { index } = message.snapshot
+    if (this.checking.has(to) || index < this.discardedBelow) return
+    this.checking.add(to)
+    this.options.snapshots
+      .check(index, this.turn)
+      .finally(() => this.checking.delete(to))
+      .then(
+        () => this.sendChunk(to, message),
+        (error: unknown) => this.fail(error),
+      )
+  }
+
+  private sendChunk(to: NodeId, message: SnapshotChunk): void {
     const { snapshot, offset, lengthBytes } = message
-    if (snapshot.index < this.discardedBelow) return // it was held back, and nobody wants it any more
+    if (this.ended !== undefined || snapshot.index < this.discardedBelow) return // nobody wants it any more
     try {
       const data = this.options.snapshots.readChunk(snapshot.index, offset, lengthBytes)
       this.options.send(to, { ...message, data })
@@ -413,15 +443,22 @@ export class Driver {
     if (this.node.termAt(appliedIndex) === undefined) {
       throw new BedplateError('UNAVAILABLE', 'a newer snapshot is just coming in from the leader')
     }
-    const state = machine.snapshot()
-    const snapshot: SnapshotMeta = this.node.describeSnapshot(appliedIndex, state.length)
+    const { pieces, close } = snapshotOf(machine)
+    const draft = this.node.describeSnapshot(appliedIndex, 0)
     this.lastSnapshot = appliedIndex
     this.appliedBytes = 0
-    await snapshots.write(snapshot, state)
+    const sizeBytes = await snapshots.write(draft, pieces, this.turn).finally(close)
+    const snapshot: SnapshotMeta = { ...draft, sizeBytes }
     const nothing = { hardState: undefined, truncateFrom: undefined, entries: [], resets: false }
     await journal.append({ ...nothing, group, snapshot })
     this.step({ kind: 'snapshotted', snapshot })
     return appliedIndex
+  }
+
+  /** Gives others their turn, if that is due. @throws What ended the node */
+  private readonly turn = async (): Promise<void> => {
+    await this.slices.turn()
+    if (this.ended !== undefined) throw this.ended
   }
 
   /** Ends after a while, in which those who asked for the removal get their answers, unless it is taken in again. */
@@ -449,6 +486,55 @@ export class Driver {
     this.pending.clear()
     this.options.snapshots.close()
   }
+}
+
+/** Long work, a few milliseconds at a time: a turn of the event loop after each piece would take longer than the pieces. */
+class Slices {
+  private readonly clock: Clock
+  private beganNs: number
+
+  constructor(clock: Clock) {
+    this.clock = clock
+    this.beganNs = clock.monotonic()
+  }
+
+  async turn(): Promise<void> {
+    if (this.clock.monotonic() - this.beganNs < SLICE_MS * 1e6) return
+    await this.clock.turn()
+    this.beganNs = this.clock.monotonic()
+  }
+}
+
+type Stored = Pick<DriverOptions, 'machine' | 'snapshots'>
+
+/** Gives a machine that takes pieces the state that its group begins with; before the driver is made. @throws CORRUPTION */
+export async function bringUp(options: Stored & Pick<DriverOptions, 'journal' | 'group' | 'clock'>): Promise<void> {
+  const { machine, journal, group, clock } = options
+  const { snapshot } = journal.state(group)
+  if (snapshot === undefined || machine.pieces === undefined) return
+  const slices = new Slices(clock)
+  await takePieces(options, snapshot, () => slices.turn())
+  machine.pieces.adopt()
+}
+
+async function takePieces({ machine, snapshots }: Stored, snapshot: SnapshotMeta, turn: () => Promise<void>) {
+  const pieces = snapshots.pieces(snapshot, turn)
+  try {
+    await machine.pieces?.take(pieces, snapshot.index)
+  } finally {
+    await pieces.return(undefined) // it has a file open if not all of it was taken
+  }
+}
+
+function restoreWhole(machine: StateMachine, snapshots: SnapshotFiles, snapshot: SnapshotMeta): void {
+  if (machine.restore === undefined) throw hasNoSnapshots()
+  machine.restore(snapshots.read(snapshot), snapshot.index)
+}
+
+function snapshotOf(machine: StateMachine): SnapshotPieces {
+  if (machine.pieces !== undefined) return machine.pieces.snapshot()
+  if (machine.snapshot === undefined) throw hasNoSnapshots()
+  return { pieces: [machine.snapshot()], close() {} }
 }
 
 function removed(id: NodeId): BedplateError {

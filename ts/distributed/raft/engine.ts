@@ -2,7 +2,7 @@
 export { type EngineFactory, RaftNode } from './node.ts'
 export { encodeCommand, type SessionCommand, type SessionResult } from './session-codec.ts'
 export { SessionMachine, type SessionOptions } from './sessions.ts'
-export type { StateMachine } from './state-machine.ts'
+export type { PiecewiseState, SnapshotPieces, StateMachine } from './state-machine.ts'
 export type {
   Coverage,
   Effect,

@@ -20,7 +20,7 @@ import {
   addressCommand,
   addressesIn,
   checkCommand,
-  HostedMachine,
+  type HostedMachine,
   isOfSession,
   WRAPPING_BYTES,
   wrapCommand,
@@ -29,7 +29,6 @@ import {
 import { type Applied, RaftError } from './raft-error.ts'
 import { failureOf, Session } from './session.ts'
 import { decodeResult, type SessionCommand } from './session-codec.ts'
-import type { StateMachine } from './state-machine.ts'
 import type {
   Coverage,
   LogIndex,
@@ -47,7 +46,7 @@ export interface GroupSeams extends Pick<DriverOptions, 'group' | 'founding' | '
   readonly id: NodeId
   readonly clock: Clock
   readonly random: RaftOptions['random']
-  readonly machine: StateMachine
+  readonly machine: HostedMachine
   readonly send: (to: NodeId, message: Message) => void
   readonly call: (to: NodeId, request: Uint8Array) => Promise<CallOutcome>
   readonly learned: (addresses: Addresses) => void
@@ -91,7 +90,7 @@ export class Group implements RaftGroup {
   /** @throws INVALID_INPUT for options that cannot work, CORRUPTION */
   constructor(seams: GroupSeams, options: GroupOptions = {}) {
     checkOptions(options, TYPES, 'openGroup')
-    const { group, founding, journal, snapshots, engine, clock, id, random, machine, learned, send } = seams
+    const { group, founding, journal, snapshots, engine, clock, id, random, machine, send } = seams
     const {
       tickMs,
       snapshotBytes,
@@ -110,7 +109,7 @@ export class Group implements RaftGroup {
       ...{ group, founding, journal, snapshots, engine, clock, send, onFailure },
       ...(tickMs === undefined ? {} : { tickMs }),
       ...(snapshotBytes === undefined ? {} : { snapshotBytes }),
-      machine: new HostedMachine(machine, learned),
+      machine,
       raft: { ...raft, id, random, maxCommandBytes: maxCommandBytes + WRAPPING_BYTES },
       onAppended: (entries) => {
         for (const entry of entries) this.learn(entry)

@@ -20,7 +20,9 @@ import type { Random } from '../../io/random.ts'
 import { checkStoreFormat, isVacant, makeStoreDirectory } from '../../storage/directory.ts'
 import { encodeReply } from './calls.ts'
 import type { Addresses, GroupOptions, RaftGroup, RaftHost } from './door.ts'
+import { bringUp } from './driver.ts'
 import { Group } from './group.ts'
+import { HostedMachine } from './hosted-machine.ts'
 import { checkIdentity, drawIncarnation, type Identity, writeIdentity } from './identity.ts'
 import { type Journal, openJournal } from './journal.ts'
 import type { EngineFactory } from './node.ts'
@@ -188,11 +190,15 @@ export class Host implements RaftHost {
     const snapshots = new SnapshotFiles(disk, joinPath(directory, String(group)))
     if (isNew) await disk.syncDirectory(directory)
     if (this.isClosed) throw this.closedError()
+    const hosted = new HostedMachine(machine, (addresses) => this.learn(addresses))
+    const { journal } = this.parts
+    if (!this.groups.has(group)) await bringUp({ group, journal, snapshots, clock, machine: hosted })
+    if (this.isClosed) throw this.closedError()
     if (this.groups.has(group)) throw new BedplateError('INVALID_INPUT', `openGroup: group ${group} is open already`)
     const opened = new Group(
       {
-        ...{ group, id: identity.node, clock, random, machine, snapshots, engine },
-        journal: this.parts.journal,
+        ...{ group, id: identity.node, clock, random, snapshots, engine, journal },
+        machine: hosted,
         founding: { voters: identity.members, outgoing: [], learners: [] },
         send: (to, message) => transport.send(to, group, message),
         call: (to, request) => transport.call(to, group, request),

@@ -11,9 +11,10 @@ import { ByteReader, ByteWriter } from '../../base/binary.ts'
 import { BedplateError } from '../../base/errors.ts'
 import type { Address } from '../../io/network.ts'
 import type { Addresses } from './door.ts'
+import { PieceReader } from './piece-reader.ts'
 import { decodeCommand, encodeCommand, encodeResult, RUN_HEADER_BYTES, type SessionCommand } from './session-codec.ts'
 import { SessionTable } from './sessions.ts'
-import type { StateMachine } from './state-machine.ts'
+import type { PiecewiseState, StateMachine } from './state-machine.ts'
 import type { Entry, LogIndex, NodeId, Term } from './types.ts'
 
 const COMMAND = 0
@@ -85,12 +86,21 @@ export function checkCommand(command: Uint8Array): void {
   throw new BedplateError('CORRUPTION', 'another node proposes a command of a kind that is not known')
 }
 
+/** What a snapshot has of the group itself. */
+interface Taken {
+  readonly addresses: Addresses
+  /** As bytes; undefined for none. */
+  readonly sessions: Uint8Array | undefined
+}
+
 /** What the driver of a group sees. */
 export class HostedMachine implements StateMachine {
   private readonly inner: StateMachine
   private readonly learned: (addresses: Addresses) => void
   private readonly addresses = new Map<NodeId, Address>()
   private readonly sessions = new SessionTable(SESSION_LIMITS)
+  /** Of a snapshot that came in pieces and is not adopted yet. */
+  private taken: Taken = { addresses: new Map(), sessions: undefined }
 
   /** @param learned - Is told of addresses as they become certain. */
   constructor(inner: StateMachine, learned: (addresses: Addresses) => void) {
@@ -129,36 +139,77 @@ export class HostedMachine implements StateMachine {
     this.inner.hide(from)
   }
 
+  /** Of the user's state machine, if it has any; what is not the user's comes before its first piece. */
+  get pieces(): PiecewiseState | undefined {
+    const inner = this.inner.pieces
+    if (inner === undefined) return undefined
+    return {
+      snapshot: () => {
+        const head = this.head().finish()
+        const { pieces, close } = inner.snapshot()
+        return { pieces: chained(head, pieces), close }
+      },
+      take: async (pieces, index) => {
+        const reader = new PieceReader(pieces, 'snapshot')
+        const version = await reader.u8()
+        checkVersion(version)
+        const addresses = await takeAddressPieces(reader)
+        const sessions = version === VERSION ? undefined : await reader.blob(MAX_TABLE_BYTES)
+        await inner.take(reader.rest(), index)
+        this.taken = { addresses, sessions }
+      },
+      adopt: () => {
+        this.begin(this.taken)
+        inner.adopt()
+      },
+    }
+  }
+
+  /** @throws NOT_SUPPORTED if the user's state machine has none */
   snapshot(): Uint8Array {
-    const hasSessions = this.sessions.sessionCount > 0
-    const writer = new ByteWriter().u8(hasSessions ? VERSION_WITH_SESSIONS : VERSION)
-    putAddresses(writer, this.addresses)
-    if (hasSessions) writer.blob(this.sessions.snapshot(new Uint8Array(0)))
-    return writer.raw(this.inner.snapshot()).finish()
+    if (this.inner.snapshot === undefined) throw hasNoSnapshots()
+    return this.head().raw(this.inner.snapshot()).finish()
   }
 
   /** @throws CORRUPTION, INCOMPATIBLE */
   restore(snapshot: Uint8Array, index: LogIndex): void {
     const reader = new ByteReader(snapshot, 'snapshot')
     const version = reader.u8()
-    if (version !== VERSION && version !== VERSION_WITH_SESSIONS) {
-      throw new BedplateError(
-        'INCOMPATIBLE',
-        `a snapshot has version ${version}, and ${VERSION_WITH_SESSIONS} is the last that is known`,
-        { hint: 'update bedplate' },
-      )
-    }
-    this.addresses.clear()
-    this.merge(takeAddresses(reader))
-    if (version === VERSION) this.sessions.forgetAll()
-    else if (this.sessions.restore(reader.blob(MAX_TABLE_BYTES)).length > 0) throw reader.corrupt('has odd sessions')
+    checkVersion(version)
+    if (this.inner.restore === undefined) throw hasNoSnapshots()
+    const addresses = takeAddresses(reader)
+    this.begin({ addresses, sessions: version === VERSION ? undefined : reader.blob(MAX_TABLE_BYTES) })
     this.inner.restore(reader.rest(), index)
+  }
+
+  /** What a snapshot has before the user's state. */
+  private head(): ByteWriter {
+    const hasSessions = this.sessions.sessionCount > 0
+    const writer = new ByteWriter().u8(hasSessions ? VERSION_WITH_SESSIONS : VERSION)
+    putAddresses(writer, this.addresses)
+    return hasSessions ? writer.blob(this.sessions.snapshot(new Uint8Array(0))) : writer
+  }
+
+  private begin({ addresses, sessions }: Taken): void {
+    this.addresses.clear()
+    this.merge(addresses)
+    if (sessions === undefined) this.sessions.forgetAll()
+    else if (this.sessions.restore(sessions).length > 0) {
+      throw new BedplateError('CORRUPTION', 'the snapshot has odd sessions')
+    }
   }
 
   private merge(addresses: Addresses): void {
     for (const [id, address] of addresses) this.addresses.set(id, address)
     if (addresses.size > 0) this.learned(addresses)
   }
+}
+
+/** What a state machine is told that has neither snapshots in one piece nor in several. */
+export function hasNoSnapshots(): BedplateError {
+  return new BedplateError('NOT_SUPPORTED', 'the state machine gives and takes no snapshots', {
+    hint: 'implement snapshot and restore, or pieces',
+  })
 }
 
 /** What a state machine is told that must show entries and cannot. */
@@ -177,12 +228,39 @@ function putAddresses(writer: ByteWriter, addresses: Addresses): ByteWriter {
 }
 
 function takeAddresses(reader: ByteReader): Addresses {
-  const pairs = reader.list({ most: MAX_ADDRESSES, itemBytes: ADDRESS_MIN_BYTES }, (): [NodeId, Address] => {
-    const id = reader.u53()
-    const host = reader.text(MAX_HOST_BYTES)
-    const port = reader.u32()
-    if (id < 1 || host === '' || port < 1 || port > MAX_PORT) throw reader.corrupt('has an address that cannot be')
-    return [id, { host, port }]
+  const pairs = reader.list({ most: MAX_ADDRESSES, itemBytes: ADDRESS_MIN_BYTES }, () => {
+    return checkedAddress(reader, { id: reader.u53(), host: reader.text(MAX_HOST_BYTES), port: reader.u32() })
   })
   return new Map(pairs)
+}
+
+async function takeAddressPieces(reader: PieceReader): Promise<Addresses> {
+  const pairs = await reader.list(MAX_ADDRESSES, async () => {
+    const id = await reader.u53()
+    const host = await reader.text(MAX_HOST_BYTES)
+    return checkedAddress(reader, { id, host, port: await reader.u32() })
+  })
+  return new Map(pairs)
+}
+
+function checkedAddress(
+  reader: Pick<ByteReader, 'corrupt'>,
+  { id, host, port }: { id: NodeId; host: string; port: number },
+): [NodeId, Address] {
+  if (id < 1 || host === '' || port < 1 || port > MAX_PORT) throw reader.corrupt('has an address that cannot be')
+  return [id, { host, port }]
+}
+
+function checkVersion(version: number): void {
+  if (version === VERSION || version === VERSION_WITH_SESSIONS) return
+  throw new BedplateError(
+    'INCOMPATIBLE',
+    `a snapshot has version ${version}, and ${VERSION_WITH_SESSIONS} is the last that is known`,
+    { hint: 'update bedplate' },
+  )
+}
+
+function* chained(head: Uint8Array, pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  yield head
+  yield* pieces
 }

@@ -8,7 +8,7 @@ export type {
   RaftGroup,
   RaftHost,
 } from './door.ts'
-export { Driver } from './driver.ts'
+export { bringUp, Driver } from './driver.ts'
 export * from './engine.ts'
 export type { HostSeams } from './host.ts'
 export { type Journal, openJournal } from './journal.ts'
@@ -26,6 +26,7 @@ export {
 } from './message-codec.ts'
 export { openRaft } from './open-raft.ts'
 export { openRaftWith } from './open-raft-with.ts'
+export { PieceReader } from './piece-reader.ts'
 export { type Applied, RaftError, type RoleChange } from './raft-error.ts'
 export { type NodeEvent, RaftNodeServer } from './server/server.ts'
 export { SnapshotFiles } from './snapshot-files.ts'

@@ -16,7 +16,7 @@ export type {
 } from './door.ts'
 export { openRaft } from './open-raft.ts'
 export { type Applied, RaftError, type RoleChange } from './raft-error.ts'
-export type { StateMachine } from './state-machine.ts'
+export type { PiecewiseState, SnapshotPieces, StateMachine } from './state-machine.ts'
 export type {
   Coverage,
   LogIndex,

@@ -125,7 +125,7 @@ export class Replicating extends Following {
     if (snapshot.index <= (this.log.snapshot?.index ?? 0)) return
     assert(snapshot.index <= this.appliedIndex, 'what a snapshot covers was applied')
     this.log.snapshot = snapshot
-    let upTo = snapshot.index - this.options.keptEntries
+    let upTo = this.keptBehind(snapshot.index)
     let oldest = snapshot.index
     for (const { transfer } of this.leadership?.followers.values() ?? []) {
       if (transfer === undefined) continue
@@ -136,6 +136,18 @@ export class Replicating extends Following {
     // Recovery begins at the snapshot: entries that are not durable here must not be missing behind it.
     this.log.compactTo(Math.min(upTo, this.durableIndex))
     this.effects.push({ kind: 'discard', upTo: this.log.baseIndex, snapshotsBelow: oldest })
+  }
+
+  /** @returns The entry before those that stay, of all that a snapshot at `index` covers. */
+  private keptBehind(index: LogIndex): LogIndex {
+    const { keptEntries, keptBytes } = this.options
+    let bytes = 0
+    for (let before = index; ; before--) {
+      const entry = this.log.entryAt(before)
+      if (entry === undefined || index - before >= keptEntries) return before
+      bytes += sizeOf(entry)
+      if (bytes > keptBytes) return before
+    }
   }
 
   private startSnapshot(to: NodeId, progress: Progress): void {

@@ -15,7 +15,7 @@ import {
   type SessionRecord,
   type SessionResult,
 } from './session-codec.ts'
-import type { StateMachine } from './state-machine.ts'
+import type { WholeStateMachine } from './state-machine.ts'
 import type { LogIndex, Term } from './types.ts'
 
 export interface SessionOptions {
@@ -158,10 +158,10 @@ export class SessionTable {
  * machine.apply(add, 3) // gives the same result; the counter stays at 1
  */
 export class SessionMachine {
-  private readonly inner: StateMachine
+  private readonly inner: WholeStateMachine
   private readonly table: SessionTable
 
-  constructor(inner: StateMachine, options: SessionOptions = {}) {
+  constructor(inner: WholeStateMachine, options: SessionOptions = {}) {
     this.inner = inner
     this.table = new SessionTable(options)
   }

@@ -15,6 +15,9 @@ const VERSION = 1
 const PIECE_BYTES = 1024 * 1024
 const WHOLE = /^(\d+)\.snapshot$/
 
+/** What names a snapshot. */
+type Named = Pick<SnapshotMeta, 'index' | 'term'>
+
 interface Incoming {
   readonly path: string
   readonly file: DiskFile
@@ -44,18 +47,29 @@ export class SnapshotFiles {
     }
   }
 
-  /** Writes a snapshot; it is durable, under its name, when the promise resolves. */
-  async write({ index, term }: SnapshotMeta, state: Uint8Array): Promise<void> {
+  /**
+   * Writes a snapshot. @param turn - Awaited between two pieces; if it rejects, no more is written.
+   * @returns How many bytes its state has, once it is durable under its name.
+   */
+  async write({ index, term }: Named, pieces: Iterable<Uint8Array>, turn: () => Promise<void>): Promise<number> {
     const path = joinPath(this.directory, `${index}-${term}.making`)
     const file = this.createFile(path)
+    let sizeBytes = 0
+    let checksum = 0
     try {
-      file.write(header(crc32c(state)), 0)
-      file.write(state, HEADER_BYTES)
+      for (const piece of pieces) {
+        if (sizeBytes > 0) await turn()
+        file.write(piece, HEADER_BYTES + sizeBytes)
+        checksum = crc32c(piece, checksum)
+        sizeBytes += piece.length
+      }
+      file.write(header(checksum), 0)
       await file.sync()
     } finally {
       file.close()
     }
     await this.publish(path, index)
+    return sizeBytes
   }
 
   /** Keeps a piece of a snapshot that comes in; pieces come in order, and at 0 it begins anew. */
@@ -109,14 +123,46 @@ export class SnapshotFiles {
     }
   }
 
-  /**
-   * A piece of a snapshot. Before the first one all of it is read: what has rotted here must not become the state of others.
-   * @throws CORRUPTION if it is missing or damaged.
-   */
+  /** The state in a snapshot, piece by piece, once all of it was read and found whole. @throws CORRUPTION */
+  async *pieces({ index }: Named, turn: () => Promise<void>): AsyncGenerator<Uint8Array> {
+    await this.check(index, turn)
+    const { file } = this.openWhole(index)
+    try {
+      for (let at = HEADER_BYTES; ; at += PIECE_BYTES) {
+        const piece = new Uint8Array(PIECE_BYTES)
+        const count = file.read(piece, at)
+        if (count > 0) yield piece.subarray(0, count)
+        if (count < PIECE_BYTES) return
+        await turn()
+      }
+    } finally {
+      file.close()
+    }
+  }
+
+  /** Reads all of a snapshot: what has rotted here must not become the state of others. @throws CORRUPTION if it is missing or damaged */
+  async check(index: LogIndex, turn: () => Promise<void>): Promise<void> {
+    const { file, path } = this.openWhole(index)
+    try {
+      const head = new Uint8Array(HEADER_BYTES)
+      file.read(head, 0)
+      const piece = new Uint8Array(PIECE_BYTES)
+      let checksum = 0
+      for (let at = HEADER_BYTES, count = PIECE_BYTES; count === PIECE_BYTES; at += count) {
+        if (at > HEADER_BYTES) await turn()
+        count = file.read(piece, at)
+        checksum = crc32c(piece.subarray(0, count), checksum)
+      }
+      if (Buffer.compare(head, header(checksum)) !== 0) throw damaged(path)
+    } finally {
+      file.close()
+    }
+  }
+
+  /** A piece of a snapshot, which was checked before. @throws CORRUPTION if it is missing or too short. */
   readChunk(index: LogIndex, offset: number, lengthBytes: number): Uint8Array {
     const { file, path } = this.openWhole(index)
     try {
-      if (offset === 0) checkWhole(file, path)
       const data = new Uint8Array(lengthBytes)
       if (file.read(data, HEADER_BYTES + offset) !== lengthBytes) {
         throw new BedplateError('CORRUPTION', `${path} ends before byte ${offset + lengthBytes} of its state`)
@@ -156,19 +202,6 @@ export class SnapshotFiles {
       throw new BedplateError('CORRUPTION', `${path}, which the journal names, is missing`)
     return { file: this.disk.open(path, 'read'), path }
   }
-}
-
-/** @throws CORRUPTION if a file is not what was written. */
-function checkWhole(file: DiskFile, path: string): void {
-  const head = new Uint8Array(HEADER_BYTES)
-  file.read(head, 0)
-  const piece = new Uint8Array(PIECE_BYTES)
-  let checksum = 0
-  for (let at = HEADER_BYTES, count = PIECE_BYTES; count === PIECE_BYTES; at += count) {
-    count = file.read(piece, at)
-    checksum = crc32c(piece.subarray(0, count), checksum)
-  }
-  if (Buffer.compare(head, header(checksum)) !== 0) throw damaged(path)
 }
 
 function damaged(path: string): BedplateError {

@@ -319,6 +319,8 @@ export interface RaftOptions {
   readonly maxSnapshotBytes?: number
   /** Entries that a snapshot covers and that are kept for followers that are only a little behind. Default 1000. */
   readonly keptEntries?: number
+  /** And what they have together, at most; default 16 MiB. */
+  readonly keptBytes?: number
   /** Reads that wait; more are refused as `busy`. Default 100,000. */
   readonly maxPendingReads?: number
   /**
@@ -342,6 +344,7 @@ export const DEFAULTS = {
   chunkBytes: 64 * 1024,
   maxSnapshotBytes: 2 ** 40,
   keptEntries: 1000,
+  keptBytes: 16 * 1024 * 1024,
   maxPendingReads: 100_000,
   reads: 'quorum',
 } as const

@@ -24,6 +24,25 @@ async function open(path = `${home.path}/${++opened}`): Promise<KvMachine> {
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const set = (key: string, value: string): Uint8Array => encodeWrites([{ key: bytes(key), value: bytes(value) }])
 
+function piecesOf(machine: KvMachine): Uint8Array[] {
+  const { pieces, close } = machine.pieces.snapshot()
+  try {
+    return [...pieces]
+  } finally {
+    close()
+  }
+}
+
+async function* inTurn(pieces: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* pieces
+}
+
+/** What a driver does with a snapshot. */
+async function copyInto(machine: KvMachine, pieces: readonly Uint8Array[], index: number): Promise<void> {
+  await machine.pieces.take(inTurn(pieces), index)
+  machine.pieces.adopt()
+}
+
 /** Keys and values, in their order. */
 function contentOf(machine: KvMachine, range: KeyRange = {}): string[][] {
   return [...machine.range(range)].map((entry) => entry.map((each) => Buffer.from(each).toString()))
@@ -86,7 +105,7 @@ async function runSeed(seed: number): Promise<void> {
       machine.hide(from)
     } else if (dice < 90) {
       const other = await open()
-      other.restore(machine.snapshot(), model.appliedCount)
+      await copyInto(other, piecesOf(machine), model.appliedCount)
       expect(contentOf(other), `seed ${seed} step ${step}: a snapshot has what was applied`).toEqual(
         sorted(model.applied),
       )
@@ -162,7 +181,7 @@ describe('the state machine', () => {
     expect(machine.members.get(2)).toEqual(member)
     machine.apply(encodeMember({ ...member, hasLeft: true }), 3)
     const copy = await open()
-    copy.restore(machine.snapshot(), 3)
+    await copyInto(copy, piecesOf(machine), 3)
     expect(copy.members.get(2)).toEqual({ ...member, hasLeft: true })
     await machine.close()
     await copy.close()
@@ -171,13 +190,62 @@ describe('the state machine', () => {
   it('takes nothing from a snapshot that is damaged', async () => {
     const machine = await open()
     machine.apply(set('a', '1'), 1)
-    const snapshot = machine.snapshot()
+    const snapshot = Buffer.concat(piecesOf(machine))
     for (let length = 0; length < snapshot.length; length++) {
-      const isRefused = expect.objectContaining({ code: 'CORRUPTION' })
-      expect(() => machine.restore(snapshot.subarray(0, length), 9)).toThrow(isRefused)
+      await expect(copyInto(machine, [snapshot.subarray(0, length)], 9)).rejects.toMatchObject({ code: 'CORRUPTION' })
     }
-    expect(contentOf(machine)).toEqual([['a', '1']])
+    await expect(copyInto(machine, [snapshot, bytes('x')], 9)).rejects.toMatchObject({ code: 'CORRUPTION' })
+    machine.pieces.adopt()
+    expect([machine.appliedIndex, contentOf(machine)]).toEqual([1, [['a', '1']]])
     await machine.close()
+  })
+
+  it('gives a snapshot as of its beginning, while more is executed', async () => {
+    const machine = await open()
+    for (let i = 1; i <= 500; i++) machine.apply(set(`k${i}`, 'x'.repeat(2000)), i)
+    const { pieces, close } = machine.pieces.snapshot()
+    const taken: Uint8Array[] = []
+    let index = 500
+    for (const piece of pieces) {
+      taken.push(piece)
+      machine.apply(set(`k${(index % 500) + 1}`, 'y'), ++index)
+    }
+    close()
+    expect(taken.length).toBeGreaterThan(3)
+    const copy = await open()
+    await copyInto(copy, taken, 500)
+    expect([copy.appliedIndex, contentOf(copy).filter(([, value]) => value!.length === 2000).length]).toEqual([
+      500, 500,
+    ])
+    await machine.close()
+    await copy.close()
+  })
+
+  it('shows what it had until it has taken all of another state, also across a crash', async () => {
+    const [source, path] = [await open(), `${home.path}/${++opened}`]
+    for (let i = 1; i <= 9; i++) source.apply(set(`new${i}`, '1'), i)
+    const target = await open(path)
+    target.apply(set('old', '1'), 1)
+    await target.pieces.take(inTurn(piecesOf(source)), 9)
+    expect([target.appliedIndex, contentOf(target)]).toEqual([1, [['old', '1']]])
+    await target.close() // before it was adopted
+    const again = await open(path)
+    expect([again.appliedIndex, contentOf(again)]).toEqual([1, [['old', '1']]])
+    again.pieces.adopt() // of what is gone
+    expect(again.appliedIndex).toBe(1)
+    await copyInto(again, piecesOf(source), 9)
+    expect([again.appliedIndex, again.keyCount]).toEqual([9, 9])
+    again.apply(set('newer', '2'), 10)
+    await copyInto(again, piecesOf(again), 10) // it is not ahead: nothing changes
+    await again.close()
+    const last = await open(path)
+    expect([last.appliedIndex, last.keyCount, contentOf(last, { prefix: bytes('newer') })]).toEqual([
+      10,
+      10,
+      [['newer', '2']],
+    ])
+    await last.close()
+    await source.close()
   })
 })
 

@@ -1,18 +1,21 @@
 // What the log of a replicated store carries, and what a snapshot of the store is.
 //
 //   command    see command-layout.ts
-//   snapshot   u8 version = 1 | u53 index | members: u32 count; each: u53 id, text join id, flag
-//              | u32 count; each: blob key, blob value
+//   snapshot   u8 version = 2 | u53 index | members: u32 count; each: u53 id, text join id, flag
+//              | entries, each: u8 1, blob key, blob value | u8 0
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
 import { BedplateError } from '../../../base/errors.ts'
-import type { NodeId } from '../../raft/index.ts'
+import type { NodeId, PieceReader } from '../../raft/index.ts'
 import { KINDS, MAX_BATCH_BYTES, MAX_BATCH_WRITES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from './command-layout.ts'
 import { type Write, WriteList } from './write-list.ts'
 
 const MAX_JOIN_ID_BYTES = 64
 /** Ids are never used again, so this many nodes a cluster has in its life. */
 const MAX_MEMBER_RECORDS = 4096
-const SNAPSHOT_VERSION = 1
+const SNAPSHOT_VERSION = 2
+const SNAPSHOT_PIECE_BYTES = 256 * 1024
+const ENTRY = 1
+const END = 0
 
 /** What is known of a node that was ever let in. */
 export interface MemberRecord {
@@ -60,40 +63,57 @@ export function decodeCommand(bytes: Uint8Array): Command {
   return { kind: 'member', member }
 }
 
-/** All of a store: what `decodeSnapshot` reads. */
-export function encodeSnapshot(
-  index: number,
-  members: readonly MemberRecord[],
-  entries: readonly (readonly [Uint8Array, Uint8Array])[],
-): Uint8Array {
-  const writer = new ByteWriter().u8(SNAPSHOT_VERSION).u53(index)
-  writer.list(members, ({ id, joinId, hasLeft }) => writer.u53(id).text(joinId).u8(Number(hasLeft)))
-  return writer.list(entries, ([key, value]) => writer.blob(key).blob(value)).finish()
-}
-
-/** What a snapshot has in it. Entries are views of the bytes. */
-export interface SnapshotContent {
+/** What a snapshot has before its entries. */
+export interface SnapshotHead {
+  /** The last entry of the log that is in it. */
   readonly index: number
   readonly members: readonly MemberRecord[]
-  readonly entries: readonly (readonly [Uint8Array, Uint8Array])[]
+}
+
+/** All of a store, in pieces of about `SNAPSHOT_PIECE_BYTES`. Entries are taken as pieces are. */
+export function* encodeSnapshot(
+  { index, members }: SnapshotHead,
+  entries: Iterable<readonly [Uint8Array, Uint8Array]>,
+): Generator<Uint8Array> {
+  let writer = new ByteWriter().u8(SNAPSHOT_VERSION).u53(index)
+  writer.list(members, ({ id, joinId, hasLeft }) => writer.u53(id).text(joinId).u8(Number(hasLeft)))
+  let bytes = 0
+  for (const [key, value] of entries) {
+    writer.u8(ENTRY).blob(key).blob(value)
+    bytes += key.length + value.length
+    if (bytes < SNAPSHOT_PIECE_BYTES) continue
+    yield writer.finish()
+    writer = new ByteWriter()
+    bytes = 0
+  }
+  yield writer.u8(END).finish()
 }
 
 /** @throws CORRUPTION, INCOMPATIBLE */
-export function decodeSnapshot(bytes: Uint8Array): SnapshotContent {
-  const reader = new ByteReader(bytes, 'snapshot of a replicated store')
-  const version = reader.u8()
+export async function takeSnapshotHead(reader: PieceReader): Promise<SnapshotHead> {
+  const version = await reader.u8()
   if (version !== SNAPSHOT_VERSION) {
     throw new BedplateError('INCOMPATIBLE', `a snapshot has version ${version}, and ${SNAPSHOT_VERSION} is known`, {
       hint: 'update bedplate',
     })
   }
-  const index = reader.u53()
-  const members = reader.list({ most: MAX_MEMBER_RECORDS, itemBytes: 13 }, () => takeMember(reader))
-  const entries = reader.list({ most: Number.POSITIVE_INFINITY, itemBytes: 8 }, () => {
-    return [takeKey(reader), reader.blob(MAX_VALUE_BYTES)] as const
+  const index = await reader.u53()
+  const members = await reader.list(MAX_MEMBER_RECORDS, async (): Promise<MemberRecord> => {
+    const [id, joinId] = [await reader.u53(), await reader.text(MAX_JOIN_ID_BYTES)]
+    return { id, joinId, hasLeft: (await reader.choice(2)) === 1 }
   })
-  reader.end()
-  return { index, members, entries }
+  return { index, members }
+}
+
+/** What follows. Keys and values are views of pieces. @throws CORRUPTION */
+export async function* takeSnapshotEntries(reader: PieceReader): AsyncGenerator<readonly [Uint8Array, Uint8Array]> {
+  while ((await reader.choice(2)) === ENTRY) {
+    const key = await reader.blob(MAX_KEY_BYTES)
+    // What no node lets in would not go into the store, and all replicas would end.
+    if (key.length === 0) throw reader.corrupt('has a key of no bytes')
+    yield [key, await reader.blob(MAX_VALUE_BYTES)]
+  }
+  await reader.end()
 }
 
 /** @throws INVALID_INPUT */
@@ -111,13 +131,6 @@ function checkWrite({ key, value }: Write): void {
 function putWrite(writer: ByteWriter, key: Uint8Array, value: Uint8Array | undefined): void {
   writer.u8(value === undefined ? KINDS.delete : KINDS.set).blob(key)
   if (value !== undefined) writer.blob(value)
-}
-
-/** What no node lets in would not go into the store, and all replicas would end. */
-function takeKey(reader: ByteReader): Uint8Array {
-  const key = reader.blob(MAX_KEY_BYTES)
-  if (key.length === 0) throw reader.corrupt('has a key of no bytes')
-  return key
 }
 
 function takeMember(reader: ByteReader): MemberRecord {

@@ -18,7 +18,7 @@ export interface JoinRequest {
 }
 
 /** How a node comes in. */
-export interface Entrance {
+interface Entrance {
   readonly tls?: TlsFiles | undefined
   readonly secret?: string | undefined
 }

@@ -1,6 +1,6 @@
 // The store as something that a log replicates: what is executed lies on disk, what is only shown in memory above it.
-import type { StateMachine } from '../../raft/index.ts'
-import { decodeCommand, decodeSnapshot, encodeSnapshot, type MemberRecord } from './command.ts'
+import { PieceReader, type PiecewiseState, type StateMachine } from '../../raft/index.ts'
+import { decodeCommand, encodeSnapshot, type MemberRecord, takeSnapshotEntries, takeSnapshotHead } from './command.ts'
 import { Overlay } from './overlay.ts'
 import type { KeyRange, Records } from './records.ts'
 import type { WriteList } from './write-list.ts'
@@ -92,16 +92,23 @@ export class KvMachine implements StateMachine {
     this.#overlay.cut(index)
   }
 
-  snapshot(): Uint8Array {
-    return encodeSnapshot(this.#records.appliedIndex, [...this.#records.members.values()], [...this.#records.range({})])
-  }
-
-  /** @throws CORRUPTION, and then nothing has changed; what the records throw, and then they are replaced at the next start */
-  restore(snapshot: Uint8Array, index: number): void {
-    const content = decodeSnapshot(snapshot)
-    const at = Math.max(index, content.index)
-    if (at > this.#records.appliedIndex) this.#records.replace(content, at)
-    this.#overlay.cut(0)
+  /** A snapshot goes from disk to disk: no store is ever in memory as a whole. */
+  readonly pieces: PiecewiseState = {
+    snapshot: () => {
+      const { index, members, entries, close } = this.#records.freeze()
+      return { pieces: encodeSnapshot({ index, members }, entries), close }
+    },
+    take: async (pieces, index) => {
+      const reader = new PieceReader(pieces, 'snapshot of a replicated store')
+      const head = await takeSnapshotHead(reader)
+      const at = Math.max(index, head.index)
+      // What is on disk outlives the process, and is ahead of its snapshot more often than not.
+      if (at > this.#records.appliedIndex) await this.#records.take(takeSnapshotEntries(reader), { ...head, index: at })
+    },
+    adopt: () => {
+      this.#records.adopt()
+      this.#overlay.cut(0)
+    },
   }
 
   close(): Promise<void> {

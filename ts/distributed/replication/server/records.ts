@@ -1,9 +1,9 @@
 // The entries of a replica in a B-tree, and beside them how far in the log it is: both are written in one batch, so whatever a
 // crash takes back, the two agree, and what was executed is not executed again.
 //
-//   tree `data`      the keys and values of users
-//   tree `members`   id, u53 LE -> join id and whether it has left, as in a command
-//   tree `local`     applied: u53 LE, the last entry that was executed; replacing: all else is worth nothing yet
+//   tree `data`, or `data.2`   the keys and values of users; the other one is empty, or a snapshot that is coming in
+//   tree `members`             id, u53 LE -> join id and whether it has left, as in a command
+//   tree `local`               applied: u53 LE, the last entry that was executed; data: which of the two trees it is
 //
 // What is applied in one turn of the event loop becomes one batch. The store writes when it likes: what it loses, the log has.
 import { ByteReader, ByteWriter } from '../../../base/binary.ts'
@@ -12,26 +12,35 @@ import { type BTreeTree, openBTree } from '../../../storage/btree/index.ts'
 import { BTreeHandle } from '../../../storage/btree/store.ts'
 import { PackedOperations } from '../../../storage/ordered/packed-operations.ts'
 import type { NodeId } from '../../raft/index.ts'
-import type { MemberRecord, SnapshotContent } from './command.ts'
+import type { MemberRecord, SnapshotHead } from './command.ts'
 import { decodeCommand, encodeMember } from './command.ts'
 import type { WriteList } from './write-list.ts'
 
 const BYTES = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const
 const APPLIED = Buffer.from('applied')
-const REPLACING = Buffer.from('replacing')
+const CURRENT = Buffer.from('data')
+/** One of them has the data. */
+const DATA_TREES = ['data', 'data.2'] as const
 /** A snapshot is taken over in batches of about so much. */
 const BATCH_BYTES = 1024 * 1024
+/** So many of them are under way before the disk has to have them. */
+const BATCHES_A_FLUSH = 4
 
-/** What operations are packed for, in the order of `TREES`. */
+/** What operations are packed for, in the order of `#flush`. */
 const DATA = 0
 const MEMBERS = 1
 const LOCAL = 2
-const TREES = ['data', 'members', 'local']
 /** One huge batch is no reason to keep its memory. */
 const KEPT_BYTES = 1024 * 1024
 
 type Tree = BTreeTree<Uint8Array, Uint8Array>
 type Operation = Parameters<Tree['batch']>[0][number]
+
+/** All that was executed up to an entry, whatever is executed later. Close it: it takes room on disk until then. */
+interface Frozen extends SnapshotHead {
+  readonly entries: Iterable<readonly [Uint8Array, Uint8Array]>
+  close(): void
+}
 
 /** A range of keys: at most one lower bound and one upper one, or a prefix. */
 export interface KeyRange {
@@ -45,21 +54,26 @@ export interface KeyRange {
 /** What a replica has on disk. Made by `openRecords`. */
 export class Records {
   readonly #store: BTreeHandle<Uint8Array, Uint8Array>
-  readonly #data: Tree
   readonly #local: Tree
+  #data: Tree
   readonly #members = new Map<NodeId, MemberRecord>()
   readonly #failed: (error: unknown) => void
   readonly #unwritten = new PackedOperations(Buffer.allocUnsafeSlow(KEPT_BYTES / 16))
   #isWritePlanned = false
   #appliedIndex = 0
+  /** A snapshot that has come in, beside what is there. */
+  #taken: SnapshotHead | undefined
 
   constructor(store: BTreeHandle<Uint8Array, Uint8Array>, failed: (error: unknown) => void) {
     this.#store = store
-    this.#data = store.tree<Uint8Array, Uint8Array>('data', BYTES)
     this.#local = store.tree<Uint8Array, Uint8Array>('local', BYTES)
+    const current = this.#local.get(CURRENT)
+    this.#data = store.tree<Uint8Array, Uint8Array>(
+      current === undefined ? DATA_TREES[0] : Buffer.from(current).toString(),
+      BYTES,
+    )
     this.#failed = failed
-    // Half a snapshot: the log has it still.
-    if (this.#local.has(REPLACING)) this.#clear([{ type: 'delete', key: REPLACING, tree: 'local' }])
+    this.#dropSpare() // half a snapshot, or what one has replaced
     const applied = this.#local.get(APPLIED)
     this.#appliedIndex = applied === undefined ? 0 : new ByteReader(applied, 'index').u53()
     for (const [, bytes] of store.tree<Uint8Array, Uint8Array>('members', BYTES).range()) {
@@ -119,27 +133,53 @@ export class Records {
     this.#unwritten.putPair(MEMBERS, key, value)
   }
 
-  /** Takes over all of another replica. */
-  replace({ entries, members }: SnapshotContent, index: number): void {
+  freeze(): Frozen {
     this.#flush()
-    this.#send([{ type: 'put', key: REPLACING, value: Uint8Array.of(1), tree: 'local' }])
-    this.#clear([])
+    const snapshot = this.#store.snapshot()
+    return {
+      ...{ index: this.#appliedIndex, members: [...this.#members.values()] },
+      entries: snapshot.tree<Uint8Array, Uint8Array>(this.#data.name, BYTES).range(),
+      close: () => snapshot.close(),
+    }
+  }
+
+  /** Takes in all of another replica, beside what is here. @throws what `entries` throws, and the store */
+  async take(entries: AsyncIterable<readonly [Uint8Array, Uint8Array]>, head: SnapshotHead): Promise<void> {
+    this.#taken = undefined
+    await this.#dropSpare()
+    const tree = this.#spareName
     let batch: Operation[] = []
     let bytes = 0
-    for (const [key, value] of entries) {
-      batch.push({ type: 'put', key, value, tree: 'data' })
+    let batches = 0
+    for await (const [key, value] of entries) {
+      batch.push({ type: 'put', key, value, tree })
       bytes += key.length + value.length
       if (bytes < BATCH_BYTES) continue
-      this.#send(batch)
+      await this.#store.batch(batch)
+      if (++batches % BATCHES_A_FLUSH === 0) await this.#store.flushed() // memory is for a few batches
       batch = []
       bytes = 0
     }
-    for (const member of members) {
-      this.#members.set(member.id, member)
-      batch.push(memberPut(member))
-    }
+    await this.#store.batch(batch)
+    this.#taken = head
+  }
+
+  /** What was taken in is what is here, from now on and after every crash. Without anything it does nothing. */
+  adopt(): void {
+    const taken = this.#taken
+    if (taken === undefined) return
+    this.#taken = undefined
+    this.#flush()
+    const { index, members } = taken
+    const name = this.#spareName
+    this.#members.clear()
+    for (const member of members) this.#members.set(member.id, member)
+    // Nodes are never forgotten, so those of the snapshot are all there are.
+    const put: Operation = { type: 'put', key: CURRENT, value: Buffer.from(name), tree: 'local' }
+    this.#send([...members.map(memberPut), put, appliedPut(index)])
     this.#appliedIndex = index
-    this.#send([...batch, { type: 'delete', key: REPLACING, tree: 'local' }, appliedPut(index)])
+    this.#data = this.#store.tree<Uint8Array, Uint8Array>(name, BYTES)
+    this.#dropSpare()
   }
 
   async close(): Promise<void> {
@@ -160,15 +200,19 @@ export class Records {
     const unwritten = this.#unwritten
     const { key, value } = appliedPut(this.#appliedIndex)
     unwritten.putPair(LOCAL, key, value)
-    this.#attempt(() => this.#store.applyPacked(TREES, unwritten))
+    this.#attempt(() => this.#store.applyPacked([this.#data.name, 'members', 'local'], unwritten))
     unwritten.restart(KEPT_BYTES)
   }
 
-  #clear(last: readonly Operation[]): void {
-    this.#members.clear()
-    this.#data.clear().catch(this.#failed)
-    this.#store.tree('members', BYTES).clear().catch(this.#failed)
-    this.#send([{ type: 'delete', key: APPLIED, tree: 'local' }, ...last])
+  get #spareName(): string {
+    return this.#data.name === DATA_TREES[0] ? DATA_TREES[1] : DATA_TREES[0]
+  }
+
+  #dropSpare(): Promise<void> {
+    const name = this.#spareName
+    const dropped = this.#store.treeNames().includes(name) ? this.#store.dropTree(name) : Promise.resolve()
+    dropped.catch(this.#failed)
+    return dropped
   }
 
   #send(operations: readonly Operation[]): void {
