@@ -1,4 +1,6 @@
 // A cluster with a secret: who is let in, and what the others are told.
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openReplica } from '../../../../ts/distributed/replication/public.ts'
 import { until } from '../../../support/replicated-kv/processes.ts'
@@ -42,6 +44,17 @@ describe('a cluster with a secret', () => {
       }
     }
     expect((await nodes.ask(1, '/get?key=a', bearer(SECRET))).text).toBe('1\n')
+  })
+
+  it('refuses clients of Redis, who could not show it', async () => {
+    const socket = connect(nodes.address(1).port, '127.0.0.1')
+    socket.write('*1\r\n$4\r\nPING\r\n')
+    const parts: Buffer[] = []
+    socket.on('data', (part: Buffer) => parts.push(part))
+    await once(socket, 'close')
+    expect(Buffer.concat(parts).toString()).toBe(
+      '-NOAUTH this cluster has a secret, which it takes over HTTP alone\r\n',
+    )
   })
 
   it('tells everybody whether it is well', async () => {

@@ -142,12 +142,20 @@ export class ReplicaServer implements Server {
     let owner: ConnectionEvents | undefined
     return {
       data: (bytes) => {
-        owner ??= beginsLikeResp(bytes) ? this.#resp.accept(connection) : this.#http.accept(connection)
+        owner ??= beginsLikeResp(bytes) ? this.#acceptResp(connection) : this.#http.accept(connection)
         owner.data(bytes)
       },
       drained: () => owner?.drained(),
       closed: () => owner?.closed(),
     }
+  }
+
+  /** Clients of Redis cannot show that they know a secret here, so a cluster that has one lets none in. */
+  #acceptResp(connection: Connection): ConnectionEvents {
+    if ((this.#options.secret ?? '') === '') return this.#resp.accept(connection)
+    connection.write(Buffer.from('-NOAUTH this cluster has a secret, which it takes over HTTP alone\r\n'))
+    connection.end()
+    return { data() {}, drained() {}, closed() {} }
   }
 
   async #answer(request: HttpRequest): Promise<Page> {
