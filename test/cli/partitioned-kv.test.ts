@@ -259,13 +259,14 @@ describe('partitioned-kv', () => {
     ]
     const cluster = await start(flags, 1)
     const { control, nodes } = JSON.parse(cluster.lines[0]!)
-    for (let key = 0; key < 30; key++) {
-      const body = 'v'.repeat(10_000)
-      expect((await fetch(`http://127.0.0.1:${nodes[0].port}/kv/k${key}`, { method: 'PUT', body })).status).toBe(200)
-    }
     const asJson = async (path: string) => (await (await fetch(control + path)).json()) as Record<string, unknown>
     const until = async (isSo: () => Promise<boolean>): Promise<void> => {
       while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    for (let key = 0; key < 30; key++) {
+      const put = { method: 'PUT', body: 'v'.repeat(10_000) }
+      // A node that is slow to answer is not heard; then it is asked again.
+      await until(async () => (await fetch(`http://127.0.0.1:${nodes[0].port}/kv/k${key}`, put)).status === 200)
     }
     const streams = async (): Promise<boolean> => (await asJson('/ring'))['phase'] === 'streaming'
     const refusals = [
