@@ -18,7 +18,7 @@ describe('a story of Raft', () => {
         '113.4 2>1 yes',
         '113.4 > 1 is leader in term 1',
         '313.4 > -- node 1, the leader, crashes',
-        '413.4 > 2 is leader in term 2',
+        '413.8 > 2 is leader in term 2',
       ]),
     )
     expect(endOf(story)).toMatchObject([

@@ -203,14 +203,16 @@ export class Replica {
 
   /**
    * Sees to it that this node is a member, and that its address is known. Resolves when it votes and knows its leader, which is then
-   * on its disk. @throws What the cluster refuses it with; UNAVAILABLE if there is no cluster in `joinMs`; CLOSED
+   * on its disk; from then on a majority with it is enough. @throws What the cluster refuses it with; UNAVAILABLE if there is no cluster in `joinMs`; CLOSED
    */
   async serve(): Promise<void> {
     this.#timers.push(repeat(this.#seams.clock, TEND_MS, () => this.members.tend()))
     if (this.#file.state === 'joining') await this.#join()
     await this.#until(() => {
       const { leader, membership } = this.status
-      return leader !== undefined && membership.voters.includes(this.id)
+      // While the membership is joint, those before this node could not yet be without one another.
+      const isSettled = this.#file.state === 'member' || membership.outgoing.length === 0
+      return leader !== undefined && membership.voters.includes(this.id) && isSettled
     })
     if (this.#file.state === 'founding') await this.#found()
     if (this.#file.state !== 'member') {
