@@ -85,11 +85,16 @@ describe('the console of a partitioned store', () => {
   })
 
   it('adds a node, and draws the ranges that are on their way to it and those that are there', async () => {
+    // While a node stands still that it copies from, the change cannot be over before anybody has looked.
+    await tab.push(fault('pause', 'node2'))
+    await until('#ring-faults', /node2\s+paused/)
     await tab.push('#ring-add button')
     await until('#ring-nodes', /node4.* of \d+ ranges/)
     await tab.until(`document.querySelector('#key-ring path.coming') && document.querySelector('#key-ring path.arc-3')`)
     if (process.env['PICTURES'] !== undefined) await until('#ring-nodes', /node4.* 1\d\d of 2\d\d ranges/)
     await picture('console-partitioned-kv')
+    await tab.push(fault('resume', 'node2'))
+    await until('#ring-faults', /node2\s+running/)
     await tab.until(`/node4 25\\.\\d %$/.test(document.querySelector('#key-ring').getAttribute('aria-label'))`)
     await tab.until(`/stable/.test(document.querySelector('#key-ring').textContent)`)
     expect(await tab.evaluate(`document.querySelectorAll('#key-ring path.coming').length`)).toBe(0)
