@@ -109,7 +109,7 @@ function runInNode() {
 
 /** libFuzzer keeps what it learnt in .cache/corpus, so each run starts where the last one ended. */
 function runFuzzers(budgetSeconds) {
-  const names = readdirSync(join(ROOT, 'native/fuzz')).map((file) => file.replace(/_fuzz\.cc$/, ''))
+  const names = readdirSync(join(ROOT, 'native/fuzz')).flatMap((file) => /^(.*)_fuzz\.cc$/.exec(file)?.[1] ?? [])
   const built = build('build-fuzz', ['-DBEDPLATE_FUZZ=ON', `-DCMAKE_CXX_COMPILER=${CLANG}`])
   const seconds = Math.max(1, Math.round(budgetSeconds / names.length))
   return names.map((name) => {
