@@ -220,6 +220,16 @@ describe('a leader', () => {
     expect(next).toMatchObject([{ message: { kind: 'append', prevIndex: 4, entries: [{ index: 5 }, { index: 6 }] } }])
   })
 
+  it('sends one more when a heartbeat is answered, whatever it is that fills the window: all of it may be lost', () => {
+    for (const options of [{ maxInflightMessages: 2 }, { maxInflightBytes: 100, maxBatchBytes: 1 }]) {
+      const { step, from } = play(leader(options), 20)
+      for (let id = 1; id <= 4; id++) step({ kind: 'propose', proposals: [{ id, command: new Uint8Array(60) }] })
+      expect(only(step({ kind: 'propose', proposals: [{ id: 9, command: EMPTY }] }), 'send')).toEqual([])
+      const [again] = only(from(2, { kind: 'heartbeatAck', term: 1, round: 1 }), 'send')
+      expect(again).toMatchObject({ to: 2, message: { kind: 'append', prevIndex: 3 } })
+    }
+  })
+
   it('puts many entries into one message, and no more than it may', () => {
     const node = leader({ maxBatchBytes: 100 })
     const proposals = Array.from({ length: 10 }, (_, id) => ({ id, command: new Uint8Array(20) }))

@@ -82,6 +82,8 @@ function drawPlan(seed: number): Plan {
         stallTicks: electionTicks * pick(random, [1, 3, 10]),
         maxBatchBytes: pick(random, [1, 150, 100_000]),
         maxInflightMessages: pick(random, [1, 3, 64]),
+        // Not drawn: the seeds of before are what they were, but for every third.
+        maxInflightBytes: seed % 3 === 0 ? 150 : 4 * 1024 * 1024,
         chunkBytes: pick(random, [16, 100, 65_536]),
         keptEntries: pick(random, [0, 3, 50]),
         reads: pick(random, ['quorum', 'lease'] as const),

@@ -47,7 +47,10 @@ export class Progress {
   /** True if nothing may be sent before an answer comes. */
   get isPaused(): boolean {
     if (this.state === 'snapshot') return true
-    if (this.state === 'probe') return this.isProbing
+    return this.state === 'probe' ? this.isProbing : this.isFull
+  }
+
+  private get isFull(): boolean {
     return this.inflight.length >= this.maxMessages || this.inflightBytes >= this.maxBytes
   }
 
@@ -104,9 +107,7 @@ export class Progress {
   /** A heartbeat was answered: what is under way may be lost, so at least one message may follow. */
   retry(): void {
     this.isProbing = false
-    if (this.state === 'replicate' && this.inflight.length >= this.maxMessages) {
-      this.inflightBytes -= (this.inflight.shift() as Inflight).bytes
-    }
+    while (this.state === 'replicate' && this.isFull) this.inflightBytes -= (this.inflight.shift() as Inflight).bytes
   }
 
   startTransfer(snapshot: SnapshotMeta, nowTick: Tick): Transfer {
