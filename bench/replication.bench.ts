@@ -48,6 +48,7 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   const [kills = 0] = numbersOf('kills', given['kills'] ?? '20')
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
   const directory = temporaryDirectory(parent, 'replication-')
+  const load = { clients, seconds }
   const lines: Line[] = [['', 'nodes', 'a second', 'p50', 'p99']]
   const notes: string[] = []
   const add = (name: string, nodes: number, { rate, p50, p99 }: Figures): void => {
@@ -60,21 +61,13 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
     for (const count of nodeCounts) {
       for (const mode of MODES) {
         const nodes = await openNodes(join(directory, `${mode}-${count}`), count, mode)
-        add(`writes, ${mode}`, count, await measureWrites(nodes, clients, seconds))
+        add(`writes, ${mode}`, count, await measureWrites(nodes, load))
         if (mode === 'semi-sync' && count === 3) {
           for (const used of [1, 2, 3]) {
             const ids = nodes.running.slice(-used)
-            add(
-              `stale reads of ${used} node(s)`,
-              count,
-              await measureReads(nodes, ids, { clients, seconds, query: '&consistency=stale' }),
-            )
+            add(`stale reads of ${used} node(s)`, count, await measureReads(nodes, ids, load, '&consistency=stale'))
           }
-          add(
-            'linearizable reads of 3',
-            count,
-            await measureReads(nodes, nodes.running, { clients, seconds, query: '' }),
-          )
+          add('linearizable reads of 3', count, await measureReads(nodes, nodes.running, load))
           notes.push(
             `a follower that was away catches up with ${(await measureCatchUp(nodes)).toPrecision(3)} MB/s, its start included`,
           )
