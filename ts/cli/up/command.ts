@@ -76,7 +76,8 @@ async function up(options: UpOptions): Promise<void> {
       onReady: (_, admin) => void tell(group, admin as Address, { json, memory }),
     })
   } catch (error) {
-    if (!isCode(error, 'UNAVAILABLE')) throw error
+    // A port that is taken has the system's word as its cause; nodes that have ended have not.
+    if (!isCode(error, 'UNAVAILABLE') || (error as BedplateError).cause === undefined) throw error
     const hint = 'stop that program, move all ports with --port-offset 1000, or start less with --only'
     throw new BedplateError('UNAVAILABLE', (error as BedplateError).message, { cause: error, hint })
   }
