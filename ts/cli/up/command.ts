@@ -46,7 +46,7 @@ export async function run(args: readonly string[]): Promise<number> {
       .option('--memory', 'keep nothing')
       .option(
         '--cluster',
-        'the cache as three masters with a replica each, replicated-kv as three nodes, in memory, to be hurt on the console',
+        'the cache as three masters with a replica each, replicated-kv as three nodes, to be hurt on the console; what they and partitioned-kv have is gone when it ends',
       )
       .option('--data-dir <directory>', 'where servers keep their data', 'bedplate-data')
       .option('--port-offset <n>', 'add it to every port; "any" takes any that are free', '0')
@@ -99,7 +99,7 @@ async function tell(
     for (const member of members) {
       const { kind, keepsData = true } = member
       const [first = '', ...more] = connectionsOf(member)
-      const kept = kind.keepsData && keepsData && !memory ? '' : '   (in memory: nothing is kept)'
+      const kept = kind.keepsData && keepsData && !memory ? '' : '   (nothing is kept)'
       await out.line(`${kind.name.padEnd(width)}  ${first}${kept}`)
       for (const connection of more) await out.line(`${''.padEnd(width)}  ${connection}`)
     }

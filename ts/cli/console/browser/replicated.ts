@@ -1,7 +1,7 @@
 // The page of a replicated store: who leads, who follows how far behind, what is in the logs, and buttons that hurt the nodes.
 
 export const REPLICATED_HTML = `<section data-page="replicated-kv" aria-label="Replication">
-<p id="replica-note" class="soft" hidden>This is one node. <code>bedplate up --only replicated-kv --cluster</code> runs three, in memory, that can be hurt here; so does <code>replicated-kv up</code>, which keeps its data.</p>
+<p id="replica-note" class="soft" hidden>This is one node. <code>bedplate up --only replicated-kv --cluster</code> runs three that can be hurt here, and what they have is gone when it ends; <code>replicated-kv up</code> keeps its data.</p>
 <div class="columns">
 <div class="card"><svg id="replica-ring" class="ring" viewBox="0 0 420 350" role="img"></svg></div>
 <div class="card">
