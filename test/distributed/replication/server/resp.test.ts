@@ -194,6 +194,9 @@ describe("clients that speak Redis's protocol", () => {
     expect(await other.ask('INFO')).toMatch(
       /# Server\r\n.*# Clients\r\nconnected_clients:\d+\r\n.*role:slave\r\n.*db0:keys=/s,
     )
+    for (const none of ['constructor', '__proto__']) {
+      expect(await leader.ask('INFO', none)).toMatch(/# Server\r\n.*# Clients\r\n.*# Replication\r\n.*# Keyspace\r\n/s)
+    }
     expect(await leader.ask('ROLE')).toEqual([
       'master',
       expect.any(Number),

@@ -82,6 +82,8 @@ export class Client implements WriteRun, Talker {
   #isPaused = false
   #isClosing = false
   #isClosed = false
+  /** What it is told before it is closed, behind the answers to what is under way. */
+  #lastWords: string | undefined
   readonly #roomFound = (): void => {
     this.#isBusy = false
     this.#pump()
@@ -151,26 +153,39 @@ export class Client implements WriteRun, Talker {
 
   // ---- Commands, in order
 
-  /** Runs what has arrived, as far as it may now. */
+  /** Runs what has arrived, as far as it may now. Never throws: it may be called where others wait for their turn. */
   #pump(): void {
-    while (!this.#isBusy && !this.#isSlow && !this.#isClosing) {
-      if (this.#reads.length > 0) {
-        this.#read()
-        break
+    try {
+      while (!this.#isBusy && !this.#isSlow && !this.#isClosing) {
+        if (this.#reads.length > 0) {
+          this.#read()
+          break
+        }
+        if (this.#setPlainly()) {
+          this.#writeOn()
+          continue
+        }
+        const args = this.#next()
+        if (args === undefined) break
+        this.#run(args)
+        if (this.reply.length > SLOW_BYTES) this.#flush()
       }
-      if (this.#setPlainly()) {
-        this.#writeOn()
-        continue
-      }
-      const args = this.#next()
-      if (args === undefined) break
-      this.#run(args)
-      if (this.reply.length > SLOW_BYTES) this.#flush()
+    } catch (error) {
+      this.#breakOff(error)
     }
     if (this.#isClosed) return
     this.#flush()
     if (!this.#isClosing) this.#regulate()
     else if (!this.#isBusy) this.#end()
+  }
+
+  /** Nobody foresaw that, and who knows what comes of it: the client is told, and let go. */
+  #breakOff(error: unknown): void {
+    this.#isClosing = true
+    this.#lastWords ??= errorText(error)
+    if (this.#answers.length === 0 || this.#isBusy) return
+    this.#isBusy = true
+    this.#seams.gatherer.join(this) // what is in the batch has to be somebody's
   }
 
   #next(): string[] | undefined {
@@ -191,6 +206,7 @@ export class Client implements WriteRun, Talker {
   }
 
   #run(args: string[]): void {
+    const mark = this.reply.length
     try {
       const command = knownCommand(args)
       const isOpen = command.kind === 'direct' && command.isOpen
@@ -202,12 +218,15 @@ export class Client implements WriteRun, Talker {
         command.answer(this, args)
       }
     } catch (error) {
+      this.reply.truncate(mark)
       if (!(error instanceof CommandError || error instanceof BedplateError)) throw error
       this.reply.error(errorText(error))
     }
   }
 
   #end(): void {
+    if (this.#lastWords !== undefined) this.reply.error(this.#lastWords)
+    this.#flush()
     this.#connection.end()
     this.#seams.clock.timer(LINGER_MS, () => this.#connection.destroy())
   }

@@ -1,0 +1,36 @@
+// One client of Redis's protocol without a socket: what a connection and a node can only seldom be made to do.
+import { describe, expect, it } from 'vitest'
+import { StubClient } from '../../../support/replicated-kv/stub-client.ts'
+
+/** A client of a node that fails in a way that nobody foresaw, when it is asked how it is. */
+function ofBrokenNode(): StubClient {
+  const stub = new StubClient()
+  Object.defineProperty(stub.replica, 'status', {
+    get: () => {
+      throw new TypeError('unforeseen')
+    },
+  })
+  return stub
+}
+
+describe('a client of a node', () => {
+  it('is told what nobody foresaw, and let go', async () => {
+    const stub = ofBrokenNode()
+    expect(await stub.ask(['PING'], ['ROLE'], ['PING'])).toEqual(['PONG', 'ERR TypeError: unforeseen'])
+    expect(stub.connection.told).toEqual(['end'])
+  })
+
+  it('does not keep others from their answers when that happens', async () => {
+    const stub = ofBrokenNode()
+    let isTold = false
+    stub.send(['SET', 'a', '1'], ['INFO'])
+    stub.gatherer.room(1, 10, false)?.set('b', '1')
+    const written = (): void => {
+      isTold = true
+    }
+    stub.gatherer.join({ written, failed: () => {} })
+    // INFO is run in the turn in which the gatherer tells of the writes.
+    expect(await stub.heard()).toEqual(['OK', 'ERR TypeError: unforeseen'])
+    expect([isTold, stub.connection.told]).toEqual([true, ['end']])
+  })
+})
