@@ -2,6 +2,7 @@
 import { type GathererOptions, WriteGatherer } from '../../../ts/distributed/replication/server/gatherer.ts'
 import type { Replica } from '../../../ts/distributed/replication/server/replica.ts'
 import { Client } from '../../../ts/distributed/replication/server/resp/client.ts'
+import type { KeyReader } from '../../../ts/distributed/replication/server/types.ts'
 import type { Connection } from '../../../ts/io/network.ts'
 import { plainOf, ReplyDecoder } from '../../../ts/wire/resp/index.ts'
 import { ManualClock } from '../manual-clock.ts'
@@ -37,32 +38,40 @@ export class StubConnection implements Connection {
   }
 }
 
-/** A node on which each key has its own name as its value. */
-export function stubReplica(): Replica {
+/** A node on which each key has its own name as its value, unless `keys` say otherwise. */
+function stubReplica(keys: KeyReader<Uint8Array> = { get: (key) => key, has: () => true }): Replica {
   const stub = {
     ...{ id: 1, keyCount: 3, cluster: { cluster: '00' }, host: { addresses: new Map() } },
     status: {
       ...{ role: 'leader', term: 1, leader: 1, mode: 'semi-sync', lastIndex: 3, readableIndex: 3 },
       followers: new Map([[2, { entries: 1 }]]),
     },
-    async read(_options: unknown, query: (get: (key: Uint8Array) => Uint8Array | undefined) => object) {
-      return { ...query((key) => key), session: 's1.1.1' }
+    async read(_options: unknown, query: (keys: KeyReader<Uint8Array>) => object) {
+      return { ...query(keys), session: 's1.1.1' }
     },
   }
   return stub as unknown as Replica
+}
+
+interface StubOptions {
+  readonly secret?: string
+  readonly propose?: GathererOptions['propose']
+  readonly keys?: KeyReader<Uint8Array>
 }
 
 /** One client of one node. */
 export class StubClient {
   readonly clock = new ManualClock()
   readonly connection = new StubConnection()
-  readonly replica = stubReplica()
+  readonly replica: Replica
   readonly gatherer: WriteGatherer
   readonly client: Client
   readonly #decoder = new ReplyDecoder()
 
-  constructor(secret = '', propose: GathererOptions['propose'] = async () => APPLIED) {
-    const { clock, replica } = this
+  constructor({ secret = '', propose = async () => APPLIED, keys }: StubOptions = {}) {
+    const { clock } = this
+    const replica = stubReplica(keys)
+    this.replica = replica
     const gatherer = new WriteGatherer({ clock, patienceMs: 1, propose })
     this.gatherer = gatherer
     this.client = new Client(1, this.connection, { clock, gatherer, replica, secret, clientCount: 1 })

@@ -14,6 +14,22 @@ function ofBrokenNode(): StubClient {
 }
 
 describe('a client of a node', () => {
+  it('that asks for too much at once has no more read for it than it may get', async () => {
+    const value = new Uint8Array(1024 * 1024)
+    let count = 0
+    const get = (): Uint8Array => {
+      count++
+      return value
+    }
+    const stub = new StubClient({ keys: { get, has: () => true } })
+    const keys = Array.from({ length: 10_000 }, (_, i) => `k${i}`)
+    expect(await stub.ask(['MGET', ...keys], ['EXISTS', ...keys])).toEqual([
+      expect.stringMatching(/^ERR these values have more than 33554432 bytes/),
+      10_000, // without a look at any value
+    ])
+    expect(count).toBe(33)
+  })
+
   it('is told what nobody foresaw, and let go', async () => {
     const stub = ofBrokenNode()
     expect(await stub.ask(['PING'], ['ROLE'], ['PING'])).toEqual(['PONG', 'ERR TypeError: unforeseen'])

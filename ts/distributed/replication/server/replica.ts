@@ -35,6 +35,7 @@ import {
   DEFAULT_REQUEST_MS,
   type DefaultReads,
   type JoinInfo,
+  type KeyReader,
   type ReadOptions,
   type ReplicaOptions,
   type Seen,
@@ -233,7 +234,7 @@ export class Replica {
     return { session: encodeSession(applied) }
   }
 
-  /** The same for bytes that are a command already. They must not be changed later. */
+  /** The same for bytes that are a command already. They are copied. */
   async execute(command: Uint8Array): Promise<Applied> {
     this.#assertUsable()
     return this.#group.propose(command, { timeoutMs: this.#requestMs })
@@ -243,11 +244,8 @@ export class Replica {
    * Reads several keys at one moment. @param query - Is called once, and must not wait for anything.
    * @throws RaftError; UNAVAILABLE
    */
-  async read<T extends object>(
-    options: ReadOptions,
-    query: (get: (key: Uint8Array) => Uint8Array | undefined) => T,
-  ): Promise<Seen & T> {
-    return this.#read(options, () => query((key) => this.#machine.get(key)))
+  async read<T extends object>(options: ReadOptions, query: (keys: KeyReader<Uint8Array>) => T): Promise<Seen & T> {
+    return this.#read(options, () => query(this.#machine))
   }
 
   /** @throws RaftError; UNAVAILABLE; INVALID_INPUT for a key that cannot be */

@@ -64,6 +64,12 @@ export interface ReadOptions {
   readonly timeoutMs?: number | undefined
 }
 
+/** Keys and values as of one moment. */
+export interface KeyReader<K> {
+  get(key: K): Uint8Array | undefined
+  has(key: K): boolean
+}
+
 /** What a write or a read has seen: for `session` of the next one. */
 export interface Seen {
   readonly session: string

@@ -16,6 +16,7 @@ import { decodeSession, encodeSession, laterOf } from '../../token.ts'
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../command-layout.ts'
 import type { WriteGatherer, WriteRun } from '../gatherer.ts'
 import type { Replica } from '../replica.ts'
+import type { KeyReader } from '../types.ts'
 import { checkArity, checkKey, checkWrite, commandNamed } from './commands.ts'
 import { CommandError, errorText, refuse, WRONG_PASSWORD } from './errors.ts'
 import { infoText, writeRole } from './info.ts'
@@ -367,16 +368,16 @@ export class Client implements WriteRun, Talker {
   async #answerReads(): Promise<{ count: number; session: string }> {
     const { wish, reply } = this
     const session = wish.consistency === 'session' ? this.session : undefined
-    return this.#seams.replica.read(session === undefined ? wish : { ...wish, session }, (get) => {
-      const find = (key: string): Uint8Array | undefined => {
-        checkKey(key.length)
-        return get(Buffer.from(key, 'latin1'))
+    return this.#seams.replica.read(session === undefined ? wish : { ...wish, session }, (keys) => {
+      const checked: KeyReader<string> = {
+        get: (key) => keys.get(bytesOf(key)),
+        has: (key) => keys.has(bytesOf(key)),
       }
       let count = 0
       for (const { command, args } of this.#reads) {
         const mark = reply.length
         try {
-          command.answer(args, find, reply)
+          command.answer(args, checked, reply)
         } catch (error) {
           if (!(error instanceof CommandError)) throw error
           reply.truncate(mark)
@@ -402,6 +403,12 @@ function knownCommand(args: readonly string[]): Command {
   if (command === undefined) refuse(`ERR unknown command '${name.slice(0, 40).replaceAll(/[^ -~]/g, '?')}'`)
   checkArity(command, args)
   return command
+}
+
+/** @throws CommandError for what cannot be a key */
+function bytesOf(key: string): Uint8Array {
+  checkKey(key.length)
+  return Buffer.from(key, 'latin1')
 }
 
 /** A write that may join a run; undefined for what is none, and for one that has to be refused. */

@@ -1,6 +1,6 @@
 // What commands are, and what those that concern their connection may ask of it.
 import type { ReplyWriter } from '../../../../wire/resp/index.ts'
-import type { ReadOptions } from '../types.ts'
+import type { KeyReader, ReadOptions } from '../types.ts'
 import type { WriteBatch } from '../write-batch.ts'
 
 /** How the reads of a connection are answered. */
@@ -42,8 +42,8 @@ export interface ReadCommand {
   readonly kind: 'read'
   readonly least: number
   readonly most: number
-  /** @param get - Of one moment for all calls. */
-  readonly answer: (args: readonly string[], get: (key: string) => Uint8Array | undefined, reply: ReplyWriter) => void
+  /** @param keys - Of one moment for all calls. */
+  readonly answer: (args: readonly string[], keys: KeyReader<string>, reply: ReplyWriter) => void
 }
 
 /** Needs no keys. */
