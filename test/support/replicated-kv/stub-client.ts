@@ -1,5 +1,5 @@
 // A client of replicated-kv without a socket, and a node without a disk: what is sent, what is answered, and what the connection is told.
-import { type GathererOptions, WriteGatherer } from '../../../ts/distributed/replication/server/gatherer.ts'
+import { WriteGatherer } from '../../../ts/distributed/replication/server/gatherer.ts'
 import type { Replica } from '../../../ts/distributed/replication/server/replica.ts'
 import { Client } from '../../../ts/distributed/replication/server/resp/client.ts'
 import type { KeyReader } from '../../../ts/distributed/replication/server/types.ts'
@@ -39,13 +39,14 @@ export class StubConnection implements Connection {
 }
 
 /** A node on which each key has its own name as its value, unless `keys` say otherwise. */
-function stubReplica(keys: KeyReader<Uint8Array> = { get: (key) => key, has: () => true }): Replica {
+export function stubReplica(keys: KeyReader<Uint8Array> = { get: (key) => key, has: () => true }): Replica {
   const stub = {
     ...{ id: 1, keyCount: 3, cluster: { cluster: '00' }, host: { addresses: new Map() } },
     status: {
       ...{ role: 'leader', term: 1, leader: 1, mode: 'semi-sync', lastIndex: 3, readableIndex: 3 },
       followers: new Map([[2, { entries: 1 }]]),
     },
+    execute: async () => APPLIED,
     async read(_options: unknown, query: (keys: KeyReader<Uint8Array>) => object) {
       return { ...query(keys), session: 's1.1.1' }
     },
@@ -55,7 +56,6 @@ function stubReplica(keys: KeyReader<Uint8Array> = { get: (key) => key, has: () 
 
 interface StubOptions {
   readonly secret?: string
-  readonly propose?: GathererOptions['propose']
   readonly keys?: KeyReader<Uint8Array>
 }
 
@@ -68,11 +68,11 @@ export class StubClient {
   readonly client: Client
   readonly #decoder = new ReplyDecoder()
 
-  constructor({ secret = '', propose = async () => APPLIED, keys }: StubOptions = {}) {
+  constructor({ secret = '', keys }: StubOptions = {}) {
     const { clock } = this
     const replica = stubReplica(keys)
     this.replica = replica
-    const gatherer = new WriteGatherer({ clock, patienceMs: 1, propose })
+    const gatherer = new WriteGatherer({ clock, patienceMs: 1, propose: (command) => replica.execute(command) })
     this.gatherer = gatherer
     this.client = new Client(1, this.connection, { clock, gatherer, replica, secret, clientCount: 1 })
   }

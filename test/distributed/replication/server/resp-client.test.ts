@@ -1,5 +1,6 @@
 // One client of Redis's protocol without a socket: what a connection and a node can only seldom be made to do.
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { BedplateError } from '../../../../ts/base/errors.ts'
 import { StubClient } from '../../../support/replicated-kv/stub-client.ts'
 
 /** A client of a node that fails in a way that nobody foresaw, when it is asked how it is. */
@@ -49,4 +50,21 @@ describe('a client of a node', () => {
     expect(await stub.heard()).toEqual(['OK', 'ERR TypeError: unforeseen'])
     expect([isTold, stub.connection.told]).toEqual([true, ['end']])
   })
+
+  it('is answered in step when one read of several fails', async () => {
+    const get = (key: Uint8Array): Uint8Array => {
+      if (key[0] === 0x62) throw new BedplateError('IO', 'no disk')
+      if (key[0] === 0x63) throw new TypeError('unforeseen')
+      return key
+    }
+    const stub = new StubClient({ keys: { get, has: () => true } })
+    expect(await stub.ask(['GET', 'a'], ['GET', 'b'], ['MGET', 'a', 'b'], ['GET', 'd'], ['PING'])).toEqual([
+      ...['a', 'MISCONF no disk', 'MISCONF no disk', 'd', 'PONG'],
+    ])
+    expect(await stub.ask(['GET', 'a'], ['GET', 'c'])).toEqual(['a', 'ERR TypeError: unforeseen'])
+    expect(stub.connection.told).toEqual(['end'])
+  })
+
+
+
 })

@@ -220,7 +220,7 @@ export class Client implements WriteRun, Talker {
       }
     } catch (error) {
       this.reply.truncate(mark)
-      if (!(error instanceof CommandError || error instanceof BedplateError)) throw error
+      if (!isForeseen(error)) throw error
       this.reply.error(errorText(error))
     }
   }
@@ -379,9 +379,10 @@ export class Client implements WriteRun, Talker {
         try {
           command.answer(args, checked, reply)
         } catch (error) {
-          if (!(error instanceof CommandError)) throw error
+          // Each has its own answer, or those behind it would be taken for others'.
           reply.truncate(mark)
-          reply.error(error.message)
+          reply.error(errorText(error))
+          if (!isForeseen(error)) this.#isClosing = true
         }
         count++
         if (reply.length > MAX_RUN_REPLY_BYTES) break
@@ -403,6 +404,11 @@ function knownCommand(args: readonly string[]): Command {
   if (command === undefined) refuse(`ERR unknown command '${name.slice(0, 40).replaceAll(/[^ -~]/g, '?')}'`)
   checkArity(command, args)
   return command
+}
+
+/** Anything else is a mistake of ours. */
+function isForeseen(error: unknown): boolean {
+  return error instanceof CommandError || error instanceof BedplateError
 }
 
 /** @throws CommandError for what cannot be a key */
