@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { encodeSession } from '../../../../ts/distributed/replication/index.ts'
+import { realClock } from '../../../../ts/io/clock.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
 import { until } from '../../../support/replicated-kv/processes.ts'
 import { encode, type Plain, RespConnection } from '../../../support/replicated-kv/resp-connection.ts'
@@ -261,13 +262,26 @@ describe('clients of one node', () => {
     expect(await second.ask('PING')).toBe('ERR max number of clients reached')
     await second.closed
     const { replica } = nodes.get(1)
-    const before = replica.status.lastIndex
+    // Writes are under way until they are let go on, which is when the node has begun to end.
+    const execute = replica.execute.bind(replica)
+    let goOn = (): void => {}
+    const isGoingOn = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const executed = vi
+      .spyOn(replica, 'execute')
+      .mockImplementation((command) => isGoingOn.then(() => execute(command)))
     const written = first.askAll(Array.from({ length: 500 }, (_, i) => ['SET', `k${i}`, 'v']))
-    await until(() => replica.status.lastIndex > before)
-    await nodes.get(1).drain()
+    await until(() => executed.mock.calls.length > 0)
+    const ended = nodes
+      .get(1)
+      .drain()
+      .then(() => nodes.close())
+    for (let i = 0; i < 10; i++) await realClock.turn() // one that does not wait for them has let go of them by now
+    goOn()
+    await ended
     expect(new Set(await written)).toEqual(new Set(['OK']))
     await first.closed
-    await nodes.close()
   })
 
   it('read what they are owed before more is run for them', async () => {

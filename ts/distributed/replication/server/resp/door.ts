@@ -37,6 +37,7 @@ export class RespDoor implements ClientSeams {
   #goneCommands = 0
   #isClosing = false
   #cancelLook: Cancel | undefined
+  #emptied: (() => void) | undefined
 
   constructor(options: DoorOptions) {
     const { clock, patienceMs } = options
@@ -76,14 +77,20 @@ export class RespDoor implements ClientSeams {
       closed: () => {
         client.closed()
         if (this.#clients.delete(client)) this.#goneCommands += client.commandCount
+        if (this.#clients.size === 0) this.#emptied?.()
       },
     }
   }
 
-  /** Clients get the answers to what is under way, and are let go. */
-  drain(): void {
+  /** Clients get the answers to what is under way, and are let go. Resolves when they are gone. */
+  async drain(): Promise<void> {
     this.#isClosing = true
     for (const client of this.#clients.keys()) client.hangUp()
+    if (this.#clients.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve
+      })
+    }
   }
 
   close(): void {
