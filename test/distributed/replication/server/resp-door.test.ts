@@ -19,6 +19,26 @@ async function turns(clock: ManualClock): Promise<void> {
 }
 
 describe('a door for clients', () => {
+  it.each([
+    ['SET', 'a', 'v'.repeat(1000)],
+    ['INCR', 'a'], // which is refused
+  ])('lets a client stay that is always in the middle of another %s', async (...args) => {
+    const { door, clock } = open()
+    const connection = new StubConnection()
+    const { data } = door.accept(connection)
+    const bytes = encode(args)
+    const half = bytes.length >> 1
+    data(bytes.subarray(0, half))
+    for (let i = 0; i < 5; i++) {
+      clock.advance(LOOK_MS)
+      data(Buffer.concat([bytes.subarray(half), bytes.subarray(0, half)]))
+      await turns(clock)
+    }
+    expect(connection.told).toEqual([])
+    clock.advance(LOOK_MS)
+    clock.advance(LOOK_MS)
+    expect(connection.told).toEqual(['destroy'])
+  })
 
   it('is empty once it has drained, and everybody has the answers to what was under way', async () => {
     const replica = stubReplica()

@@ -66,7 +66,7 @@ export class Client implements WriteRun, Talker {
   name = ''
   wish: ReadWish = {}
   session: string | undefined
-  /** Commands that were answered. */
+  /** Commands that were answered, if only with an error. */
   commandCount = 0
   readonly #connection: Connection
   readonly #seams: ClientSeams
@@ -215,10 +215,11 @@ export class Client implements WriteRun, Talker {
       if (command.kind === 'write') this.#write(command, args)
       else if (command.kind === 'read') this.#gatherReads(command, args)
       else {
-        this.commandCount++
         command.answer(this, args)
+        this.commandCount++
       }
     } catch (error) {
+      this.commandCount++
       this.reply.truncate(mark)
       if (!isForeseen(error)) throw error
       this.reply.error(errorText(error))

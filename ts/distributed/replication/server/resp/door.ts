@@ -32,7 +32,8 @@ export class RespDoor implements ClientSeams {
   readonly gatherer: WriteGatherer
   readonly secret: string
   readonly #options: DoorOptions
-  readonly #clients = new Map<Client, { wasHalfWritten: boolean }>()
+  /** With how many commands each had sent when it was last seen in the middle of one. */
+  readonly #clients = new Map<Client, { halfAt: number | undefined }>()
   #nextId = 1
   #goneCommands = 0
   #isClosing = false
@@ -68,7 +69,7 @@ export class RespDoor implements ClientSeams {
       client.reply.error('ERR max number of clients reached')
       client.hangUp()
     } else {
-      this.#clients.set(client, { wasHalfWritten: false })
+      this.#clients.set(client, { halfAt: undefined })
       if (this.#cancelLook === undefined) this.#lookLater()
     }
     return {
@@ -103,9 +104,9 @@ export class RespDoor implements ClientSeams {
     this.#cancelLook = this.clock.timer(HALF_MS, () => {
       this.#cancelLook = undefined
       for (const [client, state] of this.#clients) {
-        const { isHalfWritten } = client
-        if (isHalfWritten && state.wasHalfWritten) client.destroy()
-        state.wasHalfWritten = isHalfWritten
+        const halfAt = client.isHalfWritten ? client.commandCount : undefined
+        if (halfAt !== undefined && halfAt === state.halfAt) client.destroy() // it is the same command still
+        state.halfAt = halfAt
       }
       if (this.#clients.size > 0 && !this.#isClosing) this.#lookLater()
     })
