@@ -65,6 +65,21 @@ describe('a client of a node', () => {
     expect(stub.connection.told).toEqual(['end'])
   })
 
+  it('reads what it is owed before more is run for it', async () => {
+    const stub = new StubClient()
+    const read = vi.spyOn(stub.replica, 'read')
+    const { connection, client } = stub
+    connection.waitingBytes = 2 * 1024 * 1024
+    expect(await stub.ask(['GET', 'a'])).toEqual(['a'])
+    const key = 'k'.repeat(1000)
+    const commands = Array.from({ length: 100 }, () => ['GET', key])
+    expect(await stub.ask(...commands)).toEqual([])
+    expect([read.mock.calls.length, connection.told]).toEqual([1, ['pause']])
+    connection.waitingBytes = 0
+    client.drained()
+    expect(await stub.heard()).toEqual(commands.map(() => key))
+    expect([read.mock.calls.length, connection.told]).toEqual([2, ['pause', 'resume']])
+  })
 
 
 })

@@ -284,7 +284,7 @@ describe('clients of one node', () => {
     await first.closed
   })
 
-  it('read what they are owed before more is run for them', async () => {
+  it('are given all of what is more than goes together', async () => {
     const nodes = new Servers(`${home.path}/slow`)
     await nodes.startAll(1)
     const client = await RespConnection.open(nodes.address(1).port)
