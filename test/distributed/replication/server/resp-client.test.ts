@@ -81,5 +81,20 @@ describe('a client of a node', () => {
     expect([read.mock.calls.length, connection.told]).toEqual([2, ['pause', 'resume']])
   })
 
+  it('that is let go is told once, and heard until it is gone', async () => {
+    const stub = new StubClient()
+    const { client, clock, connection } = stub
+    connection.waitingBytes = 2 * 1024 * 1024
+    await stub.ask(['GET', 'a'])
+    stub.send(['SET', 'a', 'v'.repeat(100_000)])
+    client.hangUp()
+    client.hangUp()
+    expect([connection.told, clock.pending]).toEqual([['pause', 'resume', 'end'], 1])
+    client.closed()
+    expect(clock.pending).toBe(0)
+    const other = new StubClient()
+    await other.ask(['QUIT'])
+    expect([other.connection.told, other.clock.pending]).toEqual([['end'], 1])
+  })
 
 })

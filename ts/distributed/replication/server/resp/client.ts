@@ -1,7 +1,7 @@
 // A client that speaks Redis's protocol. Its commands are answered in the order in which they came: what follows one another and
 // only writes, or only reads, goes together, and nothing of what comes behind is begun before that is answered.
 import { BedplateError } from '../../../../base/errors.ts'
-import type { Clock } from '../../../../io/clock.ts'
+import type { Cancel, Clock } from '../../../../io/clock.ts'
 import type { Connection } from '../../../../io/network.ts'
 import {
   CommandDecoder,
@@ -85,6 +85,9 @@ export class Client implements WriteRun, Talker {
   #isClosed = false
   /** What it is told before it is closed, behind the answers to what is under way. */
   #lastWords: string | undefined
+  /** It was told that it is let go. */
+  #isEnding = false
+  #cancelLinger: Cancel | undefined
   readonly #roomFound = (): void => {
     this.#isBusy = false
     this.#pump()
@@ -119,6 +122,7 @@ export class Client implements WriteRun, Talker {
   closed(): void {
     this.#isClosed = true
     this.#isClosing = true
+    this.#cancelLinger?.()
     this.#seams.gatherer.forget(this.#roomFound)
   }
 
@@ -227,10 +231,14 @@ export class Client implements WriteRun, Talker {
   }
 
   #end(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
     if (this.#lastWords !== undefined) this.reply.error(this.#lastWords)
     this.#flush()
+    if (this.#isPaused) this.#connection.resume() // who is not heard cannot be heard to go
+    this.#isPaused = false
     this.#connection.end()
-    this.#seams.clock.timer(LINGER_MS, () => this.#connection.destroy())
+    this.#cancelLinger = this.#seams.clock.timer(LINGER_MS, () => this.#connection.destroy())
   }
 
   #flush(): void {
