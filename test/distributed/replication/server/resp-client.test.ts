@@ -97,4 +97,16 @@ describe('a client of a node', () => {
     expect([other.connection.told, other.clock.pending]).toEqual([['end'], 1])
   })
 
+  it('has to show the secret again after RESET', async () => {
+    const stub = new StubClient({ secret: 'open sesame' })
+    const noAuth = 'NOAUTH Authentication required.'
+    expect(await stub.ask(['AUTH', 'open sesame'], ['GET', 'a'], ['RESET'], ['GET', 'a'])).toEqual([
+      ...['OK', 'a', 'RESET', noAuth],
+    ])
+    expect(await stub.ask(['SET', 'a', 'v'.repeat(100_000)])).toEqual([
+      'ERR Protocol error: unauthenticated bulk length',
+    ])
+    const open = new StubClient()
+    expect(await open.ask(['RESET'], ['GET', 'a'])).toEqual(['RESET', 'a'])
+  })
 })

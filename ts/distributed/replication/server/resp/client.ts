@@ -152,6 +152,11 @@ export class Client implements WriteRun, Talker {
     this.#decoder.limits = LIMITS
   }
 
+  forget(): void {
+    this.isKnown = this.#seams.secret === ''
+    if (!this.isKnown) this.#decoder.limits = UNAUTHENTICATED_LIMITS
+  }
+
   role(): void {
     writeRole(this.#seams.replica, this.reply)
   }

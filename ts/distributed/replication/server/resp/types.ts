@@ -20,6 +20,8 @@ export interface Talker {
   info(section: string | undefined): string
   /** Takes the secret of the cluster as a password. @throws CommandError if it is another one, or there is none */
   authenticate(password: string): void
+  /** Takes that back: a secret, if there is one, has to be shown again. */
+  forget(): void
   /** ROLE. */
   role(): void
   /** It is closed once it has its replies. */
