@@ -99,8 +99,8 @@ export interface Network {
   connect(options: ConnectOptions, accept: (connection: Connection) => ConnectionEvents): Promise<Connection>
 }
 
-/** A peer that begins TLS and does not go on is let go after this. */
 const MAX_PORT = 65_535
+/** A peer that begins TLS and does not go on is let go after this. */
 const HANDSHAKE_MS = 10_000
 
 /** The network of the machine. */

@@ -1,7 +1,8 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { BedplateError } from '../../../ts/base/errors.ts'
 import { type Message, type NodeId, openJournal, RaftError } from '../../../ts/distributed/raft/index.ts'
 import { decodeRecord, encodeRecord, type JournalRule } from '../../../ts/distributed/raft/journal.ts'
+import { SnapshotFiles } from '../../../ts/distributed/raft/snapshot-files.ts'
 import { realClock } from '../../../ts/io/clock.ts'
 import { CRASH_VARIANTS } from '../../../ts/io/crash-image.ts'
 import { seededRandom } from '../../../ts/io/random.ts'
@@ -261,6 +262,32 @@ describe('a failed sync', () => {
     await expect(bed.ended(waiting)).rejects.toBeInstanceOf(BedplateError)
     expect(driver.failure).toBeInstanceOf(Error)
   })
+})
+
+it('a snapshot that cannot be written ends the node, whoever asked for it', async () => {
+  const bed = await DriverBed.open({ members: [1] })
+  await bed.propose('a')
+  const { driver } = bed.leader!
+  const full = new BedplateError('DISK_FULL', 'no room')
+  const write = vi.spyOn(SnapshotFiles.prototype, 'write').mockRejectedValueOnce(full)
+  await expect(bed.ended(driver.snapshot())).rejects.toBe(full)
+  expect(driver.failure).toBe(full)
+  await expect(driver.snapshot()).rejects.toBe(full)
+  write.mockRestore()
+})
+
+it('a node that was removed ends once others have had their answers', async () => {
+  const bed = await DriverBed.open({ members: MEMBERS })
+  await bed.propose('a')
+  const leader = bed.leader!.driver
+  const [left = 0] = MEMBERS.filter((id) => id !== leader.status.id)
+  const voters = MEMBERS.filter((id) => id !== left)
+  await bed.ended(leader.changeMembership({ voters, learners: [] }))
+  const { driver } = bed.nodes.get(left)!
+  await bed.run(() => driver.failure !== undefined)
+  expect(driver.failure).toMatchObject({ code: 'CLOSED', message: `node ${left} was removed from the cluster` })
+  expect(leader.failure).toBeUndefined()
+  await bed.close()
 })
 
 describe('a record of the journal', () => {

@@ -1,7 +1,7 @@
 // A client's session on groups that lose answers, and on hosts whose leaders go.
 import { describe, expect, it } from 'vitest'
 import type { RequestOptions, SessionPlace } from '../../../ts/distributed/raft/door.ts'
-import { HostedMachine, wrapSession } from '../../../ts/distributed/raft/hosted-machine.ts'
+import { addressCommand, HostedMachine, wrapSession } from '../../../ts/distributed/raft/hosted-machine.ts'
 import { type Applied, RaftError } from '../../../ts/distributed/raft/raft-error.ts'
 import { failureOf, Session } from '../../../ts/distributed/raft/session.ts'
 import { decodeResult } from '../../../ts/distributed/raft/session-codec.ts'
@@ -78,6 +78,20 @@ describe('a session', () => {
 })
 
 describe('the machine of a group', () => {
+  it('keeps so many addresses as its snapshots may have, and no more', () => {
+    const make = (): HostedMachine => new HostedMachine(new ListMachine(), () => {})
+    const machine = make()
+    for (let first = 1; first < 5000; first += 1000) {
+      const ids = Array.from({ length: 1000 }, (_, i) => first + i)
+      machine.apply(addressCommand(new Map(ids.map((id) => [id, { host: 'h', port: 1 }]))), first, 1)
+    }
+    const restored = make()
+    restored.restore(machine.snapshot(), 5000)
+    expect(restored.snapshot()).toEqual(machine.snapshot())
+    const many = new Map(Array.from({ length: 4097 }, (_, i) => [i + 1, { host: 'h', port: 1 }]))
+    expect(() => addressCommand(many)).toThrow('4097 addresses at once, and 4096 are allowed')
+  })
+
   it('has sessions in its snapshots, where there are any, and reads those of before', () => {
     const make = (): HostedMachine => new HostedMachine(new ListMachine(), () => {})
     const machine = make()

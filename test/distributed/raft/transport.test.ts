@@ -227,6 +227,16 @@ describe('a transport', () => {
     expect(await lost).toBe('lost')
   })
 
+  it('ends a stream whose answer is larger than a frame, and refuses such a request at once', async () => {
+    const tooLarge = new Uint8Array(66 * 1024 * 1024)
+    const one = await start(1, 0, [], { called: async () => tooLarge })
+    const two = await start(2, 0, [[1, one.transport.address]])
+    await until(() => two.transport.connected.length === 1)
+    expect(await two.transport.call(1, 7, Uint8Array.of(1))).toBe('lost')
+    await until(() => two.transport.connected.length === 1)
+    expect(() => two.transport.call(1, 7, tooLarge)).toThrow(/frame|bytes/)
+  })
+
   it('speaks TLS both ways, with those alone whose certificates fit', async () => {
     const one = await start(1, 0, [], { tls: NODE_CERTIFICATES })
     const two = await start(2, 0, [[1, one.transport.address]], { tls: NODE_CERTIFICATES })

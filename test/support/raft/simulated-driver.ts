@@ -1,5 +1,6 @@
 // What every driver of a node in the simulator does: performs what the engine says, in its order, on a disk that loses what was not
 // synced and a network that loses anything. What the entries mean, who asks, and what is worth a note is each host's own.
+import { assertNever } from '../../../ts/base/errors.ts'
 import type {
   Effect,
   Entry,
@@ -178,6 +179,10 @@ export abstract class SimulatedDriver<Other, Result = undefined> {
           if (effect.role === 'leader') this.driven.invariants?.led(this.node, effect.term)
           this.role(effect)
           break
+        case 'removed': // hosts ask the node
+          break
+        default:
+          assertNever(effect)
       }
     }
     if (hasApplied) this.snapshotIfDue()

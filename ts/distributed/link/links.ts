@@ -185,14 +185,18 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
     }
   }
 
-  /** Asks another node, whose `called` answers. Ends at the latest with the stream. */
+  /**
+   * Asks another node, whose `called` answers. Ends at the latest with the stream.
+   * @throws INVALID_INPUT at once for a request that is too large for the protocol
+   */
   call(to: Id, group: number, request: Uint8Array): Promise<CallOutcome> {
     const stream = this.streams.get(to)
     if (stream === undefined || this.isFull(stream) || stream.calls.size >= MAX_CALLS) return Promise.resolve('unsent')
     const id = this.nextCall++
+    const frame = this.options.protocol.encodeAside(group, { kind: 'call', id, bytes: request })
     return new Promise((resolve) => {
       stream.calls.set(id, resolve)
-      stream.connection.write(this.options.protocol.encodeAside(group, { kind: 'call', id, bytes: request }))
+      stream.connection.write(frame)
     })
   }
 
@@ -428,14 +432,13 @@ export class Links<Id extends LinkId, H extends Greeting<Id>, M extends { readon
     const { from, group, id, request } = call
     const { called } = this.options
     if (called === undefined) throw new BedplateError('NOT_SUPPORTED', 'a node calls, and nobody here answers')
-    called(from, group, request).then(
-      (bytes) => {
-        if (this.all.has(stream))
-          stream.connection.write(this.options.protocol.encodeAside(group, { kind: 'answer', id, bytes }))
-      },
-      (error: Error) => {
+    called(from, group, request)
+      .then((bytes) => {
+        if (!this.all.has(stream)) return
+        stream.connection.write(this.options.protocol.encodeAside(group, { kind: 'answer', id, bytes }))
+      })
+      .catch((error: Error) => {
         if (this.all.has(stream)) this.refuse(stream, error)
-      },
-    )
+      })
   }
 }

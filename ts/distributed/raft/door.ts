@@ -21,7 +21,7 @@ export interface OpenRaftOptions {
   readonly listen?: Address
   /**
    * Certificate and key of this node, in PEM, for both directions; with `ca`, nodes accept each other by what it has signed.
-   * Default: none, and whoever reaches the port can do everything.
+   * Default: none, and unless there is a `secret` whoever reaches the port can do everything.
    */
   readonly tls?: TlsFiles
   /** Equal on all nodes; who does not know it is let in by none of them. One line of ASCII. Default: none. */
@@ -45,7 +45,7 @@ export interface GroupOptions {
    * clocks of about the same speed and asks nobody while a majority has answered lately (dissertation, §6.4.1).
    */
   readonly reads?: 'quorum' | 'lease'
-  /** Longer commands are refused. Default 1 MiB, at most 64 MiB. */
+  /** Longer commands are refused. Default 1 MiB, at most 64 MiB less 18 bytes. */
   readonly maxCommandBytes?: number
   /** A snapshot is made when commands of so many bytes were applied since the last. Default 16 MiB. */
   readonly snapshotBytes?: number
@@ -120,7 +120,7 @@ export interface RaftHost extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Which command of which session: from 1, in no order, each number for one command. */
+/** Which command of which session: from 1, each number for one command; in no order if `acknowledged` says what has arrived. */
 export interface SessionPlace {
   readonly session: number
   readonly sequence: number
@@ -171,13 +171,14 @@ export interface RaftGroup extends AsyncDisposable {
    */
   propose(command: Uint8Array, options?: RequestOptions): Promise<Applied>
   /**
-   * Begins a session: its commands are executed exactly once, however often they had to be asked until an answer came.
+   * Begins a session: its commands are executed exactly once, however often they had to be asked until an answer came. Not for state
+   * machines that keep their state by themselves and cannot give the result of a command again.
    * @throws RaftError; NOT_SUPPORTED where commands are shown before a majority has them; CLOSED
    */
   openSession(options?: RequestOptions): Promise<RaftSession>
   /**
    * For servers whose clients count the commands of their session themselves: `propose` in a session, once.
-   * @throws as `RaftSession.propose`; CONFLICT if the command was executed and its result acknowledged.
+   * @throws as `RaftSession.propose`; CONFLICT, also `unknown`, for a command whose result was acknowledged.
    */
   proposeIn(place: SessionPlace, command: Uint8Array, options?: RequestOptions): Promise<Applied>
   /**

@@ -447,11 +447,16 @@ export class Driver {
     const draft = this.node.describeSnapshot(appliedIndex, 0)
     this.lastSnapshot = appliedIndex
     this.appliedBytes = 0
-    const sizeBytes = await snapshots.write(draft, pieces, this.turn).finally(close)
-    const snapshot: SnapshotMeta = { ...draft, sizeBytes }
-    const nothing = { hardState: undefined, truncateFrom: undefined, entries: [], resets: false }
-    await journal.append({ ...nothing, group, snapshot })
-    this.step({ kind: 'snapshotted', snapshot })
+    try {
+      const sizeBytes = await snapshots.write(draft, pieces, this.turn).finally(close)
+      const snapshot: SnapshotMeta = { ...draft, sizeBytes }
+      const nothing = { hardState: undefined, truncateFrom: undefined, entries: [], resets: false }
+      await journal.append({ ...nothing, group, snapshot })
+      this.step({ kind: 'snapshotted', snapshot })
+    } catch (error) {
+      this.fail(error) // whoever asked for it; what is on disk now is not known
+      throw error
+    }
     return appliedIndex
   }
 

@@ -2,6 +2,7 @@
 import { BedplateError } from '../../base/errors.ts'
 import { checkArray, checkFunction, checkOptions } from '../../base/options.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
+import { type Address, showAddress } from '../../io/network.ts'
 import type { CallOutcome } from '../link/index.ts'
 import { decodeReply, decodeRequest, encodeReply, encodeRequest, type Reply, type Request } from './calls.ts'
 import type {
@@ -16,6 +17,7 @@ import type {
   SessionPlace,
 } from './door.ts'
 import { Driver, type DriverOptions } from './driver.ts'
+import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
 import {
   addressCommand,
   addressesIn,
@@ -102,6 +104,12 @@ export class Group implements RaftGroup {
     } = options
     this.seams = seams
     this.onQuery = onQuery
+    if (maxCommandBytes > LARGEST_COMMAND_BYTES - WRAPPING_BYTES) {
+      throw new BedplateError(
+        'INVALID_INPUT',
+        `openGroup: maxCommandBytes must be at most ${LARGEST_COMMAND_BYTES - WRAPPING_BYTES}, got ${maxCommandBytes}`,
+      )
+    }
     this.maxCommandBytes = maxCommandBytes
     // Addresses count as soon as they are in the log, like memberships: an election may need them before they are committed.
     for (const entry of journal.state(group).entries) this.learn(entry)
@@ -216,15 +224,20 @@ export class Group implements RaftGroup {
   ): Promise<LogIndex> {
     checkFunction(revise, 'reviseMembership')
     const deadline = this.nowMs + timeoutMs
+    const left = (most = timeoutMs): RequestOptions => ({
+      timeoutMs: Math.max(0, Math.min(most, deadline - this.nowMs)),
+    })
+    let announced = ''
     for (;;) {
-      const leftMs = Math.max(0, deadline - this.nowMs)
-      const membership = await this.read(() => this.driver.status.membership, {
-        timeoutMs: Math.min(leftMs, DEFAULT_TIMEOUT_MS),
-      })
+      const membership = await this.read(() => this.driver.status.membership, left(DEFAULT_TIMEOUT_MS))
       // Of a change that is under way, what is to come of it.
       const replaces = copyOf(membership, 'reviseMembership')
       try {
-        return await this.changeMembership({ ...revise(replaces), replaces }, { timeoutMs: leftMs })
+        const { addresses = new Map<NodeId, Address>(), ...change } = revise(replaces)
+        const text = [...addresses].map(([id, address]) => `${id} ${showAddress(address)}`).join()
+        if (text !== announced) await this.announce(addresses, left(DEFAULT_TIMEOUT_MS))
+        announced = text
+        return await this.changeMembership({ ...change, replaces }, left())
       } catch (error) {
         const isOutdone = error instanceof RaftError && OUTDONE.has(error.reason)
         if (!isOutdone || this.nowMs >= deadline) throw error

@@ -12,7 +12,14 @@ import { BedplateError } from '../../base/errors.ts'
 import type { Address } from '../../io/network.ts'
 import type { Addresses } from './door.ts'
 import { PieceReader } from './piece-reader.ts'
-import { decodeCommand, encodeCommand, encodeResult, RUN_HEADER_BYTES, type SessionCommand } from './session-codec.ts'
+import {
+  decodeCommand,
+  decodeSnapshot,
+  encodeCommand,
+  encodeResult,
+  RUN_HEADER_BYTES,
+  type SessionCommand,
+} from './session-codec.ts'
 import { SessionTable } from './sessions.ts'
 import type { PiecewiseState, StateMachine } from './state-machine.ts'
 import type { Entry, LogIndex, NodeId, Term } from './types.ts'
@@ -28,7 +35,7 @@ const SESSION_LIMITS = { maxSessions: 10_000, maxResultBytes: 64 * 1024 * 1024 }
 const MAX_TABLE_BYTES = 512 * 1024 * 1024
 const MAX_HOST_BYTES = 255
 const MAX_PORT = 65_535
-/** Nodes that a group has ever had. */
+/** Nodes that a group has ever had; what comes later is not kept. */
 const MAX_ADDRESSES = 4096
 const ADDRESS_MIN_BYTES = 16
 const NO_RESULT = new Uint8Array(0)
@@ -60,6 +67,9 @@ function withKind(kind: number, command: Uint8Array): Uint8Array {
 
 /** The command that makes addresses known. @throws INVALID_INPUT for an address that cannot be */
 export function addressCommand(addresses: Addresses): Uint8Array {
+  if (addresses.size > MAX_ADDRESSES) {
+    throw new BedplateError('INVALID_INPUT', `${addresses.size} addresses at once, and ${MAX_ADDRESSES} are allowed`)
+  }
   for (const [id, { host, port }] of addresses) {
     const isHost = host !== '' && Buffer.byteLength(host) <= MAX_HOST_BYTES
     if (isHost && Number.isInteger(port) && port >= 1 && port <= MAX_PORT) continue
@@ -155,6 +165,7 @@ export class HostedMachine implements StateMachine {
         checkVersion(version)
         const addresses = await takeAddressPieces(reader)
         const sessions = version === VERSION ? undefined : await reader.blob(MAX_TABLE_BYTES)
+        if (sessions !== undefined) checkSessions(sessions)
         await inner.take(reader.rest(), index)
         this.taken = { addresses, sessions }
       },
@@ -178,7 +189,9 @@ export class HostedMachine implements StateMachine {
     checkVersion(version)
     if (this.inner.restore === undefined) throw hasNoSnapshots()
     const addresses = takeAddresses(reader)
-    this.begin({ addresses, sessions: version === VERSION ? undefined : reader.blob(MAX_TABLE_BYTES) })
+    const sessions = version === VERSION ? undefined : reader.blob(MAX_TABLE_BYTES)
+    if (sessions !== undefined) checkSessions(sessions)
+    this.begin({ addresses, sessions })
     this.inner.restore(reader.rest(), index)
   }
 
@@ -194,13 +207,14 @@ export class HostedMachine implements StateMachine {
     this.addresses.clear()
     this.merge(addresses)
     if (sessions === undefined) this.sessions.forgetAll()
-    else if (this.sessions.restore(sessions).length > 0) {
-      throw new BedplateError('CORRUPTION', 'the snapshot has odd sessions')
-    }
+    else this.sessions.restore(sessions)
   }
 
   private merge(addresses: Addresses): void {
-    for (const [id, address] of addresses) this.addresses.set(id, address)
+    for (const [id, address] of addresses) {
+      const isKept = this.addresses.has(id) || this.addresses.size < MAX_ADDRESSES
+      if (isKept) this.addresses.set(id, address)
+    }
     if (addresses.size > 0) this.learned(addresses)
   }
 }
@@ -249,6 +263,12 @@ function checkedAddress(
 ): [NodeId, Address] {
   if (id < 1 || host === '' || port < 1 || port > MAX_PORT) throw reader.corrupt('has an address that cannot be')
   return [id, { host, port }]
+}
+
+/** @throws CORRUPTION */
+function checkSessions(bytes: Uint8Array): void {
+  if (decodeSnapshot(bytes, SESSION_LIMITS.maxSessions).state.length === 0) return
+  throw new BedplateError('CORRUPTION', 'the snapshot has something behind its sessions')
 }
 
 function checkVersion(version: number): void {

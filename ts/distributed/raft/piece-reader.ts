@@ -6,7 +6,7 @@ import { BedplateError } from '../../base/errors.ts'
 export class PieceReader {
   private readonly pieces: AsyncIterator<Uint8Array>
   private readonly what: string
-  private buffer = new Uint8Array(0)
+  private buffer: Uint8Array = new Uint8Array(0)
   private at = 0
 
   /** @param pieces - Memory of their own each. @param what - Names the bytes in errors: `snapshot`. */
@@ -17,11 +17,7 @@ export class PieceReader {
 
   /** A view of the next bytes. @throws CORRUPTION if there are not so many */
   async take(count: number): Promise<Uint8Array> {
-    while (this.buffer.length - this.at < count) {
-      const { done, value } = await this.pieces.next()
-      if (done === true) throw this.corrupt(`ends ${count - this.buffer.length + this.at} bytes too early`)
-      this.append(value)
-    }
+    if (this.buffer.length - this.at < count) await this.gather(count)
     const start = this.at
     this.at += count
     return this.buffer.subarray(start, this.at)
@@ -77,14 +73,17 @@ export class PieceReader {
     return new BedplateError('CORRUPTION', `the ${this.what} ${how}`)
   }
 
-  private append(piece: Uint8Array): void {
-    const left = this.buffer.length - this.at
-    const joined = left === 0 ? piece : new Uint8Array(left + piece.length)
-    if (left > 0) {
-      joined.set(this.buffer.subarray(this.at))
-      joined.set(piece, left)
+  /** Joins what is left with as many pieces as it takes, once: a value may be much longer than a piece. */
+  private async gather(count: number): Promise<void> {
+    const parts = [this.buffer.subarray(this.at)]
+    let length = this.buffer.length - this.at
+    while (length < count) {
+      const { done, value } = await this.pieces.next()
+      if (done === true) throw this.corrupt(`ends ${count - length} bytes too early`)
+      parts.push(value)
+      length += value.length
     }
-    this.buffer = joined as Uint8Array<ArrayBuffer>
+    this.buffer = parts.length === 2 && parts[0]?.length === 0 ? (parts[1] as Uint8Array) : Buffer.concat(parts)
     this.at = 0
   }
 

@@ -37,7 +37,7 @@ export type SessionResult =
   | { readonly kind: 'done'; readonly result: Uint8Array }
   /** The session is not known: it was not used for long, or never opened. Whether the command was executed is not known either. */
   | { readonly kind: 'expired' }
-  /** The command was executed and its result acknowledged: it is kept no longer. */
+  /** The client does not want the result: if the command was executed it is kept no longer, and if not it never will be. */
   | { readonly kind: 'forgotten' }
   /** The client must first acknowledge results, which are too many or too large; the command was not executed. */
   | { readonly kind: 'too many results' }

@@ -73,13 +73,11 @@ export function failureOf({ kind }: SessionResult, { session, sequence }: Sessio
         hint: 'open another one; if the command was asked before, look first whether it was executed',
       })
     case 'forgotten':
-      return new BedplateError(
-        'CONFLICT',
-        `command ${sequence} of session ${session} was executed, and its result acknowledged`,
-        {
-          hint: 'give each command the next number',
-        },
-      )
+      return new RaftError(unknown, {
+        code: 'CONFLICT',
+        message: `command ${sequence} of session ${session} is one of those whose results were acknowledged`,
+        hint: 'it was executed before that, or never will be: give each command the next number',
+      })
     case 'too many results':
       return new TooManyResults(unknown, {
         code: 'CONFLICT',

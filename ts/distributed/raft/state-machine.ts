@@ -8,7 +8,8 @@ import type { LogIndex, Term } from './types.ts'
 export interface StateMachine {
   /**
    * Executes a command.
-   * @param index - Its place in the log. One that keeps its state by itself passes over what it has executed before.
+   * @param index - Its place in the log. One that keeps its state by itself passes over what it has executed before; unless it gives
+   *   the same result again, its group must open no sessions, which remember results.
    * @param term - That of the leader which took it, the same on all members: for commands that are void under another leader.
    * @returns Its result, any bytes; they are kept and must not be changed later.
    */
