@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { BedplateError } from '../../../../ts/base/errors.ts'
 import { encodeSession } from '../../../../ts/distributed/replication/index.ts'
 import { realClock } from '../../../../ts/io/clock.ts'
+import type { Disk } from '../../../../ts/io/disk.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
+import { realDisk } from '../../../../ts/io/real-disk.ts'
 import { until } from '../../../support/replicated-kv/processes.ts'
 import { encode, type Plain, RespConnection } from '../../../support/replicated-kv/resp-connection.ts'
 import { Servers } from '../../../support/replicated-kv/servers.ts'
@@ -284,6 +287,27 @@ describe('clients of one node', () => {
     await first.closed
   })
 
+  it('are told that nobody knows what became of a write that was under way when the node failed', async () => {
+    const disk = diskThatFails()
+    const nodes = new Servers(`${home.path}/unknown`, {}, disk)
+    await nodes.startAll(1)
+    const { replica } = nodes.get(1)
+    const [written, executed] = [vi.spyOn(replica, 'write'), vi.spyOn(replica, 'execute')]
+    const client = await RespConnection.open(nodes.address(1).port)
+    disk.hold()
+    const answers = Promise.all([nodes.ask(1, '/set?key=a&value=1&json'), client.ask('SET', 'b', '1')])
+    await until(() => written.mock.calls.length > 0 && executed.mock.calls.length > 0)
+    disk.fail()
+    const [{ status, text }, reply] = await answers
+    expect([status, JSON.parse(text).error]).toMatchObject([503, { code: 'UNAVAILABLE', outcome: 'unknown' }])
+    expect(reply).toMatch(/^UNKNOWN node 1 ended before the answer/)
+    await expect(written.mock.results[0]?.value).rejects.toMatchObject({ cause: { code: 'IO' } })
+    // One that comes later is not begun.
+    expect(await client.ask('SET', 'b', '2')).toMatch(/^MISCONF this node cannot go on/)
+    client.close()
+    await nodes.close().catch(() => {})
+  })
+
   it('are given all of what is more than goes together', async () => {
     const nodes = new Servers(`${home.path}/slow`)
     await nodes.startAll(1)
@@ -296,3 +320,25 @@ describe('clients of one node', () => {
     await nodes.close()
   })
 })
+
+/** A disk whose syncs wait from `hold` on, until they fail. */
+function diskThatFails(): Disk & { hold(): void; fail(): void } {
+  let held: Promise<void> | undefined
+  let fail = (): void => {}
+  return {
+    ...realDisk,
+    open(path, mode) {
+      const file = realDisk.open(path, mode)
+      const sync = file.sync.bind(file)
+      file.sync = () => held ?? sync()
+      return file
+    },
+    hold() {
+      held = new Promise((_resolve, reject) => {
+        fail = () => reject(new BedplateError('IO', 'the disk has failed'))
+      })
+      held.catch(() => {}) // whoever syncs looks at it
+    },
+    fail: () => fail(),
+  }
+}

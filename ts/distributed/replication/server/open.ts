@@ -32,7 +32,8 @@ export interface ReplicatedStore extends AsyncDisposable {
   readonly members: readonly MemberView[]
   /**
    * @param key - 1 to 1,024 bytes. @param value - Up to 1 MiB.
-   * @returns Once as many have it as the mode wants. @throws RaftError: its `outcome` says whether it may have happened.
+   * @returns Once as many have it as the mode wants. @throws RaftError: its `outcome` says whether it may
+   *   have happened; INVALID_INPUT, CLOSED, IO: it has not.
    */
   set(key: Bytes, value: Bytes): Promise<Seen>
   /** Removing an absent key is fine. @throws as `set` */
