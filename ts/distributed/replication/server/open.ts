@@ -42,7 +42,7 @@ export interface ReplicatedStore extends AsyncDisposable {
   batch(writes: readonly { readonly key: Bytes; readonly value?: Bytes | undefined }[]): Promise<Seen>
   /** @returns The value, undefined if there is none. @throws RaftError, UNAVAILABLE; CONFLICT if what the session saw was lost */
   get(key: Bytes, options?: ReadOptions): Promise<Seen & { readonly value: Uint8Array | undefined }>
-  /** At most `limit` entries, 10,000 and about 4 MiB; `isCut`: there are more. @throws as `get` */
+  /** At most `limit` entries (a whole number of at least 1), 10,000 and about 4 MiB; `isCut`: there are more. @throws as `get` */
   range(
     range?: KeyRange,
     options?: ReadOptions & { readonly limit?: number },
