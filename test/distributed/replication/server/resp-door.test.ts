@@ -61,7 +61,9 @@ describe('a door for clients', () => {
     execute()
     await turns(clock)
     expect([Buffer.concat(writer.said).toString(), writer.told, isDrained]).toEqual(['+OK\r\n', ['end'], false])
+    const drainedAgain = door.drain() // as when somebody closes twice
     events[0].closed()
+    await drainedAgain
     await drained
     expect(door.clientCount).toBe(0)
     await door.drain()

@@ -38,6 +38,7 @@ export class RespDoor implements ClientSeams {
   #goneCommands = 0
   #isClosing = false
   #cancelLook: Cancel | undefined
+  #empty: Promise<void> | undefined
   #emptied: (() => void) | undefined
 
   constructor(options: DoorOptions) {
@@ -87,11 +88,11 @@ export class RespDoor implements ClientSeams {
   async drain(): Promise<void> {
     this.#isClosing = true
     for (const client of this.#clients.keys()) client.hangUp()
-    if (this.#clients.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#emptied = resolve
-      })
-    }
+    if (this.#clients.size === 0) return
+    this.#empty ??= new Promise((resolve) => {
+      this.#emptied = resolve
+    })
+    await this.#empty
   }
 
   close(): void {
