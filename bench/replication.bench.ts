@@ -3,6 +3,7 @@
 //
 //   npm run bench -- replication                                      1, 3 and 5 nodes, 64 clients, 20 kills: about three minutes
 //   npm run bench -- replication --seconds 1 --nodes 3 --kills 5      less
+//   npm run bench -- replication --beside-redis                       the last of it alone
 //
 // All nodes, and the clients, share the disk and the processors of one machine, so more nodes are slower here, as they would not be
 // on several.
@@ -26,12 +27,15 @@ import { type BenchmarkSettings, type OwnOptions, UsageError } from './support.t
 const DEFAULT_DIRECTORY = 'bedplate-data/bench'
 const MODES = ['sync', 'semi-sync', 'async'] as const
 const CONNECTIONS = 16
-const DEPTH = 64
+/** Writes under way on each connection: a disk that is waited for is seen in the first figure, the work for a write in the second. */
+const DEPTHS = [64, 512] as const
 const WARM_UP_SECONDS = 2
 /** With two nodes a majority is both, so the third mode is the second one. */
 const BESIDE_MODES = ['async', 'semi-sync'] as const
 
 export const options: OwnOptions = {
+  /** Only what is measured beside Redis. */
+  'beside-redis': { type: 'boolean' },
   nodes: { type: 'string' },
   clients: { type: 'string' },
   kills: { type: 'string' },
@@ -43,7 +47,7 @@ export const options: OwnOptions = {
 type Line = readonly string[]
 
 export default async function run({ seconds, options: given }: BenchmarkSettings): Promise<void> {
-  const nodeCounts = numbersOf('nodes', given['nodes'] ?? '1,3,5')
+  const nodeCounts = given['beside-redis'] === true ? [] : numbersOf('nodes', given['nodes'] ?? '1,3,5')
   const [clients = 0] = numbersOf('clients', given['clients'] ?? '64')
   const [kills = 0] = numbersOf('kills', given['kills'] ?? '20')
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
@@ -95,39 +99,42 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
  * always`; in memory it promises nothing.
  */
 async function besideRedis(directory: string, seconds: number): Promise<string[]> {
-  const lines: (readonly [name: string, rate: number])[] = []
-  const bases: number[] = []
-  const measured = async (name: string, port: number, protocol: Protocol): Promise<number> => {
-    const load = { connections: CONNECTIONS, depth: DEPTH }
+  const lines: (readonly [name: string, depth: number, rate: number])[] = []
+  const measured = async (name: string, port: number, protocol: Protocol, depths: readonly number[]): Promise<void> => {
     // Code of a process that has just begun is not what it will be.
-    await measurePipeline(port, protocol, { ...load, seconds: WARM_UP_SECONDS })
-    const rate = await measurePipeline(port, protocol, { ...load, seconds })
-    lines.push([`${name}: ${protocol.name}`, rate])
-    return rate
+    await measurePipeline(port, protocol, { connections: CONNECTIONS, depth: DEPTHS[0], seconds: WARM_UP_SECONDS })
+    for (const depth of depths) {
+      const rate = await measurePipeline(port, protocol, { connections: CONNECTIONS, depth, seconds })
+      lines.push([`${name}: ${protocol.name}`, depth, rate])
+    }
   }
   for (const durability of ['always', 'memory'] as const) {
     const redis = await RedisPair.open(directory, durability)
     const kept = durability === 'always' ? 'appendfsync always' : 'in memory'
     try {
-      bases.push(await measured(`redis-server and a replica, ${kept}`, redis.port, RESP))
+      await measured(`redis-server and a replica, ${kept}`, redis.port, RESP, DEPTHS)
     } finally {
       await redis.close()
     }
   }
+  const bases = lines.slice()
   for (const mode of BESIDE_MODES) {
     const nodes = await openNodes(join(directory, `beside-redis-${mode}`), 2, mode)
+    const name = `replicated-kv, ${mode}, and a follower`
     try {
       const port = nodes.portOf(await nodes.leader())
-      const protocols = mode === 'async' ? [RESP, HTTP_SETS, HTTP_BATCHES] : [RESP]
-      for (const protocol of protocols) await measured(`replicated-kv, ${mode}, and a follower`, port, protocol)
+      await measured(name, port, RESP, DEPTHS)
+      if (mode !== 'async') continue
+      for (const protocol of [HTTP_SETS, HTTP_BATCHES]) await measured(name, port, protocol, [DEPTHS[0]])
     } finally {
       await nodes.close()
     }
   }
-  return lines.map(([name, rate]) => {
+  return lines.map(([name, depth, rate]) => {
     const shown = Math.round(rate).toLocaleString('en-US')
-    const ratios = bases.map((base) => `${(rate / base).toFixed(2)} x`).join(' and ')
-    return `${name}, ${CONNECTIONS} connections, ${DEPTH} writes under way on each: ${shown} writes/s (${ratios} those of Redis)`
+    const ratios = bases.filter((base) => base[1] === depth).map(([, , base]) => `${(rate / base).toFixed(2)} x`)
+    const beside = `${ratios.join(' and ')} those of Redis`
+    return `${name}, ${CONNECTIONS} connections, ${depth} writes under way on each: ${shown} writes/s (${beside})`
   })
 }
 
