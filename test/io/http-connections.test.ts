@@ -122,8 +122,9 @@ describe('HTTP on connections that are given', () => {
     })
     await clock.turn()
     expect(isDrained).toBe(false)
+    const drainedAgain = http!.drain()
     release?.()
-    await draining
+    await Promise.all([draining, drainedAgain])
     const response = await answer
     expect([await response.text(), response.headers.get('connection')]).toEqual(['late', 'close'])
   })

@@ -15,13 +15,21 @@ export interface Clock {
   turn(): Promise<void>
 }
 
+/** A longer timer of Node's fires at once. */
+const LONGEST_MS = 2 ** 31 - 1
+
 /** The clock of the machine. */
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now() * 1e6,
   timer(afterMs, fire) {
-    const handle = setTimeout(fire, afterMs)
-    handle.unref()
+    let handle: NodeJS.Timeout
+    const wait = (leftMs: number): void => {
+      const isLong = leftMs > LONGEST_MS
+      handle = setTimeout(isLong ? () => wait(leftMs - LONGEST_MS) : fire, Math.min(leftMs, LONGEST_MS))
+      handle.unref()
+    }
+    wait(afterMs)
     return () => clearTimeout(handle)
   },
   turn: () => new Promise((resolve) => setImmediate(resolve)),

@@ -40,7 +40,7 @@ export class HttpConnections {
   private readonly streams = new Set<ConnectionStream>()
   private underWay = 0
   private isDraining = false
-  private idle: (() => void) | undefined
+  private readonly idle: (() => void)[] = []
   /** Requests that were answered, ever. */
   requestCount = 0
 
@@ -79,7 +79,7 @@ export class HttpConnections {
     this.isDraining = true
     if (this.underWay > 0) {
       await new Promise<void>((resolve) => {
-        this.idle = resolve
+        this.idle.push(resolve)
       })
     }
   }
@@ -106,7 +106,7 @@ export class HttpConnections {
     response.end(request.method === 'HEAD' ? undefined : body)
     stream.endWithin(IDLE_MS) // also for who does not read the answer
     this.underWay--
-    if (this.underWay === 0) this.idle?.()
+    if (this.underWay === 0) for (const tell of this.idle.splice(0)) tell()
   }
 
   private async pageFor(request: http.IncomingMessage, stream: ConnectionStream): Promise<Page> {

@@ -14,6 +14,7 @@ import { temporaryDirectory } from '../../support/temporary-directory.ts'
 /** Nodes that have a ring in common and no data: a change streams until it is given up. */
 class RingOnly implements Nodes {
   readonly asked: string[] = []
+  startCount = 0
   /** Whether nothing is added now. */
   isBusy = false
   private readonly listeners = new Map<string, Listener>()
@@ -31,6 +32,7 @@ class RingOnly implements Nodes {
   }
 
   async start({ name, listen, joins }: NodeData): Promise<void> {
+    this.startCount++
     if (!joins) this.members[name] = showAddress(listen)
     const listener = await listenHttp(listen, (path) => this.page(name, path), {
       change: (_, body) => this.change(jsonOf(body)),
@@ -83,29 +85,40 @@ afterEach(async () => {
   for (const end of ends.splice(0).reverse()) await end()
 })
 
+interface Bed {
+  readonly nodes: RingOnly
+  /** @returns The status of the answer. */
+  readonly post: (path: string, body: object) => Promise<number>
+}
+
+const NAMES = ['a', 'b', 'c']
+
+async function open(): Promise<Bed> {
+  const nodes = new RingOnly()
+  const home = temporaryDirectory()
+  ends.push(home.remove)
+  const defaults = { flags: {}, environment: {}, system: SYSTEM, file: parseSettingsFile('') }
+  const cluster = new LocalCluster({
+    ...{
+      directory: home.path,
+      cluster: findOrMakeCluster(home.path, NAMES),
+      control: { host: '127.0.0.1', port: 0 },
+      host: '127.0.0.1',
+    },
+    ...{ ports: await freePorts(3), files: [], hasProcesses: false, nodes, onGone: () => {} },
+    shared: sharedData(readSettings(CLUSTER_SETTINGS, defaults), NAMES.length, false),
+  })
+  const control = `http://${showAddress(await cluster.start())}`
+  ends.push(() => cluster.stop())
+  const post = async (path: string, body: object): Promise<number> => {
+    return (await fetch(control + path, { method: 'POST', body: JSON.stringify(body) })).status
+  }
+  return { nodes, post }
+}
+
 describe('a cluster on this machine', () => {
   it('lets a node that waits for its own change wait on, when the change before it is given up', async () => {
-    const nodes = new RingOnly()
-    const home = temporaryDirectory()
-    ends.push(home.remove)
-    const names = ['a', 'b', 'c']
-    const defaults = { flags: {}, environment: {}, system: SYSTEM, file: parseSettingsFile('') }
-    const cluster = new LocalCluster({
-      ...{
-        directory: home.path,
-        cluster: findOrMakeCluster(home.path, names),
-        control: { host: '127.0.0.1', port: 0 },
-        host: '127.0.0.1',
-      },
-      ...{ ports: await freePorts(3), files: [], hasProcesses: false, nodes, onGone: () => {} },
-      shared: sharedData(readSettings(CLUSTER_SETTINGS, defaults), names.length, false),
-    })
-    const control = `http://${showAddress(await cluster.start())}`
-    ends.push(() => cluster.stop())
-    const post = async (path: string, body: object): Promise<number> => {
-      return (await fetch(control + path, { method: 'POST', body: JSON.stringify(body) })).status
-    }
-
+    const { nodes, post } = await open()
     expect(await post('/add-node', { name: 'd' })).toBe(200)
     const second = post('/add-node', { name: 'f' })
     const refusals = (): number => nodes.asked.filter((each) => each === 'add f: not now').length
@@ -120,6 +133,19 @@ describe('a cluster on this machine', () => {
     expect(await second).toBe(200)
     expect(await post('/change', { kind: 'abort' })).toBe(200)
     await nodes.until(() => !nodes.running.includes('f'))
-    expect(nodes.running).toEqual(names)
+    expect(nodes.running).toEqual(NAMES)
+  })
+
+  it('keeps a node that is asked for again as soon as its change was given up', async () => {
+    const { nodes, post } = await open()
+    expect(await post('/add-node', { name: 'd' })).toBe(200)
+    nodes.isBusy = true
+    expect(await post('/change', { kind: 'abort' })).toBe(200)
+    const again = post('/add-node', { name: 'd' })
+    await nodes.until(() => nodes.asked.filter((each) => each === 'add d: not now').length >= 3)
+    expect([nodes.running, nodes.startCount]).toEqual([[...NAMES, 'd'], 4])
+    nodes.isBusy = false
+    expect(await again).toBe(200)
+    expect(nodes.running).toContain('d')
   })
 })

@@ -82,6 +82,8 @@ export class LocalCluster implements Server {
   private coming: string | undefined
   /** Those who end once they have nothing left, and whether they are lost. */
   private readonly leaving = new Map<string, boolean>()
+  /** Looks whether they are gone, and ends those that are. */
+  private dismissing: Promise<void> | undefined
   private listener: Listener | undefined
   /** Nodes that are not there yet: what goes wrong with them, is told to who starts them. */
   private readonly starting = new Set<string>()
@@ -333,6 +335,9 @@ export class LocalCluster implements Server {
   /** Starts a node, and asks for the change that it comes with. */
   private async bring(name: string, change: object): Promise<Page> {
     this.coming = name
+    // One whose change was given up a moment ago does not leave, then; if it is just being ended, it starts anew.
+    this.leaving.delete(name)
+    await this.dismissing
     try {
       return await this.askForChange({ ...change, address: await this.startNewcomer(name) }, name)
     } finally {
@@ -373,7 +378,7 @@ export class LocalCluster implements Server {
 
   private dismissLater(): void {
     realClock.timer(GONE_MS, () => {
-      void this.dismissGone().finally(() => {
+      this.dismissing = this.dismissGone().finally(() => {
         if (this.leaving.size > 0 && !this.isStopped) this.dismissLater()
       })
     })
@@ -382,8 +387,7 @@ export class LocalCluster implements Server {
   private async dismissGone(): Promise<void> {
     for (const [name, isLost] of [...this.leaving]) {
       const isGone = await this.isGone(name, isLost).catch(() => false)
-      if (!isGone || this.isStopped) continue
-      this.leaving.delete(name)
+      if (!isGone || this.isStopped || !this.leaving.delete(name)) continue
       const { clusterId, nodes, joined } = this.cluster
       const others = (names: readonly string[]): string[] => names.filter((each) => each !== name)
       this.cluster = { clusterId, nodes: others(nodes), joined: others(joined) }

@@ -14,6 +14,7 @@ export function refuse(text: string): never {
 
 const WORDS: Partial<Record<ErrorCode, string>> = {
   UNAVAILABLE: 'CLUSTERDOWN', // nothing has happened; clients of Redis try again
+  CLOSED: 'CLUSTERDOWN', // nor here: what is under way when the node ends is unknown
   CONFLICT: 'CONFLICT', // what the session saw was lost with an earlier leader
   IO: 'MISCONF',
   DISK_FULL: 'MISCONF',
