@@ -18,7 +18,8 @@ export default defineConfig({
     coverage: { provider: 'v8', include: ['ts/**/*.ts'], reporter: ['text', 'json-summary'] },
     projects: [
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [HEAVY, EXTERNAL, PACKAGING] } },
-      { extends: true, test: { name: 'external', include: [`${EXTERNAL}/*.test.ts`] } },
+      // Servers, clients and browsers of others wait most of the time: for each other, and for timeouts of their own.
+      { extends: true, test: { name: 'external', include: [`${EXTERNAL}/*.test.ts`], maxWorkers: 4 } },
       {
         extends: true,
         test: { name: 'packaging', include: [`${PACKAGING}/*.test.ts`], testTimeout: 240_000, hookTimeout: 300_000 },

@@ -2,12 +2,14 @@
 // the tool's own words where it complains, and ends with status 1 if a step failed.
 //
 // The clang tools come from the system. Where one is missing, its step says which Debian package holds it and counts
-// as not run: a failure under CI=true, elsewhere a line at the end that cannot be overlooked.
+// as not run: a failure under CI=true, elsewhere a line at the end that cannot be overlooked. What clang-tidy found good
+// it is not asked again, until a source, its rules or its version change (scripts/lib/verdicts.mjs).
 import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeCache } from './lib/cache.mjs'
+import { keyOf, rememberGood, wasGood } from './lib/verdicts.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const TIDY_BUILD = 'build-tidy'
@@ -110,7 +112,7 @@ async function checkNativeFormat() {
 /**
  * The product and its fuzzers as one unit, its tests as another: clang-tidy takes ten seconds for the headers of the system,
  * once a unit. Names in anonymous namespaces are therefore unique in theirs. The path-sensitive analysis takes five times as
- * long as the rest and is a step of its own.
+ * long as the rest and is a step of its own. Sources that were found good once are not looked at again.
  */
 function checkNativeCode() {
   const { product, fuzzers, tests } = nativeSources()
@@ -140,10 +142,16 @@ async function tidyNative(units, checks) {
       writeFileSync(join(ROOT, file), includes.join(''))
       const chosen = [checks, 'bugprone-suspicious-include', ...unwanted].join(',-')
       const options = ['--quiet', '--config-file=.clang-tidy', `--checks=${chosen}`]
-      return complaints(CLANG_TIDY.program, [...options, file, '--', ...flags])
+      return complaintsOnce(CLANG_TIDY.program, [...options, file, '--', ...flags], filesReadByTidy())
     }),
   )
   return found.join('')
+}
+
+/** The units are made of these sources, by this file. Node's headers are as the lock says, those of the system as the tool is. */
+function filesReadByTidy() {
+  const sources = ['.cc', '.c', '.h'].flatMap((extension) => filesBelow('native', extension))
+  return [...sources, '.clang-tidy', 'package-lock.json', 'scripts/check.mjs']
 }
 
 /** What of native/ is whose; all of it is somebody's. */
@@ -169,6 +177,16 @@ function fuzzerInclusion(source, index) {
 async function complaints(program, args) {
   const { status, stdout, stderr } = await output(program, args)
   return status === 0 ? '' : stdout + stderr || `${program} ended with ${status}`
+}
+
+/** The same, unless the program had nothing to say of the same files before. @param files - All that it reads. */
+async function complaintsOnce(program, args, files) {
+  const { stdout: version } = await output(program, ['--version'])
+  const key = keyOf([program, version, ...args], files)
+  if (wasGood(key)) return ''
+  const wrong = await complaints(program, args)
+  if (wrong === '') rememberGood(key)
+  return wrong
 }
 
 function output(program, args) {

@@ -110,7 +110,10 @@ function runInNode() {
 /** libFuzzer keeps what it learnt in .cache/corpus, so each run starts where the last one ended. */
 function runFuzzers(budgetSeconds) {
   const names = readdirSync(join(ROOT, 'native/fuzz')).flatMap((file) => /^(.*)_fuzz\.cc$/.exec(file)?.[1] ?? [])
-  const built = build('build-fuzz', ['-DBEDPLATE_FUZZ=ON', `-DCMAKE_CXX_COMPILER=${CLANG}`])
+  // A launcher that the environment names, such as ccache, serves this compiler too.
+  const launcher = process.env.CXX?.match(/^(\S+) \S+$/)?.[1] ?? ''
+  const compiler = [`-DCMAKE_CXX_COMPILER=${CLANG}`, `-DCMAKE_CXX_COMPILER_LAUNCHER=${launcher}`]
+  const built = build('build-fuzz', ['-DBEDPLATE_FUZZ=ON', ...compiler])
   const seconds = Math.max(1, Math.round(budgetSeconds / names.length))
   return names.map((name) => {
     const corpus = join(ROOT, '.cache/corpus', name)

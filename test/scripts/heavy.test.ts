@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,9 @@ let cache: string
 
 beforeEach(() => {
   cache = mkdtempSync(join(tmpdir(), 'bedplate-heavy-'))
+  // Else each test would compile everything once more, below the feet of those that run beside it.
+  const built = process.env['BEDPLATE_CACHE_DIR'] ?? join(ROOT, '.cache')
+  if (existsSync(join(built, 'build.json'))) copyFileSync(join(built, 'build.json'), join(cache, 'build.json'))
 })
 
 afterEach(() => rmSync(cache, { recursive: true }))

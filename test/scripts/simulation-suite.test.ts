@@ -57,6 +57,12 @@ describe('a suite of the simulator', () => {
     expect(simulationSuite(DOORS).atLeast?.(false)).toEqual({ seeds: 6, rooms: 10, mutantsCaught: 1, repeatedSeeds: 2 })
   })
 
+  it('begins with a seed that is known to notice, unless it has time to look', async () => {
+    const planted = { ...DOORS.planted, noticedFrom: { 'doors are shut': 12 } }
+    expect((await run({ planted })).names[0]).toBe('seed=12 without=doors are shut')
+    expect((await run({ planted }, { soak: true })).names[0]).toBe('seed=7000000 without=doors are shut')
+  })
+
   it('replays one case, and tells of it', async () => {
     const described = { ...runDoors(2), describe: () => ['two rooms'] }
     expect(await run({ run: () => described }, { only: 'seed=2' })).toMatchObject({ cases: 1, lines: ['two rooms'] })

@@ -11,6 +11,11 @@ export interface Planted<Rule extends string> {
   readonly rules: readonly Rule[]
   /** For rules that need too much to come together for seeds to find it soon. They are told first. */
   readonly scenarios?: Readonly<Partial<Record<Rule, Scenario<Rule>>>>
+  /**
+   * Seeds that notice, for rules that others notice seldom: where a short run begins to look. Once a change has made one of them
+   * blind, those behind it are looked through as ever, which takes longer and no more. The soak begins anywhere.
+   */
+  readonly noticedFrom?: Readonly<Partial<Record<Rule, number>>>
   /** Runs a seed without a rule. @returns What went wrong; undefined if nothing did. */
   run(seed: number, mutant: Mutant<Rule>): Complaint | Promise<Complaint>
   /** What a person needs to know of a seed that noticed. */

@@ -3,7 +3,7 @@
 //
 //   seed=7                    all that is drawn from that seed
 //   seed=7 moves ms=2000      the same, with words that mean something to the suite
-//   seed=7 without=RULE       the scenario of that rule, or else the seeds from that one on
+//   seed=7 without=RULE       the scenario of that rule, or else the seeds from that one on; outside the soak one that is known to notice
 import type { HeavyContext, HeavyResult, HeavySuite } from './heavy.ts'
 import { runCases } from './heavy-cases.ts'
 import { hunt, newMutant, type Planted } from './planted.ts'
@@ -72,11 +72,12 @@ class Run<Rule extends string> {
 
   all(): Promise<HeavyResult> {
     const { seed, soak } = this.context
-    const { rules } = this.suite.planted
+    const { rules, noticedFrom } = this.suite.planted
     const first = seed * SEEDS_A_RUN
+    const beginning = (rule: Rule): number => (soak ? undefined : noticedFrom?.[rule]) ?? first
     const { mutantsCaught: _, ...least } = leastOf(this.suite, soak)
     return runCases(this.context, {
-      fixed: rules.map((rule) => `seed=${first} without=${rule}`),
+      fixed: rules.map((rule) => `seed=${beginning(rule)} without=${rule}`),
       drawn: (number) => `seed=${first + number} ${this.suite.wordsOf?.(number, soak) ?? ''}`.trimEnd(),
       isShort: () => Object.entries(least).some(([name, count]) => (this.counts[name] ?? 0) < count),
       counts: () => this.counts,

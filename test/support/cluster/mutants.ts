@@ -37,6 +37,12 @@ export function planted(options: RunOptions): Planted<Rule> {
       'one vote an epoch': votesOf(secondVote, 1),
       'no votes for the outdated': votesOf(outdatedCandidate, 0),
     },
+    noticedFrom: {
+      'majority elects': 26,
+      'higher epochs hold': 2,
+      'collisions are resolved': 1,
+      'failures are forgotten': 2,
+    },
     run: (seed, mutant) => runSeed(seed, optionsOf(mutant)).complaint,
     explain: (seed, mutant) => explain(runSeed(seed, optionsOf(mutant)), optionsOf(mutant)),
   }

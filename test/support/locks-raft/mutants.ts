@@ -30,6 +30,7 @@ export function planted(options: RunOptions): Planted<Rule> {
       'expiry is of its term': lateExpiry,
       'full time after elections': comeback,
     },
+    noticedFrom: { 'applied with the state': 37, 'executed once': 2, 'watches outlive snapshots': 2 },
     run: (seed, mutant) => runSeed(seed, { ...options, mutant }).complaint,
     explain: (seed, mutant) => explain(runSeed(seed, { ...options, mutant }), { ...options, mutant }),
   }

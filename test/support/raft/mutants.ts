@@ -79,6 +79,7 @@ export function planted(options: RunOptions): Planted<Rule> {
   return {
     rules: Object.keys(IS_RULE) as Rule[],
     scenarios: Object.fromEntries(Object.entries(STORIES).map(([rule, story]) => [rule, scenarioOf(story)])),
+    noticedFrom: { 'heartbeats commit what agrees': 1, 'truncate conflicts only': 3 },
     run: (seed, mutant) => runSeed(seed, { ...options, mutant }).complaint,
     explain: (seed, mutant) => explain(runSeed(seed, { ...options, mutant }), { ...options, mutant }),
   }

@@ -244,6 +244,7 @@ export abstract class SimulatedDriver<Other, Result = undefined> {
   }
 
   private snapshotIfDue(): void {
+    if (this.node.committed - this.lastSnapshot < this.driven.snapshotEvery) return // nor is more applied
     const { appliedIndex } = this.node.status
     if (appliedIndex - this.lastSnapshot < this.driven.snapshotEvery) return
     if (this.node.termAt(appliedIndex) === undefined) return // a newer snapshot is coming in

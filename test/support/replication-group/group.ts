@@ -132,8 +132,9 @@ export class ReplicationGroup {
 
   /** Those that are up and lead, the highest term first. */
   get leaders(): NodeId[] {
-    const leading = this.nodeIds.filter((id) => this.simulation.isUp(id) && this.status(id).role === 'leader')
-    return leading.sort((a, b) => this.status(b).term - this.status(a).term)
+    const standing = (id: NodeId) => this.host(id).node.standing
+    const leading = this.nodeIds.filter((id) => this.simulation.isUp(id) && standing(id).role === 'leader')
+    return leading.sort((a, b) => standing(b).term - standing(a).term)
   }
 
   get leader(): NodeId | undefined {
@@ -231,7 +232,7 @@ export class ReplicationGroup {
     const holding = this.nodeIds.filter((id) => this.holds(id, position))
     const isMost = (voters: readonly NodeId[]): boolean =>
       voters.filter((id) => holding.includes(id)).length >= (voters.length >> 1) + 1
-    const { voters, outgoing } = this.status(by).membership
+    const { voters, outgoing } = this.host(by).node.inForce.membership
     const isKept = {
       async: () => holding.includes(by),
       sync: () => [...voters, ...outgoing].every((id) => holding.includes(id)),
@@ -247,20 +248,20 @@ export class ReplicationGroup {
   }
 
   private isAtRest(): boolean {
+    if (this.clients.some((client) => !client.isIdle)) return false
     const { leader } = this
-    if (leader === undefined || this.clients.some((client) => !client.isIdle)) return false
-    const { lastIndex, membership } = this.status(leader)
-    return (
-      membership.outgoing.length === 0 &&
-      this.membersOf(leader).every(
-        (id) => this.status(id).appliedIndex === lastIndex && this.status(id).lastIndex === lastIndex,
-      )
-    )
+    if (leader === undefined) return false
+    const { lastIndex, membership } = this.host(leader).node.inForce
+    if (membership.outgoing.length > 0) return false
+    return this.membersOf(leader).every((id) => {
+      const member = this.host(id).node.inForce
+      return member.appliedIndex === lastIndex && member.lastIndex === lastIndex
+    })
   }
 
   /** Members as a node knows them, without those that are lost. */
   private membersOf(id: NodeId): NodeId[] {
-    const { voters, learners } = this.status(id).membership
+    const { voters, learners } = this.host(id).node.inForce.membership
     return [...voters, ...learners].filter((each) => !this.isLost(each))
   }
 }

@@ -46,6 +46,7 @@ export function planted(options: RunOptions): Planted<Rule> {
   return {
     rules: Object.keys(IS_RULE) as Rule[],
     scenarios: Object.fromEntries(Object.entries(STORIES).map(([rule, story]) => [rule, scenarioOf(rule, story)])),
+    noticedFrom: { 'hide what is cut back': 2, 'reads cover what is shown': 10 },
     run: (seed, mutant) => runSeed(seed, { ...options, mutant }).complaint,
     explain: (seed, mutant) => explain(runSeed(seed, { ...options, mutant }), { ...options, mutant }),
   }

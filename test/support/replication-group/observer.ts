@@ -76,22 +76,29 @@ export class Observer {
   }
 
   /** Says whether the log that `position` names has `other` in it; undefined if that cannot be told. */
-  readonly contains = (position: Position, other: Position): boolean | undefined => {
-    if (other.index === 0) return true
-    if (other.index > position.index) return false
-    let { index, term }: { index: LogIndex; term: Term | undefined } = position
-    while (index > other.index) {
-      term = this.links.get(nameOf({ index, term }))?.prevTerm
-      if (term === undefined) return undefined
-      index--
+  readonly contains = (position: Position, other: Position): boolean | undefined => this.logOf(position)(other)
+
+  /** What says so of one log and many others: each of its entries is looked up once. */
+  private logOf(position: Position): (other: Position) => boolean | undefined {
+    /** Of the entries, the last one first. */
+    const terms: (Term | undefined)[] = [position.term]
+    return (other) => {
+      if (other.index === 0) return true
+      if (other.index > position.index) return false
+      while (terms.length <= position.index - other.index) {
+        const [index, term] = [position.index - terms.length + 1, terms.at(-1)]
+        terms.push(term === undefined ? undefined : this.links.get(nameOf({ index, term }))?.prevTerm)
+      }
+      const term = terms[position.index - other.index]
+      // A position whose term is not known any more was committed, whatever its term was.
+      return term === undefined || term === 0 || other.term === 0 ? undefined : term === other.term
     }
-    // A position whose term is not known any more was committed, whatever its term was.
-    return term === 0 || other.term === 0 ? undefined : term === other.term
   }
 
   /** What was acknowledged and is not in the log that everybody has come to. */
   lostWrites(final: Position): WriteDone[] {
-    return this.writes.filter(({ position }) => this.contains(final, position) === false)
+    const contains = this.logOf(final)
+    return this.writes.filter(({ position }) => contains(position) === false)
   }
 
   /** Looks back at a run whose nodes have all come to `final`. */
@@ -130,11 +137,9 @@ export class Observer {
 
   /** A write that was acknowledged in time for a read, is in the log for good, and was not in what the read saw. */
   missedBy(read: ReadDone, lost: ReadonlySet<WriteDone>): WriteDone | undefined {
+    const contains = this.logOf(read.position)
     return this.writes.find(
-      (write) =>
-        write.returnAt <= read.coversUntil &&
-        !lost.has(write) &&
-        this.contains(read.position, write.position) === false,
+      (write) => write.returnAt <= read.coversUntil && !lost.has(write) && contains(write.position) === false,
     )
   }
 

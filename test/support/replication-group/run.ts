@@ -120,7 +120,7 @@ function runPlan(plan: Plan, { events, mutant }: RunOptions): RunResult {
   const organised: Organised = {
     ...{ simulation, nodeIds: group.nodeIds },
     leaders: () => group.leaders,
-    membership: (id) => group.status(id).membership,
+    membership: (id) => group.host(id).node.inForce.membership,
     isSettled: (id) => group.host(id).isSettled,
     isLost: (id) => group.isLost(id),
     hand: (leader, make) => group.step(leader, make(-1)),

@@ -149,10 +149,23 @@ export function explain(failed: RunResult, options: RunOptions): string {
   ].join('\n')
 }
 
+const NOTICED_FROM: Readonly<Partial<Record<Rule, number>>> = {
+  'hints are no acks': 16,
+  'reads ask R': 2,
+  'replicas merge': 2,
+  'answers count once': 6,
+  'reads repair': 4,
+  'trees are kept up': 15,
+  'streamed before switch': 8,
+  'release after switch': 1,
+  'tombstones wait for all': 17,
+}
+
 /** @param options - Of the runs of seeds. */
 export function planted(options: RunOptions): Planted<Rule> {
   return {
     rules: SEEDED_RULES,
+    noticedFrom: NOTICED_FROM,
     run: (seed, mutant) => runSeed(seed, { ...options, mutant }).complaint,
     explain: (seed, mutant) => explain(runSeed(seed, { ...options, mutant }), { ...options, mutant }),
   }

@@ -7,16 +7,6 @@ const EVENTS = 3000
 const SEEDS = 8
 /** `SEED=42 npx vitest run test/distributed/ring/store/swarm.test.ts` runs one seed, and explains it if it fails. */
 const [FIRST, COUNT] = process.env['SEED'] === undefined ? [1, SEEDS] : [Number(process.env['SEED']), 1]
-/** Seeds shortly before those that notice a rule's absence; npm run test:simulation looks through others. */
-const NOTICED_FROM: Readonly<Record<string, number>> = {
-  'hints are no acks': 10,
-  'reads ask R': 2,
-  'answers count once': 23,
-  'reads repair': 4,
-  'trees are kept up': 15,
-  'streamed before switch': 8,
-  'tombstones wait for all': 17,
-}
 
 describe('a store under random faults', () => {
   it('keeps its promises, and comes to rest', () => {
@@ -36,6 +26,6 @@ describe('a store under random faults', () => {
 
   const rules = planted({ events: EVENTS })
   it.each(rules.rules)('misses its rule: %s', async (rule) => {
-    expect((await hunt(rules, rule, { first: NOTICED_FROM[rule] ?? 1, count: 60 })).missed).toBeDefined()
+    expect((await hunt(rules, rule, { first: rules.noticedFrom?.[rule] ?? 1, count: 60 })).missed).toBeDefined()
   })
 })
