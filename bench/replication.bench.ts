@@ -1,15 +1,16 @@
 // Leader-follower replication, the nodes as processes of one machine: writes by mode, reads of followers, catching up, failovers,
-// and pipelined writes beside a redis-server with one replica.
+// and pipelined writes beside a redis-server with one replica, on disk and in memory.
 //
 //   npm run bench -- replication                                      1, 3 and 5 nodes, 64 clients, 20 kills: about three minutes
 //   npm run bench -- replication --seconds 1 --nodes 3 --kills 5      less
+//   npm run bench -- replication --beside-redis                       the last of it alone
 //
 // All nodes, and the clients, share the disk and the processors of one machine, so more nodes are slower here, as they would not be
 // on several.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { Processes } from '../test/support/replicated-kv/processes.ts'
-import { temporaryDirectory } from './leftovers.ts'
+import { owned, temporaryDirectory } from './leftovers.ts'
 import { describeDisk, describeMachine } from './machine.ts'
 import { HTTP_BATCHES, HTTP_SETS, measurePipeline, type Protocol, RESP } from './replication/pipelines.ts'
 import { RedisPair } from './replication/redis.ts'
@@ -26,12 +27,15 @@ import { type BenchmarkSettings, type OwnOptions, UsageError } from './support.t
 const DEFAULT_DIRECTORY = 'bedplate-data/bench'
 const MODES = ['sync', 'semi-sync', 'async'] as const
 const CONNECTIONS = 16
-const DEPTH = 64
+/** Writes under way on each connection: a disk that is waited for is seen in the first figure, the work for a write in the second. */
+const DEPTHS = [64, 512] as const
 const WARM_UP_SECONDS = 2
 /** With two nodes a majority is both, so the third mode is the second one. */
 const BESIDE_MODES = ['async', 'semi-sync'] as const
 
 export const options: OwnOptions = {
+  /** Only what is measured beside Redis. */
+  'beside-redis': { type: 'boolean' },
   nodes: { type: 'string' },
   clients: { type: 'string' },
   kills: { type: 'string' },
@@ -43,11 +47,12 @@ export const options: OwnOptions = {
 type Line = readonly string[]
 
 export default async function run({ seconds, options: given }: BenchmarkSettings): Promise<void> {
-  const nodeCounts = numbersOf('nodes', given['nodes'] ?? '1,3,5')
+  const nodeCounts = given['beside-redis'] === true ? [] : numbersOf('nodes', given['nodes'] ?? '1,3,5')
   const [clients = 0] = numbersOf('clients', given['clients'] ?? '64')
   const [kills = 0] = numbersOf('kills', given['kills'] ?? '20')
   const parent = resolve(String(given['directory'] ?? DEFAULT_DIRECTORY))
   const directory = temporaryDirectory(parent, 'replication-')
+  const load = { clients, seconds }
   const lines: Line[] = [['', 'nodes', 'a second', 'p50', 'p99']]
   const notes: string[] = []
   const add = (name: string, nodes: number, { rate, p50, p99 }: Figures): void => {
@@ -60,21 +65,13 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
     for (const count of nodeCounts) {
       for (const mode of MODES) {
         const nodes = await openNodes(join(directory, `${mode}-${count}`), count, mode)
-        add(`writes, ${mode}`, count, await measureWrites(nodes, clients, seconds))
+        add(`writes, ${mode}`, count, await measureWrites(nodes, load))
         if (mode === 'semi-sync' && count === 3) {
           for (const used of [1, 2, 3]) {
             const ids = nodes.running.slice(-used)
-            add(
-              `stale reads of ${used} node(s)`,
-              count,
-              await measureReads(nodes, ids, { clients, seconds, query: '&consistency=stale' }),
-            )
+            add(`stale reads of ${used} node(s)`, count, await measureReads(nodes, ids, load, '&consistency=stale'))
           }
-          add(
-            'linearizable reads of 3',
-            count,
-            await measureReads(nodes, nodes.running, { clients, seconds, query: '' }),
-          )
+          add('linearizable reads of 3', count, await measureReads(nodes, nodes.running, load))
           notes.push(
             `a follower that was away catches up with ${(await measureCatchUp(nodes)).toPrecision(3)} MB/s, its start included`,
           )
@@ -97,41 +94,53 @@ export default async function run({ seconds, options: given }: BenchmarkSettings
   }
 }
 
-/** Pipelined writes with one follower each: ours synced to disk by the leader, Redis's in memory. */
+/**
+ * Pipelined writes with one follower each. Ours are on the leader's disk before they are answered, as Redis's are with `appendfsync
+ * always`; in memory it promises nothing.
+ */
 async function besideRedis(directory: string, seconds: number): Promise<string[]> {
-  const lines: (readonly [name: string, rate: number])[] = []
-  const measured = async (who: string, port: number, protocol: Protocol): Promise<void> => {
-    const load = { connections: CONNECTIONS, depth: DEPTH }
+  const lines: (readonly [name: string, depth: number, rate: number])[] = []
+  const measured = async (name: string, port: number, protocol: Protocol, depths: readonly number[]): Promise<void> => {
     // Code of a process that has just begun is not what it will be.
-    await measurePipeline(port, protocol, { ...load, seconds: WARM_UP_SECONDS })
-    lines.push([`${who}: ${protocol.name}`, await measurePipeline(port, protocol, { ...load, seconds })])
+    await measurePipeline(port, protocol, { connections: CONNECTIONS, depth: DEPTHS[0], seconds: WARM_UP_SECONDS })
+    for (const depth of depths) {
+      const rate = await measurePipeline(port, protocol, { connections: CONNECTIONS, depth, seconds })
+      lines.push([`${name}: ${protocol.name}`, depth, rate])
+    }
   }
-  const redis = await RedisPair.open(directory)
-  try {
-    await measured('redis-server and a replica, in memory', redis.port, RESP)
-  } finally {
-    await redis.close()
+  for (const durability of ['always', 'memory'] as const) {
+    const redis = await RedisPair.open(directory, durability)
+    const kept = durability === 'always' ? 'appendfsync always' : 'in memory'
+    try {
+      await measured(`redis-server and a replica, ${kept}`, redis.port, RESP, DEPTHS)
+    } finally {
+      await redis.close()
+    }
   }
+  const bases = lines.slice()
   for (const mode of BESIDE_MODES) {
     const nodes = await openNodes(join(directory, `beside-redis-${mode}`), 2, mode)
+    const name = `replicated-kv, ${mode}, and a follower`
     try {
       const port = nodes.portOf(await nodes.leader())
-      const protocols = mode === 'async' ? [RESP, HTTP_SETS, HTTP_BATCHES] : [RESP]
-      for (const protocol of protocols) await measured(`replicated-kv, ${mode}, and a follower`, port, protocol)
+      await measured(name, port, RESP, DEPTHS)
+      if (mode !== 'async') continue
+      for (const protocol of [HTTP_SETS, HTTP_BATCHES]) await measured(name, port, protocol, [DEPTHS[0]])
     } finally {
       await nodes.close()
     }
   }
-  const base = lines[0]?.[1] ?? Number.NaN
-  return lines.map(([name, rate]) => {
+  return lines.map(([name, depth, rate]) => {
     const shown = Math.round(rate).toLocaleString('en-US')
-    return `${name}, ${CONNECTIONS} connections, ${DEPTH} writes under way on each: ${shown} writes/s (${(rate / base).toFixed(2)} x)`
+    const ratios = bases.filter((base) => base[1] === depth).map(([, , base]) => `${(rate / base).toFixed(2)} x`)
+    const beside = `${ratios.join(' and ')} those of Redis`
+    return `${name}, ${CONNECTIONS} connections, ${depth} writes under way on each: ${shown} writes/s (${beside})`
   })
 }
 
 async function openNodes(directory: string, count: number, mode: string): Promise<Processes> {
   mkdirSync(directory, { recursive: true })
-  const nodes = await Processes.open(directory, count, [`--mode=${mode}`])
+  const nodes = await Processes.open(directory, count, [`--mode=${mode}`], owned)
   await nodes.startAll(count)
   return nodes
 }

@@ -1,11 +1,22 @@
-// Debian's redis-server with one replica, in memory alone.
+// Debian's redis-server with one replica.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync } from 'node:fs'
 import { createConnection } from 'node:net'
+import { join } from 'node:path'
 import { freePorts } from '../../test/support/ports.ts'
 import { pause } from '../../test/support/replicated-kv/processes.ts'
+import { owned } from '../leftovers.ts'
 
 const HOST = '127.0.0.1'
+
+/** When a write is answered: nothing is on disk ever, or it is on the disk of the one that is asked, as all of ours are. */
+export type RedisDurability = 'memory' | 'always'
+
+const FLAGS: Readonly<Record<RedisDurability, readonly string[]>> = {
+  memory: ['--appendonly', 'no'],
+  always: ['--appendonly', 'yes', '--appendfsync', 'always'],
+}
 
 export class RedisPair {
   readonly port: number
@@ -17,11 +28,14 @@ export class RedisPair {
   }
 
   /** @throws Error if there is no redis-server */
-  static async open(directory: string): Promise<RedisPair> {
+  static async open(directory: string, durability: RedisDurability): Promise<RedisPair> {
     const [port = 0, replicaPort = 0] = await freePorts(2)
-    const common = ['--save', '', '--appendonly', 'no', '--dir', directory]
-    const start = (own: number, more: readonly string[]): ChildProcess =>
-      spawn('redis-server', ['--port', String(own), ...common, ...more], { stdio: 'ignore' })
+    const start = (own: number, more: readonly string[]): ChildProcess => {
+      const files = join(directory, `redis-${own}`) // two must not share one
+      mkdirSync(files)
+      const flags = ['--port', String(own), '--save', '', '--dir', files, ...FLAGS[durability]]
+      return owned(spawn('redis-server', [...flags, ...more], { stdio: 'ignore' }))
+    }
     const children = [start(port, []), start(replicaPort, ['--replicaof', HOST, String(port)])]
     await Promise.race(
       children

@@ -251,7 +251,8 @@ describe('bedplate up', () => {
 
   it.each([
     [['--only', 'cash'], 2, /there is no server "cash"/],
-    [['--port-offset', '-1'], 2, /--port-offset must be a whole number from 0 to \d+, or "any", got "-1"/],
+    [['--port-offset', '-1'], 2, /--port-offset must be a whole number from 0 to 50000, or "any", got "-1"/],
+    [['--port-offset', '57533'], 2, /--port-offset must be a whole number from 0 to 50000, or "any", got "57533"/],
   ])('refuses %j', (args, status, message) => {
     const ended = runCommand('bedplate', ['up', ...args])
     expect(ended.stderr).toMatch(message)

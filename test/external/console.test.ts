@@ -3,16 +3,15 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RawClient } from '../support/cache-server.ts'
 import { binary } from '../support/run-command.ts'
 import { type Chromium, startChromium, type Tab } from './browser/chromium.ts'
+import { picture } from './browser/console.ts'
 import { requirePrograms } from './prerequisites.ts'
 
 requirePrograms('chromium')
 
-const PICTURES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
 /** Markup as a key and as a value: it must be seen as it is, and do nothing. */
 const MARKUP = `<img src=x onerror="document.title='harmed'">`
 
@@ -40,10 +39,6 @@ async function up(...args: string[]): Promise<Up> {
   const [first] = await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')
   const { console: url, servers } = JSON.parse(first)
   return { child, console: url, cache: servers[0] }
-}
-
-async function picture(tab: Tab, name: string): Promise<void> {
-  if (process.env['PICTURES'] !== undefined) await tab.picture(`${PICTURES}${name}.png`)
 }
 
 async function go(tab: Tab, page: string): Promise<void> {

@@ -1,47 +1,29 @@
 // The page of a partitioned store in a real browser: the ring, a node that comes while the page draws what moves, hints for one that is away,
-// siblings of two sides that did not hear each other. PICTURES=1 writes what docs/ shows of it.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+// siblings of two sides that did not hear each other.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { binary, runCommand } from '../support/run-command.ts'
-import { directoryInMemory } from '../support/temporary-directory.ts'
-import { type Chromium, startChromium, type Tab } from './browser/chromium.ts'
+import { runCommand } from '../support/run-command.ts'
+import type { Tab } from './browser/chromium.ts'
+import { fitsNarrow, hasPictures, type OpenConsole, openConsole, picture } from './browser/console.ts'
 import { requirePrograms } from './prerequisites.ts'
 
 requirePrograms('chromium')
 
-const PICTURES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
-
-const home = directoryInMemory()
-let browser: Chromium
-let up: ChildProcess
+let opened: OpenConsole | undefined
 let console: string
 let url: string
 let tab: Tab
 
 beforeAll(async () => {
   const args = ['up', '--only=partitioned-kv', '--port-offset=any', '--json']
-  up = spawn(process.execPath, [binary('bedplate'), ...args], { cwd: home.path, stdio: ['ignore', 'pipe', 'inherit'] })
-  const [line] = await once(createInterface({ input: up.stdout as NodeJS.ReadableStream }), 'line')
-  const ready = JSON.parse(line)
-  console = ready.console
-  url = `http://127.0.0.1:${ready.servers[0].port}`
-  browser = await startChromium()
-  tab = await browser.open(`${console}/#partitioned-kv`)
+  opened = await openConsole(args, (line) => {
+    const ready = JSON.parse(line)
+    console = ready.console
+    url = `http://127.0.0.1:${ready.servers[0].port}`
+    return `${console}/#partitioned-kv`
+  })
+  tab = opened.tab
 })
-afterAll(async () => {
-  await browser?.close()
-  const ended = once(up, 'exit')
-  up.kill('SIGTERM')
-  await ended
-  home.remove()
-})
-
-async function picture(name: string): Promise<void> {
-  if (process.env['PICTURES'] !== undefined) await tab.picture(`${PICTURES}${name}.png`)
-}
+afterAll(() => opened?.close())
 
 /** Waits until a row of a table says something. */
 async function until(table: string, pattern: RegExp): Promise<void> {
@@ -91,8 +73,8 @@ describe('the console of a partitioned store', () => {
     await tab.push('#ring-add button')
     await until('#ring-nodes', /node4.* of \d+ ranges/)
     await tab.until(`document.querySelector('#key-ring path.coming') && document.querySelector('#key-ring path.arc-3')`)
-    if (process.env['PICTURES'] !== undefined) await until('#ring-nodes', /node4.* 1\d\d of 2\d\d ranges/)
-    await picture('console-partitioned-kv')
+    if (hasPictures) await until('#ring-nodes', /node4.* 1\d\d of 2\d\d ranges/)
+    await picture(tab, 'console-partitioned-kv')
     await tab.push(fault('resume', 'node2'))
     await until('#ring-faults', /node2\s+running/)
     await tab.until(`/node4 25\\.\\d %$/.test(document.querySelector('#key-ring').getAttribute('aria-label'))`)
@@ -151,9 +133,7 @@ describe('the console of a partitioned store', () => {
 
   it.each(['light', 'dark'] as const)('fits a narrow screen, %s', async (scheme) => {
     await tab.prefer(scheme)
-    await tab.resize(360, 740)
-    expect(await tab.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
-    await tab.resize(1200, 900)
+    await fitsNarrow(tab)
     await tab.prefer('light')
   })
 

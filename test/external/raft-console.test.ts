@@ -1,55 +1,26 @@
 // The pages of Raft in a real browser: a cluster of processes that is hurt by buttons, and stories that go forwards and back.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePorts } from '../support/ports.ts'
-import { binary } from '../support/run-command.ts'
-import { directoryInMemory } from '../support/temporary-directory.ts'
-import { type Chromium, startChromium, type Tab } from './browser/chromium.ts'
+import type { Tab } from './browser/chromium.ts'
+import { fitsNarrow, leaderOf, type OpenConsole, openConsole, picture } from './browser/console.ts'
 import { requirePrograms } from './prerequisites.ts'
 
 requirePrograms('chromium')
 
-const PICTURES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
-
-const home = directoryInMemory()
-let browser: Chromium
-let cluster: ChildProcess
+let opened: OpenConsole | undefined
 let tab: Tab
 
 beforeAll(async () => {
   const [control = 0, port = 0] = await freePorts(4)
   const args = ['raft', 'up', '--nodes=3', `--port=${port}`, `--control=${control}`]
-  cluster = spawn(process.execPath, [binary('bedplate'), ...args], {
-    cwd: home.path,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const lines = createInterface({ input: cluster.stdout as NodeJS.ReadableStream })
-  for await (const line of lines) if (line === `console  http://127.0.0.1:${control}`) break
-  cluster.stdout?.resume()
-  browser = await startChromium()
-  tab = await browser.open(`http://127.0.0.1:${control}/`)
+  const url = `http://127.0.0.1:${control}`
+  opened = await openConsole(args, (line) => (line === `console  ${url}` ? `${url}/` : undefined))
+  tab = opened.tab
 })
-afterAll(async () => {
-  await browser?.close()
-  const ended = once(cluster, 'exit')
-  cluster.kill('SIGTERM')
-  await ended
-  home.remove()
-})
+afterAll(() => opened?.close())
 
-async function picture(name: string): Promise<void> {
-  if (process.env['PICTURES'] !== undefined) await tab.picture(`${PICTURES}${name}.png`)
-}
-
-/** The node that leads, as the ring shows it; waits until one does. */
-async function leader(): Promise<string> {
-  await tab.until(`document.querySelectorAll('#live-ring .leader').length === 1`)
-  const name = await tab.evaluate<string>(`document.querySelector('#live-ring .leader').getAttribute('class')`)
-  return /node-(\d)/.exec(name)?.[1] ?? ''
-}
+/** The node that leads, as the ring shows it. */
+const leader = (): Promise<string> => leaderOf(tab, '#live-ring')
 
 describe('the console of a Raft cluster', () => {
   it('shows roles, terms, logs and messages, and appends a command', async () => {
@@ -61,7 +32,7 @@ describe('the console of a Raft cluster', () => {
     )
     await tab.until(`/SET x 1/.test(document.querySelector('#live-messages').innerText)`)
     expect(await tab.text('#live-messages')).toMatch(new RegExp(`${first} to \\d  \\d+: SET x 1 after \\d+, term \\d+`))
-    await picture('console-raft')
+    await picture(tab, 'console-raft')
   })
 
   it('kills the leader and starts it again: the others elect one, it catches up', async () => {
@@ -118,7 +89,7 @@ describe('the console of a Raft cluster', () => {
     await tab.until(`/leader/.test(document.querySelector('#story-ring').getAttribute('aria-label'))`)
     await tab.click('#play')
     expect(await ring()).toContain('node 1 leader in term 1')
-    await picture('console-replay')
+    await picture(tab, 'console-replay')
     await tab.click('#last')
     expect(await ring()).toBe('node 1 down in term 1, node 2 leader in term 2, node 3 follower in term 2')
     await tab.click('#first')
@@ -126,11 +97,7 @@ describe('the console of a Raft cluster', () => {
   })
 
   it('fits a narrow screen, and complains of nothing', async () => {
-    await tab.resize(360, 740)
-    for (const page of ['raft', 'replay']) {
-      await tab.click(`nav a[href="#${page}"]`)
-      expect(await tab.evaluate('document.documentElement.scrollWidth'), page).toBeLessThanOrEqual(360)
-    }
+    await fitsNarrow(tab, ['raft', 'replay'])
     expect(tab.complaints).toEqual([])
   })
 })

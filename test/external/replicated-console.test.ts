@@ -1,23 +1,14 @@
 // The page of a replicated store in a real browser: nodes of `replicated-kv up` that are hurt by buttons, while keys are written and read.
-// PICTURES=1 writes what docs/ shows of it.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { freePorts } from '../support/ports.ts'
-import { binary, runCommand } from '../support/run-command.ts'
-import { directoryInMemory } from '../support/temporary-directory.ts'
-import { type Chromium, startChromium, type Tab } from './browser/chromium.ts'
+import { runCommand } from '../support/run-command.ts'
+import type { Tab } from './browser/chromium.ts'
+import { fitsNarrow, leaderOf, type OpenConsole, openConsole, picture } from './browser/console.ts'
 import { requirePrograms } from './prerequisites.ts'
 
 requirePrograms('chromium')
 
-const PICTURES = fileURLToPath(new URL('../../docs/images/', import.meta.url))
-
-const home = directoryInMemory()
-let browser: Chromium
-let cluster: ChildProcess
+let opened: OpenConsole | undefined
 let control = 0
 let tab: Tab
 
@@ -25,34 +16,15 @@ beforeAll(async () => {
   let port = 0
   ;[control = 0, port = 0] = await freePorts(4)
   const args = ['replicated-kv', 'up', '--nodes=3', `--port=${port}`, `--control=${control}`]
-  cluster = spawn(process.execPath, [binary('bedplate'), ...args], {
-    cwd: home.path,
-    stdio: ['ignore', 'pipe', 'inherit'],
+  opened = await openConsole(args, (line) => {
+    return line.startsWith('Replicated store ready: ') ? `http://127.0.0.1:${control}/` : undefined
   })
-  const lines = createInterface({ input: cluster.stdout as NodeJS.ReadableStream })
-  for await (const line of lines) if (line.startsWith('Replicated store ready: ')) break
-  cluster.stdout?.resume()
-  browser = await startChromium()
-  tab = await browser.open(`http://127.0.0.1:${control}/`)
+  tab = opened.tab
 })
-afterAll(async () => {
-  await browser?.close()
-  const ended = once(cluster, 'exit')
-  cluster.kill('SIGTERM')
-  await ended
-  home.remove()
-})
+afterAll(() => opened?.close())
 
-async function picture(name: string): Promise<void> {
-  if (process.env['PICTURES'] !== undefined) await tab.picture(`${PICTURES}${name}.png`)
-}
-
-/** The node that leads, as the ring shows it; waits until one does. */
-async function leader(): Promise<string> {
-  await tab.until(`document.querySelectorAll('#replica-ring .leader').length === 1`)
-  const name = await tab.evaluate<string>(`document.querySelector('#replica-ring .leader').getAttribute('class')`)
-  return /node-(\d)/.exec(name)?.[1] ?? ''
-}
+/** The node that leads, as the ring shows it. */
+const leader = (): Promise<string> => leaderOf(tab, '#replica-ring')
 
 /** Waits until a cell of a node's row says something. */
 async function until(table: string, node: string, pattern: RegExp): Promise<void> {
@@ -84,7 +56,7 @@ describe('the console of a replicated store', () => {
     await tab.until(`/\\d+: user:1 = Alice after/.test(document.querySelector('#replica-messages').innerText)`)
     await tab.push('#replica-get')
     await tab.until(`/^node \\d: Alice$/.test(document.querySelector('#replica-answer').innerText)`)
-    await picture('console-replicated-kv')
+    await picture(tab, 'console-replicated-kv')
   })
 
   it('pauses a follower: the leader shows that it falls behind, and it catches up', async () => {
@@ -127,9 +99,7 @@ describe('the console of a replicated store', () => {
 
   it.each(['light', 'dark'] as const)('fits a narrow screen, %s', async (scheme) => {
     await tab.prefer(scheme)
-    await tab.resize(360, 740)
-    expect(await tab.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(360)
-    await tab.resize(1200, 900)
+    await fitsNarrow(tab)
     await tab.prefer('light')
   })
 

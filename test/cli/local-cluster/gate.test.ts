@@ -5,10 +5,13 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { Gate } from '../../../ts/cli/local-cluster/gate.ts'
 import { RAFT } from '../../../ts/cli/raft/cluster.ts'
 import { encodeHello, encodeMessage, type Hello, type Message, PREAMBLE } from '../../../ts/distributed/raft/index.ts'
+import type { Connection } from '../../../ts/io/network.ts'
 
 const HOST = '127.0.0.1'
 const MESSAGE: Message = { kind: 'heartbeat', term: 3, commit: 1, round: 7 }
 const FRAME = encodeMessage(1, MESSAGE)
+/** More than a gate and the operating system hold between two. */
+const MUCH = Buffer.alloc(64 * 1024 * 1024)
 
 const closers: (() => void)[] = []
 afterEach(() => {
@@ -60,6 +63,15 @@ async function connected(port: number): Promise<Socket> {
   closers.push(() => socket.destroy())
   await once(socket, 'connect')
   return socket
+}
+
+/** Waits until one side of a gate's only stream has all that the gate holds for it. */
+async function untilFull(gate: Gate<number, Hello, Message>, side: 'near' | 'far'): Promise<void> {
+  for (;;) {
+    const [stream] = [...gate.streams] as unknown as Record<'near' | 'far', Connection | undefined>[]
+    if ((stream?.[side]?.waitingBytes ?? 0) > 1024 * 1024) return
+    await new Promise((resolve) => setImmediate(resolve))
+  }
 }
 
 /** The next bytes, so many of them. */
@@ -143,6 +155,37 @@ describe('a gate', () => {
     const again = await connected(port)
     again.write('hello')
     expect(String(await take(again, 5))).toBe('hello')
+  })
+
+  it('lets a node go when a client is gone that has read nothing of what it sends', async () => {
+    const server = createTcpServer((socket) => {
+      socket.on('error', () => {})
+      socket.resume().write(MUCH)
+    })
+    const { gate } = await gateTo(await listening(server))
+    const accepted = once(server, 'connection')
+    const client = await connected(gate.address.port)
+    client.write('hello')
+    const [socket] = (await accepted) as [Socket]
+    await untilFull(gate, 'near')
+    const closed = once(socket, 'close')
+    client.destroy()
+    await closed
+    expect(gate.streams.size).toBe(0)
+  })
+
+  it('lets a client go when a node is gone that has read nothing of what it sends', async () => {
+    const server = createTcpServer((socket) => socket.on('error', () => {}).pause())
+    const { gate } = await gateTo(await listening(server))
+    const accepted = once(server, 'connection')
+    const client = await connected(gate.address.port)
+    client.resume().write(MUCH)
+    const [socket] = (await accepted) as [Socket]
+    await untilFull(gate, 'far')
+    const closed = once(client, 'close')
+    socket.destroy()
+    await closed
+    expect(gate.streams.size).toBe(0)
   })
 
   it('closes who comes while nobody is behind it', async () => {

@@ -59,7 +59,7 @@ describe('a cluster of drivers', () => {
     disk.manualSyncs = true
     appends.length = 0
     const done = leader.driver.propose(Buffer.from('b'))
-    await Promise.resolve()
+    await bed.clock.turn()
     await Promise.resolve()
     expect(leader.driver.status.durableIndex).toBeLessThan(leader.driver.status.lastIndex)
     expect(appends).toHaveLength(2)
@@ -67,6 +67,28 @@ describe('a cluster of drivers', () => {
     await bed.clock.turn()
     while (disk.pendingSyncs.length > 0) disk.completeSync()
     await bed.ended(done)
+    await bed.close()
+  })
+
+  it('makes one message to each follower of what clients ask in one turn, wherever they come from', async () => {
+    const counts: number[] = []
+    const bed = await DriverBed.open({
+      members: MEMBERS,
+      mayLeave: (_from, _to, message) => {
+        if (message.kind === 'append' && message.entries.length > 0) counts.push(message.entries.length)
+        return true
+      },
+    })
+    await bed.propose('a')
+    const leader = bed.leader!
+    counts.length = 0
+    // As the sockets of three clients call back: one after the other, with microtasks between them.
+    const asked = ['b', 'c', 'd'].map(async (text) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      await leader.driver.propose(Buffer.from(text))
+    })
+    await bed.ended(Promise.all(asked))
+    expect(counts).toEqual([3, 3])
     await bed.close()
   })
 

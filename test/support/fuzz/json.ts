@@ -32,10 +32,10 @@ export function mutateNumbers(value: unknown, random: Random): unknown {
 }
 
 function changed(value: unknown, random: Random): unknown {
-  if (typeof value !== 'object' || value === null || random.next() < 0.05) return pick(random, VALUES)
+  if (typeof value !== 'object' || value === null || random.next() < 0.05) return strange(random)
   const names = Object.keys(value)
   const name = pick(random, names)
-  if (name === undefined) return pick(random, VALUES)
+  if (name === undefined) return strange(random)
   const parent = value as Record<string, unknown>
   const how = random.next()
   if (how < 0.6) parent[name] = changed(parent[name], random)
@@ -44,6 +44,11 @@ function changed(value: unknown, random: Random): unknown {
     if (how < 0.9) value.splice(Number(name), 1)
     else value.push(...(value as unknown[]).slice(0, 1 + below(random, 3)))
   } else if (how < 0.9) delete parent[name]
-  else parent[pick(random, ['more', 'version', '0'])] = pick(random, VALUES)
+  else parent[pick(random, ['more', 'version', '0'])] = strange(random)
   return value
+}
+
+/** Its own copy: what is changed in one place must not change in another, nor in the next case. */
+function strange(random: Random): unknown {
+  return structuredClone(pick(random, VALUES))
 }

@@ -30,18 +30,33 @@ export class Processes {
   /** By id, from 1. */
   readonly #ports: readonly number[]
   readonly #extra: readonly string[]
+  readonly #onSpawn: (child: ChildProcess) => void
   readonly #children = new Map<number, ChildProcess>()
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 512 })
 
-  private constructor(directory: string, ports: readonly number[], extra: readonly string[]) {
+  private constructor(
+    directory: string,
+    ports: readonly number[],
+    extra: readonly string[],
+    onSpawn: (child: ChildProcess) => void,
+  ) {
     this.#directory = directory
     this.#ports = ports
     this.#extra = extra
+    this.#onSpawn = onSpawn
   }
 
-  /** @param extra - Flags for all nodes. */
-  static async open(directory: string, count: number, extra: readonly string[] = []): Promise<Processes> {
-    return new Processes(directory, await freePorts(count), extra)
+  /**
+   * @param extra - Flags for all nodes.
+   * @param onSpawn - Is told of every process that is started.
+   */
+  static async open(
+    directory: string,
+    count: number,
+    extra: readonly string[] = [],
+    onSpawn: (child: ChildProcess) => void = () => {},
+  ): Promise<Processes> {
+    return new Processes(directory, await freePorts(count), extra, onSpawn)
   }
 
   get running(): number[] {
@@ -62,6 +77,7 @@ export class Processes {
     const args = [binary('replicated-kv'), `--node-id=${id}`, `--port=${this.portOf(id)}`, ...part]
     const data = `--data-dir=${join(this.#directory, `node-${id}`)}`
     const child = spawn(process.execPath, [...args, data, ...this.#extra], { stdio: ['ignore', 'pipe', 'ignore'] })
+    this.#onSpawn(child)
     const lines = this.printed.get(id) ?? []
     this.printed.set(id, lines)
     this.#children.set(id, child)

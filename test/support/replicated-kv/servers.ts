@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { ReplicaServer } from '../../../ts/distributed/replication/server/server.ts'
 import type { ReplicaOptions } from '../../../ts/distributed/replication/server/types.ts'
 import { realClock } from '../../../ts/io/clock.ts'
+import type { Disk } from '../../../ts/io/disk.ts'
 import { type Address, realNetwork } from '../../../ts/io/network.ts'
 import { realRandom } from '../../../ts/io/random.ts'
 import { realDisk } from '../../../ts/io/real-disk.ts'
@@ -20,11 +21,13 @@ export interface Answer {
 export class Servers {
   readonly #directory: string
   readonly #common: Partial<ReplicaOptions>
+  readonly #disk: Disk
   readonly #servers = new Map<number, ReplicaServer>()
   readonly #addresses = new Map<number, Address>()
 
-  constructor(directory: string, common: Partial<ReplicaOptions> = {}) {
+  constructor(directory: string, common: Partial<ReplicaOptions> = {}, disk = realDisk) {
     this.#directory = directory
+    this.#disk = disk
     mkdirSync(directory, { recursive: true })
     this.#common = { tickMs: 10, ...common }
   }
@@ -41,7 +44,7 @@ export class Servers {
   async start(id: number, options: Partial<ReplicaOptions> = {}): Promise<ReplicaServer> {
     const listen = this.#addresses.get(id) ?? { host: HOST, port: 0 }
     const part = id === 1 ? { lead: true } : { leader: this.#addresses.get(1) as Address }
-    const seams = { disk: realDisk, clock: realClock, random: realRandom, network: realNetwork }
+    const seams = { disk: this.#disk, clock: realClock, random: realRandom, network: realNetwork }
     const path = join(this.#directory, `node-${id}`)
     const server = new ReplicaServer(seams, path, { id, listen, ...part, ...this.#common, ...options })
     this.#servers.set(id, server)

@@ -94,7 +94,11 @@ describe('a decoder of commands', () => {
     }
     const whole = new CommandDecoder()
     whole.push(Buffer.from(encode(['SET', 'k', 'v'])))
-    expect(whole.peekPair(Buffer.from('*3\r\n$3\r\nSET\r\n'))).toMatchObject({ keyBytes: 1, valueBytes: 1 })
+    const pair = whole.peekPair(Buffer.from('*3\r\n$3\r\nSET\r\n'))
+    expect(pair).toMatchObject({ keyBytes: 1, valueBytes: 1 })
+    // What was received is let go of, however it is taken.
+    expect(whole.next()).toEqual(['SET', 'k', 'v'])
+    expect(pair?.bytes).toHaveLength(0)
   })
 
   it('takes no memory for what is only announced', () => {

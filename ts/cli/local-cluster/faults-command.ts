@@ -1,10 +1,10 @@
 // `... faults kill 3`: the subcommands that hurt a local cluster, in the same words for every system.
 import type { Command } from 'commander'
-import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import type { LinkId } from '../../distributed/link/index.ts'
-import { HttpClient } from '../../io/http-client.ts'
 import { nodeName } from '../kit/node-processes.ts'
 import type { Output } from '../kit/output.ts'
+import { postJson } from '../kit/post-json.ts'
 import { type Fault, OF_NODES } from './faults.ts'
 import type { NodeState } from './nodes.ts'
 
@@ -26,9 +26,6 @@ export interface FaultsCommand {
   /** Two groups, for the help: `1,2 3,4,5`. */
   readonly sides: string
 }
-
-/** Longer than a node may take to end, or to start. */
-const ASK_MS = 60_000
 
 export function addFaults(program: Command, out: Output, kind: FaultsCommand): void {
   const faults = program.command('faults').description(`hurt a cluster that \`${kind.up}\` runs`)
@@ -60,34 +57,12 @@ async function ask(
   options: Record<string, string>,
   fault: Fault,
 ): Promise<NodeState[]> {
-  const { url, headers = {} } = where(options)
-  const http = new HttpClient()
-  const body = Buffer.from(JSON.stringify(fault))
-  const request = { method: 'POST', url, headers, body, timeoutMs: ASK_MS } as const
-  try {
-    const reply = await http.ask(request).catch((cause: unknown) => {
-      throw new BedplateError('UNAVAILABLE', `no cluster is heard at ${new URL(url).host}`, {
-        cause,
-        hint,
-      })
-    })
-    const answer = answerOf(reply.body)
-    if (reply.status < 300 && Array.isArray(answer)) return answer as NodeState[]
-    const { error } = answer as { error?: { code: ErrorCode; message: string; hint?: string } }
-    if (error === undefined) throw new BedplateError('UNAVAILABLE', `what answers at ${url} runs no cluster to hurt`)
-    const { code, message, ...more } = error
-    throw new BedplateError(code, message, more)
-  } finally {
-    http.close()
-  }
-}
-
-function answerOf(body: Uint8Array): object {
-  try {
-    return (JSON.parse(Buffer.from(body).toString()) as object | null) ?? {}
-  } catch {
-    return {}
-  }
+  const place = where(options)
+  const { status, answer, refusal } = await postJson({ ...place, body: fault }).catch((cause: unknown) => {
+    throw new BedplateError('UNAVAILABLE', `no cluster is heard at ${new URL(place.url).host}`, { cause, hint })
+  })
+  if (status < 300 && Array.isArray(answer)) return answer as NodeState[]
+  throw refusal ?? new BedplateError('UNAVAILABLE', `what answers at ${place.url} runs no cluster to hurt`)
 }
 
 function describe({ id, state, port, cutFrom }: NodeState): string {

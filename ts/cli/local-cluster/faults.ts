@@ -70,15 +70,8 @@ async function perform<Id extends LinkId>(
   fault: string,
   { node, groups }: { node: Id; groups: readonly (readonly Id[])[] },
 ): Promise<void> {
+  if (Object.hasOwn(OF_NODES, fault)) return nodes[fault as keyof typeof OF_NODES](node)
   switch (fault) {
-    case 'kill':
-      return nodes.kill(node)
-    case 'start':
-      return nodes.start(node)
-    case 'pause':
-      return nodes.pause(node)
-    case 'resume':
-      return nodes.resume(node)
     case 'partition':
       return nodes.partition(groups)
     case 'heal':

@@ -103,6 +103,7 @@ class Stream<Id extends LinkId, H extends Greeting<Id>, M extends { readonly kin
 
   /** From who has connected. */
   data(bytes: Uint8Array): void {
+    if (!this.gate.streams.has(this)) return
     this.hear(this.there, bytes)
     this.held.push(bytes)
     this.forward()
@@ -112,8 +113,10 @@ class Stream<Id extends LinkId, H extends Greeting<Id>, M extends { readonly kin
     this.far?.resume()
   }
 
+  /** The other side gets what was written to it. It may be paused, and who reads nothing never learns that its peer has gone. */
   closed(): void {
     this.gate.streams.delete(this)
+    this.far?.resume()
     this.far?.end()
   }
 
@@ -128,6 +131,7 @@ class Stream<Id extends LinkId, H extends Greeting<Id>, M extends { readonly kin
     this.forward()
     return {
       data: (bytes) => {
+        if (!this.gate.streams.has(this)) return
         this.hear(this.back, bytes)
         if (!this.passes()) return
         this.near.write(bytes)
@@ -136,6 +140,7 @@ class Stream<Id extends LinkId, H extends Greeting<Id>, M extends { readonly kin
       drained: () => this.near.resume(),
       closed: () => {
         this.gate.streams.delete(this)
+        this.near.resume()
         this.near.end()
       },
     }

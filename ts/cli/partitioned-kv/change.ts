@@ -1,11 +1,12 @@
 // partitioned-kv add-node, remove-node, replace-node, lose-node, abort, repair: what changes the cluster. The control port is asked,
 // which starts and ends nodes; for what needs neither, any node will do.
-import { BedplateError, type ErrorCode } from '../../base/errors.ts'
+import { BedplateError, isCode } from '../../base/errors.ts'
 import { bearer } from '../../distributed/link/index.ts'
 import { type MovementPlan, planMovement } from '../../distributed/ring/movement.ts'
 import type { ClusterRing, PartitionedClient } from '../../distributed/ring/store/client.ts'
-import { HttpClient } from '../../io/http-client.ts'
+import { checkUrl } from '../../distributed/ring/store/limits.ts'
 import type { Output } from '../kit/output.ts'
+import { postJson } from '../kit/post-json.ts'
 import { startProgress } from '../kit/progress.ts'
 import { plural } from '../kit/text.ts'
 import { type ConnectionArguments, clientSecret, trustOf, withClient } from './connection.ts'
@@ -16,8 +17,6 @@ export interface RemoveArguments extends ConnectionArguments {
 
 /** How often is asked how far it is. */
 const LOOK_MS = 100
-/** Longer than a change can be put off: a node has to start, and to be heard. */
-const ASK_MS = 60_000
 
 /** Starts a node and waits until it holds its part. */
 export function addNode(out: Output, name: string, options: ConnectionArguments): Promise<void> {
@@ -51,21 +50,21 @@ export function replaceNode(out: Output, name: string, by: string, options: Remo
 
 /** Lets a change go on without a node that it waits for. */
 export async function loseNode(out: Output, name: string, options: ConnectionArguments): Promise<void> {
-  const { epoch } = (await post(options, '/change', { kind: 'lose', name })) as { epoch: number }
+  const { epoch } = (await postToAny(options, '/change', { kind: 'lose', name })) as { epoch: number }
   if (options.json === true) await out.line(JSON.stringify({ epoch, lost: name }))
   else await out.line(`The change goes on without ${name}`)
 }
 
 /** Gives up a change that streams. */
 export async function abort(out: Output, options: ConnectionArguments): Promise<void> {
-  const { epoch } = (await post(options, '/change', { kind: 'abort' })) as { epoch: number }
+  const { epoch } = (await postToAny(options, '/change', { kind: 'abort' })) as { epoch: number }
   if (options.json === true) await out.line(JSON.stringify({ epoch }))
   else await out.line('Change given up: the nodes hold what they held before')
 }
 
 /** Compares replicas now. */
 export async function repair(out: Output, options: ConnectionArguments): Promise<void> {
-  const { ranges, keys } = (await post(options, '/repair', {})) as { ranges: number; keys: number }
+  const { ranges, keys } = (await postToAny(options, '/repair', {})) as { ranges: number; keys: number }
   if (options.json === true) await out.line(JSON.stringify({ ranges, keys }))
   else await out.line(`Compared ${plural(ranges, 'range')}, ${plural(keys, 'key')} differed`)
 }
@@ -81,7 +80,7 @@ interface Wanted {
 function change(out: Output, options: ConnectionArguments, { ask, begun, isDone, done }: Wanted): Promise<void> {
   return withClient(options, async (client) => {
     const before = client.cluster
-    const { epoch } = (await post(options, ...ask)) as { epoch: number }
+    const { epoch } = (await postTo(urlsOf(options)[0] as string, options, ...ask)) as { epoch: number }
     if (options.json !== true) {
       await out.line(begun)
       await out.flush()
@@ -130,39 +129,30 @@ async function shareDone(client: PartitionedClient): Promise<number> {
   return all === 0 ? 0 : done / all
 }
 
-async function post(options: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
-  const { url, secretFile } = options
-  const http = new HttpClient({ tls: trustOf(options) })
+/** For what needs no control port: where nobody answers, the next one is asked. @throws As the last one that was asked */
+async function postToAny(options: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
+  const [url = '', ...others] = urlsOf(options)
   try {
-    const base = (url.split(',')[0] as string).trim().replace(/\/$/, '')
-    const reply = await http.ask({
-      method: 'POST',
-      url: base + path,
-      headers: bearer(clientSecret(secretFile)),
-      body: Buffer.from(JSON.stringify(body)),
-      timeoutMs: ASK_MS,
-    })
-    const answer = answerOf(reply.body)
-    const { code = 'UNAVAILABLE', message, hint } = answer.error ?? {}
-    if (reply.status < 300) return answer
-    const hasNoPath = reply.status === 405 || message === `there is no ${path}`
-    if (message !== undefined && !hasNoPath) {
-      throw new BedplateError(code as ErrorCode, message, hint === undefined ? {} : { hint })
-    }
-    throw new BedplateError('NOT_SUPPORTED', `${base} is no control port, and cannot start or end nodes`, {
-      hint: 'start a new node yourself with --joins; then curl NODE/change -d \'{"kind":"add","name":"node4","address":"host:port"}\'',
-    })
-  } finally {
-    http.close()
+    return await postTo(url, options, path, body)
+  } catch (error) {
+    if (others.length === 0 || !isCode(error, 'UNAVAILABLE')) throw error
+    return postToAny({ ...options, url: others.join(',') }, path, body)
   }
 }
 
-function answerOf(body: Uint8Array): { error?: { code?: string; message?: string; hint?: string } } {
-  try {
-    return JSON.parse(Buffer.from(body).toString()) as object
-  } catch {
-    return {}
-  }
+async function postTo(base: string, options: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
+  const headers = bearer(clientSecret(options.secretFile))
+  const { status, answer, refusal } = await postJson({ url: base + path, body, headers, tls: trustOf(options) })
+  if (status < 300) return answer
+  if (refusal !== undefined && status !== 405 && refusal.message !== `there is no ${path}`) throw refusal
+  throw new BedplateError('NOT_SUPPORTED', `${base} is no control port, and cannot start or end nodes`, {
+    hint: 'start a new node yourself with --joins; then curl NODE/change -d \'{"kind":"add","name":"node4","address":"host:port"}\'',
+  })
+}
+
+/** The control port, or nodes. @throws INVALID_INPUT */
+function urlsOf({ url }: ConnectionArguments): string[] {
+  return url.split(',').map((each) => checkUrl(each.trim()))
 }
 
 function percent(share: number): string {

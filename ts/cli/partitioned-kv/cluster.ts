@@ -34,6 +34,8 @@ export interface LocalClusterOptions {
   readonly shared: Omit<NodeData, 'name' | 'nodes' | 'joins' | 'listen' | 'path' | 'clusterId'>
   /** Each node is a process; else a thread of this one. */
   readonly hasProcesses: boolean
+  /** What runs them instead of either, for tests of who is started and ended. */
+  readonly nodes?: Nodes
   /** Flags that name files, for processes. */
   readonly files: readonly string[]
   /** Is told of a node that has ended by itself. */
@@ -76,6 +78,8 @@ export class LocalCluster implements Server {
   /** What the console shows of it. */
   readonly part: ConsolePart
   private readonly console: ConsolePart
+  /** Who is there for a change that nobody has taken yet. */
+  private coming: string | undefined
   /** Those who end once they have nothing left, and whether they are lost. */
   private readonly leaving = new Map<string, boolean>()
   private listener: Listener | undefined
@@ -97,7 +101,7 @@ export class LocalCluster implements Server {
     })
     const onGone = (name: string, why: string): void => this.ended(name, why)
     this.processes = hasProcesses ? new ProcessNodes(files, onGone) : undefined
-    this.nodes = this.processes ?? new ThreadNodes(onGone)
+    this.nodes = options.nodes ?? this.processes ?? new ThreadNodes(onGone)
     void this.processes?.local.allGone.then(() => {
       if (this.isUp) this.gone(ALL_GONE)
     })
@@ -273,7 +277,7 @@ export class LocalCluster implements Server {
   /** Starts a node, if it does not run, and asks for it to be added. Asked again after a failure, it goes on. */
   private async addNode(name: string): Promise<Page> {
     await this.checkNew(name)
-    return this.askForChange({ kind: 'add', name, address: await this.startNewcomer(name) }, name)
+    return this.bring(name, { kind: 'add', name })
   }
 
   /** Asks for a node to be removed; it ends once it has nothing left. @param isLost - It does not run, and will not come back. */
@@ -290,14 +294,7 @@ export class LocalCluster implements Server {
     await this.checkKnown(name)
     this.checkLost(name, isLost)
     await this.checkNew(by)
-    const change = {
-      kind: 'replace',
-      name,
-      by,
-      address: await this.startNewcomer(by),
-      ...(isLost ? { lost: [name] } : {}),
-    }
-    const page = await this.askForChange(change, by)
+    const page = await this.bring(by, { kind: 'replace', name, by, ...(isLost ? { lost: [name] } : {}) })
     if (page.status < 300) this.leave(name, isLost)
     return page
   }
@@ -330,6 +327,16 @@ export class LocalCluster implements Server {
       throw new BedplateError('CONFLICT', `"${name}" does not run, so nothing can be copied from it`, {
         hint: 'start the cluster again to have it back; if its disk is gone, say so with --lost',
       })
+    }
+  }
+
+  /** Starts a node, and asks for the change that it comes with. */
+  private async bring(name: string, change: object): Promise<Page> {
+    this.coming = name
+    try {
+      return await this.askForChange({ ...change, address: await this.startNewcomer(name) }, name)
+    } finally {
+      this.coming = undefined
     }
   }
 
@@ -390,7 +397,10 @@ export class LocalCluster implements Server {
   private async stayAsBefore(epoch: number): Promise<void> {
     const known = await this.ring(epoch)
     for (const name of known) this.leaving.delete(name)
-    for (const name of this.cluster.nodes) if (!known.includes(name) && !this.leaving.has(name)) this.leave(name, false)
+    for (const name of this.cluster.nodes) {
+      // One that waits for its own change did not come with that one.
+      if (!known.includes(name) && !this.leaving.has(name) && name !== this.coming) this.leave(name, false)
+    }
   }
 
   private async isGone(name: string, isLost: boolean): Promise<boolean> {

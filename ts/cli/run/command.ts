@@ -1,4 +1,4 @@
-// bedplate run -- CMD: servers in memory on free ports, CMD with their addresses in its environment, and its exit status.
+// bedplate run -- CMD: servers on free ports that keep nothing, CMD with their addresses in its environment, and its exit status.
 import { type ChildProcess, spawn } from 'node:child_process'
 import os from 'node:os'
 import { realClock } from '../../io/clock.ts'
@@ -17,7 +17,7 @@ Examples:
   $ bedplate run -- npm test
   $ bedplate run --only cache -- node worker.mjs
 
-CMD finds REDIS_URL, REDIS_HOST and REDIS_PORT in its environment, and ETCD_ENDPOINTS. Data is in memory and gone at the end.
+CMD finds REDIS_URL, REDIS_HOST and REDIS_PORT in its environment, and ETCD_ENDPOINTS. What the servers have is gone at the end.
 Exit status: that of CMD, 128 and the number of the signal that ended it, 126 or 127 if it cannot be started;
 2 for wrong usage, 1 if a server failed.`
 
@@ -26,7 +26,7 @@ export async function run(args: readonly string[]): Promise<number> {
   let status = 0
   const failed = await runProgram(args, 'bedplate run', (program) => {
     program
-      .description('Run a command with servers of its own: in memory, on free ports, gone when it ends.')
+      .description('Run a command with servers of its own, on free ports, gone with their data when it ends.')
       .argument('<command...>', 'the command and its arguments')
       .option('--only <servers>', 'start these alone, with commas between them')
       .passThroughOptions()

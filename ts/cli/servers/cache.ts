@@ -2,16 +2,15 @@
 import { join } from 'node:path'
 import { CacheServer, type CacheServerOptions, DEFAULT_PERSISTENCE } from '../../cache/index.ts'
 import { realClock } from '../../io/clock.ts'
-import type { MaybePage } from '../../io/http.ts'
-import { type Address, realNetwork, showAddress } from '../../io/network.ts'
+import { realNetwork, showAddress } from '../../io/network.ts'
 import { realRandom } from '../../io/random.ts'
 import { realDisk } from '../../io/real-disk.ts'
-import type { Logger, Server } from '../../service/index.ts'
 import { cpuSeconds } from '../cache-server/cpu.ts'
 import { memoryCeiling } from '../cache-server/memory.ts'
 import { ThreadCluster } from '../cache-server/thread-cluster.ts'
 import type { CacheView, NodeFault } from '../console/cache-node.ts'
 import { cacheChanges, cachePages } from '../console/cache-pages.ts'
+import type { Made, MakeOptions } from './kinds.ts'
 
 /** Masters of a cluster, and replicas of each. */
 const MASTERS = 3
@@ -21,26 +20,12 @@ const NODE_TIMEOUT_MS = 2000
 const MEMORY = { maxBytes: 0, policy: 'noeviction', samples: 5 } as const
 const COMMON = { password: '', maxClients: 10_000, databases: 16 }
 
-interface CacheOptions extends Address {
-  readonly logger: Logger
-  readonly dataDirectory: string | undefined
-  readonly isCluster: boolean
-}
-
-interface MadeCache {
-  readonly server: Server
-  readonly failed: Promise<never>
-  readonly keepsData: boolean
-  readonly pages: (path: string) => MaybePage
-  readonly change: (path: string, body: Uint8Array) => MaybePage
-}
-
 /** Makes a cache and what the console shows of it. */
-export function makeCache(options: CacheOptions): MadeCache {
+export function makeCache(options: MakeOptions): Made {
   return options.isCluster ? makeCluster(options) : makeServer(options)
 }
 
-function makeServer({ host, port, logger, dataDirectory }: CacheOptions): MadeCache {
+function makeServer({ host, port, logger, dataDirectory }: MakeOptions): Made {
   const server = new CacheServer({
     ...{ host, port, logger, ...COMMON, ...keptIn(dataDirectory) },
     ...{ network: realNetwork, clock: realClock, random: realRandom },
@@ -67,7 +52,7 @@ function keptIn(dataDirectory: string | undefined): Pick<CacheServerOptions, 'pe
   return { persistence: { disk: realDisk, settings: { ...DEFAULT_PERSISTENCE, directory, appendOnly: true } } }
 }
 
-function makeCluster({ host, port }: CacheOptions): MadeCache {
+function makeCluster({ host, port }: MakeOptions): Made {
   const cluster = new ThreadCluster({
     clock: realClock,
     masterCount: MASTERS,
@@ -92,7 +77,7 @@ function makeCluster({ host, port }: CacheOptions): MadeCache {
   return { server: cluster, failed: cluster.failed, keepsData: false, ...of(view) }
 }
 
-function of(view: CacheView): Pick<MadeCache, 'pages' | 'change'> {
+function of(view: CacheView): Pick<Made, 'pages' | 'change'> {
   return { pages: cachePages(view), change: cacheChanges(view) }
 }
 

@@ -24,6 +24,7 @@ const DIRECTORY = 'replicated-kv-1'
 
 /** Of a cluster: one of them may fail. */
 const NODES = 3
+const THEIR_WORDS = 'their own words above say why'
 
 export function makeReplicated(options: MakeOptions): Made {
   return options.isCluster ? makeCluster(options) : makeNode(options)
@@ -74,18 +75,23 @@ function makeCluster({ port, logger }: MakeOptions): Made {
       temporary = mkdtempSync(join(tmpdir(), DIRECTORY))
       const ports = port === 0 ? await freePorts(NODES) : Array.from({ length: NODES }, (_, i) => port + i)
       let ready: () => void = () => {}
-      const serve = new Promise<void>((resolve) => {
+      let refuse: (error: unknown) => void = () => {}
+      const serve = new Promise<void>((resolve, reject) => {
         ready = resolve
+        refuse = reject
       })
+      serve.catch(() => {}) // one may end before anybody waits
       nodes = await openReplicatedCluster({
         ...{ ports, directory: temporary, onReady: () => ready(), onEvent: () => {} },
         onEnd: (node, status, signal) => {
-          if (!server?.isStopped) logger.warn('a node has ended', { node, how: describeEnd(status, signal) })
+          const how = describeEnd(status, signal)
+          if (!server?.isStopped) logger.warn('a node has ended', { node, how })
+          refuse(new BedplateError('UNAVAILABLE', `node ${node} did not start: it ${how}`, { hint: THEIR_WORDS }))
         },
         saw: (from, to, message, isLost) => watch.saw(from, to, message, isLost),
       })
       const gone = nodes.allGone.then(() => {
-        throw new BedplateError('UNAVAILABLE', 'all nodes have ended', { hint: 'their own words above say why' })
+        throw new BedplateError('UNAVAILABLE', 'all nodes have ended', { hint: THEIR_WORDS })
       })
       gone.catch(fail)
       server = new ClusterServer(nodes)

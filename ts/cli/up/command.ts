@@ -12,7 +12,8 @@ import { connectionsOf } from '../servers/kinds.ts'
 import { chosenServers, serverNames } from '../servers/registry.ts'
 
 const CONSOLE_PORT = 7070
-const MAX_OFFSET = 65_535 - CONSOLE_PORT
+/** The highest ports of servers are 8001 and a few behind it: with it they are still ports. */
+const MAX_OFFSET = 50_000
 const DRAIN_MS = 5000
 
 const NOTES = `
@@ -45,7 +46,7 @@ export async function run(args: readonly string[]): Promise<number> {
       .option('--memory', 'keep nothing')
       .option(
         '--cluster',
-        'the cache as three masters with a replica each, replicated-kv as three nodes, in memory, to be hurt on the console',
+        'the cache as three masters with a replica each, replicated-kv as three nodes, to be hurt on the console; what they and partitioned-kv have is gone when it ends',
       )
       .option('--data-dir <directory>', 'where servers keep their data', 'bedplate-data')
       .option('--port-offset <n>', 'add it to every port; "any" takes any that are free', '0')
@@ -76,7 +77,8 @@ async function up(options: UpOptions): Promise<void> {
       onReady: (_, admin) => void tell(group, admin as Address, { json, memory }),
     })
   } catch (error) {
-    if (!isCode(error, 'UNAVAILABLE')) throw error
+    // A port that is taken has the system's word as its cause; nodes that have ended have not.
+    if (!isCode(error, 'UNAVAILABLE') || (error as BedplateError).cause === undefined) throw error
     const hint = 'stop that program, move all ports with --port-offset 1000, or start less with --only'
     throw new BedplateError('UNAVAILABLE', (error as BedplateError).message, { cause: error, hint })
   }
@@ -97,7 +99,7 @@ async function tell(
     for (const member of members) {
       const { kind, keepsData = true } = member
       const [first = '', ...more] = connectionsOf(member)
-      const kept = kind.keepsData && keepsData && !memory ? '' : '   (in memory: nothing is kept)'
+      const kept = kind.keepsData && keepsData && !memory ? '' : '   (nothing is kept)'
       await out.line(`${kind.name.padEnd(width)}  ${first}${kept}`)
       for (const connection of more) await out.line(`${''.padEnd(width)}  ${connection}`)
     }

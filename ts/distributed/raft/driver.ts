@@ -5,7 +5,8 @@
 //   timer ---------------+                      +--> state machine, answers
 //
 // Nothing here waits: a leader's messages leave in the same turn in which its own write begins (dissertation, §10.2.1). What
-// is asked in one turn of the event loop is one event, so that many clients share one append and one fsync.
+// is asked in one turn of the event loop, by however many sockets, is one event: many clients share one append, one message to each
+// follower and one fsync.
 import { BedplateError, isCode } from '../../base/errors.ts'
 import type { Cancel, Clock } from '../../io/clock.ts'
 import { LARGEST_COMMAND_BYTES } from './entry-codec.ts'
@@ -228,7 +229,7 @@ export class Driver {
     return new Promise((resolve, reject) => {
       const id = this.nextId++
       this.pending.set(id, { resolve, reject })
-      if (this.proposals.length + this.reads.length === 0) queueMicrotask(() => this.askGathered())
+      if (this.proposals.length + this.reads.length === 0) void this.options.clock.turn().then(() => this.askGathered())
       hand(id)
     })
   }

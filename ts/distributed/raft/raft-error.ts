@@ -31,7 +31,7 @@ export class RaftError extends BedplateError {
 
   /** @param description - What to say instead of what `outcome` says. */
   constructor(outcome: Exclude<Outcome, { kind: 'done' }>, description: Description = describeOutcome(outcome)) {
-    super(description.code, description.message, { hint: description.hint })
+    super(description.code, description.message, description)
     this.outcome = outcome.kind
     this.reason = outcome.kind === 'refused' ? outcome.reason : undefined
     this.leader = outcome.leader
@@ -43,6 +43,7 @@ interface Description {
   readonly code: 'INVALID_INPUT' | 'UNAVAILABLE' | 'CONFLICT'
   readonly message: string
   readonly hint: string
+  readonly cause?: unknown
 }
 
 function describeOutcome(outcome: Exclude<Outcome, { kind: 'done' }>): Description {

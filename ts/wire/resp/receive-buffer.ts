@@ -7,6 +7,8 @@ const SHORT_SEARCH_BYTES = 32
 /** A buffer of ours that is larger is given back when little of it is left to be read. */
 const KEPT_BYTES = 64 * 1024
 
+const DOLLAR = 0x24
+
 /** A queue of bytes. What is whole in one piece is read where it lies; what is not is copied, each byte a bounded number of times. */
 export class ReceiveBuffer {
   #bytes: Buffer = EMPTY
@@ -19,7 +21,7 @@ export class ReceiveBuffer {
   /** How far `#searched` was looked for, counted from `#start`, so that a line that comes byte by byte is searched once. */
   #searchedBytes = 0
   #searched = -1
-  /** What `#lengthAt` has read. */
+  /** What `#numberLineAt` has read. */
   #number = 0
 
   get length(): number {
@@ -97,21 +99,10 @@ export class ReceiveBuffer {
    * @returns The number; -1, with nothing taken, unless it is there as a whole, from 1 to 99,999,999 and with no leading zero.
    */
   takeNumberLine(type: number): number {
-    const bytes = this.#bytes
-    const end = this.#end
-    let at = this.#start
-    if (at + 3 >= end || bytes[at] !== type) return -1
-    let value = (bytes[++at] as number) - 0x30
-    if (value < 1 || value > 9) return -1
-    for (at++; at < end; at++) {
-      const digit = (bytes[at] as number) - 0x30
-      if (digit < 0 || digit > 9) break
-      value = value * 10 + digit
-      if (value > MAX_NUMBER) return -1
-    }
-    if (at + 1 >= end || bytes[at] !== 0x0d) return -1
-    this.skip(at + 2 - this.#start)
-    return value
+    const end = this.#numberLineAt(this.#start, type)
+    if (end === -1) return -1
+    this.skip(end - this.#start)
+    return this.#number
   }
 
   /**
@@ -125,11 +116,11 @@ export class ReceiveBuffer {
     const firstAt = start + head.length
     if (firstAt >= this.#end) return undefined
     for (let i = 0; i < head.length; i++) if (bytes[start + i] !== head[i]) return undefined
-    const keyLine = this.#lengthAt(firstAt)
+    const keyLine = this.#numberLineAt(firstAt, DOLLAR)
     if (keyLine === -1) return undefined
     pair.keyBytes = this.#number
     pair.keyAt = keyLine
-    const valueLine = this.#lengthAt(keyLine + pair.keyBytes + 2)
+    const valueLine = this.#numberLineAt(keyLine + pair.keyBytes + 2, DOLLAR)
     if (valueLine === -1) return undefined
     pair.valueBytes = this.#number
     pair.valueAt = valueLine
@@ -140,26 +131,28 @@ export class ReceiveBuffer {
     return pair
   }
 
-  /** Reads `$<digits>\r\n` at `at` into `#number`. @returns Where it ends; -1 if it is not there as a whole. */
-  #lengthAt(at: number): number {
+  /** Reads `<type><digits>\r\n` at `at` into `#number`. @returns Where it ends; -1 for all that `takeNumberLine` does not take. */
+  #numberLineAt(at: number, type: number): number {
     const bytes = this.#bytes
-    if (at + 3 >= this.#end || bytes[at] !== 0x24) return -1
+    const end = this.#end
+    if (at + 3 >= end || bytes[at] !== type) return -1
     let value = (bytes[at + 1] as number) - 0x30
     if (value < 1 || value > 9) return -1
     let i = at + 2
-    for (; i < this.#end; i++) {
+    for (; i < end; i++) {
       const digit = (bytes[i] as number) - 0x30
       if (digit < 0 || digit > 9) break
       value = value * 10 + digit
       if (value > MAX_NUMBER) return -1
     }
-    if (i + 1 >= this.#end || bytes[i] !== 0x0d) return -1
+    if (i + 1 >= end || bytes[i] !== 0x0d) return -1
     this.#number = value
     return i + 2
   }
 
   /** Forgets the first `count` bytes. */
   skip(count: number): void {
+    pair.bytes = EMPTY // or what a connection has sent that is gone since would stay until another one sends a pair
     this.#start += count
     this.#searchedBytes = 0
     this.#searched = -1

@@ -123,6 +123,7 @@ async function runSeed(seed: number): Promise<void> {
     const [key, low, high] = [KEYS[below(KEYS.length)]!, KEYS[below(KEYS.length)]!, KEYS[below(KEYS.length)]!]
     const found = machine.get(bytes(key))
     expect(found && Buffer.from(found).toString(), `seed ${seed} step ${step} ${key}`).toBe(shown.get(key))
+    expect(machine.has(bytes(key)), `seed ${seed} step ${step} ${key}`).toBe(shown.has(key))
     const within = [...shown].filter(
       ([name]) => Buffer.compare(bytes(name), bytes(low)) > 0 && Buffer.compare(bytes(name), bytes(high)) <= 0,
     )

@@ -1,6 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { BedplateError } from '../../../../ts/base/errors.ts'
 import { encodeSession } from '../../../../ts/distributed/replication/index.ts'
+import { realClock } from '../../../../ts/io/clock.ts'
+import type { Disk } from '../../../../ts/io/disk.ts'
 import { seededRandom } from '../../../../ts/io/random.ts'
+import { realDisk } from '../../../../ts/io/real-disk.ts'
 import { until } from '../../../support/replicated-kv/processes.ts'
 import { encode, type Plain, RespConnection } from '../../../support/replicated-kv/resp-connection.ts'
 import { Servers } from '../../../support/replicated-kv/servers.ts'
@@ -194,6 +198,9 @@ describe("clients that speak Redis's protocol", () => {
     expect(await other.ask('INFO')).toMatch(
       /# Server\r\n.*# Clients\r\nconnected_clients:\d+\r\n.*role:slave\r\n.*db0:keys=/s,
     )
+    for (const none of ['constructor', '__proto__']) {
+      expect(await leader.ask('INFO', none)).toMatch(/# Server\r\n.*# Clients\r\n.*# Replication\r\n.*# Keyspace\r\n/s)
+    }
     expect(await leader.ask('ROLE')).toEqual([
       'master',
       expect.any(Number),
@@ -258,16 +265,50 @@ describe('clients of one node', () => {
     expect(await second.ask('PING')).toBe('ERR max number of clients reached')
     await second.closed
     const { replica } = nodes.get(1)
-    const before = replica.status.lastIndex
+    // Writes are under way until they are let go on, which is when the node has begun to end.
+    const execute = replica.execute.bind(replica)
+    let goOn = (): void => {}
+    const isGoingOn = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const executed = vi
+      .spyOn(replica, 'execute')
+      .mockImplementation((command) => isGoingOn.then(() => execute(command)))
     const written = first.askAll(Array.from({ length: 500 }, (_, i) => ['SET', `k${i}`, 'v']))
-    await until(() => replica.status.lastIndex > before)
-    await nodes.get(1).drain()
+    await until(() => executed.mock.calls.length > 0)
+    const ended = nodes
+      .get(1)
+      .drain()
+      .then(() => nodes.close())
+    for (let i = 0; i < 10; i++) await realClock.turn() // one that does not wait for them has let go of them by now
+    goOn()
+    await ended
     expect(new Set(await written)).toEqual(new Set(['OK']))
     await first.closed
-    await nodes.close()
   })
 
-  it('read what they are owed before more is run for them', async () => {
+  it('are told that nobody knows what became of a write that was under way when the node failed', async () => {
+    const disk = diskThatFails()
+    const nodes = new Servers(`${home.path}/unknown`, {}, disk)
+    await nodes.startAll(1)
+    const { replica } = nodes.get(1)
+    const [written, executed] = [vi.spyOn(replica, 'write'), vi.spyOn(replica, 'execute')]
+    const client = await RespConnection.open(nodes.address(1).port)
+    disk.hold()
+    const answers = Promise.all([nodes.ask(1, '/set?key=a&value=1&json'), client.ask('SET', 'b', '1')])
+    await until(() => written.mock.calls.length > 0 && executed.mock.calls.length > 0)
+    disk.fail()
+    const [{ status, text }, reply] = await answers
+    expect([status, JSON.parse(text).error]).toMatchObject([503, { code: 'UNAVAILABLE', outcome: 'unknown' }])
+    expect(reply).toMatch(/^UNKNOWN node 1 ended before the answer/)
+    await expect(written.mock.results[0]?.value).rejects.toMatchObject({ cause: { code: 'IO' } })
+    // One that comes later is not begun.
+    expect(await client.ask('SET', 'b', '2')).toMatch(/^MISCONF this node cannot go on/)
+    client.close()
+    await nodes.close().catch(() => {})
+  })
+
+  it('are given all of what is more than goes together', async () => {
     const nodes = new Servers(`${home.path}/slow`)
     await nodes.startAll(1)
     const client = await RespConnection.open(nodes.address(1).port)
@@ -279,3 +320,25 @@ describe('clients of one node', () => {
     await nodes.close()
   })
 })
+
+/** A disk whose syncs wait from `hold` on, until they fail. */
+function diskThatFails(): Disk & { hold(): void; fail(): void } {
+  let held: Promise<void> | undefined
+  let fail = (): void => {}
+  return {
+    ...realDisk,
+    open(path, mode) {
+      const file = realDisk.open(path, mode)
+      const sync = file.sync.bind(file)
+      file.sync = () => held ?? sync()
+      return file
+    },
+    hold() {
+      held = new Promise((_resolve, reject) => {
+        fail = () => reject(new BedplateError('IO', 'the disk has failed'))
+      })
+      held.catch(() => {}) // whoever syncs looks at it
+    },
+    fail: () => fail(),
+  }
+}

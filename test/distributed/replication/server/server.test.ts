@@ -317,6 +317,18 @@ describe('the library', () => {
     await expect(store.get('a', { sesion: 's1.1.1' } as object)).rejects.toMatchObject({
       message: expect.stringContaining('there is no option "sesion"'),
     })
+    for (const [name, value, wanted] of [
+      ['limit', 0, 'a whole number >= 1'],
+      ['limit', 1.5, 'a whole number >= 1'],
+      ['maxStalenessMs', Number.NaN, 'a finite number >= 0'],
+      ['maxStalenessMs', -1, 'a finite number >= 0'],
+      ['timeoutMs', Number.POSITIVE_INFINITY, 'a finite number >= 0'],
+    ] as const) {
+      await expect(store.range({}, { [name]: value })).rejects.toMatchObject({
+        ...{ code: 'INVALID_INPUT', message: `a read: ${name} must be ${wanted}, got ${value}` },
+      })
+    }
+    expect(await store.range({}, { limit: 1, maxStalenessMs: 0, timeoutMs: 1000.5 })).toMatchObject({ entries: [] })
   })
 
   it('begins in a directory where the power failed as it was made', async () => {

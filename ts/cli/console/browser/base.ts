@@ -110,6 +110,27 @@ export function confirmed(question, word) {
   })
 }
 
+/** Shows in a place that something is asked for, and then what came of it. */
+export async function answerIn(place, act) {
+  place.textContent = 'asking'
+  try {
+    place.textContent = await act()
+  } catch (error) {
+    place.textContent = error.message
+    throw error
+  }
+  lookAgain()
+}
+
+/** Offers values and their words; what was chosen stays so, and nothing changes under who chooses. */
+export function offer(select, options) {
+  const { value } = select
+  if (document.activeElement === select) return
+  update(select, ...options.map(([each, words]) => element('option', words, [], { value: each })))
+  select.value = value
+  if (select.selectedIndex < 0) select.selectedIndex = 0
+}
+
 // ---- What has happened
 
 const HAPPENINGS = 100

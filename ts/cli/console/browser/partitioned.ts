@@ -24,7 +24,7 @@ export const PARTITIONED_HTML = `<section data-page="partitioned-kv" aria-label=
 <ol class="log card" id="ring-log" reversed aria-live="polite"></ol>
 </section>`
 
-export const PARTITIONED_JS = `import { ask, attempt, button, byId, change, confirmed, element, Happenings, inBytes, lookAgain, shape, shorten, table, update, whileShown } from './base.js'
+export const PARTITIONED_JS = `import { answerIn, ask, attempt, button, byId, change, confirmed, element, Happenings, inBytes, offer, shape, shorten, table, update, whileShown } from './base.js'
 import { Faults, stateOf } from './faults.js'
 
 const API = '/api/partitioned-kv/'
@@ -156,29 +156,14 @@ function note({ nodes, epoch, phase }) {
 
 // ---- What is asked for
 
-function choose(select, options) {
-  const { value } = select
-  if (document.activeElement === select) return
-  update(select, ...options.map(([each, words]) => element('option', words, [], { value: each })))
-  select.value = value
-  if (select.selectedIndex < 0) select.selectedIndex = 0
-}
-
 function showChoices({ nodes, replicas }) {
-  choose(byId('ring-node'), [['', 'any node'], ...nodes.map(({ id }) => [id, id])])
+  offer(byId('ring-node'), [['', 'any node'], ...nodes.map(({ id }) => [id, id])])
   const counts = Array.from({ length: replicas }, (_, i) => [String(i + 1), String(i + 1)])
-  for (const id of ['ring-r', 'ring-w']) choose(byId(id), [['', 'default'], ...counts])
+  for (const id of ['ring-r', 'ring-w']) offer(byId(id), [['', 'default'], ...counts])
 }
 
-async function asking(act) {
-  byId('ring-answer').textContent = 'asking'
-  try {
-    byId('ring-answer').textContent = await act()
-  } catch (error) {
-    byId('ring-answer').textContent = error.message
-    throw error
-  }
-  lookAgain()
+function asking(act) {
+  return answerIn(byId('ring-answer'), act)
 }
 
 function alter(request) {

@@ -1,7 +1,7 @@
 // The page of a replicated store: who leads, who follows how far behind, what is in the logs, and buttons that hurt the nodes.
 
 export const REPLICATED_HTML = `<section data-page="replicated-kv" aria-label="Replication">
-<p id="replica-note" class="soft" hidden>This is one node. <code>bedplate up --only replicated-kv --cluster</code> runs three, in memory, that can be hurt here; so does <code>replicated-kv up</code>, which keeps its data.</p>
+<p id="replica-note" class="soft" hidden>This is one node. <code>bedplate up --only replicated-kv --cluster</code> runs three that can be hurt here, and what they have is gone when it ends; <code>replicated-kv up</code> keeps its data.</p>
 <div class="columns">
 <div class="card"><svg id="replica-ring" class="ring" viewBox="0 0 420 350" role="img"></svg></div>
 <div class="card">
@@ -27,7 +27,7 @@ export const REPLICATED_HTML = `<section data-page="replicated-kv" aria-label="R
 <ol class="log card" id="replica-messages" reversed></ol>
 </section>`
 
-export const REPLICATED_JS = `import { ask, attempt, byId, change, element, inBytes, lookAgain, table, update, whileShown } from './base.js'
+export const REPLICATED_JS = `import { answerIn, ask, attempt, byId, change, inBytes, offer, table, update, whileShown } from './base.js'
 import { Faults, nameOf, stateOf } from './faults.js'
 import { drawLogs, drawRing, Talk } from './raft-drawing.js'
 
@@ -93,26 +93,10 @@ function showTail(nodes, contents) {
   update(byId('replica-tail'), table(['#Entry', '#Term', 'What', 'In the logs of', 'Committed'], rows))
 }
 
-function showChoice(nodes) {
-  const options = [['', 'any node'], ...nodes.map(({ id }) => [String(id), nameOf(id)])]
-  const chosen = byId('replica-node').value
-  if (document.activeElement !== byId('replica-node')) {
-    update(byId('replica-node'), ...options.map(([value, text]) => element('option', text, [], { value })))
-    byId('replica-node').value = chosen
-  }
-}
-
-async function request(what, body) {
-  byId('replica-answer').textContent = 'asking'
+function request(what, body) {
   const node = byId('replica-node').value === '' ? null : Number(byId('replica-node').value)
-  try {
-    const { text } = await change(API + what, { node, key: byId('replica-key').value, ...body })
-    byId('replica-answer').textContent = text
-  } catch (error) {
-    byId('replica-answer').textContent = error.message
-    throw error
-  }
-  lookAgain()
+  const asked = { node, key: byId('replica-key').value, ...body }
+  return answerIn(byId('replica-answer'), async () => (await change(API + what, asked)).text)
 }
 
 byId('replica-form').addEventListener('submit', (event) => {
@@ -129,6 +113,6 @@ whileShown('replicated-kv', 300, async () => {
   drawLogs(byId('replica-logs'), nodes, contents)
   showNodes(nodes, hasFaults)
   showTail(nodes, contents)
-  showChoice(nodes)
+  offer(byId('replica-node'), [['', 'any node'], ...nodes.map(({ id }) => [String(id), nameOf(id)])])
 })
 `

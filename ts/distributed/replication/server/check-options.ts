@@ -22,6 +22,7 @@ const TYPES = {
   onTrouble: 'function',
 } as const
 
+const READ = 'a read'
 const READ_TYPES = {
   consistency: 'string',
   session: 'string',
@@ -53,12 +54,19 @@ export function checkReplicaOptions(options: ReplicaOptions): void {
   }
 }
 
-/** @throws INVALID_INPUT for what is no option, and for promises that exclude each other. */
-export function checkReadOptions(options: ReadOptions): void {
-  checkOptions(options, READ_TYPES, 'a read')
-  const { consistency, session, maxStalenessMs } = options
+/** @throws INVALID_INPUT for what is no option, or out of range, and for promises that exclude each other. */
+export function checkReadOptions(options: ReadOptions & { readonly limit?: number }): void {
+  checkOptions(options, READ_TYPES, READ)
+  const { consistency, session, maxStalenessMs, timeoutMs, limit } = options
   if (consistency !== undefined && !CONSISTENCIES.includes(consistency)) {
-    throw refusal(`consistency must be one of ${CONSISTENCIES.join(', ')}, got ${describe(consistency)}`)
+    throw refusal(`consistency must be one of ${CONSISTENCIES.join(', ')}, got ${describe(consistency)}`, READ)
+  }
+  for (const [name, ms] of Object.entries({ maxStalenessMs, timeoutMs })) {
+    if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) continue
+    throw refusal(`${name} must be a finite number >= 0, got ${ms}`, READ)
+  }
+  if (limit !== undefined && !(Number.isSafeInteger(limit) && limit >= 1)) {
+    throw refusal(`limit must be a whole number >= 1, got ${limit}`, READ)
   }
   if (consistency !== 'stale' || (session === undefined && maxStalenessMs === undefined)) return
   throw new BedplateError('INVALID_INPUT', 'a read that is "stale" promises nothing', {
@@ -66,6 +74,6 @@ export function checkReadOptions(options: ReadOptions): void {
   })
 }
 
-function refusal(what: string): BedplateError {
-  return new BedplateError('INVALID_INPUT', `openReplica: ${what}`)
+function refusal(what: string, where = 'openReplica'): BedplateError {
+  return new BedplateError('INVALID_INPUT', `${where}: ${what}`)
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../../../io/clock.ts'
 import { type Applied, RaftError } from '../../raft/index.ts'
 import { WriteBatch } from './write-batch.ts'
 
-/** Consecutive writes of one client, which go to the log together. */
+/** Consecutive writes of one client, which go to the log together. It must not throw: others are told after it. */
 export interface WriteRun {
   /** They are executed. @param wereThere - For each of its deletes, in order, 1 if there was such a key. */
   written(applied: Applied, wereThere: Uint8Array): void

@@ -3,12 +3,13 @@ import { PieceReader, type PiecewiseState, type StateMachine } from '../../raft/
 import { decodeCommand, encodeSnapshot, type MemberRecord, takeSnapshotEntries, takeSnapshotHead } from './command.ts'
 import { Overlay } from './overlay.ts'
 import type { KeyRange, Records } from './records.ts'
+import type { KeyReader } from './types.ts'
 import type { WriteList } from './write-list.ts'
 
 const NO_RESULT = new Uint8Array(0)
 
 /** A replica of the store. */
-export class KvMachine implements StateMachine {
+export class KvMachine implements StateMachine, KeyReader<Uint8Array> {
   readonly #records: Records
   readonly #overlay = new Overlay()
   #failure: unknown
@@ -43,6 +44,12 @@ export class KvMachine implements StateMachine {
     return shown === undefined ? this.#records.get(key) : shown.value
   }
 
+  /** The same without its value, which may be large. */
+  has(key: Uint8Array): boolean {
+    const shown = this.#overlay.find(key)
+    return shown === undefined ? this.#records.has(key) : shown.value !== undefined
+  }
+
   /** Entries in the order of their keys, as of now: take them before anything else happens. */
   range(range: KeyRange): Iterable<readonly [Uint8Array, Uint8Array]> {
     const entries = this.#records.range(range)
@@ -71,7 +78,7 @@ export class KvMachine implements StateMachine {
   }
 
   #execute(index: number, writes: WriteList): Uint8Array {
-    const result = foundBy(writes, (key) => this.#records.get(key) !== undefined)
+    const result = foundBy(writes, (key) => this.#records.has(key))
     this.#records.write(index, writes)
     this.#overlay.pass(index)
     return result
@@ -82,7 +89,7 @@ export class KvMachine implements StateMachine {
     if (index <= this.visibleIndex) return NO_RESULT
     const command = decodeCommand(bytes)
     if (command.kind !== 'write') return NO_RESULT
-    const result = foundBy(command.writes, (key) => this.get(key) !== undefined)
+    const result = foundBy(command.writes, (key) => this.has(key))
     this.#overlay.push(index, command.writes)
     return result
   }

@@ -32,7 +32,8 @@ export interface ReplicatedStore extends AsyncDisposable {
   readonly members: readonly MemberView[]
   /**
    * @param key - 1 to 1,024 bytes. @param value - Up to 1 MiB.
-   * @returns Once as many have it as the mode wants. @throws RaftError: its `outcome` says whether it may have happened.
+   * @returns Once as many have it as the mode wants. @throws RaftError: its `outcome` says whether it may
+   *   have happened; INVALID_INPUT, CLOSED, IO: it has not.
    */
   set(key: Bytes, value: Bytes): Promise<Seen>
   /** Removing an absent key is fine. @throws as `set` */
@@ -41,7 +42,7 @@ export interface ReplicatedStore extends AsyncDisposable {
   batch(writes: readonly { readonly key: Bytes; readonly value?: Bytes | undefined }[]): Promise<Seen>
   /** @returns The value, undefined if there is none. @throws RaftError, UNAVAILABLE; CONFLICT if what the session saw was lost */
   get(key: Bytes, options?: ReadOptions): Promise<Seen & { readonly value: Uint8Array | undefined }>
-  /** At most `limit` entries, 10,000 and about 4 MiB; `isCut`: there are more. @throws as `get` */
+  /** At most `limit` entries (a whole number of at least 1), 10,000 and about 4 MiB; `isCut`: there are more. @throws as `get` */
   range(
     range?: KeyRange,
     options?: ReadOptions & { readonly limit?: number },

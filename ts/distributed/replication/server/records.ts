@@ -107,6 +107,11 @@ export class Records {
     return this.#data.get(key)
   }
 
+  has(key: Uint8Array): boolean {
+    this.#flush()
+    return this.#data.has(key)
+  }
+
   range(range: KeyRange): Iterable<readonly [Uint8Array, Uint8Array]> {
     this.#flush()
     return this.#data.range(range)

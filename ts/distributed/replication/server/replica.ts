@@ -14,6 +14,7 @@ import {
   logTail,
   openRaftWith,
   type Position,
+  RaftError,
   type RaftGroup,
   type RaftHost,
 } from '../../raft/index.ts'
@@ -35,6 +36,7 @@ import {
   DEFAULT_REQUEST_MS,
   type DefaultReads,
   type JoinInfo,
+  type KeyReader,
   type ReadOptions,
   type ReplicaOptions,
   type Seen,
@@ -226,28 +228,27 @@ export class Replica {
     void this.#announce()
   }
 
-  /** Has writes executed by all members, all or none. @throws RaftError, INVALID_INPUT, CLOSED */
+  /**
+   * Has writes executed by all members, all or none.
+   * @throws RaftError, whose `outcome` says whether that may have happened; INVALID_INPUT, CLOSED and IO: it has not
+   */
   async write(writes: readonly Write[]): Promise<Seen> {
     this.#assertUsable()
-    const applied = await this.#group.propose(encodeWrites(writes), { timeoutMs: this.#requestMs })
-    return { session: encodeSession(applied) }
+    return { session: encodeSession(await this.#propose(encodeWrites(writes))) }
   }
 
-  /** The same for bytes that are a command already. They must not be changed later. */
+  /** The same for bytes that are a command already. They are copied. */
   async execute(command: Uint8Array): Promise<Applied> {
     this.#assertUsable()
-    return this.#group.propose(command, { timeoutMs: this.#requestMs })
+    return this.#propose(command)
   }
 
   /**
    * Reads several keys at one moment. @param query - Is called once, and must not wait for anything.
    * @throws RaftError; UNAVAILABLE
    */
-  async read<T extends object>(
-    options: ReadOptions,
-    query: (get: (key: Uint8Array) => Uint8Array | undefined) => T,
-  ): Promise<Seen & T> {
-    return this.#read(options, () => query((key) => this.#machine.get(key)))
+  async read<T extends object>(options: ReadOptions, query: (keys: KeyReader<Uint8Array>) => T): Promise<Seen & T> {
+    return this.#read(options, () => query(this.#machine))
   }
 
   /** @throws RaftError; UNAVAILABLE; INVALID_INPUT for a key that cannot be */
@@ -303,6 +304,24 @@ export class Replica {
 
   get #requestMs(): number {
     return this.#options.requestMs ?? DEFAULT_REQUEST_MS
+  }
+
+  /** @throws RaftError alone: whatever ends the node meanwhile, nobody knows what became of the command */
+  async #propose(command: Uint8Array): Promise<Applied> {
+    try {
+      return await this.#group.propose(command, { timeoutMs: this.#requestMs })
+    } catch (error) {
+      if (error instanceof RaftError) throw error
+      throw new RaftError(
+        { kind: 'unknown', leader: undefined },
+        {
+          code: 'UNAVAILABLE',
+          message: `node ${this.id} ended before the answer`,
+          hint: 'it may still be executed: look on another node, or ask again if that does no harm',
+          cause: error,
+        },
+      )
+    }
   }
 
   async #read<T extends object>(options: ReadOptions, query: () => T): Promise<Seen & T> {

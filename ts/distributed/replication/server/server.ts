@@ -80,8 +80,7 @@ export class ReplicaServer implements Server {
   /** Hands leadership over, if this node has it, and lets requests end. */
   async drain(): Promise<void> {
     await this.#replica?.handOver()
-    this.#resp.drain()
-    await this.#http.drain()
+    await Promise.all([this.#resp.drain(), this.#http.drain()])
   }
 
   async stop(): Promise<void> {

@@ -59,9 +59,16 @@ export interface ReadOptions {
   readonly consistency?: (typeof CONSISTENCIES)[number] | undefined
   /** What an earlier write or read has given: the answer is not older, whatever `consistency` says. */
   readonly session?: string | undefined
-  /** The answer is at most so old, by the clock of this node; if it may be older, the leader is asked. */
+  /** The answer is at most so old, by the clock of this node; if it may be older, the leader is asked. A finite number of at least 0. */
   readonly maxStalenessMs?: number | undefined
+  /** How long it may wait for that: a finite number of at least 0. Default: `requestMs` of the node. */
   readonly timeoutMs?: number | undefined
+}
+
+/** Keys and values as of one moment. */
+export interface KeyReader<K> {
+  get(key: K): Uint8Array | undefined
+  has(key: K): boolean
 }
 
 /** What a write or a read has seen: for `session` of the next one. */

@@ -6,7 +6,7 @@ import { bearer } from '../../link/index.ts'
 import { restoreRing } from '../description.ts'
 import type { Ring, RingDescription } from '../types.ts'
 import type { ReadOptions, WriteOptions } from './host.ts'
-import { checkKey, checkValue } from './limits.ts'
+import { checkKey, checkUrl, checkValue } from './limits.ts'
 
 export interface PartitionedClientOptions {
   /** Where one or more nodes are, or the control port: `http://127.0.0.1:7101`. One that answers is enough. */
@@ -204,13 +204,6 @@ export class PartitionedClient {
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
     })
   }
-}
-
-function checkUrl(url: string): string {
-  if (/^https?:\/\/[^\s/?#]+\/?$/.test(url)) return url.replace(/\/$/, '')
-  throw new BedplateError('INVALID_INPUT', `${JSON.stringify(String(url).slice(0, 80))} is no address of a node`, {
-    hint: 'write it like http://127.0.0.1:7100',
-  })
 }
 
 /** Nobody listens there: nothing can have happened. */

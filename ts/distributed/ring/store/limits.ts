@@ -1,4 +1,4 @@
-// What a key and a value may be at most, wherever they come from.
+// What a key, a value and an address may be, wherever they come from.
 import { BedplateError } from '../../../base/errors.ts'
 import { MAX_NAME_LENGTH } from '../types.ts'
 
@@ -39,4 +39,12 @@ export function checkValue(value: Uint8Array): void {
     `a value has at most ${MAX_VALUE_BYTES} bytes, and this one ${value.length}`,
     { hint: 'cut it into several, under keys of their own' },
   )
+}
+
+/** The address of a node, without a slash behind it. @throws INVALID_INPUT */
+export function checkUrl(url: string): string {
+  if (/^https?:\/\/[^\s/?#]+\/?$/.test(url)) return url.replace(/\/$/, '')
+  throw new BedplateError('INVALID_INPUT', `${JSON.stringify(String(url).slice(0, 80))} is no address of a node`, {
+    hint: 'write it like http://127.0.0.1:7100',
+  })
 }

@@ -1,7 +1,7 @@
 // A client that speaks Redis's protocol. Its commands are answered in the order in which they came: what follows one another and
 // only writes, or only reads, goes together, and nothing of what comes behind is begun before that is answered.
 import { BedplateError } from '../../../../base/errors.ts'
-import type { Clock } from '../../../../io/clock.ts'
+import type { Cancel, Clock } from '../../../../io/clock.ts'
 import type { Connection } from '../../../../io/network.ts'
 import {
   CommandDecoder,
@@ -16,6 +16,7 @@ import { decodeSession, encodeSession, laterOf } from '../../token.ts'
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../command-layout.ts'
 import type { WriteGatherer, WriteRun } from '../gatherer.ts'
 import type { Replica } from '../replica.ts'
+import type { KeyReader } from '../types.ts'
 import { checkArity, checkKey, checkWrite, commandNamed } from './commands.ts'
 import { CommandError, errorText, refuse, WRONG_PASSWORD } from './errors.ts'
 import { infoText, writeRole } from './info.ts'
@@ -65,7 +66,7 @@ export class Client implements WriteRun, Talker {
   name = ''
   wish: ReadWish = {}
   session: string | undefined
-  /** Commands that were answered. */
+  /** Commands that were answered, if only with an error. */
   commandCount = 0
   readonly #connection: Connection
   readonly #seams: ClientSeams
@@ -82,6 +83,11 @@ export class Client implements WriteRun, Talker {
   #isPaused = false
   #isClosing = false
   #isClosed = false
+  /** What it is told before it is closed, behind the answers to what is under way. */
+  #lastWords: string | undefined
+  /** It was told that it is let go. */
+  #isEnding = false
+  #cancelLinger: Cancel | undefined
   readonly #roomFound = (): void => {
     this.#isBusy = false
     this.#pump()
@@ -116,6 +122,7 @@ export class Client implements WriteRun, Talker {
   closed(): void {
     this.#isClosed = true
     this.#isClosing = true
+    this.#cancelLinger?.()
     this.#seams.gatherer.forget(this.#roomFound)
   }
 
@@ -145,32 +152,50 @@ export class Client implements WriteRun, Talker {
     this.#decoder.limits = LIMITS
   }
 
+  forget(): void {
+    this.isKnown = this.#seams.secret === ''
+    if (!this.isKnown) this.#decoder.limits = UNAUTHENTICATED_LIMITS
+  }
+
   role(): void {
     writeRole(this.#seams.replica, this.reply)
   }
 
   // ---- Commands, in order
 
-  /** Runs what has arrived, as far as it may now. */
+  /** Runs what has arrived, as far as it may now. Never throws: it may be called where others wait for their turn. */
   #pump(): void {
-    while (!this.#isBusy && !this.#isSlow && !this.#isClosing) {
-      if (this.#reads.length > 0) {
-        this.#read()
-        break
+    try {
+      while (!this.#isBusy && !this.#isSlow && !this.#isClosing) {
+        if (this.#reads.length > 0) {
+          this.#read()
+          break
+        }
+        if (this.#setPlainly()) {
+          this.#writeOn()
+          continue
+        }
+        const args = this.#next()
+        if (args === undefined) break
+        this.#run(args)
+        if (this.reply.length > SLOW_BYTES) this.#flush()
       }
-      if (this.#setPlainly()) {
-        this.#writeOn()
-        continue
-      }
-      const args = this.#next()
-      if (args === undefined) break
-      this.#run(args)
-      if (this.reply.length > SLOW_BYTES) this.#flush()
+    } catch (error) {
+      this.#breakOff(error)
     }
     if (this.#isClosed) return
     this.#flush()
     if (!this.#isClosing) this.#regulate()
     else if (!this.#isBusy) this.#end()
+  }
+
+  /** Nobody foresaw that, and who knows what comes of it: the client is told, and let go. */
+  #breakOff(error: unknown): void {
+    this.#isClosing = true
+    this.#lastWords ??= errorText(error)
+    if (this.#answers.length === 0 || this.#isBusy) return
+    this.#isBusy = true
+    this.#seams.gatherer.join(this) // what is in the batch has to be somebody's
   }
 
   #next(): string[] | undefined {
@@ -191,6 +216,7 @@ export class Client implements WriteRun, Talker {
   }
 
   #run(args: string[]): void {
+    const mark = this.reply.length
     try {
       const command = knownCommand(args)
       const isOpen = command.kind === 'direct' && command.isOpen
@@ -198,18 +224,26 @@ export class Client implements WriteRun, Talker {
       if (command.kind === 'write') this.#write(command, args)
       else if (command.kind === 'read') this.#gatherReads(command, args)
       else {
-        this.commandCount++
         command.answer(this, args)
+        this.commandCount++
       }
     } catch (error) {
-      if (!(error instanceof CommandError || error instanceof BedplateError)) throw error
+      this.commandCount++
+      this.reply.truncate(mark)
+      if (!isForeseen(error)) throw error
       this.reply.error(errorText(error))
     }
   }
 
   #end(): void {
+    if (this.#isEnding) return
+    this.#isEnding = true
+    if (this.#lastWords !== undefined) this.reply.error(this.#lastWords)
+    this.#flush()
+    if (this.#isPaused) this.#connection.resume() // who is not heard cannot be heard to go
+    this.#isPaused = false
     this.#connection.end()
-    this.#seams.clock.timer(LINGER_MS, () => this.#connection.destroy())
+    this.#cancelLinger = this.#seams.clock.timer(LINGER_MS, () => this.#connection.destroy())
   }
 
   #flush(): void {
@@ -348,20 +382,21 @@ export class Client implements WriteRun, Talker {
   async #answerReads(): Promise<{ count: number; session: string }> {
     const { wish, reply } = this
     const session = wish.consistency === 'session' ? this.session : undefined
-    return this.#seams.replica.read(session === undefined ? wish : { ...wish, session }, (get) => {
-      const find = (key: string): Uint8Array | undefined => {
-        checkKey(key.length)
-        return get(Buffer.from(key, 'latin1'))
+    return this.#seams.replica.read(session === undefined ? wish : { ...wish, session }, (keys) => {
+      const checked: KeyReader<string> = {
+        get: (key) => keys.get(bytesOf(key)),
+        has: (key) => keys.has(bytesOf(key)),
       }
       let count = 0
       for (const { command, args } of this.#reads) {
         const mark = reply.length
         try {
-          command.answer(args, find, reply)
+          command.answer(args, checked, reply)
         } catch (error) {
-          if (!(error instanceof CommandError)) throw error
+          // Each has its own answer, or those behind it would be taken for others'.
           reply.truncate(mark)
-          reply.error(error.message)
+          reply.error(errorText(error))
+          if (!isForeseen(error)) this.#isClosing = true
         }
         count++
         if (reply.length > MAX_RUN_REPLY_BYTES) break
@@ -383,6 +418,17 @@ function knownCommand(args: readonly string[]): Command {
   if (command === undefined) refuse(`ERR unknown command '${name.slice(0, 40).replaceAll(/[^ -~]/g, '?')}'`)
   checkArity(command, args)
   return command
+}
+
+/** Anything else is a mistake of ours. */
+function isForeseen(error: unknown): boolean {
+  return error instanceof CommandError || error instanceof BedplateError
+}
+
+/** @throws CommandError for what cannot be a key */
+function bytesOf(key: string): Uint8Array {
+  checkKey(key.length)
+  return Buffer.from(key, 'latin1')
 }
 
 /** A write that may join a run; undefined for what is none, and for one that has to be refused. */

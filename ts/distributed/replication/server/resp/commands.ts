@@ -2,6 +2,7 @@
 // docs/protocols/replicated-kv.md has the table. Arguments are strings of one character of 0 to 255 a byte ("latin1").
 import type { ReplyWriter } from '../../../../wire/resp/index.ts'
 import { MAX_BATCH_BYTES, MAX_BATCH_WRITES, MAX_KEY_BYTES, MAX_VALUE_BYTES } from '../command-layout.ts'
+import type { KeyReader } from '../types.ts'
 import type { WriteBatch } from '../write-batch.ts'
 import { CONNECTION_COMMANDS } from './connection-commands.ts'
 import { refuse } from './errors.ts'
@@ -40,8 +41,8 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       kind: 'read',
       least: 2,
       most: 2,
-      answer: ([, key = ''], get, reply) => {
-        const value = get(key)
+      answer: ([, key = ''], keys, reply) => {
+        const value = keys.get(key)
         if (value === undefined) reply.nil()
         else reply.bulkBytes(value)
       },
@@ -54,7 +55,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       kind: 'read',
       least: 2,
       most: 1 + MAX_KEYS,
-      answer: (args, get, reply) => reply.integer(args.slice(1).filter((key) => get(key) !== undefined).length),
+      answer: (args, keys, reply) => reply.integer(args.slice(1).filter((key) => keys.has(key)).length),
     },
   ],
   [
@@ -63,7 +64,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
       kind: 'read',
       least: 2,
       most: 2,
-      answer: ([, key = ''], get, reply) => reply.integer(get(key)?.length ?? 0),
+      answer: ([, key = ''], keys, reply) => reply.integer(keys.get(key)?.length ?? 0),
     },
   ],
   ...CONNECTION_COMMANDS,
@@ -108,11 +109,16 @@ export function checkKey(length: number): void {
   refuse(`ERR a key has 1 to ${MAX_KEY_BYTES} bytes, and this one ${length}`)
 }
 
-function getMany(args: readonly string[], get: (key: string) => Uint8Array | undefined, reply: ReplyWriter): void {
-  const values = args.slice(1).map(get)
+function getMany(args: readonly string[], keys: KeyReader<string>, reply: ReplyWriter): void {
   let bytes = 0
-  for (const value of values) bytes += value?.length ?? 0
-  if (bytes > MAX_MGET_BYTES) refuse(`ERR these values have ${bytes} bytes: ask for fewer keys at a time`)
+  const values = args.slice(1).map((key) => {
+    const value = keys.get(key)
+    bytes += value?.length ?? 0
+    // Before the next one is read: ten thousand of the largest would be ten gigabytes.
+    if (bytes > MAX_MGET_BYTES)
+      refuse(`ERR these values have more than ${MAX_MGET_BYTES} bytes: ask for fewer at a time`)
+    return value
+  })
   reply.array(values.length)
   for (const value of values) {
     if (value === undefined) reply.nil()

@@ -35,6 +35,7 @@ export const CONNECTION_COMMANDS: readonly (readonly [string, DirectCommand])[] 
     talker.hangUp()
   }),
   direct('RESET', 1, 1, (talker) => {
+    talker.forget()
     talker.name = ''
     talker.wish = {}
     talker.session = undefined

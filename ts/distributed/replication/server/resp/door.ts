@@ -32,11 +32,14 @@ export class RespDoor implements ClientSeams {
   readonly gatherer: WriteGatherer
   readonly secret: string
   readonly #options: DoorOptions
-  readonly #clients = new Map<Client, { wasHalfWritten: boolean }>()
+  /** With how many commands each had sent when it was last seen in the middle of one. */
+  readonly #clients = new Map<Client, { halfAt: number | undefined }>()
   #nextId = 1
   #goneCommands = 0
   #isClosing = false
   #cancelLook: Cancel | undefined
+  #empty: Promise<void> | undefined
+  #emptied: (() => void) | undefined
 
   constructor(options: DoorOptions) {
     const { clock, patienceMs } = options
@@ -67,7 +70,7 @@ export class RespDoor implements ClientSeams {
       client.reply.error('ERR max number of clients reached')
       client.hangUp()
     } else {
-      this.#clients.set(client, { wasHalfWritten: false })
+      this.#clients.set(client, { halfAt: undefined })
       if (this.#cancelLook === undefined) this.#lookLater()
     }
     return {
@@ -76,14 +79,20 @@ export class RespDoor implements ClientSeams {
       closed: () => {
         client.closed()
         if (this.#clients.delete(client)) this.#goneCommands += client.commandCount
+        if (this.#clients.size === 0) this.#emptied?.()
       },
     }
   }
 
-  /** Clients get the answers to what is under way, and are let go. */
-  drain(): void {
+  /** Clients get the answers to what is under way, and are let go. Resolves when they are gone. */
+  async drain(): Promise<void> {
     this.#isClosing = true
     for (const client of this.#clients.keys()) client.hangUp()
+    if (this.#clients.size === 0) return
+    this.#empty ??= new Promise((resolve) => {
+      this.#emptied = resolve
+    })
+    await this.#empty
   }
 
   close(): void {
@@ -96,9 +105,9 @@ export class RespDoor implements ClientSeams {
     this.#cancelLook = this.clock.timer(HALF_MS, () => {
       this.#cancelLook = undefined
       for (const [client, state] of this.#clients) {
-        const { isHalfWritten } = client
-        if (isHalfWritten && state.wasHalfWritten) client.destroy()
-        state.wasHalfWritten = isHalfWritten
+        const halfAt = client.isHalfWritten ? client.commandCount : undefined
+        if (halfAt !== undefined && halfAt === state.halfAt) client.destroy() // it is the same command still
+        state.halfAt = halfAt
       }
       if (this.#clients.size > 0 && !this.#isClosing) this.#lookLater()
     })

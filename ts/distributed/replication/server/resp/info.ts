@@ -10,23 +10,28 @@ export function infoText(replica: Replica, clients: number, section?: string): s
   const followers = [...status.followers].map(([id, { entries }], i) => {
     return `slave${i}:id=${id},${placeOf(host.addresses.get(id))},state=online,offset=${lastIndex - entries},lag=${entries}`
   })
-  const sections: Readonly<Record<string, readonly string[]>> = {
-    server: ['redis_mode:standalone', `bedplate_node:${replica.id}`, `bedplate_cluster:${replica.cluster.cluster}`],
-    clients: [`connected_clients:${clients}`],
-    replication: [
-      `role:${role === 'leader' ? 'master' : 'slave'}`,
-      `bedplate_mode:${mode}`,
-      `bedplate_leader:${leader ?? 0}`,
-      `bedplate_term:${term}`,
-      `connected_slaves:${followers.length}`,
-      ...followers,
-      `master_repl_offset:${lastIndex}`,
-      `slave_repl_offset:${readableIndex}`,
+  // A map: an object has members that nobody put there, such as `constructor`.
+  const sections: ReadonlyMap<string, readonly string[]> = new Map([
+    ['server', ['redis_mode:standalone', `bedplate_node:${replica.id}`, `bedplate_cluster:${replica.cluster.cluster}`]],
+    ['clients', [`connected_clients:${clients}`]],
+    [
+      'replication',
+      [
+        `role:${role === 'leader' ? 'master' : 'slave'}`,
+        `bedplate_mode:${mode}`,
+        `bedplate_leader:${leader ?? 0}`,
+        `bedplate_term:${term}`,
+        `connected_slaves:${followers.length}`,
+        ...followers,
+        `master_repl_offset:${lastIndex}`,
+        `slave_repl_offset:${readableIndex}`,
+      ],
     ],
-    keyspace: replica.keyCount > 0 ? [`db0:keys=${replica.keyCount},expires=0,avg_ttl=0`] : [],
-  }
-  const wanted = section === undefined ? undefined : sections[section.toLowerCase()]
-  const shown = wanted === undefined ? Object.entries(sections) : [[section?.toLowerCase() ?? '', wanted] as const]
+    ['keyspace', replica.keyCount > 0 ? [`db0:keys=${replica.keyCount},expires=0,avg_ttl=0`] : []],
+  ])
+  const asked = section?.toLowerCase() ?? ''
+  const wanted = sections.get(asked)
+  const shown = wanted === undefined ? [...sections] : [[asked, wanted] as const]
   return shown
     .map(
       ([name, lines]) =>

@@ -1,6 +1,6 @@
 // What commands are, and what those that concern their connection may ask of it.
 import type { ReplyWriter } from '../../../../wire/resp/index.ts'
-import type { ReadOptions } from '../types.ts'
+import type { KeyReader, ReadOptions } from '../types.ts'
 import type { WriteBatch } from '../write-batch.ts'
 
 /** How the reads of a connection are answered. */
@@ -20,6 +20,8 @@ export interface Talker {
   info(section: string | undefined): string
   /** Takes the secret of the cluster as a password. @throws CommandError if it is another one, or there is none */
   authenticate(password: string): void
+  /** Takes that back: a secret, if there is one, has to be shown again. */
+  forget(): void
   /** ROLE. */
   role(): void
   /** It is closed once it has its replies. */
@@ -42,8 +44,8 @@ export interface ReadCommand {
   readonly kind: 'read'
   readonly least: number
   readonly most: number
-  /** @param get - Of one moment for all calls. */
-  readonly answer: (args: readonly string[], get: (key: string) => Uint8Array | undefined, reply: ReplyWriter) => void
+  /** @param keys - Of one moment for all calls. */
+  readonly answer: (args: readonly string[], keys: KeyReader<string>, reply: ReplyWriter) => void
 }
 
 /** Needs no keys. */
