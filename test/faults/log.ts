@@ -33,6 +33,7 @@ export default workloadSuite({
   name: 'log',
   rules: RULES,
   mutantCases: 600,
+  noticedFrom: { 'page alignment': 6, generation: 1, 'rewritten tail': 1 },
   imagesAtLeast: (soak) => (soak ? 50_000 : 2_000),
 
   async check(random, tally, mutant) {
