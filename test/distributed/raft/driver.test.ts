@@ -89,6 +89,12 @@ describe('a cluster of drivers', () => {
     })
     await bed.ended(Promise.all(asked))
     expect(counts).toEqual([3, 3])
+    // What is large has no use for company.
+    const { lastIndex } = leader.driver.status
+    const large = leader.driver.propose(Buffer.alloc(16 * 1024))
+    await Promise.resolve()
+    expect(leader.driver.status.lastIndex).toBe(lastIndex + 1)
+    await bed.ended(large)
     await bed.close()
   })
 

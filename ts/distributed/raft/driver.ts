@@ -68,6 +68,8 @@ const DEFAULT_TICK_MS = 30
 const DEFAULT_SNAPSHOT_BYTES = 16 * 1024 * 1024
 /** A timer that fires a little early would only be set again. */
 const TIMER_SLACK_MS = 0.1
+/** Commands of so many bytes wait for no others. */
+const ENOUGH_BYTES = 16 * 1024
 /** What snapshots take of a turn of the event loop. */
 const SLICE_MS = 4
 /** A node that was removed ends after so long. */
@@ -91,6 +93,7 @@ export class Driver {
   private readonly pending = new Map<number, Pending>()
   private nextId = 1
   private proposals: Proposal[] = []
+  private proposedBytes = 0
   private reads: number[] = []
   /** What commands gave that are not answered yet, in the order of their entries. */
   private readonly results = new Map<LogIndex, Uint8Array>()
@@ -176,6 +179,8 @@ export class Driver {
   propose(command: Uint8Array): Promise<Applied> {
     return this.ask((id) => {
       this.proposals.push({ id, command })
+      this.proposedBytes += command.length
+      if (this.proposedBytes >= ENOUGH_BYTES) queueMicrotask(() => this.askGathered())
     })
   }
 
@@ -237,6 +242,7 @@ export class Driver {
   private askGathered(): void {
     const { proposals, reads } = this
     this.proposals = []
+    this.proposedBytes = 0
     this.reads = []
     if (proposals.length > 0) this.step({ kind: 'propose', proposals })
     if (reads.length > 0) this.step({ kind: 'read', ids: reads })
