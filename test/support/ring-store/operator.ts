@@ -53,9 +53,10 @@ export class Operator implements Process<Wire> {
       this.mend()
       return
     }
-    if (this.cluster.plan.mayLose && members.length >= 3 && this.outsiders().length > 0 && chance(random, RARELY)) {
-      const staying =
-        next === undefined ? members : members.filter((id) => next.nodes.some(({ name }) => idOf(name) === id))
+    // Of two members both are wanted for every change: one of them must not be lost, before a change is over or behind it.
+    const staying =
+      next === undefined ? members : members.filter((id) => next.nodes.some(({ name }) => idOf(name) === id))
+    if (this.cluster.plan.mayLose && staying.length >= 3 && this.outsiders().length > 0 && chance(random, RARELY)) {
       this.cluster.lose(pick(random, staying))
       return
     }

@@ -42,6 +42,28 @@ describe('replicas', () => {
     for (const key of KEYS) expect(bed.values('n3', key)).toEqual([`of ${key}`])
   })
 
+  it('push nothing that is not on the disk of who pushes: a crash would take it back, and its name be given again', () => {
+    const bed = new Bed(3)
+    missed(bed, 'n3')
+    bed.tick(20)
+    const pushed: string[] = []
+    bed.repair('n1')
+    bed.put('n1', 'new', { key: KEYS[0] as string })
+    const go = (): void => {
+      for (const name of bed.names) bed.take(name, { kind: 'tick' })
+      bed.deliver((kind) => {
+        if (kind === 'push') pushed.push(kind)
+        return true
+      })
+      for (const name of ['n2', 'n3']) bed.sync(name)
+    }
+    for (let i = 0; i < 15; i++) go()
+    expect([bed.node('n1').status.repairs.keys > 0, pushed]).toEqual([true, []])
+    bed.sync('n1')
+    bed.settle()
+    expect(bed.values('n3', KEYS[0])).toContain('new')
+  })
+
   it('exchange siblings in both directions', () => {
     const bed = new Bed(3, { syncTicks: 5 })
     bed.down.add('n2').add('n3')

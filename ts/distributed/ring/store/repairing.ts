@@ -314,10 +314,12 @@ export class Repairing extends Coordinating {
     return { upTo, ours: read.filter(isIn), theirs: page.filter(isIn) }
   }
 
+  /** What this node has just written itself may be among them, and is not told before it is on disk. */
   private push(peer: string, entries: Entry[]): void {
+    const { era, state } = this
     while (entries.length > 0) {
       const page = cutPage(entries.slice(0, MAX_PAGE_ENTRIES))
-      this.send(peer, { kind: 'push', entries: page })
+      this.whenDurable(() => this.sendIn(state.epoch, peer, { kind: 'push', entries: page }, era))
       entries.splice(0, page.length)
     }
   }
