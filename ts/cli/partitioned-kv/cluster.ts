@@ -335,10 +335,10 @@ export class LocalCluster implements Server {
   /** Starts a node, and asks for the change that it comes with. */
   private async bring(name: string, change: object): Promise<Page> {
     this.coming = name
-    // One whose change was given up a moment ago does not leave, then; if it is just being ended, it starts anew.
-    this.leaving.delete(name)
-    await this.dismissing
     try {
+      // One whose change was given up a moment ago does not leave, then; if it is just being ended, it starts anew.
+      this.leaving.delete(name)
+      await this.dismissing
       return await this.askForChange({ ...change, address: await this.startNewcomer(name) }, name)
     } finally {
       this.coming = undefined
