@@ -130,14 +130,19 @@ export class Streaming extends Repairing {
 
   private noteProgress(): void {
     const { epoch } = this.state
-    this.persistNotes({ progress: this.progress }, () => {
-      if (this.state.epoch === epoch) this.tellIfFilled()
+    const { progress } = this
+    // A crash may keep the note and lose what was written before it: then nothing would copy that again.
+    this.whenDurable(() => {
+      if (this.state.epoch !== epoch) return
+      this.persistNotes({ progress }, () => {
+        if (this.state.epoch === epoch) this.tellIfFilled(progress.leg)
+      })
     })
   }
 
-  /** Only what is on disk is told: it is called when the progress is. */
-  private tellIfFilled(): void {
-    if (this.legs.length > 0 && this.progress.leg >= this.legs.length) this.gossip.tell({ filled: this.state.epoch })
+  /** Only what is on disk is told. @param leg - The first leg that is not whole there. */
+  private tellIfFilled(leg = this.progress.leg): void {
+    if (this.legs.length > 0 && leg >= this.legs.length) this.gossip.tell({ filled: this.state.epoch })
   }
 
   /** Goes on where the progress is. */
