@@ -166,9 +166,9 @@ export class Bed {
     }
   }
 
-  sync(name: string): void {
-    const writes = this.unsynced.get(name) ?? []
-    this.unsynced.set(name, [])
+  /** @param most - So many writes, the first ones. */
+  sync(name: string, most = Number.POSITIVE_INFINITY): void {
+    const writes = this.unsynced.get(name)?.splice(0, most) ?? []
     for (const { apply } of writes) apply()
     const last = writes.at(-1)
     if (last !== undefined) this.take(name, { kind: 'persisted', write: last.write })

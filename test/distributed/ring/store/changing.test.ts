@@ -69,6 +69,30 @@ describe('a node that joins', () => {
     expectPlaced(bed, 'n1')
   })
 
+  it('says that it has everything when that is on its disk: until then a crash would take it back', () => {
+    const bed = filled(new Bed(4, { spares: 1 }))
+    bed.change('n1', { kind: 'add', node: { name: 'n5' } })
+    bed.tickUntil(() => bed.node('n5').status.phase === 'streaming')
+    const moves = () => bed.node('n5').status.moves!
+    /** The disk of n5 takes nothing meanwhile. */
+    const go = (): void => {
+      for (const name of bed.names) bed.take(name, { kind: 'tick' })
+      bed.deliver()
+      for (const name of bed.names) if (name !== 'n5') bed.sync(name)
+    }
+    while (moves().done < moves().moves) go()
+    // Notes of how far it was become durable one by one, and the last of them does not.
+    for (let i = 0; i < 10; i++) {
+      bed.sync('n5', 1)
+      go()
+    }
+    expect(bed.node('n1').members().get('n5')?.facts.filled).toBe(0)
+    bed.crash('n5')
+    expect(moves().done).toBeLessThan(moves().moves)
+    bed.tickUntil(() => isAtRest(bed, 4))
+    expectPlaced(bed, 'n5')
+  })
+
   it('copies some ranges at once, and all of them in their turn', () => {
     const bed = filled(new Bed(4, { spares: 1 }))
     bed.change('n1', { kind: 'add', node: { name: 'n5' } })

@@ -131,12 +131,8 @@ export class Streaming extends Repairing {
   private noteProgress(): void {
     const { epoch } = this.state
     const { progress } = this
-    // A crash may keep the note and lose what was written before it: then nothing would copy that again.
-    this.whenDurable(() => {
-      if (this.state.epoch !== epoch) return
-      this.persistNotes({ progress }, () => {
-        if (this.state.epoch === epoch) this.tellIfFilled(progress.leg)
-      })
+    this.persistNotes({ progress }, () => {
+      if (this.state.epoch === epoch) this.tellIfFilled(progress.leg)
     })
   }
 
