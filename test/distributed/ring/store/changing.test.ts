@@ -4,7 +4,7 @@ import { restoreRing } from '../../../../ts/distributed/ring/index.ts'
 import type { Mutant } from '../../../../ts/distributed/ring/store/mutant.ts'
 import { MAX_PULLS } from '../../../../ts/distributed/ring/store/types.ts'
 import { codeOf } from '../../../support/errors.ts'
-import { Bed, valuesOf } from '../../../support/ring-store/bed.ts'
+import { Bed, REQUEST_TICKS, valuesOf } from '../../../support/ring-store/bed.ts'
 
 const KEYS = Array.from({ length: 40 }, (_, i) => `key ${i}`)
 
@@ -91,6 +91,40 @@ describe('a node that joins', () => {
     expect(moves().done).toBeLessThan(moves().moves)
     bed.tickUntil(() => isAtRest(bed, 4))
     expectPlaced(bed, 'n5')
+  })
+
+  it('has no hint from the time when nobody waited for it, though it crashes as soon as it is a member again', () => {
+    let isCut = false
+    const bed = filled(
+      new Bed(4, {
+        wire: (message) => (isCut && message.kind === 'store' && message.hintFor === undefined ? undefined : message),
+      }),
+    )
+    const [first, , third] = bed.list as [string, string, string]
+    const keeper = bed.names.find((name) => !bed.list.includes(name)) as string
+    bed.down.add(third)
+    bed.put(first, 'one')
+    bed.settle()
+    bed.tick(REQUEST_TICKS)
+    isCut = true // hints do not arrive
+    bed.down.delete(third)
+    bed.tickUntil(() => bed.node(first).members().get(third)?.facts.epoch === 1)
+    bed.change(first, { kind: 'remove', name: keeper })
+    bed.tickUntil(() => isAtRest(bed, 4))
+    // At once: who is two eras behind, and no member, lets go of everything by itself.
+    const add = () => bed.change(first, { kind: 'add', node: { name: keeper } })
+    for (let told = add(); told()?.kind === 'refused'; told = add()) bed.tick(1)
+    expect(bed.node(keeper).status.hints).toBe(1)
+    for (let i = 0; bed.disk(keeper).notes.ring?.epoch !== 5; i++) {
+      expect(i).toBeLessThan(300)
+      for (const name of bed.names) bed.take(name, { kind: 'tick' })
+      bed.deliver()
+      for (const name of bed.names) bed.sync(name, name === keeper ? 1 : undefined)
+    }
+    bed.crash(keeper)
+    expect(bed.node(keeper).status.hints).toBe(0)
+    isCut = false
+    bed.tickUntil(() => isAtRest(bed, 7))
   })
 
   it('copies some ranges at once, and all of them in their turn', () => {

@@ -160,6 +160,28 @@ describe('a write that is not on the disk of who named it', () => {
   })
 })
 
+describe('a write that comes to the disk of who named it when nobody waits any more', () => {
+  it('is sent and hinted to nobody, and comes to the others when trees are compared', () => {
+    const bed = new Bed(4, { syncTicks: 5 })
+    const [first, , third] = bed.list as [string, string, string]
+    bed.down.add(third)
+    const told = bed.put(first, 'one')
+    for (let i = 0; told() === undefined; i++) {
+      expect(i).toBeLessThan(2 * REQUEST_TICKS)
+      for (const name of bed.names) bed.take(name, { kind: 'tick' })
+      bed.deliver()
+    }
+    expect(told()).toMatchObject({ kind: 'unavailable' })
+    bed.sync(first)
+    bed.settle()
+    const hints = bed.names.map((name) => bed.node(name).status.hints)
+    expect([bed.sent('store'), hints]).toEqual([0, [0, 0, 0, 0]])
+    bed.down.clear()
+    bed.tickUntil(() => bed.list.every((name) => bed.values(name).length > 0))
+    expect(bed.sent('store')).toBe(0)
+  })
+})
+
 describe('a crash', () => {
   it('that leaves notes which no node writes is told, and not built upon', () => {
     const notes: Record<string, unknown> = {

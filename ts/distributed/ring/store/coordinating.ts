@@ -236,6 +236,8 @@ export class Coordinating extends Hinting {
     const isHasty = lacks(this.mutant, 'durable before send')
     if (isHasty) this.spread(id, request, targetsOf(request))
     this.persist(key, written.versions, () => {
+      // Once it is given up, others may count on nothing of its era being under way: comparing trees brings it to them.
+      if (!this.requests.has(id.number)) return
       request.isOwnDurable = true
       this.spread(id, request, isHasty ? [this.name] : targetsOf(request))
     })

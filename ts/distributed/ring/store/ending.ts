@@ -17,7 +17,7 @@ import { lacks } from '../../../storage/mutant.ts'
 import type { TokenRange } from '../types.ts'
 import { Layout } from './layout.ts'
 import { MAX_COUNTED } from './limits.ts'
-import { membersOf } from './ring-state.ts'
+import { membersOf, type RingState } from './ring-state.ts'
 import { Streaming } from './streaming.ts'
 import type { StoreOptions } from './types.ts'
 
@@ -44,6 +44,12 @@ export class Ending extends Streaming {
   /** Tombstones that this node has let go in this life. */
   protected get endedTombstones(): number {
     return this.ended
+  }
+
+  /** Until it holds, nothing is kept: a crash would bring it back, and this node is a member then. */
+  protected override adopting(next: RingState): void {
+    super.adopting(next)
+    if (!this.isMember && membersOf(next).includes(this.name)) this.keepNothingBefore(Number.POSITIVE_INFINITY)
   }
 
   protected override adopted(): void {

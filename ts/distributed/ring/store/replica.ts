@@ -94,6 +94,7 @@ export class Replica {
       return
     }
     this.learnedEpoch = state.epoch
+    this.adopting(state)
     const isNewcomer = new Layout(state).legsOf(this.name).length > 0
     const notes: Partial<Notes> = {
       ring: state.record,
@@ -113,6 +114,9 @@ export class Replica {
     this.persistNotes(notes, isHasty ? () => {} : adopt)
     if (isHasty) adopt()
   }
+
+  /** Another ring is about to hold: what is written here is on disk when the ring is. */
+  protected adopting(_next: RingState): void {}
 
   /** Another ring holds now. */
   protected adopted(): void {}
