@@ -31,7 +31,8 @@ export interface Hunt {
 }
 
 export interface Seeds {
-  readonly first: number
+  /** Default: one that is known to notice, else 1. */
+  readonly first?: number
   readonly count: number
 }
 
@@ -41,9 +42,9 @@ export interface Seeds {
  * @throws Error if something goes wrong that the rule has nothing to do with: then a rule that is there does not hold.
  */
 export async function hunt<Rule extends string>(
-  { scenarios, run }: Planted<Rule>,
+  { scenarios, noticedFrom, run }: Planted<Rule>,
   rule: Rule,
-  { first, count }: Seeds,
+  { first = noticedFrom?.[rule] ?? 1, count }: Seeds,
 ): Promise<Hunt> {
   let applied = 0
   const scenario = scenarios?.[rule]

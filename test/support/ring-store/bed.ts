@@ -166,6 +166,11 @@ export class Bed {
     }
   }
 
+  /** Messages of a kind that are on their way arrive twice. */
+  repeat(kind: Message['kind']): void {
+    this.messages.push(...this.messages.filter(({ message }) => message.kind === kind))
+  }
+
   /** @param most - So many writes, the first ones. */
   sync(name: string, most = Number.POSITIVE_INFINITY): void {
     const writes = this.unsynced.get(name)?.splice(0, most) ?? []

@@ -38,6 +38,22 @@ describe('a write that was told', () => {
     tells('durable before ack', story, [['not told yet'], []])
   })
 
+  it('is on W replicas, not on one that says so twice', () => {
+    const story = (mutant: Mutant | undefined): string | undefined => {
+      const bed = new Bed(3, { mutant })
+      const [first, second, third] = bed.list as [string, string, string]
+      bed.down.add(third)
+      const told = bed.put(first, 'one', { acks: 3 })
+      bed.sync(first)
+      bed.deliver()
+      bed.sync(second)
+      bed.repeat('stored')
+      bed.deliver()
+      return told()?.kind
+    }
+    tells('answers count once', story, [undefined, 'written'])
+  })
+
   it('is on W replicas of the ring that is coming too', () => {
     const story = (mutant: Mutant | undefined): string | undefined => {
       const bed = bedOf(mutant)
