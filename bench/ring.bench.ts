@@ -13,6 +13,7 @@ import {
   jumpHash,
   KetamaRing,
   planMovement,
+  positionOf,
   Rendezvous,
   type RingNode,
 } from '../ts/distributed/ring/index.ts'
@@ -66,16 +67,18 @@ function measureLookups(nodes: readonly RingNode[], seconds: number): Measuremen
   const rendezvous = new Rendezvous(nodes)
   const loads = new BoundedLoads(ring)
   const theirs = new HashRing(nodes.map(({ name }) => name))
+  const many = keysOf(MANY_KEYS)
   const measured = measure(
     [
-      looks('Ring.nodeOf', MANY_KEYS, (key) => ring.nodeOf(key)),
-      looks('Ring.preferenceList, 3', MANY_KEYS, (key) => ring.preferenceList(key, 3)),
-      looks('BoundedLoads, and back', MANY_KEYS, (key) => loads.release(loads.take(key))),
-      looks('KetamaRing.nodeOf', MANY_KEYS, (key) => ketama.nodeOf(key)),
-      looks('Rendezvous.nodeOf', MANY_KEYS, (key) => rendezvous.nodeOf(key)),
-      looks('jumpHash', MANY_KEYS, (key) => jumpHash(key, nodes.length)),
-      looks('hashring, 50,000 keys', MANY_KEYS, (key) => theirs.get(key)),
-      looks('hashring, 1000 keys', FEW_KEYS, (key) => theirs.get(key)),
+      looks('Ring.nodeOf', many, (key) => ring.nodeOf(key)),
+      looks('Ring.nodeAt, a position', many.map(positionOf), (position) => ring.nodeAt(position)),
+      looks('Ring.preferenceList, 3', many, (key) => ring.preferenceList(key, 3)),
+      looks('BoundedLoads, and back', many, (key) => loads.release(loads.take(key))),
+      looks('KetamaRing.nodeOf', many, (key) => ketama.nodeOf(key)),
+      looks('Rendezvous.nodeOf', many, (key) => rendezvous.nodeOf(key)),
+      looks('jumpHash', many, (key) => jumpHash(key, nodes.length)),
+      looks('hashring, 50,000 keys', many, (key) => theirs.get(key)),
+      looks('hashring, 1000 keys', keysOf(FEW_KEYS), (key) => theirs.get(key)),
     ],
     seconds,
   )
@@ -101,18 +104,21 @@ function measure(contestants: readonly Contestant[], seconds: number): Measureme
   return contestants.map(({ name }) => ({ name, ...summarise(samples.get(name) as number[]) }))
 }
 
-function looks(name: string, keyCount: number, look: (key: string) => unknown): Contestant {
-  const keys = Array.from({ length: keyCount }, (_, i) => `user:${i * 7919}`)
+function looks<Key>(name: string, keys: readonly Key[], look: (key: Key) => unknown): Contestant {
   let next = 0
   return {
     name,
     run() {
       for (let i = 0; i < LOOKS_A_RUN; i++) {
-        look(keys[next] as string)
-        next = next + 1 === keyCount ? 0 : next + 1
+        look(keys[next] as Key)
+        next = next + 1 === keys.length ? 0 : next + 1
       }
     },
   }
+}
+
+function keysOf(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `user:${i * 7919}`)
 }
 
 function changesOf(nodes: readonly RingNode[]): Contestant[] {
