@@ -74,6 +74,28 @@ async function untilFull(gate: Gate<number, Hello, Message>, side: 'near' | 'far
   }
 }
 
+/** A client and a program with a gate between them. `accepted` is what the program has of it, once the client has sent something. */
+async function between(serve: (socket: Socket) => unknown) {
+  const server = createTcpServer(serve)
+  const { gate } = await gateTo(await listening(server))
+  const accepted = once(server, 'connection').then(([socket]) => socket as Socket)
+  return { gate, client: await connected(gate.address.port), accepted }
+}
+
+/** Who is stuck since the other side reads nothing is let go when that is gone. */
+async function expectLetGo(
+  gate: Gate<number, Hello, Message>,
+  side: 'near' | 'far',
+  stuck: Socket,
+  other: Socket,
+): Promise<void> {
+  await untilFull(gate, side)
+  const closed = once(stuck, 'close')
+  other.destroy()
+  await closed
+  expect(gate.streams.size).toBe(0)
+}
+
 /** The next bytes, so many of them. */
 async function take(socket: Socket, size: number): Promise<Buffer> {
   for (;;) {
@@ -158,34 +180,20 @@ describe('a gate', () => {
   })
 
   it('lets a node go when a client is gone that has read nothing of what it sends', async () => {
-    const server = createTcpServer((socket) => {
-      socket.on('error', () => {})
-      socket.resume().write(MUCH)
-    })
-    const { gate } = await gateTo(await listening(server))
-    const accepted = once(server, 'connection')
-    const client = await connected(gate.address.port)
+    const { gate, client, accepted } = await between((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .write(MUCH),
+    )
     client.write('hello')
-    const [socket] = (await accepted) as [Socket]
-    await untilFull(gate, 'near')
-    const closed = once(socket, 'close')
-    client.destroy()
-    await closed
-    expect(gate.streams.size).toBe(0)
+    await expectLetGo(gate, 'near', await accepted, client)
   })
 
   it('lets a client go when a node is gone that has read nothing of what it sends', async () => {
-    const server = createTcpServer((socket) => socket.on('error', () => {}).pause())
-    const { gate } = await gateTo(await listening(server))
-    const accepted = once(server, 'connection')
-    const client = await connected(gate.address.port)
+    const { gate, client, accepted } = await between((socket) => socket.on('error', () => {}).pause())
     client.resume().write(MUCH)
-    const [socket] = (await accepted) as [Socket]
-    await untilFull(gate, 'far')
-    const closed = once(client, 'close')
-    socket.destroy()
-    await closed
-    expect(gate.streams.size).toBe(0)
+    await expectLetGo(gate, 'far', client, await accepted)
   })
 
   it('closes who comes while nobody is behind it', async () => {
