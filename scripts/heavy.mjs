@@ -117,6 +117,7 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
     let outcome
     let error
     let soFar
+    let wanted = {}
     let begun = 0
     let current
     const where = () => (current === undefined ? 'before its first case' : `in case ${begun}, ${current}`)
@@ -135,7 +136,8 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
         current = message.caseName
         soFar = message.soFar
         begun++
-      } else if (message.line !== undefined) print(`  ${suite.name}: ${message.line}`)
+      } else if (message.wanted !== undefined) wanted = message.wanted
+      else if (message.line !== undefined) print(`  ${suite.name}: ${message.line}`)
       else if (message.error !== undefined) error = message.error
       else outcome = message
     })
@@ -145,6 +147,9 @@ function runSuite(suite, budgetMs, { seed, mode, case: only }) {
     child.on('close', (status, signal) => {
       clearTimeout(alarm)
       error ??= `the process ended with ${signal ?? `status ${status}`} and no result, ${where()}`
+      const missing = only === undefined ? shortOf(soFar?.counts ?? {}, wanted) : []
+      // A suite goes on until it has covered enough, so a budget that is too small looks like a case without an end.
+      if (outcome === undefined && missing.length > 0) error += `\nuntil then it had covered ${missing.join(', ')}`
       outcome ??= { error, result: soFar, current }
       settle({ suite, seconds: (performance.now() - started) / 1000, ...outcome })
     })
@@ -209,11 +214,15 @@ function problemsOf({ suite, result, atLeast, error }, options) {
   if (error !== undefined) return [...problems, describe(error, replay)]
   if (options.case !== undefined) return problems
   if (result.cases === 0) problems.push(describe('no case ran', replay))
-  for (const [name, least] of Object.entries(atLeast)) {
-    const covered = result.counts[name] ?? 0
-    if (covered < least) problems.push(describe(`covered only ${covered} ${name}, at least ${least} wanted`, replay))
-  }
+  for (const missing of shortOf(result.counts, atLeast)) problems.push(describe(`covered only ${missing}`, replay))
   return problems
+}
+
+/** What has been covered less than it is to be. */
+function shortOf(counts, atLeast) {
+  return Object.entries(atLeast)
+    .filter(([name, least]) => (counts[name] ?? 0) < least)
+    .map(([name, least]) => `${counts[name] ?? 0} ${name}, at least ${least} wanted`)
 }
 
 function quote(text) {

@@ -12,6 +12,8 @@ process.once('message', async ({ file, context }) => {
 
 async function run(file, context) {
   const { default: suite } = await import(file)
+  const atLeast = suite.atLeast?.(context.soak) ?? {}
+  process.send({ wanted: atLeast })
   const deadline = performance.now() + context.budgetMs
   const result = await suite.run({
     ...context,
@@ -19,7 +21,7 @@ async function run(file, context) {
     begin: (caseName, soFar) => process.send({ caseName, soFar }),
     report: (line) => process.send({ line }),
   })
-  return { result, atLeast: suite.atLeast?.(context.soak) ?? {} }
+  return { result, atLeast }
 }
 
 /** Waits until the message has left, which `process.exit` would not. */

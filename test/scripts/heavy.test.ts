@@ -47,6 +47,7 @@ describe('the runner of heavy suites', () => {
     expect(output).toContain('images: 12')
     expect(output).toContain("lost a write\n  reproduce: npm run test:faults -- --suite dies --seed 1 --case 'seed=2'")
     expect(output).toContain('the process ended with SIGKILL and no result, in case 3, seed=3')
+    expect(output).toContain('until then it had covered 12 images, at least 20 wanted')
     expect(output).toContain('faults: 1 passed, 2 failed')
     expect(status).toBe(1)
   })

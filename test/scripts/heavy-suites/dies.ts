@@ -3,6 +3,7 @@ import type { HeavySuite } from '../../support/heavy.ts'
 /** The process is gone in the third case of a suite, the second of which has failed. */
 const suite: HeavySuite = {
   name: 'dies',
+  atLeast: () => ({ images: 20 }),
   async run(context) {
     const counts = { images: 12 }
     context.report(`remembered: ${context.remembered.join(', ') || 'nothing'}`)
