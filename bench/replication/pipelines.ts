@@ -14,7 +14,12 @@ export interface Protocol {
   readonly answersTo: (count: number) => number
   /** What each answer begins with. */
   readonly mark: string
+  /** What is no such answer: a write that was refused would be waited for until nobody knows why. */
+  readonly refusal: RegExp
 }
+
+/** Of HTTP, whatever was asked. */
+const HTTP_ANSWERS = { mark: 'HTTP/1.1 200', refusal: /HTTP\/1\.1 (?!2)\d/ }
 
 export const RESP: Protocol = {
   name: "Redis's protocol, a SET each",
@@ -25,6 +30,7 @@ export const RESP: Protocol = {
     }),
   answersTo: (count) => count,
   mark: '+OK',
+  refusal: /^-/m,
 }
 
 export const HTTP_SETS: Protocol = {
@@ -32,7 +38,7 @@ export const HTTP_SETS: Protocol = {
   encode: (count, next) =>
     repeat(count, () => `GET /set?key=${keyOf(next())}&value=${VALUE} HTTP/1.1\r\nhost: ${HOST}\r\n\r\n`),
   answersTo: (count) => count,
-  mark: 'HTTP/1.1 200',
+  ...HTTP_ANSWERS,
 }
 
 export const HTTP_BATCHES: Protocol = {
@@ -42,7 +48,7 @@ export const HTTP_BATCHES: Protocol = {
     return `POST /batch HTTP/1.1\r\nhost: ${HOST}\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   },
   answersTo: () => 1,
-  mark: 'HTTP/1.1 200',
+  ...HTTP_ANSWERS,
 }
 
 /** Writes for `seconds` on so many connections, `depth` writes under way on each. @returns Writes a second */
@@ -66,6 +72,8 @@ export async function measurePipeline(
       }
       socket.setEncoding('latin1').on('data', (chunk: string) => {
         const text = tail + chunk
+        const refused = text.search(protocol.refusal)
+        if (refused >= 0) socket.destroy(new Error(`a write was refused: ${text.slice(refused, refused + 200)}`))
         let at = 0
         for (let found = text.indexOf(protocol.mark); found >= 0; found = text.indexOf(protocol.mark, at)) {
           at = found + protocol.mark.length

@@ -36,7 +36,11 @@ async function up(...args: string[]): Promise<Up> {
   const line = [binary('bedplate'), 'up', '--json', '--memory', '--port-offset', 'any', ...args]
   const child = spawn(process.execPath, line, { stdio: ['ignore', 'pipe', 'inherit'] })
   running.push(child)
-  const [first] = await once(createInterface({ input: child.stdout as NodeJS.ReadableStream }), 'line')
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })
+  const ended = once(lines, 'close').then(() => {
+    throw new Error('bedplate up ended before it was ready')
+  })
+  const [first] = await Promise.race([once(lines, 'line'), ended])
   const { console: url, servers } = JSON.parse(first)
   return { child, console: url, cache: servers[0] }
 }
