@@ -333,7 +333,12 @@ describe('partitioned-kv', () => {
     [['--nodes=a,b,c', '--write-quorum=4'], 2, '--write-quorum=4 is more than the 3 replicas'],
     [['--data-dir=nothing-here'], 2, '--nodes is needed to start a cluster\nhint: partitioned-kv --nodes=node1'],
     [['set', 'k'], 2, "missing required argument 'value'"],
-    [['get', 'k', '--url=http://127.0.0.1:1'], 1, 'nobody answers at 127.0.0.1:1'],
+    [['get', 'k', '--url=http://127.0.0.1:1'], 1, 'nobody answers at 127.0.0.1:1\nhint: partitioned-kv --nodes=node1'],
+    [
+      ['add-node', 'd', '--url=http://127.0.0.1:1'],
+      1,
+      'nobody answers at 127.0.0.1:1\nhint: partitioned-kv --nodes=node1',
+    ],
     [['get', 'k', '--url=nowhere'], 1, '"nowhere" is no address of a node'],
     [['node', '--name=a'], 2, '--name and --peers are needed'],
     [['node', '--name=a', '--peers=b=h:1'], 2, '--peers does not say where a itself is'],

@@ -9,7 +9,7 @@ import type { Output } from '../kit/output.ts'
 import { postJson } from '../kit/post-json.ts'
 import { startProgress } from '../kit/progress.ts'
 import { plural } from '../kit/text.ts'
-import { type ConnectionArguments, clientSecret, trustOf, withClient } from './connection.ts'
+import { type ConnectionArguments, clientSecret, finding, trustOf, withClient } from './connection.ts'
 
 export interface RemoveArguments extends ConnectionArguments {
   readonly lost?: boolean
@@ -142,7 +142,9 @@ async function postToAny(options: ConnectionArguments, path: string, body: unkno
 
 async function postTo(base: string, options: ConnectionArguments, path: string, body: unknown): Promise<unknown> {
   const headers = bearer(clientSecret(options.secretFile))
-  const { status, answer, refusal } = await postJson({ url: base + path, body, headers, tls: trustOf(options) })
+  const { status, answer, refusal } = await finding(
+    postJson({ url: base + path, body, headers, tls: trustOf(options) }),
+  )
   if (status < 300) return answer
   if (refusal !== undefined && status !== 405 && refusal.message !== `there is no ${path}`) throw refusal
   throw new BedplateError('NOT_SUPPORTED', `${base} is no control port, and cannot start or end nodes`, {

@@ -1,4 +1,5 @@
 // How the commands that ask a cluster find it.
+import { BedplateError, isCode } from '../../base/errors.ts'
 import { connectPartitioned, type PartitionedClient } from '../../distributed/ring/store/client.ts'
 import type { TlsTrust } from '../../io/network.ts'
 import { readNamedFile } from '../kit/files.ts'
@@ -25,15 +26,30 @@ export async function withClient<T>(
   use: (client: PartitionedClient) => Promise<T>,
 ): Promise<T> {
   const tls = trustOf(options)
-  const client = await connectPartitioned({
-    urls: options.url.split(',').map((url) => url.trim()),
-    secret: clientSecret(options.secretFile),
-    ...(tls === undefined ? {} : { tls }),
-  })
+  const client = await finding(
+    connectPartitioned({
+      urls: options.url.split(',').map((url) => url.trim()),
+      secret: clientSecret(options.secretFile),
+      ...(tls === undefined ? {} : { tls }),
+    }),
+  )
   try {
     return await use(client)
   } finally {
     client.close()
+  }
+}
+
+/** Where nobody answers, says how to begin a cluster, or to find one. */
+export async function finding<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    if (!isCode(error, 'UNAVAILABLE')) throw error
+    throw new BedplateError('UNAVAILABLE', (error as BedplateError).message, {
+      cause: error,
+      hint: 'partitioned-kv --nodes=node1,node2,node3 starts a cluster; --url or PARTITIONED_KV_URL says where there is one (https:// with TLS)',
+    })
   }
 }
 
