@@ -64,6 +64,7 @@ describe('HTTP on connections that are given', () => {
     const { address } = await start()
     const response = await fetch(`http://${HOST}:${address.port}`, { method: 'POST', body: 'z'.repeat(300_001) })
     expect([response.status, response.headers.get('connection')]).toEqual([413, 'close'])
+    expect(await response.text()).toBe('the body of a request has at most 300000 bytes\n')
     const socket = await open(address)
     socket.write('\x16\x03\x01\r\n\r\n')
     expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 400 /)

@@ -110,8 +110,11 @@ export class HttpConnections {
   }
 
   private async pageFor(request: http.IncomingMessage, stream: ConnectionStream): Promise<Page> {
-    const body = await readBody(request, this.options.maxBodyBytes)
-    if (body === undefined) return { status: 413, type: 'text/plain', body: 'the body is too long\n' }
+    const { maxBodyBytes } = this.options
+    const body = await readBody(request, maxBodyBytes)
+    if (body === undefined) {
+      return { status: 413, type: 'text/plain', body: `the body of a request has at most ${maxBodyBytes} bytes\n` }
+    }
     stream.endNever()
     const { method = 'GET', url = '/', headers } = request
     const [path = '/', query = ''] = url.split('?', 2)
