@@ -109,6 +109,8 @@ export interface RaftHost extends AsyncDisposable {
   readonly addresses: Addresses
   /** The nodes that there is a connection to. */
   readonly connected: readonly NodeId[]
+  /** Tells where nodes are reached: for one that has nobody's log yet to learn it from. What groups learn later counts instead. */
+  learn(addresses: Addresses): void
   /**
    * Starts this node's part of a group: from what is on disk, or as one of the founders of a new one.
    * @param group - A whole number below 2^32, the same on all nodes.

@@ -211,6 +211,15 @@ export class Host implements RaftHost {
     return opened
   }
 
+  learn(addresses: Addresses): void {
+    for (const [id, address] of addresses) {
+      const before = this.known.get(id)
+      if (before !== undefined && showAddress(before) === showAddress(address)) continue
+      this.known.set(id, address)
+      this.transport?.addAddress(id, address)
+    }
+  }
+
   async close(): Promise<void> {
     if (this.isClosed) return
     this.isClosed = true
@@ -240,14 +249,5 @@ export class Host implements RaftHost {
     const opened = this.groups.get(group)
     if (opened !== undefined) return opened.answer(request)
     return encodeReply({ kind: 'refused', reason: 'not leader', leader: undefined })
-  }
-
-  private learn(addresses: Addresses): void {
-    for (const [id, address] of addresses) {
-      const before = this.known.get(id)
-      if (before !== undefined && showAddress(before) === showAddress(address)) continue
-      this.known.set(id, address)
-      this.transport?.addAddress(id, address)
-    }
   }
 }

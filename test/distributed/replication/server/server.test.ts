@@ -175,6 +175,15 @@ describe('a cluster', () => {
     expect(nodes.get(1).replica.cluster.cluster).toBe(nodes.get(2).replica.cluster.cluster)
   })
 
+  it('lets a node in after a failover, when the leader is not who began it', async () => {
+    const nodes = cluster()
+    await nodes.startAll(3)
+    while (nodes.get(2).replica.status.role !== 'leader') await nodes.ask(2, '/promote', { method: 'POST' })
+    await nodes.stop(1)
+    await nodes.start(4, { leader: nodes.address(2) })
+    expect((await nodes.ask(4, '/set?key=a&value=1')).text).toBe('OK\n')
+  })
+
   it('in mode async goes on with what only its leader has', async () => {
     const nodes = cluster()
     await nodes.start(1, { mode: 'async' })

@@ -164,8 +164,8 @@ async function join(replica: Replica, request: HttpRequest): Promise<Page> {
     }
     await replica.members.admit({ id, joinId, address: parseAddress(address) })
   }
-  const { cluster, mode, founders } = replica.joinInfo
-  return jsonPage({ cluster, mode, founders: Object.fromEntries(founders) })
+  const { cluster, mode, founders, members } = replica.joinInfo
+  return jsonPage({ cluster, mode, founders: Object.fromEntries(founders), members: Object.fromEntries(members) })
 }
 
 // ---- What is asked, and how it is answered

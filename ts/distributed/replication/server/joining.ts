@@ -30,19 +30,23 @@ const MAX_ANSWER_BYTES = 64 * 1024
 
 /** Asks a member of what cluster it is. @throws UNAVAILABLE if it does not answer, and whatever it refuses with */
 export async function askCluster(member: Address, entrance: Entrance): Promise<JoinInfo> {
-  const { cluster, mode, founders } = await call(member, entrance, undefined)
+  return infoOf(member, await call(member, entrance, undefined))
+}
+
+function infoOf(member: Address, { cluster, mode, founders, members }: Record<string, unknown>): JoinInfo {
   const known = MODES.find((each) => each === mode)
   if (!isDrawnId(cluster) || known === undefined) throw notOurs(member)
   try {
-    return { cluster, mode: known, founders: addressesOf(founders) }
+    return { cluster, mode: known, founders: addressesOf(founders), members: addressesOf(members ?? {}) }
   } catch {
     throw notOurs(member)
   }
 }
 
-/** Asks a member to let a node in. Twice is as good as once. @throws as `askCluster` */
-export async function askToJoin(member: Address, entrance: Entrance, request: JoinRequest): Promise<void> {
-  await call(member, entrance, JSON.stringify({ ...request, address: showAddress(request.address) }))
+/** Asks a member to let a node in. Twice is as good as once. @returns What the cluster is then. @throws as `askCluster` */
+export async function askToJoin(member: Address, entrance: Entrance, request: JoinRequest): Promise<JoinInfo> {
+  const body = JSON.stringify({ ...request, address: showAddress(request.address) })
+  return infoOf(member, await call(member, entrance, body))
 }
 
 async function call(member: Address, { tls, secret = '' }: Entrance, body: string | undefined) {

@@ -8,10 +8,12 @@ import type { Cancel, Clock } from '../../../io/clock.ts'
 import { type Disk, joinPath, parentDirectory } from '../../../io/disk.ts'
 import { type Address, showAddress } from '../../../io/network.ts'
 import {
+  type Addresses,
   type Applied,
   type GroupStatus,
   type HostSeams,
   logTail,
+  type NodeId,
   openRaftWith,
   type Position,
   RaftError,
@@ -167,10 +169,20 @@ export class Replica {
   /** What who joins has to know. */
   get joinInfo(): JoinInfo {
     const { cluster, mode, founders } = this.#file
-    const now = [...founders].map(([id, address]) => {
-      return [id, id === this.id ? this.address : (this.host.addresses.get(id) ?? address)] as const
-    })
-    return { cluster, mode, founders: new Map(now) }
+    const whereNow = (id: NodeId): Address | undefined => {
+      return id === this.id ? this.address : (this.host.addresses.get(id) ?? founders.get(id))
+    }
+    const placesOf = (ids: Iterable<NodeId>): Addresses => {
+      const places = [...ids].map((id) => [id, whereNow(id)] as const)
+      return new Map(places.filter((place): place is readonly [NodeId, Address] => place[1] !== undefined))
+    }
+    const { voters, outgoing, learners } = this.status.membership
+    return {
+      cluster,
+      mode,
+      founders: placesOf(founders.keys()),
+      members: placesOf([...voters, ...outgoing, ...learners]),
+    }
   }
 
   /** True once it is a member and knows its leader. */
@@ -380,7 +392,9 @@ export class Replica {
     const request = { id: this.id, joinId: this.#file.joinId, address: this.address }
     for (let attempt = 0; ; attempt++) {
       try {
-        await askToJoin(members[attempt % members.length] as Address, this.#options, request)
+        const info = await askToJoin(members[attempt % members.length] as Address, this.#options, request)
+        // Who leads may be none of the founders, and with a lower id waits to be connected to.
+        this.host.learn(new Map([...info.members].filter(([id]) => id !== this.id)))
         return
       } catch (error) {
         if (!isPassing(error) || clock.monotonic() / 1e6 > deadline) throw error

@@ -90,4 +90,6 @@ export interface JoinInfo {
   readonly cluster: string
   readonly mode: Mode
   readonly founders: Addresses
+  /** All who are in it now, and where: one that is to be sent the log has to find who leads, or be found by it. */
+  readonly members: Addresses
 }
