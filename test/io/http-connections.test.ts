@@ -71,6 +71,32 @@ describe('HTTP on connections that are given', () => {
     await closed(socket)
   })
 
+  it('refuses escapes that are no UTF-8, which would all be one character', async () => {
+    const { address } = await start()
+    const url = `http://${HOST}:${address.port}/x`
+    for (const query of ['a=%FF', 'a=1&b=x%C3y', 'a=%ED%A0%80']) {
+      expect([query, (await fetch(`${url}?${query}`)).status]).toEqual([query, 400])
+    }
+    for (const [query, read] of [
+      ['a=%C3%BC+100%', 'ü 100%'],
+      ['a=%EF%BF%BD', '\ufffd'],
+      ['a=%zz', '%zz'],
+    ] as const) {
+      expect(await (await fetch(`${url}?${query}`)).text()).toBe(`GET /x ${read} 0 `)
+    }
+  })
+
+  it.each([
+    ['GET /?a=ü HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 [\s\S]*what is not ASCII is escaped/],
+    [`GET /?a=${'x'.repeat(70_000)} HTTP/1.1\r\n\r\n`, /^HTTP\/1\.1 431 [\s\S]*at most 16384 bytes/],
+  ])('says in words what its parser does not take: %#', async (request, answer) => {
+    const { address } = await start()
+    const socket = await open(address)
+    socket.write(request)
+    expect(String((await once(socket, 'data'))[0])).toMatch(answer)
+    await closed(socket)
+  })
+
   it('answers 500 where the answer fails, and goes on', async () => {
     const { address } = await start(async ({ path }) => {
       if (path === '/bad') throw new Error('bug')

@@ -51,6 +51,7 @@ export class HttpConnections {
     this.server = http.createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
       void this.serve(request, response)
     })
+    this.server.on('clientError', (error: NodeJS.ErrnoException, stream) => refuse(stream, error.code))
     this.server.keepAliveTimeout = IDLE_MS // for the header that tells it; what keeps to it is `endWithin`
   }
 
@@ -118,12 +119,39 @@ export class HttpConnections {
     stream.endNever()
     const { method = 'GET', url = '/', headers } = request
     const [path = '/', query = ''] = url.split('?', 2)
+    if (!isUtf8(query)) return { status: 400, type: 'text/plain', body: 'the escapes of the query are no UTF-8\n' }
     return this.answer({ method, path, query: new URLSearchParams(query), headers, body }).catch(() => ({
       status: 500,
       type: 'text/plain',
       body: 'internal error\n',
     }))
   }
+}
+
+/** URLSearchParams reads bytes that are no UTF-8 as one and the same character: other keys than were meant, and other values. */
+function isUtf8(query: string): boolean {
+  return (query.match(/(?:%[0-9a-f]{2})+/gi) ?? []).every((escapes) => {
+    try {
+      decodeURIComponent(escapes)
+      return true
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Answers what Node's parser does not take, which would close the connection without a word otherwise. */
+function refuse(stream: Duplex, code: string | undefined): void {
+  if (!stream.writable) return
+  const [status, text] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? [
+          '431 Request Header Fields Too Large',
+          `URL and headers have at most ${MAX_HEADER_BYTES} bytes: send what is long as the body`,
+        ]
+      : ['400 Bad Request', 'this is no request of HTTP/1.1; in its URL, what is not ASCII is escaped, like %C3%BC']
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\ncontent-length: ${text.length + 1}\r\nconnection: close\r\n\r\n`
+  stream.end(`${head}${text}\n`, () => stream.destroy())
 }
 
 /** A connection as the stream that Node's HTTP wants. */
