@@ -97,6 +97,18 @@ describe('HTTP on connections that are given', () => {
     await closed(socket)
   })
 
+  it('puts nothing in the place of an answer that is awaited', async () => {
+    const { address } = await start(() => new Promise(() => {}))
+    const socket = await open(address)
+    let got = ''
+    socket.on('data', (bytes) => {
+      got += bytes
+    })
+    socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n\x16\x03\x01\r\n\r\n')
+    await closed(socket)
+    expect(got).toBe('')
+  })
+
   it('answers 500 where the answer fails, and goes on', async () => {
     const { address } = await start(async ({ path }) => {
       if (path === '/bad') throw new Error('bug')

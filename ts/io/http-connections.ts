@@ -2,6 +2,7 @@
 // and limits; what Node leaves to its listening socket, time, is watched here.
 import http from 'node:http'
 import { Duplex } from 'node:stream'
+import { decodeUtf8 } from '../base/utf8.ts'
 import type { Cancel, Clock } from './clock.ts'
 import { type Page, readBody } from './http.ts'
 import type { Connection, ConnectionEvents } from './network.ts'
@@ -51,7 +52,9 @@ export class HttpConnections {
     this.server = http.createServer({ maxHeaderSize: MAX_HEADER_BYTES }, (request, response) => {
       void this.serve(request, response)
     })
-    this.server.on('clientError', (error: NodeJS.ErrnoException, stream) => refuse(stream, error.code))
+    this.server.on('clientError', (error: NodeJS.ErrnoException, stream) => {
+      ;(stream as ConnectionStream).refuse(error.code)
+    })
     this.server.keepAliveTimeout = IDLE_MS // for the header that tells it; what keeps to it is `endWithin`
   }
 
@@ -93,6 +96,8 @@ export class HttpConnections {
 
   private async serve(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const stream = request.socket as unknown as ConnectionStream
+    stream.unanswered++
+    response.once('close', () => stream.unanswered--)
     this.underWay++
     const page = await this.pageFor(request, stream)
     this.requestCount++
@@ -130,28 +135,8 @@ export class HttpConnections {
 
 /** URLSearchParams reads bytes that are no UTF-8 as one and the same character: other keys than were meant, and other values. */
 function isUtf8(query: string): boolean {
-  return (query.match(/(?:%[0-9a-f]{2})+/gi) ?? []).every((escapes) => {
-    try {
-      decodeURIComponent(escapes)
-      return true
-    } catch {
-      return false
-    }
-  })
-}
-
-/** Answers what Node's parser does not take, which would close the connection without a word otherwise. */
-function refuse(stream: Duplex, code: string | undefined): void {
-  if (!stream.writable) return
-  const [status, text] =
-    code === 'HPE_HEADER_OVERFLOW'
-      ? [
-          '431 Request Header Fields Too Large',
-          `URL and headers have at most ${MAX_HEADER_BYTES} bytes: send what is long as the body`,
-        ]
-      : ['400 Bad Request', 'this is no request of HTTP/1.1; in its URL, what is not ASCII is escaped, like %C3%BC']
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: text/plain\r\ncontent-length: ${text.length + 1}\r\nconnection: close\r\n\r\n`
-  stream.end(`${head}${text}\n`, () => stream.destroy())
+  const runs = query.match(/(?:%[0-9a-f]{2})+/gi) ?? []
+  return runs.every((escapes) => decodeUtf8(Buffer.from(escapes.replaceAll('%', ''), 'hex')) !== undefined)
 }
 
 /** A connection as the stream that Node's HTTP wants. */
@@ -160,6 +145,8 @@ class ConnectionStream extends Duplex {
   private readonly clock: Clock
   private cancel: Cancel | undefined
   private taken: (() => void) | undefined
+  /** Requests whose answer is not all on its way. */
+  unanswered = 0
 
   constructor(connection: Connection, clock: Clock) {
     super()
@@ -176,6 +163,24 @@ class ConnectionStream extends Duplex {
 
   endNever(): void {
     this.cancel?.()
+  }
+
+  /**
+   * Says why the connection ends, of which Node's parser does not take what came. Behind a request that is not answered it says nothing:
+   * it would be taken for the answer, and the request may be done. @param code - Of that parser
+   */
+  refuse(code: string | undefined): void {
+    if (this.unanswered > 0 || !this.writable) {
+      this.destroy()
+      return
+    }
+    const isLong = code === 'HPE_HEADER_OVERFLOW'
+    const status = isLong ? '431 Request Header Fields Too Large' : '400 Bad Request'
+    const text = isLong
+      ? `URL and headers have at most ${MAX_HEADER_BYTES} bytes: send what is long as the body\n`
+      : 'this is no request of HTTP/1.1; in its URL, what is not ASCII is escaped, like %C3%BC\n'
+    const head = `content-type: text/plain\r\ncontent-length: ${text.length}\r\nconnection: close`
+    this.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`, () => this.destroy())
   }
 
   arrived(bytes: Uint8Array): void {

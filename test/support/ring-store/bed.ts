@@ -114,6 +114,17 @@ export class Bed {
     return () => this.outcomes.get(id)
   }
 
+  /** A write that one of its replicas, which is down, does not get: who has no part in the key keeps a hint. With four nodes. */
+  putHinted(): { first: string; absent: string; keeper: string } {
+    const [first, , absent] = this.list as [string, string, string]
+    const keeper = this.names.find((name) => !this.list.includes(name)) as string
+    this.down.add(absent)
+    this.put(first, 'one')
+    this.settle()
+    this.tick(REQUEST_TICKS)
+    return { first, absent, keeper }
+  }
+
   get(name: string, answers: number, replicas = 3, key = KEY): () => Outcome | undefined {
     const id = this.nextId++
     this.take(name, { kind: 'get', id, get: { key, replicas, answers } })
@@ -185,6 +196,12 @@ export class Bed {
       this.deliver()
       for (const name of this.names) if (!this.down.has(name)) this.sync(name)
     }
+  }
+
+  /** A tick in which messages arrive, and no disk takes anything. */
+  tickWithoutDisks(): void {
+    for (const name of this.names) if (!this.down.has(name)) this.take(name, { kind: 'tick' })
+    this.deliver()
   }
 
   tick(count: number): void {

@@ -1,5 +1,5 @@
 // How the commands that ask a cluster find it.
-import { BedplateError, isCode } from '../../base/errors.ts'
+import { BedplateError } from '../../base/errors.ts'
 import { connectPartitioned, type PartitionedClient } from '../../distributed/ring/store/client.ts'
 import type { TlsTrust } from '../../io/network.ts'
 import { readNamedFile } from '../kit/files.ts'
@@ -45,8 +45,8 @@ export async function finding<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (error) {
-    if (!isCode(error, 'UNAVAILABLE')) throw error
-    throw new BedplateError('UNAVAILABLE', (error as BedplateError).message, {
+    if (!(error instanceof BedplateError) || error.code !== 'UNAVAILABLE') throw error
+    throw new BedplateError(error.code, error.message, {
       cause: error,
       hint: 'partitioned-kv --nodes=node1,node2,node3 starts a cluster; --url or PARTITIONED_KV_URL says where there is one (https:// with TLS)',
     })

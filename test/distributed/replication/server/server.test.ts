@@ -56,6 +56,15 @@ describe('two nodes', () => {
     expect((await nodes.ask(1, `/range?gt=${page.next}&lt=r:5`)).text).toBe('r:4\t4\n')
   })
 
+  it('end no page at a key that is no text: the next page would begin before it', async () => {
+    const value = Buffer.from('1')
+    const keys = [Buffer.from('z:1\xff', 'latin1'), Buffer.from('z:2')] // as clients of Redis may write them
+    await nodes.get(1).replica.write(keys.map((key) => ({ key, value })))
+    const cut = await nodes.ask(1, '/range?prefix=z:&limit=1&json')
+    expect([cut.status, JSON.parse(cut.text).error.hint]).toEqual([400, 'ask with another limit'])
+    expect((await nodes.ask(1, '/range?prefix=z:&limit=2&json')).status).toBe(200)
+  })
+
   it.each([
     ['/set?key=a', 'GET', undefined, 400, /wants a value.*\nhint: a shell cuts an unquoted URL at the &/],
     ['/set?key=a&value=1', 'POST', '2', 400, /one value, in the URL or as the body/],
@@ -189,6 +198,7 @@ describe('a cluster', () => {
     await nodes.start(1, { mode: 'async' })
     await nodes.start(2)
     expect(nodes.get(2).replica.cluster.mode).toBe('async')
+    await expect(nodes.start(3, { mode: 'sync' })).rejects.toThrow('the mode of the cluster is async')
     await nodes.stop(2)
     const { text, session } = await nodes.ask(1, '/set?key=a&value=1')
     expect(text).toBe('OK\n')

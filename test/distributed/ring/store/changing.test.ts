@@ -4,7 +4,7 @@ import { restoreRing } from '../../../../ts/distributed/ring/index.ts'
 import type { Mutant } from '../../../../ts/distributed/ring/store/mutant.ts'
 import { MAX_PULLS } from '../../../../ts/distributed/ring/store/types.ts'
 import { codeOf } from '../../../support/errors.ts'
-import { Bed, REQUEST_TICKS, valuesOf } from '../../../support/ring-store/bed.ts'
+import { Bed, valuesOf } from '../../../support/ring-store/bed.ts'
 
 const KEYS = Array.from({ length: 40 }, (_, i) => `key ${i}`)
 
@@ -76,8 +76,7 @@ describe('a node that joins', () => {
     const moves = () => bed.node('n5').status.moves!
     /** The disk of n5 takes nothing meanwhile. */
     const go = (): void => {
-      for (const name of bed.names) bed.take(name, { kind: 'tick' })
-      bed.deliver()
+      bed.tickWithoutDisks()
       for (const name of bed.names) if (name !== 'n5') bed.sync(name)
     }
     while (moves().done < moves().moves) go()
@@ -100,15 +99,10 @@ describe('a node that joins', () => {
         wire: (message) => (isCut && message.kind === 'store' && message.hintFor === undefined ? undefined : message),
       }),
     )
-    const [first, , third] = bed.list as [string, string, string]
-    const keeper = bed.names.find((name) => !bed.list.includes(name)) as string
-    bed.down.add(third)
-    bed.put(first, 'one')
-    bed.settle()
-    bed.tick(REQUEST_TICKS)
+    const { first, absent, keeper } = bed.putHinted()
     isCut = true // hints do not arrive
-    bed.down.delete(third)
-    bed.tickUntil(() => bed.node(first).members().get(third)?.facts.epoch === 1)
+    bed.down.delete(absent)
+    bed.tickUntil(() => bed.node(first).members().get(absent)?.facts.epoch === 1)
     bed.change(first, { kind: 'remove', name: keeper })
     bed.tickUntil(() => isAtRest(bed, 4))
     // At once: who is two eras behind, and no member, lets go of everything by itself.
@@ -117,8 +111,7 @@ describe('a node that joins', () => {
     expect(bed.node(keeper).status.hints).toBe(1)
     for (let i = 0; bed.disk(keeper).notes.ring?.epoch !== 5; i++) {
       expect(i).toBeLessThan(300)
-      for (const name of bed.names) bed.take(name, { kind: 'tick' })
-      bed.deliver()
+      bed.tickWithoutDisks()
       for (const name of bed.names) bed.sync(name, name === keeper ? 1 : undefined)
     }
     bed.crash(keeper)

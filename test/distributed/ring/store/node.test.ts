@@ -131,18 +131,13 @@ describe('a get', () => {
 describe('a hint', () => {
   it('keeps a write for a replica that is down, on another node, and is gone when it has arrived', () => {
     const bed = new Bed(4)
-    const [first, , third] = bed.list as [string, string, string]
-    const keeper = bed.names.find((name) => !bed.list.includes(name)) as string
-    bed.down.add(third)
-    bed.put(first, 'one')
-    bed.settle()
-    bed.tick(REQUEST_TICKS)
-    expect(bed.node(keeper).status).toMatchObject({ hints: 1, hintsFor: { [third]: 1 } })
+    const { absent, keeper } = bed.putHinted()
+    expect(bed.node(keeper).status).toMatchObject({ hints: 1, hintsFor: { [absent]: 1 } })
     bed.crash(keeper) // it is on disk
     expect(bed.node(keeper).status.hints).toBe(1)
-    bed.down.delete(third)
+    bed.down.delete(absent)
     bed.tick(2 * REQUEST_TICKS)
-    expect(bed.values(third)).toEqual(['one'])
+    expect(bed.values(absent)).toEqual(['one'])
     expect(bed.node(keeper).status).toMatchObject({ hints: 0, hintsFor: {}, requests: 0 })
   })
 })
@@ -168,8 +163,7 @@ describe('a write that comes to the disk of who named it when nobody waits any m
     const told = bed.put(first, 'one')
     for (let i = 0; told() === undefined; i++) {
       expect(i).toBeLessThan(2 * REQUEST_TICKS)
-      for (const name of bed.names) bed.take(name, { kind: 'tick' })
-      bed.deliver()
+      bed.tickWithoutDisks()
     }
     expect(told()).toMatchObject({ kind: 'unavailable' })
     bed.sync(first)

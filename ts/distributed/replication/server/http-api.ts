@@ -1,5 +1,6 @@
 // What a replica answers over HTTP, on any member of the cluster: docs/systems/replication.md has the table.
 import { BedplateError } from '../../../base/errors.ts'
+import { decodeUtf8 } from '../../../base/utf8.ts'
 import { refuseForeignPage } from '../../../io/foreign-page.ts'
 import type { Page } from '../../../io/http.ts'
 import type { HttpRequest } from '../../../io/http-connections.ts'
@@ -124,9 +125,19 @@ async function range(replica: Replica, request: HttpRequest): Promise<Page> {
   const texts = entries.map((entry) => entry.map((bytes) => Buffer.from(bytes).toString()) as [string, string])
   if (wantsJson(request)) {
     const shown = texts.map(([key, value]) => ({ key, value }))
-    return { ...jsonPage({ entries: shown, next: isCut ? texts.at(-1)?.[0] : undefined, session }), headers }
+    const last = isCut ? entries.at(-1) : undefined
+    return { ...jsonPage({ entries: shown, next: last && nextOf(last[0]), session }), headers }
   }
   return { status: 200, type: TEXT, body: texts.map(([key, value]) => `${key}\t${value}\n`).join(''), headers }
+}
+
+/** Where the next page goes on. @throws NOT_SUPPORTED: a key of Redis's protocol may be any bytes, and as text it would be another one */
+function nextOf(key: Uint8Array): string {
+  const text = decodeUtf8(key)
+  if (text !== undefined) return text
+  throw new BedplateError('NOT_SUPPORTED', 'the last key of the page is no UTF-8, and no page could go on behind it', {
+    hint: 'ask with another limit',
+  })
 }
 
 function rangeOf(query: URLSearchParams): KeyRange {

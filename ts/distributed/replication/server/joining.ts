@@ -37,7 +37,7 @@ function infoOf(member: Address, { cluster, mode, founders, members }: Record<st
   const known = MODES.find((each) => each === mode)
   if (!isDrawnId(cluster) || known === undefined) throw notOurs(member)
   try {
-    return { cluster, mode: known, founders: addressesOf(founders), members: addressesOf(members ?? {}) }
+    return { cluster, mode: known, founders: addressesOf(founders), members: addressesOf(members) }
   } catch {
     throw notOurs(member)
   }

@@ -24,7 +24,7 @@ import { type FailoverEvent, FailoverWatch } from '../failover.ts'
 import { Freshness } from '../freshness.ts'
 import { replicationEngine } from '../node.ts'
 import { decodeSession, encodeSession, laterOf } from '../token.ts'
-import type { ReplicationStatus } from '../types.ts'
+import type { Mode, ReplicationStatus } from '../types.ts'
 import { checkReadOptions, checkReplicaOptions } from './check-options.ts'
 import { type ClusterFile, isUnused, readClusterFile, writeClusterFile } from './cluster-file.ts'
 import { checkKey, encodeMember, encodeWrites, type MemberRecord } from './command.ts'
@@ -504,12 +504,21 @@ async function found({ clock, random }: HostSeams, options: ReplicaOptions): Pro
   for (;;) {
     try {
       const info = await askCluster(leader, options)
-      return { ...own, cluster: info.cluster, founders: info.founders, mode: mode ?? info.mode, state: 'joining' }
+      checkMode(info.mode, mode)
+      return { ...own, cluster: info.cluster, founders: info.founders, mode: info.mode, state: 'joining' }
     } catch (error) {
       if (!isCode(error, 'UNAVAILABLE') || clock.monotonic() / 1e6 > deadline) throw error
     }
     await pause(clock, RETRY_MS)
   }
+}
+
+/** Each leader keeps to the mode that it has itself: one that differs would change what is promised at the next failover. */
+function checkMode(ofCluster: Mode, asked = ofCluster): void {
+  if (asked === ofCluster) return
+  throw new BedplateError('INVALID_INPUT', `the mode of the cluster is ${ofCluster}, and this node was told ${asked}`, {
+    hint: `leave the mode out, or say ${ofCluster}; to change it, restart all nodes of the cluster with another one`,
+  })
 }
 
 /** A node that is told of another cluster than its directory is of would surprise somebody. That nobody answers is no matter. */
